@@ -1,0 +1,212 @@
+"""Typed, immutable values built from plain data: the base of every registry entry.
+
+A subclass of `Frozen` lists its fields as annotations. Building one checks every value against its
+annotation, refuses keys that it does not know, and raises an `InvalidEntry` that names the key and
+says what would do. Fields of a dimension (`Bandwidth`, `Bytes`) are read by the vocabulary itself.
+
+(pydantic does this and more, and costs more than all the rest of a first solve: with numpy, pint
+and YAML beside it the start-up budget cannot be met.)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import types
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
+
+from mlsysim.core.errors import BadArgument, InvalidEntry, did_you_mean, shown
+from mlsysim.core.units import Dim, Names, Quantity
+
+_MISSING = object()
+_PLAIN = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+_JSON = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Frozen:
+    """Base of every typed value: immutable, and closed to keys that it does not know."""
+
+    def __init__(self, **data: Any) -> None:
+        kind, fields = type(self), fields_of(type(self))
+        where = str(data.get("name") or kind.__name__)
+        for key in data:
+            if key not in fields:
+                raise InvalidEntry(where, key, f"{kind.__name__} has no such key; {did_you_mean(key, sorted(fields))}")
+        for name, (hint, default) in fields.items():
+            if name not in data:
+                if default is _MISSING:
+                    raise InvalidEntry(where, name, "it is required; add it")
+                self.__dict__[name] = default
+                continue
+            try:
+                self.__dict__[name] = convert(data[name], hint, name)
+            except InvalidEntry as error:
+                raise InvalidEntry(where, error.key, error.remedy) from None
+        self.check()
+
+    def check(self) -> None:
+        """What must hold between fields; raises through `wrong`."""
+
+    def wrong(self, key: str, remedy: str) -> InvalidEntry:
+        """The error that says what is wrong with `key`, for `check` to raise."""
+        return InvalidEntry(str(getattr(self, "name", None) or type(self).__name__), key, remedy)
+
+    def replace(self, **changes: Any) -> Any:
+        """A copy with some fields changed, checked like any other."""
+        return type(self)(**{**self._values(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The value as plain data, in the format that builds it again; unknown fields are left out."""
+        return {name: plain(value) for name, value in self._values().items() if value is not None}
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of the data that builds this type."""
+        fields = fields_of(cls)
+        return {
+            "title": cls.__name__,
+            "description": (cls.__doc__ or "").partition("\n\n")[0],
+            "type": "object",
+            "properties": {name: schema_of(hint) for name, (hint, _) in fields.items()},
+            "required": [name for name, (_, default) in fields.items() if default is _MISSING],
+            "additionalProperties": False,
+        }
+
+    def _values(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in fields_of(type(self))}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} does not change; build another with replace({name}=...)")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frozen) and type(other) is type(self) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        """Equal entries have equal names; that is enough, and fast."""
+        return hash((type(self), self.__dict__.get("name")))
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}={value!s}" for name, value in self._values().items()
+                          if value is not None and name != "sources")
+        return f"{type(self).__name__}({parts})"
+
+
+@lru_cache(maxsize=None)
+def fields_of(kind: type[Frozen]) -> dict[str, tuple[Any, Any]]:
+    """The fields of a type, as name: (annotation, default)."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        name: (hint, getattr(kind, name, _MISSING))
+        for name, hint in hints.items() if get_origin(hint) is not ClassVar and not name.startswith("_")
+    }
+
+
+def convert(value: Any, hint: Any, key: str) -> Any:
+    """`value` as the annotation wants it; raises InvalidEntry that names `key`."""
+    for word in getattr(hint, "__metadata__", ()):
+        if isinstance(word, (Dim, Names)):
+            try:
+                return word.quantity(value, key) if isinstance(word, Dim) else word.si(value, key)
+            except BadArgument as error:
+                raise InvalidEntry("", key, f"{shown(error.given)} will not do; {error.remedy}") from None
+    origin, options = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, options, key)
+    if origin is Literal:
+        if value not in options:
+            raise InvalidEntry("", key, f"{shown(value)} is not known; {did_you_mean(value, list(map(str, options)))}")
+        return value
+    if origin is dict:
+        _expect(value, Mapping, "a mapping of keys and values", key)
+        return {convert(k, options[0], f"{key}.{k}"): convert(v, options[1], f"{key}.{k}") for k, v in value.items()}
+    if origin in (list, tuple):
+        _expect(value, (list, tuple), "a list", key)
+        return tuple(convert(part, options[0], f"{key}[{i}]") for i, part in enumerate(value))
+    if hint is dt.date:
+        return _date(value, key)
+    if isinstance(hint, type) and issubclass(hint, Frozen):
+        return _nested(value, hint, key)
+    if hint in (int, float) and isinstance(value, bool):
+        _expect(value, str, _PLAIN[hint], key)
+    if hint is float and isinstance(value, int):
+        return float(value)
+    _expect(value, hint, _PLAIN.get(hint, getattr(hint, "__name__", str(hint))), key)
+    return value
+
+
+def _convert_union(value: Any, options: tuple[Any, ...], key: str) -> Any:
+    if value is None and type(None) in options:
+        return None
+    faults = []
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return convert(value, option, key)
+        except InvalidEntry as error:
+            faults.append(error)
+    # the fault that lies deepest comes from the option that was meant
+    raise max(faults, key=lambda fault: fault.key.count("."))
+
+
+def _nested(value: Any, kind: type[Frozen], key: str) -> Frozen:
+    if isinstance(value, kind):
+        return value
+    _expect(value, Mapping, f"a {kind.__name__}, a mapping of keys and values", key)
+    try:
+        return kind(**{str(k): v for k, v in value.items()})
+    except InvalidEntry as error:
+        raise InvalidEntry("", f"{key}.{error.key}", error.remedy) from None
+
+
+def _date(value: Any, key: str) -> dt.date:
+    try:
+        return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise InvalidEntry("", key, f"{shown(value)} is no date; write it as 2026-11-20") from None
+
+
+def _expect(value: Any, kind: Any, words: str, key: str) -> None:
+    if not isinstance(value, kind):
+        raise InvalidEntry("", key, f"{shown(value)} will not do; give {words}")
+
+
+def plain(value: Any) -> Any:
+    """A field as JSON and YAML know it."""
+    if isinstance(value, Frozen):
+        return value.to_dict()
+    if isinstance(value, Quantity):
+        return f"{value.magnitude:.12g} {value.units:~C}"
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def schema_of(hint: Any) -> dict[str, Any]:
+    """JSON schema of one annotation."""
+    for word in getattr(hint, "__metadata__", ()):
+        if isinstance(word, (Dim, Names)):
+            return word.schema()
+    origin, options = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        schemas = [schema_of(option) for option in options if option is not type(None)]
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    if origin is Literal:
+        return {"enum": list(options)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema_of(options[1])}
+    if origin in (list, tuple):
+        return {"type": "array", "items": schema_of(options[0])}
+    if hint is dt.date:
+        return {"type": "string", "format": "date"}
+    if isinstance(hint, type) and issubclass(hint, Frozen):
+        return hint.json_schema()
+    return {"type": _JSON[hint]} if hint in _JSON else {}

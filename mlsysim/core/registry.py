@@ -1,0 +1,264 @@
+"""Shelves of YAML entries, loaded one by one when they are first asked for.
+
+A `Shelf` is one folder; its files' stems are the entries' names. A `Catalog` holds several shelves
+of one type and answers both `Hardware.Cloud.H100` and the flat `Hardware.H100`. Folders given with
+`add_folder` (or in $MLSYSIM_REGISTRY) have the same layout as the shipped ones,
+`<layer>/<shelf>/<Name>.yaml`, and an entry there replaces a shipped one of the same name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+
+from mlsysim.core.errors import InvalidEntry, UnknownEntry
+from mlsysim.core.provenance import Audit, Entry, audit
+
+T = TypeVar("T", bound=Entry)
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PACKAGE = Path(__file__).parent.parent
+_folders: list[Path] = []
+_catalogs: dict[str, Catalog[Any]] = {}
+
+
+class Shelf(Generic[T]):
+    """One folder of entries of one type; attribute access loads `<folder>/<name>.yaml`."""
+
+    def __init__(self, title: str, build: Callable[[dict[str, Any]], T], files: Mapping[str, Path]) -> None:
+        self._title, self._build, self._files = title, build, dict(files)
+        self._loaded: dict[str, T] = {}
+
+    def __getattr__(self, name: str) -> T:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._loaded:
+            if name not in self._files:
+                raise UnknownEntry(self._title, name, self._files)
+            self._loaded[name] = load(self._files[name], self._build)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._files))
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._files)
+
+    def __repr__(self) -> str:
+        return f"{self._title}: {', '.join(self)}"
+
+
+class Catalog(Generic[T]):
+    """The shelves of one layer, with flat look-up by an entry's name.
+
+    `build` turns a mapping into an entry; `layer` is the folder that holds `data/<shelf>/*.yaml`.
+    """
+
+    def __init__(self, title: str, layer: str, build: Callable[[dict[str, Any]], T]) -> None:
+        self._title, self._layer, self._build = title, layer, build
+        self._shelves: dict[str, Shelf[T]] | None = None
+        _catalogs[layer] = self
+
+    def from_spec(self, spec: Mapping[str, Any]) -> T:
+        """An entry of your own, from a mapping in the YAML files' format; raises InvalidEntry."""
+        if not isinstance(spec, Mapping):
+            raise InvalidEntry(self._title, "", f"a specification is a mapping of keys, not {type(spec).__name__}")
+        data = dict(spec)
+        data.setdefault("sources", {"default": {"kind": "user", "ref": "given by the user", "read": dt.date.today()}})
+        return self._build(data)
+
+    def from_yaml(self, path: str | Path) -> T:
+        """An entry of your own, from a YAML file; raises InvalidEntry that names file and key."""
+        return load(Path(path), self.from_spec)
+
+    def find(self, name: str) -> T:
+        """The entry called `name`, on whichever shelf it stands; raises UnknownEntry."""
+        return self[name]
+
+    def name_of(self, entry: T) -> str:
+        """The name under which the registry holds `entry`; its own name when it is not held."""
+        for shelf in self._all().values():
+            for stem, held in shelf._loaded.items():
+                if held is entry:
+                    return stem
+        return entry.name
+
+    def entries(self) -> Iterator[tuple[str, T]]:
+        """Every (name, entry), loading them all."""
+        for shelf in self._all().values():
+            for stem in shelf:
+                yield stem, shelf[stem]
+
+    def shelves(self) -> Iterator[tuple[str, Shelf[T]]]:
+        """Every (name, shelf)."""
+        yield from self._all().items()
+
+    def __getitem__(self, name: str) -> T:
+        for shelf in self._all().values():
+            if name in shelf:
+                return shelf[name]
+        raise UnknownEntry(self._title, name, [*self])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        shelves = self._all()
+        if name in shelves:
+            return shelves[name]
+        for shelf in shelves.values():
+            if name in shelf:
+                return shelf[name]
+        raise UnknownEntry(self._title, name, [*shelves, *self])
+
+    def __iter__(self) -> Iterator[str]:
+        return (stem for shelf in self._all().values() for stem in shelf)
+
+    def __len__(self) -> int:
+        return sum(len(shelf) for shelf in self._all().values())
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in shelf for shelf in self._all().values())
+
+    def __dir__(self) -> list[str]:
+        return [*self._all(), *self, "entries", "find", "from_spec", "from_yaml", "shelves"]
+
+    def __repr__(self) -> str:
+        return "\n".join([self._title, *(f"  {shelf!r}" for shelf in self._all().values())])
+
+    def _all(self) -> dict[str, Shelf[T]]:
+        if self._shelves is None:
+            files: dict[str, dict[str, Path]] = {}
+            for folder in [_PACKAGE / self._layer / "data", *(top / self._layer for top in user_folders())]:
+                for path in sorted(folder.glob("*/*.yaml")) + sorted(folder.glob("*.yaml")):
+                    shelf = shelf_name(path.parent.name) if path.parent != folder else "Custom"
+                    for other in files.values():
+                        other.pop(path.stem, None)  # a name stands on one shelf; the later folder wins
+                    files.setdefault(shelf, {})[path.stem] = path
+            self._shelves = {
+                shelf: Shelf(f"{self._title}.{shelf}", self._build, held)
+                for shelf, held in files.items() if held
+            }
+        return self._shelves
+
+
+def shelf_name(folder: str) -> str:
+    """The attribute under which a folder stands: `cloud` is `Hardware.Cloud`."""
+    return "".join(part.capitalize() for part in folder.split("_"))
+
+
+def load(path: Path, build: Callable[[dict[str, Any]], T]) -> T:
+    """Read one YAML file and build its entry; raises InvalidEntry that names file, key and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidEntry(str(path), "", f"it cannot be read ({error})") from None
+    data = parse_yaml(text, str(path))
+    try:
+        return build(data)
+    except InvalidEntry as error:
+        raise InvalidEntry(str(path), error.key, error.remedy) from None
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """The mapping that YAML `text` holds; a key written twice is an error, not a silent choice."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        _refuse_twins(node, where)
+        data = loader.construct_document(node) if node else None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}" if mark else ""
+        raise InvalidEntry(where, line, f"it is not YAML ({getattr(error, 'problem', error)})") from None
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        raise InvalidEntry(where, "", "it should hold a mapping of keys and values")
+    return data
+
+
+def _refuse_twins(node: Any, where: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise InvalidEntry(where, f"line {key.start_mark.line + 1}", f"key {key.value!r} stands twice; keep one")
+            seen.add(key.value)
+            _refuse_twins(value, where)
+    elif isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            _refuse_twins(part, where)
+
+
+def user_folders() -> list[Path]:
+    """The folders of user entries: $MLSYSIM_REGISTRY, then those given with `add_folder`."""
+    named = [Path(part) for part in os.environ.get("MLSYSIM_REGISTRY", "").split(os.pathsep) if part]
+    for folder in named:
+        _check_folder(folder, "MLSYSIM_REGISTRY")
+    return [*named, *_folders]
+
+
+def add_folder(folder: str | Path) -> None:
+    """Add a folder of user entries, laid out like the shipped ones: `hardware/cloud/MyChip.yaml`."""
+    path = Path(folder)
+    _check_folder(path, "registry")
+    if path not in _folders:
+        _folders.append(path)
+    forget()
+
+
+def forget() -> None:
+    """Look at the folders afresh: after `add_folder`, or when a YAML file was edited."""
+    for catalog in _catalogs.values():
+        catalog._shelves = None
+
+
+def _check_folder(path: Path, argument: str) -> None:
+    if not path.is_dir():
+        raise InvalidEntry(argument, "", f"there is no folder {str(path)!r}")
+    if not any((path / layer).is_dir() for layer in LAYERS):
+        layers = ", ".join(LAYERS)
+        raise InvalidEntry(argument, "", f"folder {str(path)!r} holds none of the sub-folders {layers}")
+
+
+LAYERS = ("hardware", "models", "infrastructure", "systems", "literature", "scenarios")
+
+
+def registry_hash() -> str:
+    """A short fingerprint of every entry that is in force, user folders included."""
+    digest = hashlib.sha256()
+    for layer in LAYERS:
+        for folder in [_PACKAGE / layer / "data", *(top / layer for top in user_folders())]:
+            for path in sorted(folder.rglob("*.yaml")):
+                digest.update(f"{layer}/{path.relative_to(folder).as_posix()}\n".encode())
+                digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()[:16]
+
+
+def audit_provenance() -> Audit:
+    """Check that every value of every registry entry has a traceable source.
+
+    >>> audit_provenance().passed
+    True
+    """
+    for layer in LAYERS:
+        if (_PACKAGE / layer / "registry.py").exists():
+            import_module(f"mlsysim.{layer}.registry")
+    return audit(
+        (f"{catalog._title}.{stem}", entry) for catalog in _catalogs.values() for stem, entry in catalog.entries()
+    )

@@ -1,0 +1,298 @@
+"""What every solver shares: arguments checked at the door, results that carry units.
+
+A solver's `solve` is written over plain numbers. Its signature names dimensions from the
+vocabulary in `core.units`; the base class reads it once, checks and converts each argument, and
+derives `requires` and `produces` from it, which is how a `Pipeline` knows what fits together.
+
+Concrete solvers live in `mlsysim.solvers`; this module hands them out by name as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from functools import wraps
+from importlib import import_module
+from typing import Any, ClassVar, get_args, get_type_hints
+
+import numpy as np
+
+from mlsysim.core.errors import BadArgument, UnknownArgument, WrongUnit
+from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, ureg
+
+
+def __getattr__(name: str) -> Any:
+    """Hand out concrete solvers: `from mlsysim.core.solver import SingleNodeModel`."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    try:
+        return getattr(import_module("mlsysim.solvers"), name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no solver {name!r}") from None
+
+
+class Solver:
+    """Base of every Model (evaluates forward), Solver (inverts) and Optimizer (searches)."""
+
+    walls: ClassVar[tuple[int, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
+    accepts: ClassVar[tuple[str, ...]] = ()
+    produces: ClassVar[tuple[str, ...]] = ()
+
+    solve: Callable[..., Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "solve" in cls.__dict__:
+            function = cls.__dict__["solve"]
+            parameters = list(inspect.signature(function).parameters.values())[1:]
+            cls.requires = tuple(p.name for p in parameters if p.default is p.empty)
+            cls.accepts = tuple(p.name for p in parameters)
+            cls.solve = checked(function, cls.__name__)
+
+    @classmethod
+    def explain(cls) -> str:
+        """One line: which walls, what it needs and what it gives."""
+        return f"{cls.__name__} (walls {', '.join(map(str, cls.walls))}): {', '.join(cls.requires)}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
+    """`function` with every argument checked, and turned into SI numbers, before it runs."""
+    names = list(inspect.signature(function).parameters)[1:]
+    label = f"{owner}.{function.__name__}"
+    checks: dict[str, Callable[[Any, str], Any]] = {}
+
+    @wraps(function)
+    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not checks:
+            hints = get_type_hints(function, include_extras=True)
+            checks.update({name: _check_for(hints.get(name)) for name in names})
+        if len(args) > len(names):
+            raise TypeError(f"{label} takes at most {len(names)} arguments, got {len(args)}")
+        for name, value in zip(names, args):  # noqa: B905 - fewer arguments than names is normal
+            if name in kwargs:
+                raise TypeError(f"{label} got two values for argument {name!r}")
+            kwargs[name] = value
+        for name, value in kwargs.items():
+            if name not in checks:
+                raise UnknownArgument(label, name, names)
+            kwargs[name] = checks[name](value, name)
+        return function(self, **kwargs)
+
+    return door
+
+
+def _check_for(hint: Any) -> Callable[[Any, str], Any]:
+    """The function that checks an argument annotated with `hint`."""
+    word = dim_of(hint)
+    optional = type(None) in get_args(hint)
+    if word is not None:
+        check = word.si
+    else:
+        kinds = tuple(t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None))
+        check = _instance_check(kinds)
+    if optional:
+        return lambda value, name: None if value is None else check(value, name)
+    return check
+
+
+def _instance_check(kinds: tuple[type, ...]) -> Callable[[Any, str], Any]:
+    def check(value: Any, name: str) -> Any:
+        if kinds and not isinstance(value, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise BadArgument(name, value, f"give a {wanted}{_HELP.get(kinds[0].__name__, '')}")
+        return value
+
+    return check
+
+
+_HELP = {
+    "Workload": ", such as mlsysim.Models.Language.Llama3_8B",
+    "HardwareNode": ", such as mlsysim.Hardware.Cloud.H100",
+    "Fleet": ", such as mlsysim.Systems.Clusters.Research_256",
+    "bool": ": True or False",
+}
+
+
+class Lazily:
+    """A field of a Result that is worked out when it is first read: its shown unit, and how."""
+
+    __slots__ = ("compute", "unit")
+
+    def __init__(self, unit: str, compute: Callable[[Any], Any]) -> None:
+        self.unit, self.compute = unit, compute
+
+
+def lazily(unit: str, compute: Callable[[Any], Any]) -> Any:
+    """Declare a field that `compute` derives, in the unit of its dimension, from the others."""
+    return Lazily(unit, compute)
+
+
+class Result:
+    """What a solver answers: named values that are plain numbers inside and carry units outside.
+
+    A subclass lists its fields as annotations from the vocabulary; the text beside a field is the
+    unit it is shown in. A field is a float, or an array when an argument was an array: then
+    `len(result)` rows can be looked at one by one with `result[i]`. Quantities are made when a
+    field is read, so a million rows cost no more than their columns.
+    """
+
+    walls: tuple[int, ...] = ()
+    _fields: ClassVar[dict[str, _Field]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        fields = dict(cls._fields)
+        for name, hint in get_type_hints(cls, include_extras=True).items():
+            if name.startswith("_") or name == "walls" or name in fields:
+                continue
+            fields[name] = _Field(name, dim_of(hint), cls.__dict__.get(name))
+            setattr(cls, name, fields[name])
+        cls._fields = fields
+
+    def __init__(self, **values: Any) -> None:
+        self._values = values
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields that this result has."""
+        return tuple(name for name, field in self._fields.items() if field.compute or name in self._values)
+
+    def si(self, name: str) -> Any:
+        """The field's plain number or array, in the unit of its dimension."""
+        values = self._values
+        if name not in values:
+            field = self._fields.get(name)
+            if field is None or field.compute is None:
+                raise AttributeError(f"this {type(self).__name__} has no {name}")
+            values[name] = field.compute(self)
+        return values[name]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The common shape of the fields: () for one answer, (n,) for a column of n."""
+        return np.broadcast_shapes(*(np.shape(v) for v in self._values.values() if isinstance(v, np.ndarray)))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"this {type(self).__name__} is one answer, not a column of them")
+        return int(np.prod(self.shape))
+
+    def __getitem__(self, index: int) -> Any:
+        shape = self.shape
+        if not shape:
+            raise TypeError(f"this {type(self).__name__} is one answer, not a column of them")
+        return self.row(np.unravel_index(range(len(self))[index], shape))
+
+    def row(self, where: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> Any:
+        """The single answer at an index of `shape`."""
+        shape = shape or self.shape
+        return type(self)(**{
+            name: _scalar(np.broadcast_to(value, shape)[where]) if isinstance(value, np.ndarray) else value
+            for name, value in self._values.items()
+            if name not in self._fields or self._fields[name].compute is None
+        })
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data: `{"latency": {"value": 4.6, "unit": "ms"}, ...}`."""
+        return {name: _plain(getattr(self, name)) for name in self.fields}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The result as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def summary(self) -> str:
+        """The result in lines that a person can read."""
+        width = max(map(len, self.fields), default=0)
+        lines = [f"{name.replace('_', ' '):<{width}}  {show(getattr(self, name))}"
+                 for name in self.fields if not _is_empty(self.si(name))]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}={show(getattr(self, name))}" for name in self.fields)
+        return f"{type(self).__name__}({parts})"
+
+    __str__ = summary
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.to_dict() == other.to_dict()  # type: ignore[attr-defined]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Field:
+    """Reads one value of a Result: a Quantity in the unit it is shown in, or the plain value."""
+
+    __slots__ = ("compute", "factor", "name", "unit", "word")
+
+    def __init__(self, name: str, word: Dim | Names | None, declared: Lazily | str | None) -> None:
+        shown = declared.unit if isinstance(declared, Lazily) else declared
+        self.name, self.word = name, word
+        self.compute = declared.compute if isinstance(declared, Lazily) else None
+        self.unit = ureg.Unit(shown or word.unit) if isinstance(word, Dim) and word.unit else None
+        self.factor = float(Q_(1.0, word.unit).m_as(self.unit)) if isinstance(word, Dim) and self.unit else 1.0
+
+    def __get__(self, result: Result | None, owner: type) -> Any:
+        if result is None:
+            return self
+        value = result.si(self.name)
+        if self.unit is None or value is None:
+            return value
+        return Q_(value * self.factor, self.unit)
+
+    def __set__(self, result: Result, value: Any) -> None:
+        raise AttributeError(f"results do not change; {self.name} was computed")
+
+
+def show(value: Any) -> str:
+    """A value for people: four digits, and a prefix that keeps the number readable."""
+    if isinstance(value, Quantity):
+        if isinstance(value.magnitude, np.ndarray):
+            return f"{value:~P}".replace("\n", " ")
+        q = value.to_compact() if value.magnitude and str(value.units) not in _NEVER_COMPACT else value
+        return f"{q.magnitude:.4g} {q.units:~P}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(str, value))
+    return str(value)
+
+
+_NEVER_COMPACT = {"USD", "1 / second", "day", "hour"}
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, tuple, list)) and not value)
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types for a value."""
+    if isinstance(value, Quantity):
+        return {"value": _plain(value.magnitude), "unit": f"{value.units:~P}"}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, Result):
+        return value.to_dict()
+    return value
+
+
+__all__ = ["Result", "Solver", "WrongUnit", "checked", "show"]

@@ -1,0 +1,277 @@
+"""Units, and the vocabulary of dimensions that equations, fields and schemas share.
+
+`Q_("80 GB")` makes a quantity; `TB / second` is a unit; `Bandwidth` is the dimension that an
+equation's argument, a YAML field and a JSON schema all name. Inside, solvers compute on plain
+floats in the unit that the dimension names; quantities exist at the doors only.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pint
+
+from mlsysim.core.errors import OutOfRange, UnknownName, WrongUnit
+
+ureg: pint.UnitRegistry = pint.UnitRegistry(
+    (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
+)
+ureg.formatter.default_format = "~P"
+pint.set_application_registry(ureg)  # quantities survive pickling and copying between processes
+Q_ = ureg.Quantity
+Quantity = pint.Quantity
+
+# number, then a unit made of names joined by / and * : nothing in it can be evaluated
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
+_UNIT = re.compile(r"[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*")
+_MANY = 1e15  # more tokens, parameters or devices than there are
+_LARGEST_BATCH = 1e9
+
+
+def __getattr__(name: str) -> pint.Unit:
+    """Any unit by its name: `from mlsysim.core.units import TFLOPs, GB, second`."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    try:
+        return unit_of(name)
+    except WrongUnit as error:
+        raise AttributeError(f"module {__name__!r} has no unit {name!r}") from error
+
+
+@lru_cache(maxsize=1024)
+def unit_of(text: str) -> pint.Unit:
+    """The unit that `text` names; raises WrongUnit when it names none."""
+    if text == "":
+        return ureg.Unit("")
+    if re.search(r"\bK[Bb]", text):
+        raise WrongUnit("unit", text, "write KiB for 1024 bytes or kB for 1000")
+    try:
+        if not _UNIT.fullmatch(text):
+            raise ValueError(text)
+        return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
+    except (pint.PintError, ValueError, TypeError, AssertionError) as error:
+        raise WrongUnit("unit", text, "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'") from error
+
+
+def parse(text: str, argument: str = "quantity") -> Quantity:
+    """A quantity written as a number and a unit, such as '3.35 TB/s'.
+
+    >>> print(parse("400 Gbps").to("GB/s"))
+    50.0 GB/s
+    """
+    match = _QUANTITY.fullmatch(text)
+    if not match:
+        raise WrongUnit(argument, text, "write a number and a unit, as in '80 GB'")
+    number, unit = match[1].replace("_", "").replace(",", ""), match[2] or ""
+    try:
+        return Q_(float(number), unit_of(unit))
+    except WrongUnit as error:
+        raise WrongUnit(argument, text, error.remedy) from None
+
+
+class Dim:
+    """The dimension of one argument, field or result: the unit it is computed in, and its range.
+
+    `unit` is coherent (s, B, FLOP, W, J, USD, g), so equations need no conversion factors.
+    `low` and `high` bound what makes sense; `open_low` excludes the lower bound itself.
+    `whole` asks for whole numbers; `bare` accepts a plain number because the argument's name
+    already says the unit, as in `duration_days`.
+    """
+
+    __slots__ = ("_factors", "bare", "high", "low", "open_low", "scale", "unit", "whole")
+
+    def __init__(
+        self, unit: str, *, low: float = 0.0, high: float = math.inf,
+        open_low: bool = True, whole: bool = False, bare: str = "",
+    ) -> None:
+        self.unit, self.low, self.high, self.open_low = unit, low, high, open_low
+        self.whole, self.bare = whole, bare
+        self.scale = float(Q_(1.0, bare).m_as(unit)) if bare else 1.0
+        self._factors: dict[Any, float] = {}
+
+    # ---- at the door ---------------------------------------------------------------------------
+
+    def si(self, value: Any, argument: str = "value") -> Any:
+        """`value` as a float (or array) in `unit`; raises a BadArgument that names `argument`."""
+        kind = type(value)
+        if kind is int or kind is float:
+            if self.unit and not self.bare:
+                raise self._wrong_unit(argument, value)
+            number = value * self.scale
+        elif isinstance(value, str):
+            number = self._magnitude(parse(value, argument), argument, value)
+        elif isinstance(value, Quantity):
+            number = self._magnitude(value, argument, value)
+        elif isinstance(value, (np.ndarray, list, tuple, range)) and len(np.shape(value)) > 0:
+            if self.unit and not self.bare:
+                raise self._wrong_unit(argument, value)
+            number = self._numeric(np.asarray(value), argument) * self.scale
+        elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(value, (bool, np.bool_)):
+            return self.si(float(value), argument)
+        else:
+            raise self._wrong_unit(argument, value)
+        self.check(number, argument, value)
+        return number
+
+    def check(self, number: Any, argument: str, given: Any) -> None:
+        """Raise OutOfRange unless every number is finite and within the range."""
+        if isinstance(number, np.ndarray):
+            if number.size == 0:
+                raise OutOfRange(argument, given, "give at least one number")
+            finite = np.isfinite(number).all()
+            least, most = (number.min(), number.max()) if finite else (math.nan, math.nan)
+            whole = not self.whole or (number == np.floor(number)).all()
+        else:
+            finite, least, most = math.isfinite(number), number, number
+            whole = not self.whole or number == math.floor(number) if finite else True
+        low = least > self.low if self.open_low else least >= self.low
+        if not (finite and low and most <= self.high and whole):
+            raise OutOfRange(argument, given, self.remedy)
+
+    @property
+    def remedy(self) -> str:
+        """What would do, in words."""
+        kind = "a whole number" if self.whole else "a number"
+        if self.low == -math.inf:
+            span = ""
+        elif self.whole:
+            span = f" of at least {self.low + self.open_low:g}"
+        elif self.high < math.inf:
+            span = f" {'above' if self.open_low else 'from'} {self.low:g} up to {self.high:g}"
+        else:
+            span = f" {'above' if self.open_low else 'of at least'} {self.low:g}"
+        if self.whole and self.high < math.inf:
+            span += f" and at most {self.high:,.0f}"
+        unit = self.bare or self.unit
+        return f"give a finite {kind[2:]}{span}" + (f" in {unit}" if unit else "")
+
+    def _magnitude(self, quantity: Quantity, argument: str, given: Any) -> Any:
+        units = quantity.units
+        factor = self._factors.get(units)
+        if factor is None:
+            if quantity._REGISTRY is not ureg:
+                raise WrongUnit(argument, quantity, "make quantities with mlsysim.Q_")
+            try:
+                factor = float(Q_(1.0, units).m_as(self.unit))
+            except pint.DimensionalityError:
+                raise self._wrong_unit(argument, given) from None
+            self._factors[units] = factor
+        return self._numeric(quantity.magnitude, argument) * factor
+
+    def _numeric(self, magnitude: Any, argument: str) -> Any:
+        if isinstance(magnitude, np.ndarray):
+            if magnitude.dtype.kind not in "iuf":
+                raise OutOfRange(argument, magnitude, self.remedy)
+            return magnitude.astype(float)
+        return float(magnitude)
+
+    def _wrong_unit(self, argument: str, value: Any) -> WrongUnit:
+        if not self.unit:
+            return WrongUnit(argument, value, self.remedy)
+        example = EXAMPLES.get(self.unit, f"1 {self.unit}")
+        return WrongUnit(argument, value, f"it is not a quantity in {self.unit}, such as '{example}'")
+
+    # ---- on the way out, and in schemas --------------------------------------------------------
+
+    def quantity(self, value: Any, argument: str = "value") -> Any:
+        """`value` checked and kept as its author wrote it: a Quantity, or a plain number."""
+        number = self.si(value, argument)
+        if isinstance(number, np.ndarray):
+            raise OutOfRange(argument, value, f"{self.remedy}; one number, not several")
+        if not self.unit:
+            return int(number) if self.whole else number
+        if isinstance(value, str):
+            return parse(value, argument)
+        return value if isinstance(value, Quantity) else Q_(value, self.bare)
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of a value in this dimension: text with a unit, or a number."""
+        if not self.unit:
+            bounds = {"exclusiveMinimum" if self.open_low else "minimum": self.low} if self.low > -math.inf else {}
+            if self.high < math.inf:
+                bounds["maximum"] = self.high
+            return {"type": "integer" if self.whole else "number", **bounds}
+        example = EXAMPLES.get(self.unit, f"1 {self.unit}")
+        return {
+            "type": ["number", "string"] if self.bare else "string",
+            "description": f"quantity in {self.bare or self.unit}, such as '{example}'",
+            "examples": [example],
+            "x-unit": self.unit,
+        }
+
+    def __repr__(self) -> str:
+        return f"Dim({self.unit!r})"
+
+
+EXAMPLES = {
+    "B": "80 GB", "B/s": "3.35 TB/s", "FLOP": "1e21 FLOP", "FLOP/s": "989 TFLOP/s", "s": "50 ms",
+    "W": "700 W", "J": "3.6 MJ", "USD": "30000 USD", "USD/J": "0.10 USD/kWh", "g/J": "400 g/kWh",
+    "1/s": "100 1/s", "g": "10 kg", "FLOP/B": "295 FLOP/B", "USD/s": "2.50 USD/hour",
+    "L": "1 L", "L/J": "1.8 L/kWh", "USD/g": "85 USD/t", "B/FLOP": "0.01 B/FLOP",
+}
+
+# The vocabulary. A dimension has one word, and that word stands in signatures, fields and schemas.
+Seconds = Annotated[Any, Dim("s")]
+Bytes = Annotated[Any, Dim("B")]
+Bandwidth = Annotated[Any, Dim("B/s")]
+Operations = Annotated[Any, Dim("FLOP")]
+OperationRate = Annotated[Any, Dim("FLOP/s")]
+Intensity = Annotated[Any, Dim("FLOP/B")]
+Power = Annotated[Any, Dim("W")]
+Energy = Annotated[Any, Dim("J")]
+Rate = Annotated[Any, Dim("1/s")]
+Money = Annotated[Any, Dim("USD")]
+Count = Annotated[Any, Dim("", whole=True, high=_MANY)]
+Batch = Annotated[Any, Dim("", whole=True, high=_LARGEST_BATCH)]
+Number = Annotated[Any, Dim("")]
+Fraction = Annotated[Any, Dim("", high=1.0)]
+
+# The same, where none at all is a sensible amount: a device may have no dispatch tax.
+SecondsOrZero = Annotated[Any, Dim("s", open_low=False)]
+BytesOrZero = Annotated[Any, Dim("B", open_low=False)]
+CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
+
+PRECISIONS = {
+    "fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0,
+    "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5,
+}  # bytes that one number takes in memory
+
+
+class Names:
+    """A word from a known list; a near miss is told the nearest one."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, *known: str) -> None:
+        self.known = known
+
+    def si(self, value: Any, argument: str = "value") -> str:
+        """`value` itself when it is known; raises UnknownName otherwise."""
+        if isinstance(value, str) and value in self.known:
+            return value
+        raise UnknownName(argument, value, self.known)
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the list."""
+        return {"enum": list(self.known)}
+
+
+Precision = Annotated[str, Names(*PRECISIONS)]
+Phase = Annotated[str, Names("decode", "prefill", "forward")]
+
+
+def dim_of(annotation: Any) -> Any:
+    """The vocabulary's word inside an annotation, also inside `X | None`; None when there is none."""
+    for extra in getattr(annotation, "__metadata__", ()):
+        if isinstance(extra, (Dim, Names)):
+            return extra
+    for part in getattr(annotation, "__args__", ()):
+        if found := dim_of(part):
+            return found
+    return None

@@ -1,0 +1,138 @@
+"""The front door: `Engine.solve` for one question, `Engine.sweep` for a million."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core.errors import BadArgument, NoDatapath
+from mlsysim.core.units import PRECISIONS, Batch, Count, Fraction, Phase, Precision, dim_of
+from mlsysim.hardware.types import HardwareNode, Supply
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node import Profile, SingleNodeModel, _notes, profile
+
+_SINGLE_NODE = SingleNodeModel()
+
+
+class Engine:
+    """Which wall binds? One question at a time, or a whole design space in columns."""
+
+    @staticmethod
+    def solve(model: Workload, hardware: HardwareNode, **how: Any) -> Profile:
+        """One step of `model` on `hardware`; see `SingleNodeModel.solve` for the arguments.
+
+        >>> from mlsysim import Engine, Hardware, Models
+        >>> Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
+        'Memory'
+        """
+        return _SINGLE_NODE.solve(model=model, hardware=hardware, **how)
+
+    @staticmethod
+    def sweep(
+        model: Workload, hardware: Iterable[HardwareNode] | HardwareNode, *,
+        batch_sizes: Any = (1,), precisions: Sequence[str] = ("fp16",), seq_lens: Any = None,
+        efficiency: Any = 0.5, phase: str | None = None, training: bool = False,
+    ) -> Sweep:
+        """Every combination of device, precision, batch and context, worked out in columns.
+
+        Points that a device cannot run are kept: their `feasible` is False and their `reason` says why.
+        """
+        devices = [hardware] if isinstance(hardware, HardwareNode) else list(hardware)
+        _check_all("hardware", devices, HardwareNode)
+        if not isinstance(model, Workload):
+            raise BadArgument("model", model, "give a Workload, such as mlsysim.Models.Language.Llama3_8B")
+        precisions = [precisions] if isinstance(precisions, str) else list(precisions)
+        _check_all("precisions", precisions, str)
+        names = [_PRECISION.si(name, "precisions") for name in precisions]
+        batches = np.atleast_1d(_BATCH.si(batch_sizes, "batch_sizes"))
+        lengths = None if seq_lens is None else np.atleast_1d(_COUNT.si(seq_lens, "seq_lens"))
+        efficiency = _FRACTION.si(efficiency, "efficiency")
+        if np.ndim(efficiency):
+            raise BadArgument("efficiency", efficiency, "give one number for the whole sweep")
+        if phase is not None:
+            phase = _PHASE.si(phase, "phase")
+
+        # one axis each: device, precision, batch, context; everything broadcasts against that
+        step = model.step(
+            batches[None, None, :, None], None if lengths is None else lengths[None, None, None, :], phase,
+            np.array([PRECISIONS[name] for name in names])[None, :, None, None], training=training,
+        )
+        columns = profile(
+            model.demand(step), _supplies(devices, names), step, efficiency,
+            np.array(names, dtype=object)[None, :, None, None], _notes(model, step),
+        )
+        axes: dict[str, Sequence[Any]] = {
+            "hardware": devices, "precision": names, "batch_size": batches,
+            "seq_len": np.atleast_1d(step.seq_len).ravel(),
+        }
+        return Sweep(columns, axes)
+
+
+class Sweep(Sequence[dict[str, Any]]):
+    """The points of a sweep: `columns` holds them all as arrays, and a row is made when looked at.
+
+    A row is `{"hardware": name, "precision": ..., "batch_size": ..., "seq_len": ..., "profile": Profile}`.
+    """
+
+    def __init__(self, columns: Profile, axes: dict[str, Sequence[Any]]) -> None:
+        self.columns, self.axes = columns, axes
+        self.shape = tuple(len(axis) for axis in axes.values())
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        where = np.unravel_index(range(len(self))[index], self.shape)
+        device, precision, batch, length = (axis[i] for axis, i in zip(self.axes.values(), where, strict=True))
+        return {
+            "hardware": device.name, "precision": precision, "batch_size": int(batch), "seq_len": int(length),
+            "profile": self.columns.row(where, self.shape),
+        }
+
+    def column(self, name: str) -> np.ndarray:
+        """One field of all points, flat, in the order of the rows and the SI unit of its dimension."""
+        value = self.columns.si(name)
+        return np.broadcast_to(value, self.shape).ravel()
+
+    def __repr__(self) -> str:
+        sides = " x ".join(f"{len(axis)} {name}" for name, axis in self.axes.items())
+        return f"Sweep of {len(self):,} points ({sides})"
+
+
+def _check_all(argument: str, values: list[Any], kind: type) -> None:
+    if not values:
+        raise BadArgument(argument, "an empty list", "give at least one")
+    for value in values:
+        if not isinstance(value, kind):
+            raise BadArgument(argument, value, f"give {kind.__name__} entries, such as Hardware.Cloud.H100")
+
+
+def _supplies(devices: list[HardwareNode], precisions: list[str]) -> Supply:
+    """The supply of every device at every precision, as arrays over the first two axes."""
+    rows = [[_supply_or_none(device, precision) for precision in precisions] for device in devices]
+
+    def grid(field: int, dtype: Any = float) -> np.ndarray:
+        return np.array([[row[field] for row in line] for line in rows], dtype=dtype)[:, :, None, None]
+
+    power = grid(Supply._fields.index("power"))  # None becomes NaN: unknown stays unknown
+    return Supply(
+        *(grid(i) for i in range(Supply._fields.index("power"))), power=power,
+        datapath=grid(Supply._fields.index("datapath"), object),
+    )
+
+
+def _supply_or_none(device: HardwareNode, precision: str) -> Supply:
+    try:
+        return device.supply(precision)
+    except NoDatapath:
+        # keeps its place in the columns: no peak, no capacity, no datapath
+        other = device.supply(device.compute.peak_precision)
+        return other._replace(peak=np.nan, capacity=-np.inf, flash_capacity=0.0, datapath="")
+
+
+_BATCH, _COUNT, _FRACTION = dim_of(Batch), dim_of(Count), dim_of(Fraction)
+_PRECISION, _PHASE = dim_of(Precision), dim_of(Phase)

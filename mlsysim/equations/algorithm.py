@@ -1,0 +1,175 @@
+r"""The physics of a model: what its operators compute, and what they must keep.
+
+Counts are multiply-accumulates and elements; `operations` and `stored` turn them into FLOP and
+bytes. Pure functions over floats, arrays and quantities alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlsysim.core.units import Bytes, Number, Operations
+
+
+def operations(macs: Number, per_mac: Operations) -> Operations:
+    r"""FLOP in a number of multiply-accumulates: two each, one multiplication and one addition.
+
+    >>> operations(macs=3.0, per_mac=2.0)
+    6.0
+
+    Source: Kaplan et al. (2020), section 2.1, arXiv:2001.08361.
+    """
+    return macs * per_mac
+
+
+def stored(elements: Number, width: Bytes) -> Bytes:
+    r"""Bytes that a number of elements takes at `width` bytes each.
+
+    >>> stored(elements=8.0, width=0.5)
+    4.0
+
+    Source: definition.
+    """
+    return elements * width
+
+
+def matmul_macs(rows: Number, inner: Number, columns: Number) -> Number:
+    r"""Multiply-accumulates of one matrix product.
+
+    $$\mathrm{MACs} = m \cdot k \cdot n$$
+
+    >>> matmul_macs(rows=1.0, inner=4096.0, columns=4096.0)
+    16777216.0
+
+    Source: definition.
+    """
+    return rows * inner * columns
+
+
+def attention_macs(pairs: Number, heads: Number, key_dim: Number, value_dim: Number) -> Number:
+    r"""Multiply-accumulates of the scores and of the weighted sum, for all (query, key) pairs.
+
+    $$\mathrm{MACs} = \mathrm{pairs} \cdot h \cdot (d_k + d_v)$$
+
+    >>> attention_macs(pairs=2048.0, heads=32.0, key_dim=128.0, value_dim=128.0)
+    16777216.0
+
+    Source: Vaswani et al. (2017), arXiv:1706.03762.
+    """
+    return pairs * heads * (key_dim + value_dim)
+
+
+def causal_pairs(length: Number) -> Number:
+    r"""(Query, key) pairs in a causal sequence: each token sees itself and those before it.
+
+    $$\mathrm{pairs} = \frac{S(S+1)}{2}$$
+
+    Half of the square for long sequences, and one for a single token.
+
+    >>> causal_pairs(length=4.0)
+    10.0
+
+    Source: Vaswani et al. (2017), section 3.2.3, arXiv:1706.03762.
+    """
+    return length * (length + 1) / 2
+
+
+def kv_elements(tokens: Number, layers: Number, kv_heads: Number, head_dim: Number) -> Number:
+    r"""Elements that the key-value cache keeps for a number of tokens.
+
+    $$\mathrm{elements} = 2 \cdot \mathrm{tokens} \cdot L \cdot h_{kv} \cdot d$$
+
+    >>> kv_elements(tokens=1.0, layers=32.0, kv_heads=8.0, head_dim=128.0)
+    65536.0
+
+    Source: Ainslie et al. (2023), GQA, arXiv:2305.13245; Kwon et al. (2023), arXiv:2309.06180.
+    """
+    return 2 * tokens * layers * kv_heads * head_dim
+
+
+def distinct_experts(experts: Number, per_token: Number, tokens: Number) -> Number:
+    r"""Experts that a batch is expected to touch when each token picks `per_token` at random.
+
+    $$E\left(1 - \left(1 - \tfrac{k}{E}\right)^{B}\right)$$
+
+    One token touches $k$; a large batch touches them all.
+
+    >>> float(distinct_experts(experts=8.0, per_token=2.0, tokens=1.0))
+    2.0
+
+    Source: expected number of occupied cells, for instance Feller (1968), volume I, chapter IV.2.
+    """
+    return experts * (1 - (1 - per_token / experts) ** tokens)
+
+
+def conv_output(size: Number, kernel: Number, stride: Number, padding: Number) -> Number:
+    r"""Output positions along one side of a convolution with `padding` in all.
+
+    $$o = \left\lfloor \frac{i + p - k}{s} \right\rfloor + 1$$
+
+    >>> float(conv_output(size=224.0, kernel=7.0, stride=2.0, padding=6.0))
+    112.0
+
+    Source: Dumoulin & Visin (2016), arXiv:1603.07285.
+    """
+    return np.floor((size + padding - kernel) / stride) + 1
+
+
+def conv_macs(positions: Number, kernel_area: Number, in_channels: Number, out_channels: Number, groups: Number) -> Number:
+    r"""Multiply-accumulates of one convolution over its output positions.
+
+    $$\mathrm{MACs} = \mathrm{positions} \cdot k_h k_w \cdot \frac{C_{in} C_{out}}{g}$$
+
+    >>> conv_macs(positions=12544.0, kernel_area=49.0, in_channels=3.0, out_channels=64.0, groups=1.0)
+    118013952.0
+
+    Source: Dumoulin & Visin (2016), arXiv:1603.07285.
+    """
+    return positions * kernel_area * in_channels * out_channels / groups
+
+
+def training_operations(forward: Operations) -> Operations:
+    r"""FLOP of one training step: the backward pass does the forward's work twice.
+
+    $$C_{\mathrm{train}} = 3\, C_{\mathrm{forward}}$$
+
+    Gradients are taken with respect to inputs and to weights. Recomputation adds a fourth part.
+
+    >>> training_operations(forward=2.0)
+    6.0
+
+    Source: Kaplan et al. (2020), section 2.1, arXiv:2001.08361.
+    """
+    return 3 * forward
+
+
+def training_traffic(weights: Bytes, activations: Bytes, optimizer: Bytes) -> Bytes:
+    r"""Bytes that one training step moves on one device.
+
+    $$3\,(W + A) + 2\,O$$
+
+    Weights are read forward and backward and their gradients written; activations are written, read
+    back, and their gradients pass through; the optimizer reads and writes its state.
+
+    >>> training_traffic(weights=2.0, activations=1.0, optimizer=12.0)
+    33.0
+
+    Source: derived from the operator graph; state sizes as in Rajbhandari et al. (2020), arXiv:1910.02054.
+    """
+    return 3 * (weights + activations) + 2 * optimizer
+
+
+def adam_state(parameters: Number, width: Bytes, full: Bytes) -> Bytes:
+    r"""Bytes that Adam keeps beside weights and gradients.
+
+    $$P\,(2 f + f\,[w < f])$$
+
+    Two moments at full width $f$ (4 bytes), and a full-width master copy when the weights themselves
+    are narrower: 12 bytes a parameter in mixed precision, 8 in full.
+
+    >>> float(adam_state(parameters=1.0, width=2.0, full=4.0))
+    12.0
+
+    Source: Rajbhandari et al. (2020), ZeRO, section 3.1, arXiv:1910.02054.
+    """
+    return parameters * (2 * full + np.where(width < full, full, 0 * full))

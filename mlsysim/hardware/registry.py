@@ -1,0 +1,8 @@
+"""Every device, one YAML file each, on shelves by where it works."""
+
+from __future__ import annotations
+
+from mlsysim.core.registry import Catalog
+from mlsysim.hardware.types import HardwareNode
+
+Hardware: Catalog[HardwareNode] = Catalog("Hardware", "hardware", lambda spec: HardwareNode(**spec))

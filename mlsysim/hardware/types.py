@@ -1,0 +1,143 @@
+"""Layer 2, silicon: what a device supplies. Peaks are dense; capacities are what can be allocated."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+from mlsysim.core.errors import NoDatapath, UnknownName
+from mlsysim.core.frozen import Frozen
+from mlsysim.core.provenance import Entry
+from mlsysim.core.units import (
+    PRECISIONS, Bandwidth, Bytes, Money, OperationRate, Power, Precision, Quantity, SecondsOrZero,
+)
+from mlsysim.equations import node
+
+# Which datapath runs a precision that the device lacks: the next one that holds its numbers exactly,
+# or, for weights narrower than any arithmetic, the one that kernels widen them to.
+WIDER = {
+    "int4": ("fp16", "bf16", "int8", "fp32"),
+    "fp4": ("fp8", "fp16", "bf16", "fp32"),
+    "int8": ("fp16", "bf16", "fp32"),
+    "fp8": ("fp16", "bf16", "fp32"),
+    "fp16": ("bf16", "fp32"),
+    "bf16": ("fp32",),
+    "tf32": ("fp32",),
+    "fp32": ("fp64",),
+    "fp64": (),
+}
+
+
+class ComputeCore(Frozen):
+    """Dense peak rates: `peak_flops` at `peak_precision`, and the other datapaths that exist."""
+
+    peak_flops: OperationRate
+    peak_precision: Precision = "fp16"
+    precision: dict[Precision, OperationRate] = {}
+
+    @cached_property
+    def datapaths(self) -> dict[str, Quantity]:
+        """Every precision that the silicon computes in, with its peak."""
+        return {self.peak_precision: self.peak_flops, **self.precision}
+
+
+class Tier(Frozen):
+    """A memory that holds weights: how much, and how fast they are read."""
+
+    capacity: Bytes
+    bandwidth: Bandwidth
+
+
+class MemoryHierarchy(Tier):
+    """The memory that a step works in, and on a microcontroller the flash behind it."""
+
+    technology: str | None = None
+    flash: Tier | None = None
+
+
+class Link(Frozen):
+    """A connection to other devices or to the host; the rate is for one direction."""
+
+    name: str | None = None
+    bandwidth: Bandwidth
+
+
+class Supply(NamedTuple):
+    """What a device supplies at one precision, as plain numbers in SI units."""
+
+    peak: float
+    bandwidth: float
+    capacity: float
+    flash_bandwidth: float
+    flash_capacity: float
+    overhead: float
+    power: float | None
+    datapath: str
+
+
+class HardwareNode(Entry):
+    """One device. `memory.capacity` is what a user can allocate; `tdp` may be unpublished (None)."""
+
+    vendor: str | None = None
+    release_year: int
+    compute: ComputeCore
+    memory: MemoryHierarchy
+    interconnect: Link | None = None
+    host_link: Link | None = None
+    tdp: Power | None = None
+    sleep_power: Power | None = None
+    dispatch_tax: SecondsOrZero | None = None
+    unit_cost: Money | None = None
+
+    def check(self) -> None:
+        """The year is one in which there are computers."""
+        super().check()
+        if not 1940 <= self.release_year <= 2100:
+            raise self.wrong("release_year", f"{self.release_year} will not do; give a year such as 2027")
+
+    def datapath(self, precision: str) -> str:
+        """The arithmetic that would really run `precision` here; raises NoDatapath or UnknownName.
+
+        >>> from mlsysim import Hardware
+        >>> Hardware.Cloud.H100.datapath("int4")
+        'fp16'
+        """
+        if precision not in PRECISIONS:
+            raise UnknownName("precision", precision, PRECISIONS)
+        paths = self.compute.datapaths
+        for candidate in (precision, *WIDER[precision]):
+            if candidate in paths:
+                return candidate
+        raise NoDatapath(self.name, precision, paths)
+
+    def peak(self, precision: str = "fp16") -> Quantity:
+        """The dense peak at the datapath that runs `precision`."""
+        return self.compute.datapaths[self.datapath(precision)]
+
+    def ridge(self, precision: str = "fp16") -> Quantity:
+        """The arithmetic intensity above which compute binds."""
+        return node.ridge_point(self.peak(precision), self.memory.bandwidth).to("FLOP/B")
+
+    def supply(self, precision: str) -> Supply:
+        """The device in plain numbers at one precision; each precision is worked out once."""
+        try:
+            return self._supplies[precision]
+        except KeyError:
+            return self._supplies.setdefault(precision, self._supply(precision))
+
+    @cached_property
+    def _supplies(self) -> dict[str, Supply]:
+        return {}
+
+    def _supply(self, precision: str) -> Supply:
+        flash = self.memory.flash
+        return Supply(
+            peak=float(self.peak(precision).m_as("FLOP/s")),
+            bandwidth=float(self.memory.bandwidth.m_as("B/s")),
+            capacity=float(self.memory.capacity.m_as("B")),
+            flash_bandwidth=float(flash.bandwidth.m_as("B/s")) if flash else 0.0,
+            flash_capacity=float(flash.capacity.m_as("B")) if flash else 0.0,
+            overhead=float(self.dispatch_tax.m_as("s")) if self.dispatch_tax is not None else 0.0,
+            power=float(self.tdp.m_as("W")) if self.tdp is not None else None,
+            datapath=self.datapath(precision),
+        )

@@ -1,0 +1,234 @@
+"""Convolutional networks, layer by layer: from the wide ones in a datacenter to those in a doorbell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+from mlsysim.core.errors import did_you_mean
+from mlsysim.core.frozen import Frozen
+from mlsysim.core.units import Count, CountOrZero
+from mlsysim.equations import algorithm as eq
+from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload, flop
+
+Pair = Count | list[Count]
+
+
+class Image(Frozen):
+    """The input of one inference."""
+
+    height: Count
+    width: Count = 1
+    channels: Count = 1
+
+
+class Layer(Frozen):
+    """What any layer may say; `padding` is "same" unless it gives the rows added on each side."""
+
+    out: Count | None = None
+    kernel: Pair = 3
+    stride: Pair = 1
+    padding: CountOrZero | Literal["same"] = "same"
+    groups: Count = 1
+    mid: Count | None = None
+    expand: Count = 1
+    repeat: Count = 1
+    bias: bool = False
+
+
+class Shape(NamedTuple):
+    """A feature map."""
+
+    height: float
+    width: float
+    channels: float
+
+    @property
+    def elements(self) -> float:
+        """Values in the map."""
+        return self.height * self.width * self.channels
+
+
+class Piece(NamedTuple):
+    """One operator of one sample, in elements: what it does, reads and writes."""
+
+    name: str
+    kind: str
+    macs: float
+    parameters: float
+    inputs: float
+    outputs: float
+
+
+class ConvNetWorkload(Workload):
+    """A convolutional network as its list of layers; one sample is one inference."""
+
+    kind: Literal["convnet"] = "convnet"
+    input: Image
+    layers: list[str | dict[str, Layer]]
+    macs: Count | None = None
+    batchnorm: bool = True
+
+    def check(self) -> None:
+        """Every layer is of a known kind and says what it must; the image survives them all."""
+        super().check()
+        if not self.layers:
+            raise self.wrong("layers", "give at least one layer")
+        for name, layer in self._named_layers():
+            if name not in BUILDERS:
+                raise self.wrong("layers", f"there is no layer {name!r}; {did_you_mean(name, sorted(BUILDERS))}")
+            for key in BUILDERS[name][1]:
+                if getattr(layer, key) is None:
+                    raise self.wrong(f"layers.{name}.{key}", "it is required; add it")
+        if min(piece.outputs for piece in self.pieces) < 1:
+            raise self.wrong("layers", "nothing is left of the image before the last layer")
+
+    def _named_layers(self) -> Iterator[tuple[str, Layer]]:
+        for layer in self.layers:
+            yield from [(layer, Layer())] if isinstance(layer, str) else layer.items()
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """The operators of one sample, derived from the layers."""
+        shape = Shape(float(self.input.height), float(self.input.width), float(self.input.channels))
+        pieces: list[Piece] = []
+        builder = _Builder(pieces, self.batchnorm)
+        for name, layer in self._named_layers():
+            for index in range(int(layer.repeat)):
+                # only the first of several equal layers shrinks the image
+                shape = BUILDERS[name][0](builder, shape, layer, 1 if index else layer.stride)
+        return pieces
+
+    def operators(self, step: Step) -> list[Operator]:
+        """Every layer of one forward step."""
+        return [
+            Operator(
+                p.name, p.kind, 1, flop(p.macs) * step.batch, eq.stored(p.parameters, step.width), 0.0,
+                eq.stored(p.inputs * step.batch, step.width), eq.stored(p.outputs * step.batch, step.width),
+            )
+            for p in self.pieces
+        ]
+
+    @cached_property
+    def _one(self) -> Totals:
+        """The totals of one sample at one byte a value."""
+        return super().totals(Step(1.0, 1.0, FORWARD, 1.0))
+
+    def totals(self, step: Step) -> Totals:
+        """The totals of a batch: linear in those of one sample, so they are summed only once."""
+        one, data = self._one, step.batch * step.width
+        return Totals(
+            flops=one.flops * step.batch, weights=one.weights * step.width, state=0.0 * step.batch,
+            traffic=one.traffic * data, widest=one.widest * data, inputs=one.inputs * data,
+        )
+
+    def counted_parameters(self) -> float:
+        """Weights and biases, and the two learned values a channel of batch normalisation."""
+        return sum(p.parameters for p in self.pieces)
+
+    def counted_macs(self) -> float:
+        """Multiply-accumulates of one inference."""
+        return sum(p.macs for p in self.pieces)
+
+
+# ---- one function a kind of layer: append its pieces, return the new shape ------------------------
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    return (float(value[0]), float(value[-1])) if isinstance(value, tuple) else (float(value), float(value))
+
+
+def _window(shape: Shape, kernel: tuple[float, float], stride: tuple[float, float], padding: Any) -> tuple[float, float]:
+    """Output height and width; "same" keeps ceil(size / stride)."""
+    sides = []
+    for size, k, s in zip(shape[:2], kernel, stride, strict=True):
+        same = max((-(-size // s) - 1) * s + k - size, 0.0)
+        sides.append(float(eq.conv_output(size, k, s, same if padding == "same" else 2.0 * padding)))
+    return sides[0], sides[1]
+
+
+class _Builder:
+    """Appends the pieces of a network while the shape flows through it."""
+
+    def __init__(self, pieces: list[Piece], batchnorm: bool) -> None:
+        self.pieces, self.batchnorm = pieces, batchnorm
+
+    def conv(self, shape: Shape, out: float, kernel: Any = 1, stride: Any = 1, padding: Any = "same",
+             groups: float = 1, *, bias: bool = False, name: str = "conv") -> Shape:
+        k = _pair(kernel)
+        height, width = _window(shape, k, _pair(stride), padding)
+        new = Shape(height, width, float(out))
+        macs = eq.conv_macs(height * width, prod(k), shape.channels, out, groups)
+        learned = prod(k) * shape.channels * out / groups + out * (2 if self.batchnorm else 1) + out * bias
+        self.pieces.append(Piece(name, "convolution", macs, learned, shape.elements, new.elements))
+        self.pieces.append(Piece("activation", "elementwise", 0.0, 0.0, new.elements, new.elements))
+        return new
+
+    def pool(self, shape: Shape, new: Shape) -> Shape:
+        self.pieces.append(Piece("pool", "elementwise", 0.0, 0.0, shape.elements, new.elements))
+        return new
+
+    def dense(self, shape: Shape, out: float) -> Shape:
+        macs = eq.matmul_macs(1.0, shape.elements, out)
+        self.pieces.append(Piece("dense", "gemm", macs, macs + out, shape.elements, out))
+        return Shape(1.0, 1.0, float(out))
+
+    def add(self, shape: Shape) -> Shape:
+        self.pieces.append(Piece("add", "elementwise", 0.0, 0.0, 2 * shape.elements, shape.elements))
+        return shape
+
+    def shortcut(self, before: Shape, after: Shape, stride: Any) -> Shape:
+        """A residual joins; a 1x1 projection makes the shapes equal where they differ."""
+        if before != after:
+            self.conv(before, after.channels, 1, stride, name="shortcut")
+        return self.add(after)
+
+
+def _conv(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    return b.conv(shape, layer.out, layer.kernel, stride, layer.padding, layer.groups, bias=layer.bias)
+
+
+def _depthwise(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    return b.conv(shape, shape.channels, layer.kernel, stride, layer.padding, shape.channels, name="depthwise")
+
+
+def _separable(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    return b.conv(_depthwise(b, shape, layer, stride), layer.out)
+
+
+def _basic(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    after = b.conv(b.conv(shape, layer.out, 3, stride), layer.out, 3)
+    return b.shortcut(shape, after, stride)
+
+
+def _bottleneck(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    after = b.conv(b.conv(b.conv(shape, layer.mid), layer.mid, 3, stride), layer.out)
+    return b.shortcut(shape, after, stride)
+
+
+def _inverted(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    wide = b.conv(shape, layer.expand * shape.channels) if layer.expand > 1 else shape
+    narrow = b.conv(_depthwise(b, wide, layer, stride), layer.out)
+    return b.add(narrow) if narrow == shape else narrow
+
+
+def _maxpool(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    height, width = _window(shape, _pair(layer.kernel), _pair(stride), layer.padding)
+    return b.pool(shape, Shape(height, width, shape.channels))
+
+
+def _avgpool(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    return b.pool(shape, Shape(1.0, 1.0, shape.channels))
+
+
+def _dense(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    return b.dense(shape, layer.out)
+
+
+BUILDERS: dict[str, tuple[Callable[..., Shape], tuple[str, ...]]] = {
+    "conv": (_conv, ("out",)), "depthwise": (_depthwise, ()), "separable": (_separable, ("out",)),
+    "basic": (_basic, ("out",)), "bottleneck": (_bottleneck, ("mid", "out")), "inverted": (_inverted, ("out",)),
+    "maxpool": (_maxpool, ()), "avgpool": (_avgpool, ()), "dense": (_dense, ("out",)),
+}  # and the keys that each cannot do without

@@ -1,0 +1,25 @@
+"""Every model, one YAML file each; the key `kind` says which type describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlsysim.core.errors import InvalidEntry, did_you_mean
+from mlsysim.core.registry import Catalog
+from mlsysim.models.convnet import ConvNetWorkload
+from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.models.types import Workload
+
+KINDS: dict[str, type[Workload]] = {"transformer": TransformerWorkload, "convnet": ConvNetWorkload}
+
+
+def build(spec: dict[str, Any]) -> Workload:
+    """The workload that a specification describes; raises InvalidEntry."""
+    kind = spec.get("kind")
+    if kind not in KINDS:
+        remedy = f"kind says what the model is; {did_you_mean(kind, sorted(KINDS))}"
+        raise InvalidEntry(str(spec.get("name", "model")), "kind", remedy)
+    return KINDS[kind](**spec)
+
+
+Models: Catalog[Workload] = Catalog("Models", "models", build)

@@ -1,0 +1,155 @@
+"""Layer 1, demand: a workload is a list of operators, and everything else is their sum."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from mlsysim.core.constants import FLOP_PER_MAC
+from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.provenance import Entry
+from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
+from mlsysim.equations import algorithm
+
+DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
+FULL_WIDTH = PRECISIONS["fp32"]  # optimizers keep their state in fp32
+
+
+class Step(NamedTuple):
+    """One step of work: numbers, or arrays that broadcast against each other.
+
+    `batch` sequences or images; `seq_len` tokens of context; `width` bytes a value.
+    """
+
+    batch: Any
+    seq_len: Any
+    phase: str
+    width: Any
+    training: bool = False
+
+
+class Operator(NamedTuple):
+    """`repeat` equal operators: the work and the bytes of one of them.
+
+    `kind` is gemm, attention, elementwise, convolution or gather. `weights` are the parameter
+    bytes read, `state` the bytes of KV cache read or written, `inputs` and `outputs` the activations.
+    """
+
+    name: str
+    kind: str
+    repeat: Any
+    flops: Any
+    weights: Any
+    state: Any
+    inputs: Any
+    outputs: Any
+
+
+class Totals(NamedTuple):
+    """The sum of a step's operators: FLOP, and bytes of each kind; `widest` is the largest one's."""
+
+    flops: Any
+    weights: Any
+    state: Any
+    traffic: Any
+    widest: Any
+    inputs: Any
+
+
+class Demand(NamedTuple):
+    """What one step asks of a device: FLOP, bytes to move, and bytes to hold."""
+
+    operations: Any
+    weights: Any  # parameter bytes streamed, gradients and optimizer state included when training
+    state: Any  # KV cache read or written
+    activations: Any  # operator inputs and outputs that cross the memory bus
+    held_weights: Any  # parameters, and in training gradients and optimizer state
+    held_state: Any
+    held_activations: Any
+
+
+class Workload(Entry):
+    """A model. `parameters` is the published count; a test holds the architecture's sum against it."""
+
+    release_year: int | None = None
+    parameters: Count
+    training_tokens: Count | None = None
+
+    phases: ClassVar[tuple[str, ...]] = (FORWARD,)
+
+    def operators(self, step: Step) -> list[Operator]:
+        """The operators of one forward step."""
+        raise NotImplementedError
+
+    def step(
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+    ) -> Step:
+        """The step that a question means; raises when the model has no such phase or length."""
+        if phase is None:
+            phase = FORWARD if training else self.phases[0]
+        elif training:
+            raise BadArgument("phase", phase, "training runs forward and backward; leave phase out")
+        elif phase not in self.phases:
+            raise UnknownName("phase", phase, self.phases)
+        if seq_len is not None:
+            raise BadArgument("seq_len", seq_len, f"{self.name} has no sequence; leave it out")
+        return Step(batch, 1.0, phase, width, training)
+
+    def held_state(self, step: Step) -> Any:
+        """Bytes of KV cache (or other per-sequence state) that stay on the device."""
+        return 0.0 * step.batch
+
+    def totals(self, step: Step) -> Totals:
+        """The sum over the operators of one forward step.
+
+        Elementwise work is taken as fused into its neighbours, so its traffic is not counted; nor
+        are decode's activations, one short vector a sequence, which stay in cache.
+        """
+        flops = weights = state = traffic = inputs = 0.0
+        widest: list[Any] = []
+        for op in self.operators(step):
+            flops = flops + op.repeat * op.flops
+            weights = weights + op.repeat * op.weights
+            state = state + op.repeat * op.state
+            inputs = inputs + op.repeat * op.inputs
+            if op.kind != "elementwise":
+                widest.append(op.inputs + op.outputs)
+                if step.phase != DECODE:
+                    traffic = traffic + op.repeat * widest[-1]
+        largest = reduce(np.maximum, widest) if np.ndim(widest[0]) else max(widest)
+        return Totals(flops, weights, state, traffic, largest, inputs)
+
+    def demand(self, step: Step) -> Demand:
+        """What a step asks for: work, bytes to move, and bytes that must fit."""
+        total = self.totals(step)
+        held = algorithm.stored(self.parameters, step.width)
+        if not step.training:
+            return Demand(total.flops, total.weights, total.state, total.traffic,
+                          held, self.held_state(step), total.widest)
+        adam = algorithm.adam_state(self.parameters, step.width, FULL_WIDTH)
+        return Demand(
+            operations=algorithm.training_operations(total.flops),
+            weights=algorithm.training_traffic(held, 0.0, adam),
+            state=0.0 * step.batch,
+            activations=algorithm.training_traffic(0.0, total.traffic, 0.0),
+            held_weights=2 * held + adam,  # weights, their gradients, and what Adam keeps
+            held_state=0.0 * step.batch,
+            held_activations=total.inputs,  # every operator keeps its input for the backward pass
+        )
+
+    def weights(self, precision: str = "fp16") -> Quantity:
+        """Bytes of all parameters at a precision."""
+        if precision not in PRECISIONS:
+            raise UnknownName("precision", precision, PRECISIONS)
+        return Q_(algorithm.stored(self.parameters, PRECISIONS[precision]) / 1e9, "GB")
+
+    def counted_parameters(self) -> float:
+        """Parameters summed over the architecture, for the test against the published count."""
+        raise NotImplementedError
+
+
+def flop(macs: Any) -> Any:
+    """FLOP in a number of multiply-accumulates."""
+    return algorithm.operations(macs, float(FLOP_PER_MAC))

@@ -1,0 +1,149 @@
+"""Walls 1 and 2: the roofline of one step of one model on one device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import (
+    PRECISIONS, Bandwidth, Batch, Bytes, Count, Energy, Fraction, Intensity, Number, OperationRate, Operations,
+    Phase, Precision, Rate, Seconds,
+)
+from mlsysim.equations import node
+from mlsysim.hardware.types import HardwareNode, Supply
+from mlsysim.models.types import Demand, Step, Workload
+
+
+def _bottleneck(p: Profile) -> Any:
+    compute, memory, overhead = p.si("compute_time"), p.si("memory_time"), p.si("overhead")
+    roof = np.where(compute > memory, "Compute", "Memory")
+    return np.where(overhead > np.maximum(compute, memory), "Overhead", roof)[()]
+
+
+def _energy(p: Profile) -> Any:
+    power = p.si("power")
+    return None if power is None else node.energy(power, p.si("latency"))
+
+
+class Profile(Result):
+    """One step of one model on one device: how long, which roof binds, and whether it fits.
+
+    `bottleneck` is Compute, Memory, or Overhead when the dispatch tax exceeds both roofs.
+    `datapath` is the arithmetic that really ran; it differs from `precision` where the device lacks it.
+    """
+
+    walls = (1, 2)
+
+    latency: Seconds = "ms"
+    throughput: Rate = lazily("1/s", lambda p: node.throughput(p.si("batch_size"), p.si("latency")))
+    bottleneck: str = lazily("", _bottleneck)
+    feasible: bool
+    reason: str = lazily("", lambda p: p.why_infeasible())
+    compute_time: Seconds = "ms"
+    memory_time: Seconds = "ms"
+    overhead: Seconds = "ms"
+    operations: Operations = "GFLOP"
+    traffic: Bytes = "GB"
+    arithmetic_intensity: Intensity = lazily(
+        "FLOP/B", lambda p: node.arithmetic_intensity(p.si("operations"), p.si("traffic"))
+    )
+    ridge_point: Intensity = lazily("FLOP/B", lambda p: node.ridge_point(p.si("peak"), p.si("bandwidth")))
+    mfu: Number = lazily("", lambda p: node.utilization(p.si("operations"), p.si("latency"), p.si("peak")))
+    energy: Energy = lazily("J", _energy)
+    memory_required: Bytes = lazily("GB", lambda p: p.si("weights") + p.si("kv_cache") + p.si("activations"))
+    weights: Bytes = "GB"
+    kv_cache: Bytes = "GB"
+    activations: Bytes = "GB"
+    memory_capacity: Bytes = "GB"
+    memory_tier: str
+    peak: OperationRate = "TFLOP/s"
+    bandwidth: Bandwidth = "TB/s"
+    datapath: str
+    precision: str
+    batch_size: Number
+    seq_len: Number
+    notes: tuple
+
+    def why_infeasible(self) -> str:
+        """One sentence: what does not fit, by how much, and what would; empty when it fits."""
+        if self.shape or self.feasible:
+            return ""
+        if not self.si("datapath"):
+            return f"The device has no datapath that can run {self.si('precision')}."
+        need, room = self.memory_required, self.memory_capacity
+        parts = {"weights": self.weights, "KV cache": self.kv_cache, "activations": self.activations}
+        listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
+        sentence = f"It needs {show(need)} ({listed}) and the device holds {show(room)}: short by {show(need - room)}"
+        return f"{sentence}; {self._remedy(need, room)}."
+
+    def _remedy(self, need: Any, room: Any) -> str:
+        if self.weights > room:
+            width = PRECISIONS[self.si("precision")]
+            narrower = [name for name, w in PRECISIONS.items() if w < width and self.weights * (w / width) <= room]
+            share = f"split the model over {int(np.ceil((need / room).m_as('')))} devices"
+            return f"{share} or store it as {' or '.join(narrower[:2])}" if narrower else share
+        return "use a smaller batch or a shorter context"
+
+
+class SingleNodeModel(Solver):
+    """Walls 1-2: which roof binds one step of one model on one device.
+
+    For an autoregressive model a step is one decode step at context `seq_len`, unless
+    `phase="prefill"` (the whole prompt at once) or `training=True` (forward, backward, update).
+
+    Fallacy: "3.2x the FLOPS is 3.2x the speed." Only under the compute roof.
+    """
+
+    walls = (1, 2)
+
+    def solve(
+        self, model: Workload, hardware: HardwareNode, *,
+        batch_size: Batch = 1.0, seq_len: Count | None = None, precision: Precision = "fp16",
+        efficiency: Fraction = 0.5, phase: Phase | None = None, training: bool = False,
+    ) -> Profile:
+        """Time, roof and memory of one step.
+
+        `batch_size`, `seq_len` and `efficiency` may be arrays that broadcast: the result then holds
+        columns. Raises a BadArgument for a malformed question; a model that does not fit is an
+        answer with `feasible=False` and its `reason`.
+        """
+        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
+        return profile(model.demand(step), hardware.supply(precision), step, efficiency, precision, _notes(model, step))
+
+
+def profile(
+    demand: Demand, supply: Supply, step: Step, efficiency: Any, precision: Any, notes: tuple[str, ...] = (),
+) -> Profile:
+    """The Iron Law over what a step demands and a device supplies, both in SI numbers or arrays."""
+    fast = demand.held_weights + demand.held_state + demand.held_activations
+    feasible = fast <= supply.capacity
+    weights_bandwidth, tier = supply.bandwidth, "main"
+    if np.any(supply.flash_capacity) and not step.training:  # flash cannot be rewritten every step
+        in_flash = (demand.held_weights <= supply.flash_capacity) & (
+            demand.held_state + demand.held_activations <= supply.capacity
+        )
+        weights_bandwidth = np.where(feasible, supply.bandwidth, supply.flash_bandwidth)[()]
+        tier = np.where(feasible, "main", np.where(in_flash, "flash", "none"))[()]
+        weights_bandwidth = np.where(weights_bandwidth > 0, weights_bandwidth, supply.bandwidth)[()]
+        feasible = feasible | in_flash
+    moving = demand.state + demand.activations
+    compute = node.compute_time(demand.operations, supply.peak, efficiency)
+    memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(moving, supply.bandwidth)
+    return Profile(
+        latency=node.roofline_time(compute, memory, supply.overhead),
+        compute_time=compute, memory_time=memory, overhead=supply.overhead,
+        operations=demand.operations, traffic=demand.weights + moving,
+        feasible=feasible, weights=demand.held_weights, kv_cache=demand.held_state,
+        activations=demand.held_activations, memory_capacity=supply.capacity, memory_tier=tier,
+        peak=supply.peak, bandwidth=supply.bandwidth, datapath=supply.datapath, precision=precision,
+        batch_size=step.batch, seq_len=step.seq_len, notes=notes, power=supply.power,
+    )
+
+
+def _notes(model: Workload, step: Step) -> tuple[str, ...]:
+    context = getattr(model, "context", None)
+    if context is not None and np.max(step.seq_len) > context:
+        return (f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} that {model.name} was trained for",)
+    return ()
