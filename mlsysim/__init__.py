@@ -9,29 +9,43 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Engine": "engine.engine",
+    "Fleet": "systems.types",
     "Hardware": "hardware.registry",
+    "Infrastructure": "infrastructure.registry",
+    "Literature": "literature.registry",
     "Models": "models.registry",
     "Q_": "core.units",
-    "audit_provenance": "core.registry",
     "SingleNodeModel": "solvers",
+    "Systems": "systems.registry",
+    "audit_provenance": "core.registry",
 }
+_ALIASES = {"Infra": "Infrastructure"}
 
 if TYPE_CHECKING:
     from mlsysim.core.registry import audit_provenance
     from mlsysim.core.units import Q_
     from mlsysim.engine.engine import Engine
     from mlsysim.hardware.registry import Hardware
+    from mlsysim.infrastructure.registry import Infrastructure
+    from mlsysim.infrastructure.registry import Infrastructure as Infra
+    from mlsysim.literature.registry import Literature
     from mlsysim.models.registry import Models
     from mlsysim.solvers.node import SingleNodeModel
+    from mlsysim.systems.registry import Systems
+    from mlsysim.systems.types import Fleet
 
-__all__ = ["Engine", "Hardware", "Models", "Q_", "SingleNodeModel", "audit_provenance"]
+__all__ = [
+    "Engine", "Fleet", "Hardware", "Infra", "Infrastructure", "Literature", "Models", "Q_",
+    "SingleNodeModel", "Systems", "audit_provenance",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first used (PEP 562)."""
-    if name not in _HOMES:
+    home = _ALIASES.get(name, name)
+    if home not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[home]}"), home)
     globals()[name] = value
     return value
 

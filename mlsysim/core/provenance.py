@@ -24,7 +24,7 @@ SourceKind = Literal[
 class Source(Frozen):
     """How we know a number: the document, where it is, and the day somebody opened it.
 
-    An estimate has no document to open: it says in its note how it was made.
+    An estimate has no document to open: its `ref` and `note` say how it was made.
     """
 
     kind: SourceKind
@@ -34,9 +34,7 @@ class Source(Frozen):
     note: str | None = None
 
     def check(self) -> None:
-        """A document was opened on some day; an estimate says how it was made."""
-        if self.kind == "estimate" and not self.note:
-            raise self.wrong("note", "it is required; say how the estimate was made")
+        """A document was opened on some day."""
         if self.kind not in ("estimate", "user") and not self.read:
             raise self.wrong("read", "it is required; write the day on which the document was opened")
 
@@ -78,6 +76,8 @@ class Entry(Frozen):
 
 def leaves(value: Any, path: str = "", *, unknown: bool = False) -> Iterator[tuple[str, Any]]:
     """The (path, value) pairs at the ends of a tree of models, mappings and lists."""
+    if isinstance(value, Entry) and path:
+        return  # an entry inside another answers for itself
     if isinstance(value, Frozen):
         items = [(name, getattr(value, name)) for name in fields_of(type(value)) if name != "sources"]
     elif isinstance(value, dict):

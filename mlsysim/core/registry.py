@@ -22,6 +22,7 @@ from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.provenance import Audit, Entry, audit
 
 T = TypeVar("T", bound=Entry)
+Build = Callable[[dict[str, Any]], T]
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PACKAGE = Path(__file__).parent.parent
 _folders: list[Path] = []
@@ -31,7 +32,7 @@ _catalogs: dict[str, Catalog[Any]] = {}
 class Shelf(Generic[T]):
     """One folder of entries of one type; attribute access loads `<folder>/<name>.yaml`."""
 
-    def __init__(self, title: str, build: Callable[[dict[str, Any]], T], files: Mapping[str, Path]) -> None:
+    def __init__(self, title: str, build: Build[T], files: Mapping[str, Path]) -> None:
         self._title, self._build, self._files = title, build, dict(files)
         self._loaded: dict[str, T] = {}
 
@@ -46,6 +47,14 @@ class Shelf(Generic[T]):
                 raise UnknownEntry(self._title, name, self._files)
             self._loaded[name] = load(self._files[name], self._build)
         return self._loaded[name]
+
+    def from_spec(self, spec: Mapping[str, Any]) -> T:
+        """An entry of your own, of this shelf's type; raises InvalidEntry."""
+        return _from_spec(self._title, self._build, spec)
+
+    def from_yaml(self, path: str | Path) -> T:
+        """An entry of your own, from a YAML file; raises InvalidEntry that names file and key."""
+        return load(Path(path), self.from_spec)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._files))
@@ -69,18 +78,17 @@ class Catalog(Generic[T]):
     `build` turns a mapping into an entry; `layer` is the folder that holds `data/<shelf>/*.yaml`.
     """
 
-    def __init__(self, title: str, layer: str, build: Callable[[dict[str, Any]], T]) -> None:
+    def __init__(self, title: str, layer: str, build: Build[T] | Mapping[str, Build[T]]) -> None:
         self._title, self._layer, self._build = title, layer, build
         self._shelves: dict[str, Shelf[T]] | None = None
         _catalogs[layer] = self
 
     def from_spec(self, spec: Mapping[str, Any]) -> T:
-        """An entry of your own, from a mapping in the YAML files' format; raises InvalidEntry."""
-        if not isinstance(spec, Mapping):
-            raise InvalidEntry(self._title, "", f"a specification is a mapping of keys, not {type(spec).__name__}")
-        data = dict(spec)
-        data.setdefault("sources", {"default": {"kind": "user", "ref": "given by the user", "read": dt.date.today()}})
-        return self._build(data)
+        """An entry of your own, from a mapping in the YAML files' format; raises InvalidEntry.
+
+        Where shelves hold different types, ask the shelf: `Systems.Nodes.from_spec({...})`.
+        """
+        return _from_spec(self._title, self._builder("Custom"), spec)
 
     def from_yaml(self, path: str | Path) -> T:
         """An entry of your own, from a YAML file; raises InvalidEntry that names file and key."""
@@ -150,10 +158,26 @@ class Catalog(Generic[T]):
                         other.pop(path.stem, None)  # a name stands on one shelf; the later folder wins
                     files.setdefault(shelf, {})[path.stem] = path
             self._shelves = {
-                shelf: Shelf(f"{self._title}.{shelf}", self._build, held)
+                shelf: Shelf(f"{self._title}.{shelf}", self._builder(shelf), held)
                 for shelf, held in files.items() if held
             }
         return self._shelves
+
+    def _builder(self, shelf: str) -> Build[T]:
+        if not isinstance(self._build, Mapping):
+            return self._build
+        if shelf not in self._build:
+            folders = ", ".join(name.lower() for name in self._build)
+            raise InvalidEntry(f"{self._title}.{shelf}", "", f"its shelves hold different types; use one of {folders}")
+        return self._build[shelf]
+
+
+def _from_spec(title: str, build: Build[T], spec: Any) -> T:
+    if not isinstance(spec, Mapping):
+        raise InvalidEntry(title, "", f"a specification is a mapping of keys, not {type(spec).__name__}")
+    data = {str(key): value for key, value in spec.items()}
+    data.setdefault("sources", {"default": {"kind": "user", "ref": "given by the user", "read": dt.date.today()}})
+    return build(data)
 
 
 def shelf_name(folder: str) -> str:
@@ -161,7 +185,7 @@ def shelf_name(folder: str) -> str:
     return "".join(part.capitalize() for part in folder.split("_"))
 
 
-def load(path: Path, build: Callable[[dict[str, Any]], T]) -> T:
+def load(path: Path, build: Build[T]) -> T:
     """Read one YAML file and build its entry; raises InvalidEntry that names file, key and remedy."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -171,6 +195,8 @@ def load(path: Path, build: Callable[[dict[str, Any]], T]) -> T:
     try:
         return build(data)
     except InvalidEntry as error:
+        if error.file.endswith(".yaml"):  # the fault lies in a file that this one names
+            raise
         raise InvalidEntry(str(path), error.key, error.remedy) from None
 
 

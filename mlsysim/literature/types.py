@@ -1,0 +1,31 @@
+"""A number that somebody published, with the conditions under which it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.provenance import Entry
+from mlsysim.core.units import Precision, Quantity, parse
+
+
+class Finding(Entry):
+    """One cited scalar: a plain number, or a quantity such as '182 ms'."""
+
+    value: Any
+    context: str
+    stack: str | None = None
+    model: str | None = None
+    hardware: str | None = None
+    precision: Precision | None = None
+
+    def check(self) -> None:
+        """The value is a number, with a unit when it is text."""
+        super().check()
+        if isinstance(self.value, str):
+            try:
+                self.__dict__["value"] = parse(self.value, "value")
+            except BadArgument as error:
+                raise self.wrong("value", error.remedy) from None
+        elif isinstance(self.value, bool) or not isinstance(self.value, (int, float, Quantity)):
+            raise self.wrong("value", f"{self.value!r} will not do; give a number, or text with a unit")

@@ -1,0 +1,82 @@
+"""Layer 4, topology: nodes of accelerators, the fabrics between them, and fleets of both."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from mlsysim.core.errors import MissingValue
+from mlsysim.core.frozen import Frozen
+from mlsysim.core.provenance import Entry
+from mlsysim.core.units import (
+    Bandwidth, Bytes, Count, CountOrZero, Dim, Money, Names, Power, Quantity, SecondsOrZero,
+)
+from mlsysim.hardware.types import HardwareNode, Link
+
+TOPOLOGIES = ("fat_tree", "rail_optimized", "dragonfly", "torus2d", "torus3d", "ring")
+Topology = Annotated[str, Names(*TOPOLOGIES)]
+Oversubscription = Annotated[Any, Dim("", low=1.0, open_low=False)]
+
+
+class Storage(Frozen):
+    """What a node reads its data from; the bandwidth may be unknown."""
+
+    capacity: Bytes | None = None
+    bandwidth: Bandwidth | None = None
+
+
+class Node(Entry):
+    """One server: `accelerators` equal devices; `power` is the whole server's maximum."""
+
+    accelerator: HardwareNode
+    accelerators: Count = 8
+    power: Power | None = None
+    interconnect: Link | None = None
+    nics: CountOrZero = 0
+    nic_bandwidth: Bandwidth | None = None
+    cpu_cores: Count | None = None
+    host_memory: Bytes | None = None
+    storage: Storage | None = None
+    unit_cost: Money | None = None
+
+
+class Fabric(Entry):
+    """The network between nodes: one port's rate in one direction, and a small message's latency."""
+
+    bandwidth: Bandwidth
+    latency: SecondsOrZero
+    topology: Topology = "fat_tree"
+    oversubscription: Oversubscription = 1.0
+
+
+class Fleet(Entry):
+    """`count` equal nodes on one fabric. `hw` alone stands for plain nodes of eight such devices."""
+
+    node: Node | None = None
+    hw: HardwareNode | None = None
+    count: Count
+    fabric: Fabric | None = None
+
+    def check(self) -> None:
+        """A fleet has nodes, described by `node` or by `hw`."""
+        super().check()
+        if (self.node is None) == (self.hw is None):
+            raise self.wrong("node", "give either node (a server) or hw (a device in plain nodes of eight)")
+        if self.node is None:
+            plain = Node(name=f"plain node of 8 {self.hw.name}", accelerator=self.hw,
+                         interconnect=self.hw.interconnect, sources=self.hw.sources and {"default": self.hw.source_of("tdp")})
+            self.__dict__["node"] = plain
+        self.__dict__["hw"] = self.node.accelerator
+
+    @property
+    def devices(self) -> int:
+        """Accelerators in the whole fleet."""
+        return int(self.count * self.node.accelerators)
+
+    def need(self, path: str, why: str) -> Quantity:
+        """The value at `path` (such as `node.power`), or MissingValue that says `why` it is needed."""
+        value: Any = self
+        for part in path.split("."):
+            value = getattr(value, part, None)
+            if value is None:
+                raise MissingValue(self.name, path, why)
+        return value
