@@ -15,11 +15,19 @@ _HOMES = {
     "Literature": "literature.registry",
     "Models": "models.registry",
     "Q_": "core.units",
-    "SingleNodeModel": "solvers",
     "Systems": "systems.registry",
     "audit_provenance": "core.registry",
 }
 _ALIASES = {"Infra": "Infrastructure"}
+_SOLVERS = (
+    "BatchingOptimizer", "CheckpointModel", "CompressionModel", "ContinuousBatchingModel", "DataModel",
+    "DistributedModel", "EconomicsModel", "EfficiencyModel", "InferenceScalingModel",
+    "OrchestrationModel", "ParallelismOptimizer", "PlacementOptimizer", "ReliabilityModel",
+    "ResponsibleEngineeringModel", "ScalingModel", "SensitivitySolver", "ServingModel",
+    "SingleNodeModel", "SustainabilityModel", "SynthesisSolver", "TailLatencyModel", "TopologyModel",
+    "TransformationModel", "WeightStreamingModel",
+)
+_HOMES.update(dict.fromkeys(_SOLVERS, "solvers"))
 
 if TYPE_CHECKING:
     from mlsysim.core.registry import audit_provenance

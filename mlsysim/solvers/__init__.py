@@ -5,9 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-SOLVERS = {
-    "SingleNodeModel": "node", "Profile": "node",
+_MODULES = {
+    "node": ("SingleNodeModel", "EfficiencyModel", "WeightStreamingModel"),
+    "serving": ("ServingModel", "ContinuousBatchingModel", "BatchingOptimizer", "TailLatencyModel"),
+    "data": ("DataModel", "TransformationModel", "TopologyModel"),
+    "algorithm": ("ScalingModel", "InferenceScalingModel", "CompressionModel"),
+    "fleet": ("DistributedModel", "ParallelismOptimizer", "ReliabilityModel", "OrchestrationModel"),
+    "ops": ("EconomicsModel", "SustainabilityModel", "PlacementOptimizer", "CheckpointModel",
+            "ResponsibleEngineeringModel"),
+    "analysis": ("SensitivitySolver", "SynthesisSolver"),
 }
+SOLVERS = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = list(SOLVERS)  # noqa: PLE0605 - the names are the table above
 
