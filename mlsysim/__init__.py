@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DSE": "core.dse",
     "Engine": "engine.engine",
     "Fleet": "systems.types",
     "Hardware": "hardware.registry",
     "Infrastructure": "infrastructure.registry",
     "Literature": "literature.registry",
     "Models": "models.registry",
+    "Pipeline": "core.pipeline",
     "Q_": "core.units",
     "Systems": "systems.registry",
     "audit_provenance": "core.registry",
@@ -30,6 +32,8 @@ _SOLVERS = (
 _HOMES.update(dict.fromkeys(_SOLVERS, "solvers"))
 
 if TYPE_CHECKING:
+    from mlsysim.core.dse import DSE
+    from mlsysim.core.pipeline import Pipeline
     from mlsysim.core.registry import audit_provenance
     from mlsysim.core.units import Q_
     from mlsysim.engine.engine import Engine
@@ -43,7 +47,8 @@ if TYPE_CHECKING:
     from mlsysim.systems.types import Fleet
 
 __all__ = [
-    "Engine", "Fleet", "Hardware", "Infra", "Infrastructure", "Literature", "Models", "Q_",
+    "DSE", "Engine", "Fleet", "Hardware", "Infra", "Infrastructure", "Literature", "Models",
+    "Pipeline", "Q_",
     "SingleNodeModel", "Systems", "audit_provenance",
 ]
 

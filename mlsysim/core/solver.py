@@ -32,6 +32,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no solver {name!r}") from None
 
 
+class _Produces:
+    """The fields of the Result that a `solve` is annotated to return, read when first asked for."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __get__(self, solver: Solver | None, owner: type[Solver]) -> tuple[str, ...]:
+        return tuple(getattr(get_type_hints(self.function).get("return"), "_fields", ()))
+
+
 class Solver:
     """Base of every Model (evaluates forward), Solver (inverts) and Optimizer (searches)."""
 
@@ -49,6 +59,8 @@ class Solver:
             parameters = list(inspect.signature(function).parameters.values())[1:]
             cls.requires = tuple(p.name for p in parameters if p.default is p.empty)
             cls.accepts = tuple(p.name for p in parameters)
+            if "produces" not in cls.__dict__:
+                cls.produces = _Produces(function)  # type: ignore[assignment]
             cls.solve = checked(function, cls.__name__)
 
     @classmethod
@@ -211,9 +223,12 @@ class Result:
     def summary(self) -> str:
         """The result in lines that a person can read."""
         width = max(map(len, self.fields), default=0)
-        lines = [f"{name.replace('_', ' '):<{width}}  {show(getattr(self, name))}"
-                 for name in self.fields if not _is_empty(self.si(name))]
-        return "\n".join(lines)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.lines())
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Each known field in words: its name, and its value for people."""
+        return [(name.replace("_", " "), show(getattr(self, name)))
+                for name in self.fields if not _is_empty(self.si(name))]
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={show(getattr(self, name))}" for name in self.fields)
@@ -256,18 +271,26 @@ def show(value: Any) -> str:
     if isinstance(value, Quantity):
         if isinstance(value.magnitude, np.ndarray):
             return f"{value:~P}".replace("\n", " ")
-        q = value.to_compact() if value.magnitude and str(value.units) not in _NEVER_COMPACT else value
-        return f"{q.magnitude:.4g} {q.units:~P}"
-    if isinstance(value, bool):
+        q = value.to_compact() if value.magnitude and _takes_prefixes(value) else value
+        money = f"{q.units:~P}" == "USD"
+        return f"{q.magnitude:,.0f} USD" if money and abs(q.magnitude) >= 100 else f"{q.magnitude:.4g} {q.units:~P}"
+    if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, (list, tuple)):
         return "; ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {show(part)}" for key, part in value.items())
     return str(value)
 
 
-_NEVER_COMPACT = {"USD", "1 / second", "day", "hour"}
+_PREFIXED = ("B", "FLOP", "s", "W", "J")  # prefixes help here: not on 1/s, USD, days or g/kWh
+
+
+def _takes_prefixes(value: Quantity) -> bool:
+    amount, _, per = f"{value.units:~P}".partition("/")
+    return amount.endswith(_PREFIXED) and per in ("", "s") and amount not in ("1",)
 
 
 def _scalar(value: Any) -> Any:

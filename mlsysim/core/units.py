@@ -29,7 +29,7 @@ Quantity = pint.Quantity
 
 # number, then a unit made of names joined by / and * : nothing in it can be evaluated
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
-_UNIT = re.compile(r"[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*")
+_UNIT = re.compile(r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*")
 _MANY = 1e15  # more tokens, parameters or devices than there are
 _LARGEST_BATCH = 1e9
 
@@ -231,11 +231,21 @@ Count = Annotated[Any, Dim("", whole=True, high=_MANY)]
 Batch = Annotated[Any, Dim("", whole=True, high=_LARGEST_BATCH)]
 Number = Annotated[Any, Dim("")]
 Fraction = Annotated[Any, Dim("", high=1.0)]
+Mass = Annotated[Any, Dim("g")]
+Volume = Annotated[Any, Dim("L")]
+CarbonIntensity = Annotated[Any, Dim("g/J", open_low=False)]
+CarbonPrice = Annotated[Any, Dim("USD/g", open_low=False)]
+EnergyPrice = Annotated[Any, Dim("USD/J", open_low=False)]
+HourlyPrice = Annotated[Any, Dim("USD/s")]
+PowerUsageEffectiveness = Annotated[Any, Dim("", low=1.0, open_low=False)]
+WaterUsageEffectiveness = Annotated[Any, Dim("L/J", open_low=False)]
+Signed = Annotated[Any, Dim("", low=-math.inf)]
 
 # The same, where none at all is a sensible amount: a device may have no dispatch tax.
 SecondsOrZero = Annotated[Any, Dim("s", open_low=False)]
 BytesOrZero = Annotated[Any, Dim("B", open_low=False)]
 CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
+FractionOrZero = Annotated[Any, Dim("", open_low=False, high=1.0)]
 
 PRECISIONS = {
     "fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0,

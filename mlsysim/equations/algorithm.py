@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import Bytes, Number, Operations
+from mlsysim.core.units import (
+    Bytes,
+    BytesOrZero,
+    Count,
+    Fraction,
+    Number,
+    Operations,
+    Rate,
+    Seconds,
+    SecondsOrZero,
+)
 
 
 def operations(macs: Number, per_mac: Operations) -> Operations:
@@ -173,3 +183,158 @@ def adam_state(parameters: Number, width: Bytes, full: Bytes) -> Bytes:
     Source: Rajbhandari et al. (2020), ZeRO, section 3.1, arXiv:1910.02054.
     """
     return parameters * (2 * full + np.where(width < full, full, 0 * full))
+
+
+# ---- scaling: parameters, tokens and the budget that both spend ----------------------------------
+
+
+def training_compute(parameters: Number, tokens: Number, per_token: Operations) -> Operations:
+    r"""Wall 11: FLOP of training a dense model once over its tokens.
+
+    $$C = 6\,P\,D$$
+
+    `per_token` is the 6: two FLOP a parameter and token forward, four backward. Attention over
+    a context of $S$ adds about $S/12h$ at a width of $h$, which is left out.
+
+    >>> training_compute(parameters=1e9, tokens=20e9, per_token=6.0)
+    1.2e+20
+
+    Source: Kaplan et al. (2020), section 2.1, arXiv:2001.08361.
+    """
+    return per_token * parameters * tokens
+
+
+def optimal_parameters(compute: Operations, ratio: Number, per_token: Operations) -> Number:
+    r"""Wall 11: the model size that a budget trains best, at `ratio` tokens a parameter.
+
+    $$P^* = \sqrt{\frac{C}{6 \cdot 20}}$$
+
+    Best for the training budget alone: a model that will serve many requests is trained smaller
+    and longer.
+
+    >>> float(optimal_parameters(compute=1.2e20, ratio=20.0, per_token=6.0))
+    1000000000.0
+
+    Source: Hoffmann et al. (2022), approach 2, arXiv:2203.15556.
+    """
+    return np.sqrt(compute / (per_token * ratio))
+
+
+def affordable(compute: Operations, other: Number, per_token: Operations) -> Number:
+    r"""Tokens that a budget affords for a number of parameters, or the other way round.
+
+    $$D = \frac{C}{6\,P}, \qquad P = \frac{C}{6\,D}$$
+
+    >>> affordable(compute=1.2e20, other=2e9, per_token=6.0)
+    10000000000.0
+
+    Source: `training_compute`, solved for one factor.
+    """
+    return compute / (per_token * other)
+
+
+# ---- reasoning: many decode steps over a context that grows --------------------------------------
+
+
+def decode_time(
+    *, first_compute: Seconds, last_compute: Seconds, first_memory: Seconds,
+    last_memory: Seconds, overhead: SecondsOrZero, steps: Count,
+) -> Seconds:
+    r"""Wall 12: the time of many decode steps while both roofs grow evenly from first to last.
+
+    $$T = \sum_{i=1}^{n} \left[\max(c_i, m_i) + t_{\mathrm{overhead}}\right]$$
+
+    Each token adds the same work and the same bytes of KV cache to the next step, so the roofs
+    $c_i$ and $m_i$ are arithmetic series and the sum is exact, also where the binding roof changes
+    on the way: the memory series, plus the terms by which compute exceeds it.
+
+    >>> float(decode_time(first_compute=1.0, last_compute=5.0, first_memory=3.0, last_memory=3.0,
+    ...                   overhead=0.5, steps=5.0))
+    20.5
+
+    Source: Pope et al. (2022), arXiv:2211.05102, for the step; the sum is arithmetic.
+    """
+    start, end = first_compute - first_memory, last_compute - last_memory
+    largest, smallest = np.maximum(start, end), np.minimum(start, end)
+    spacing = (largest - smallest) / np.maximum(steps - 1, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        before_zero = np.divide(largest, spacing)  # steps until compute no longer exceeds memory
+    above = np.where(spacing > 0 * spacing, np.floor(before_zero) + 1, steps)
+    count = np.minimum(np.maximum(above, 0), steps)
+    count = np.where(largest > 0 * largest, count, 0 * steps)
+    excess = count * largest - spacing * count * (count - 1) / 2
+    return steps * (first_memory + last_memory) / 2 + excess + steps * overhead
+
+
+def devices_needed(rate: Rate, time: Seconds, per_device: Number, per_node: Count) -> Number:
+    r"""Devices that keep up with a rate of requests, bought in whole nodes.
+
+    $$N = n \left\lceil \frac{\lambda\,T}{n\,B} \right\rceil$$
+
+    By Little's law $\lambda T$ requests are in flight; a device holds $B$ of them and a node $n$
+    devices. Fully loaded: queueing (wall 7) asks for more.
+
+    >>> float(devices_needed(rate=100.0, time=1.15, per_device=1.0, per_node=8.0))
+    120.0
+
+    Source: Little (1961), doi:10.1287/opre.9.3.383.
+    """
+    return per_node * np.ceil(rate * time / (per_device * per_node))
+
+
+# ---- compression: fewer bytes, and what they buy -------------------------------------------------
+
+
+def compression_ratio(before: Bytes, after: Bytes) -> Number:
+    r"""Wall 13: how many times smaller.
+
+    $$r = \frac{b_0}{b}$$
+
+    >>> compression_ratio(before=2.0, after=0.5)
+    4.0
+
+    Source: definition.
+    """
+    return before / after
+
+
+def rescaled(data: Bytes, before: Bytes, after: Bytes) -> Bytes:
+    r"""Bytes of the same values at another width.
+
+    $$\mathrm{bytes} \cdot \frac{b}{b_0}$$
+
+    >>> rescaled(data=16e9, before=2.0, after=0.5)
+    4000000000.0
+
+    Source: definition.
+    """
+    return data * (after / before)
+
+
+def sparse_width(width: Bytes, density: Fraction, index: BytesOrZero) -> Bytes:
+    r"""Bytes that one parameter takes when only a part of them is kept.
+
+    $$b' = d\,b + b_{\mathrm{index}}$$
+
+    The index says which were kept: one bit a parameter as a bitmap, and the same for the 2:4
+    pattern (two bits for each of the two kept in four).
+
+    >>> sparse_width(width=2.0, density=0.5, index=0.125)
+    1.125
+
+    Source: Mishra et al. (2021), Accelerating Sparse Deep Neural Networks, arXiv:2104.08378.
+    """
+    return width * density + index
+
+
+def speedup(before: Seconds, after: Seconds) -> Number:
+    r"""How many times faster.
+
+    $$s = \frac{T_0}{T}$$
+
+    >>> speedup(before=0.004, after=0.002)
+    2.0
+
+    Source: definition.
+    """
+    return before / after

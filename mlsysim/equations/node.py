@@ -153,4 +153,4 @@ def crossover_batch(
     """
     gain = compute_time(operations, peak, efficiency) - memory_time(state, bandwidth)
     with np.errstate(divide="ignore"):
-        return np.divide(memory_time(weights, bandwidth), np.maximum(gain, 0.0 * gain))
+        return np.divide(memory_time(weights, bandwidth), np.maximum(gain, 0.0 * np.abs(gain)))

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from mlsysim.core.provenance import Entry
-from mlsysim.core.units import Count, Dim
-
-CarbonIntensity = Annotated[Any, Dim("g/J", open_low=False)]
-EnergyPrice = Annotated[Any, Dim("USD/J", open_low=False)]
-PowerUsageEffectiveness = Annotated[Any, Dim("", low=1.0, open_low=False)]
-WaterUsageEffectiveness = Annotated[Any, Dim("L/J", open_low=False)]
-HourlyPrice = Annotated[Any, Dim("USD/s")]
-CarbonPrice = Annotated[Any, Dim("USD/g", open_low=False)]
+from mlsysim.core.units import (
+    CarbonIntensity, CarbonPrice, Count, EnergyPrice, HourlyPrice, PowerUsageEffectiveness,
+    WaterUsageEffectiveness,
+)
 
 
 class Grid(Entry):
-    """Electricity of one place in one year; `basis` says whether building the plants is counted."""
+    """Electricity of one place in one year; `basis` says whether building the plants is counted.
+
+    Where `place` is False it is one way of generating, which nobody can rent a hall on.
+    """
 
     year: Count
     carbon_intensity: CarbonIntensity
     basis: Literal["lifecycle", "direct"] = "lifecycle"
     electricity_price: EnergyPrice | None = None
+    place: bool = True
 
 
 class Facility(Entry):

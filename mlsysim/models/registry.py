@@ -7,10 +7,17 @@ from typing import Any
 from mlsysim.core.errors import InvalidEntry, did_you_mean
 from mlsysim.core.registry import Catalog
 from mlsysim.models.convnet import ConvNetWorkload
+from mlsysim.models.diffusion import DiffusionWorkload
+from mlsysim.models.recommendation import RecommendationWorkload
+from mlsysim.models.statespace import StateSpaceWorkload
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
+from mlsysim.models.vision_transformer import VisionTransformerWorkload
 
-KINDS: dict[str, type[Workload]] = {"transformer": TransformerWorkload, "convnet": ConvNetWorkload}
+KINDS: dict[str, type[Workload]] = {
+    "transformer": TransformerWorkload, "convnet": ConvNetWorkload, "vision_transformer": VisionTransformerWorkload,
+    "recommendation": RecommendationWorkload, "diffusion": DiffusionWorkload, "statespace": StateSpaceWorkload,
+}
 
 
 def build(spec: dict[str, Any]) -> Workload:

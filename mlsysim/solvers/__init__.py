@@ -6,13 +6,19 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "node": ("SingleNodeModel", "EfficiencyModel", "WeightStreamingModel"),
-    "serving": ("ServingModel", "ContinuousBatchingModel", "BatchingOptimizer", "TailLatencyModel"),
+    "node": ("SingleNodeModel",),
+    "efficiency": ("EfficiencyModel",),
+    "serving": ("ServingModel", "TailLatencyModel"),
+    "batching": ("ContinuousBatchingModel", "BatchingOptimizer"),
+    "streaming": ("WeightStreamingModel",),
     "data": ("DataModel", "TransformationModel", "TopologyModel"),
-    "algorithm": ("ScalingModel", "InferenceScalingModel", "CompressionModel"),
-    "fleet": ("DistributedModel", "ParallelismOptimizer", "ReliabilityModel", "OrchestrationModel"),
-    "ops": ("EconomicsModel", "SustainabilityModel", "PlacementOptimizer", "CheckpointModel",
-            "ResponsibleEngineeringModel"),
+    "algorithm": ("ScalingModel", "InferenceScalingModel"),
+    "compression": ("CompressionModel",),
+    "fleet": ("DistributedModel", "ParallelismOptimizer"),
+    "reliability": ("ReliabilityModel", "OrchestrationModel"),
+    "ops": ("EconomicsModel", "SustainabilityModel"),
+    "placement": ("PlacementOptimizer",),
+    "safety": ("CheckpointModel", "ResponsibleEngineeringModel"),
     "analysis": ("SensitivitySolver", "SynthesisSolver"),
 }
 SOLVERS = {name: module for module, names in _MODULES.items() for name in names}

@@ -59,12 +59,12 @@ class Fleet(Entry):
     def check(self) -> None:
         """A fleet has nodes, described by `node` or by `hw`."""
         super().check()
-        if (self.node is None) == (self.hw is None):
+        if self.node is None and self.hw is None:
             raise self.wrong("node", "give either node (a server) or hw (a device in plain nodes of eight)")
         if self.node is None:
-            plain = Node(name=f"plain node of 8 {self.hw.name}", accelerator=self.hw,
-                         interconnect=self.hw.interconnect, sources=self.hw.sources and {"default": self.hw.source_of("tdp")})
-            self.__dict__["node"] = plain
+            self.__dict__["node"] = _plain_node(self.hw)
+        if self.hw is not None and self.hw != self.node.accelerator:
+            raise self.wrong("hw", f"the node holds {self.node.accelerator.name}; leave hw out")
         self.__dict__["hw"] = self.node.accelerator
 
     @property
@@ -80,3 +80,12 @@ class Fleet(Entry):
             if value is None:
                 raise MissingValue(self.name, path, why)
         return value
+
+
+def _plain_node(device: HardwareNode) -> Node:
+    """A server of eight devices of which nothing else is known."""
+    lineage = device.source_of("tdp")
+    return Node(
+        name=f"plain node of 8 {device.name}", accelerator=device, interconnect=device.interconnect,
+        sources={"default": lineage} if lineage else {},
+    )

@@ -1,0 +1,331 @@
+"""Is my model memory-bound or compute-bound? The truths of exercise 00."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from grading.check import check
+from mlsysim import Engine, Hardware, Models
+from mlsysim.assignment import Variant
+from mlsysim.core.units import Quantity
+from mlsysim.equations import node
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.solvers.node import Profile
+
+ASSIGNMENT = "00_hello_roofline"
+PREDICTIONS = ("00.1", "00.2", "00.3", "00.4")
+
+SHORT = 64  # tokens of context where the question is about the batch, not about the cache
+REGIMES = ("memory", "compute")
+LEVERS = ("peak FLOPS", "bandwidth", "capacity")
+TEACHING_EFFICIENCY = 0.5  # what Engine.solve assumes
+
+
+@lru_cache(maxsize=65536)
+def solve(model: str, device: str, batch: int, context: int, precision: str = "fp16") -> Profile:
+    """One decode step; many variants ask for the same one."""
+    return Engine.solve(
+        Models[model], Hardware[device], batch_size=batch, seq_len=context, precision=precision,
+        efficiency=TEACHING_EFFICIENCY,
+    )
+
+
+def chip(v: Variant) -> tuple[str, str]:
+    """The names of the variant's model and of its first device."""
+    return v.fields["model"], v.fields["device"]
+
+
+def step(v: Variant, device: str = "device", precision: str = "fp16") -> Profile:
+    """The variant's decode step, on its first device or on the other one."""
+    return solve(v.fields["model"], v.fields[device], v.batch, v.context, precision)
+
+
+def crowded(v: Variant, batch: int) -> Profile:
+    """A decode step of many short requests."""
+    return solve(*chip(v), batch, SHORT)
+
+
+# ---- q1 ------------------------------------------------------------------------------------------
+
+
+def compute_roof(v: Variant) -> Quantity:
+    """Work out both roofs and keep the slower one: here the bytes take longer than the operations."""
+    return step(v).compute_time + step(v).overhead
+
+
+def without_cache(v: Variant) -> Quantity:
+    """A decode step reads the weights once and, for every request, all the keys and values so far."""
+    p = step(v)
+    return node.memory_time(p.traffic - p.kv_cache, p.bandwidth) + p.overhead
+
+
+def weights_each(v: Variant) -> Quantity:
+    """One pass over the weights serves the whole batch; only the KV cache grows with it."""
+    return solve(*chip(v), 1, v.context).latency * v.batch
+
+
+def taxed_memory(v: Variant) -> Quantity:
+    """The efficiency belongs to the arithmetic; in this model the memory roof has none."""
+    return step(v).memory_time / TEACHING_EFFICIENCY + step(v).overhead
+
+
+def one_byte(v: Variant) -> Quantity:
+    """A number in fp16 takes two bytes."""
+    return step(v, precision="fp8").latency
+
+
+def whole_table(v: Variant) -> Quantity:
+    """All parameters are counted as read, although a step looks up only a few rows of the embedding."""
+    p = step(v)
+    return node.memory_time(p.weights + p.kv_cache, p.bandwidth) + p.overhead
+
+
+@check("q1", points=2, unit="ms", within=0.02, misconceptions={
+    "took the compute roof": compute_roof,
+    "left out the KV cache": without_cache,
+    "streamed the weights once for every request": weights_each,
+    "charged the efficiency to the memory roof": taxed_memory,
+    "took one byte a parameter": one_byte,
+}, accept={"counted the whole embedding table as read": whole_table})
+def decode_latency(v: Variant) -> Quantity:
+    """How long is one decode step?
+
+    Add up the bytes that one step reads, divide by the bandwidth, and compare with the time of the
+    arithmetic.
+    """
+    return step(v).latency
+
+
+# ---- q2 ------------------------------------------------------------------------------------------
+
+
+def by_peak(v: Variant) -> Quantity:
+    """Peak FLOPS count only under the compute roof; ask first which roof binds this step."""
+    return step(v, "other").peak / step(v).peak
+
+
+def upside_down(v: Variant) -> Quantity:
+    """A speed-up is the old time over the new one, so a faster device has one above 1."""
+    return step(v, "other").latency / step(v).latency
+
+
+def gain(v: Variant) -> Quantity:
+    """The question asks how many times as fast it is, not by which part it is faster."""
+    return speed_up.truth(v) - 1
+
+
+@check("q2", points=2, within=0.02, misconceptions={
+    "scaled by peak FLOPS": by_peak,
+    "took the ratio the wrong way round": upside_down,
+    "gave the gain instead of the ratio": gain,
+})
+def speed_up(v: Variant) -> Quantity:
+    """How many times as fast is the same step on the other device?
+
+    Find the roof that binds the step on each device; the speed-up follows that roof.
+    """
+    return step(v).latency / step(v, "other").latency
+
+
+# ---- q3, q4 --------------------------------------------------------------------------------------
+
+
+def regime_of_small_batch(v: Variant) -> str:
+    """Every further request adds arithmetic but shares the weights: the regime changes with the batch."""
+    return str(step(v).bottleneck).lower()
+
+
+@check("q3", points=1, choices=REGIMES, misconceptions={"judged the batch of question 1": regime_of_small_batch})
+def regime(v: Variant) -> str:
+    """Which roof binds the big batch of short requests?
+
+    Compare the two times, or the arithmetic intensity with the ridge point.
+    """
+    return str(crowded(v, v.crowd).bottleneck).lower()
+
+
+@lru_cache(maxsize=1024)
+def doubled(device: str, lever: str) -> HardwareNode:
+    """A device with one of its numbers doubled."""
+    hardware = Hardware[device]
+    if lever == "peak FLOPS":
+        core = hardware.compute
+        faster = {name: peak * 2 for name, peak in core.precision.items()}
+        return hardware.replace(compute=core.replace(peak_flops=core.peak_flops * 2, precision=faster))
+    field = "bandwidth" if lever == "bandwidth" else "capacity"
+    return hardware.replace(memory=hardware.memory.replace(**{field: getattr(hardware.memory, field) * 2}))
+
+
+@lru_cache(maxsize=65536)
+def best_lever(model: str, device: str, batch: int) -> str:
+    """The number whose doubling shortens the step most."""
+    times = {
+        lever: Engine.solve(Models[model], doubled(device, lever), batch_size=batch, seq_len=SHORT).si("latency")
+        for lever in LEVERS
+    }
+    return min(times, key=times.__getitem__)
+
+
+def lever_from_regime(_: Variant, own: str) -> str:
+    """What helps if the regime is the one that the learner chose."""
+    return "peak FLOPS" if own == "compute" else "bandwidth"
+
+
+def other_roof(v: Variant) -> str:
+    """A roof that does not bind has room to spare: raising it changes nothing."""
+    return "bandwidth" if lever.truth(v) == "peak FLOPS" else "peak FLOPS"
+
+
+def capacity(_: Variant) -> str:
+    """Capacity decides what fits, not how long a step takes."""
+    return "capacity"
+
+
+@check("q4", points=1, choices=LEVERS, misconceptions={
+    "raised the roof that does not bind": other_roof,
+    "took room for speed": capacity,
+}, follows="q3", follow=lever_from_regime)
+def lever(v: Variant) -> str:
+    """Doubling which number shortens that step most?
+
+    Only the roof that binds is worth raising.
+    """
+    return best_lever(*chip(v), v.crowd)
+
+
+# ---- q5 ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def crossover(
+    model: str, device: str, *, table: bool = False, cache: bool = True, efficiency: float = TEACHING_EFFICIENCY,
+    context: int = SHORT,
+) -> float:
+    """The crossover batch, from the bytes and operations of the solver's own step for one request.
+
+    `table` counts the whole embedding table as read, and without `cache` the KV cache is left out.
+    """
+    p = solve(model, device, 1, context)
+    weights, state = p.weights if table else p.traffic - p.kv_cache, p.kv_cache * float(cache)
+    batch = node.crossover_batch(weights, state, p.operations, p.peak, p.bandwidth, efficiency)
+    return float(batch.m_as(""))
+
+
+def at_full_peak(v: Variant) -> float:
+    """The arithmetic runs at peak times efficiency, so the compute roof is lower than the datasheet's."""
+    return crossover(*chip(v), efficiency=1.0)
+
+
+def ridge(v: Variant) -> float:
+    """The ridge point is an intensity in FLOP a byte; turn it into requests with this model's bytes."""
+    return float(crowded(v, 1).ridge_point.m_as("FLOP/B"))
+
+
+def cache_free(v: Variant) -> float:
+    """Every request also brings a KV cache to read, which pushes the crossover up."""
+    return crossover(*chip(v), cache=False)
+
+
+def crossover_whole_table(v: Variant) -> float:
+    """All parameters are counted as read, although a step looks up only a few rows of the embedding."""
+    return crossover(*chip(v), table=True)
+
+
+@check("q5", points=2, within=0.015, slack=1.0, misconceptions={
+    "forgot the efficiency": at_full_peak,
+    "took the ridge point for a batch": ridge,
+    "left out the KV cache": cache_free,
+}, accept={"counted the whole embedding table as read": crossover_whole_table})
+def crossover_batch(v: Variant) -> float:
+    """From which batch on does compute bind, at a short context?
+
+    Weights are read once for the whole batch; operations and KV cache come with every request.
+    """
+    return crossover(*chip(v))
+
+
+# ---- q6, q7 --------------------------------------------------------------------------------------
+
+
+def weights_only(v: Variant) -> Quantity:
+    """The KV cache of every request in the batch lies beside the weights."""
+    return step(v).weights
+
+
+def every_head(v: Variant) -> Quantity | None:
+    """In grouped-query attention several query heads share one key and value: count the KV heads."""
+    p, share = step(v), v.model.heads / v.model.key_heads
+    return p.weights + p.kv_cache * share if share > 1 else None
+
+
+def four_bytes(v: Variant) -> Any:
+    """A number in fp16 takes two bytes, not four."""
+    return v.model.weights("fp32") + v.model.kv_cache(v.context, v.batch, "fp32")
+
+
+@check("q6", points=2, unit="GB", within=0.02, misconceptions={
+    "left out the KV cache": weights_only,
+    "gave every query head its own keys and values": every_head,
+    "took four bytes a number": four_bytes,
+})
+def memory_needed(v: Variant) -> Quantity:
+    """How much memory does that decode step need?
+
+    Weights, and the keys and values of every token of every request.
+    """
+    return step(v).memory_required
+
+
+def room(v: Variant, cache: Any, *, beside_weights: bool = True) -> float | None:
+    """Requests that fit when each keeps `cache` bytes."""
+    p = step(v)
+    free = p.memory_capacity - p.weights if beside_weights else p.memory_capacity
+    return float(np.floor((free / cache).m_as(""))) if cache.magnitude > 0 else None
+
+
+def forgot_weights(v: Variant) -> float | None:
+    """The weights lie in the same memory; only what they leave is free for requests."""
+    return room(v, step(v).kv_cache / v.batch, beside_weights=False)
+
+
+def every_head_requests(v: Variant) -> float | None:
+    """In grouped-query attention several query heads share one key and value: count the KV heads."""
+    share = v.model.heads / v.model.key_heads
+    return room(v, step(v).kv_cache / v.batch * share) if share > 1 else None
+
+
+def whole_need_each(v: Variant) -> float:
+    """The weights are there once, however many requests there are."""
+    p = solve(*chip(v), 1, v.context)
+    return float(np.floor((p.memory_capacity / p.memory_required).m_as("")))
+
+
+def requests_from_own_need(v: Variant, own: Quantity) -> float | None:
+    """What follows from the learner's own memory need."""
+    return room(v, (own - step(v).weights) / v.batch)
+
+
+@check("q7", points=2, within=0.015, slack=1.0, misconceptions={
+    "forgot that the weights take room too": forgot_weights,
+    "gave every query head its own keys and values": every_head_requests,
+    "loaded the weights once for every request": whole_need_each,
+}, follows="q6", follow=requests_from_own_need)
+def requests_that_fit(v: Variant) -> float | None:
+    """How many such requests fit on the device?
+
+    What the weights leave free, divided by one request's KV cache, and no half requests.
+    """
+    return room(v, step(v).kv_cache / v.batch)
+
+
+# ---- what the lesson's predictions were about: for calibration only ------------------------------
+
+PREDICTION_TRUTHS = {
+    "00.1": lambda: str(Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck).lower(),
+    "00.2": lambda: Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).latency,
+    "00.3": lambda: str(Engine.solve(Models.Vision.ResNet50, Hardware.Cloud.A100).bottleneck).lower(),
+    "00.4": lambda: crossover("Llama3_8B", "H100", context=1),
+}

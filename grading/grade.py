@@ -1,0 +1,154 @@
+"""From a folder of answer sheets to graded rows; a bad file costs its own line and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import mlsysim
+from grading.check import load
+from grading.journal import Predictions, judge_journal
+from grading.judge import Verdict, judge_all
+from grading.reading import Sheet, UnreadableError, read_sheet
+from mlsysim.assignment import PUBLIC_SECRET, clean_id, code_for
+from mlsysim.core.errors import MLSysError
+from mlsysim.core.registry import registry_hash
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One answer sheet with its verdicts. `flags` are remarks for the instructor; they cost no points."""
+
+    file: str
+    student: str
+    id: str
+    assignment: str
+    verdicts: tuple[Verdict, ...]
+    predictions: Predictions
+    flags: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """Points earned, predictions included."""
+        return round(sum(v.points for v in self.verdicts) + self.predictions.points, 3)
+
+    @property
+    def out_of(self) -> float:
+        """Points that there are."""
+        return round(sum(v.out_of for v in self.verdicts) + self.predictions.out_of, 3)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that could not be graded, and why."""
+
+    file: str
+    reason: str
+
+
+Outcome = Graded | Refused
+
+
+def grade_sheet(sheet: Sheet, secret: bytes = PUBLIC_SECRET, file: str = "") -> Graded:
+    """Judge one sheet against the variant that its student's id draws; raises UnknownName."""
+    checks = load(sheet.assignment)
+    v = checks.assignment.draw(code_for(sheet.student, sheet.assignment, secret))
+    return Graded(
+        file=file, student=printable(sheet.student), id=clean_id(sheet.student), assignment=sheet.assignment,
+        verdicts=tuple(judge_all(checks, v, sheet.answers)),
+        predictions=judge_journal(checks, sheet.journal),
+        flags=tuple(_flags(sheet, v.fields, checks.questions, checks.assignment.version)),
+    )
+
+
+def grade_file(path: Path, secret: bytes = PUBLIC_SECRET, name: str = "") -> Outcome:
+    """Grade one file; whatever is wrong with it, an answer comes back."""
+    name = name or printable(path.name)
+    try:
+        return grade_sheet(read_sheet(path), secret, name)
+    except UnreadableError as error:
+        return Refused(name, printable(str(error)))
+    except MLSysError as error:
+        return Refused(name, printable(f"it could not be graded: {error}"))
+    except Exception as error:  # the class must not wait for one sheet
+        return Refused(name, printable(f"it could not be graded ({type(error).__name__}); please report this"))
+
+
+def grade_files(
+    paths: Iterable[Path], folder: Path, secret: bytes = PUBLIC_SECRET, jobs: int = 1,
+    tick: Callable[[int], None] = lambda _: None,
+) -> list[Outcome]:
+    """Grade many files, in order; `tick` hears how many more are done."""
+    paths = list(paths)
+    chunks = [paths[i:i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
+    outcomes: list[Outcome] = []
+    for graded in _mapped(partial(_grade_chunk, folder=folder.resolve(), secret=secret), chunks, jobs):
+        outcomes += graded
+        tick(len(graded))
+    return _mark_twins(outcomes)
+
+
+def _mapped(
+    work: Callable[[list[Path]], list[Outcome]], chunks: list[list[Path]], jobs: int,
+) -> Iterator[list[Outcome]]:
+    if jobs == 1 or len(chunks) == 1:
+        yield from map(work, chunks)
+        return
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        yield from pool.map(work, chunks)
+
+
+def _grade_chunk(paths: list[Path], folder: Path, secret: bytes) -> list[Outcome]:
+    return [grade_file(path, secret, shown_path(path, folder)) for path in paths]
+
+
+def _mark_twins(outcomes: list[Outcome]) -> list[Outcome]:
+    """Flag sheets that name the same student for the same assignment."""
+    times = Counter((o.assignment, o.id) for o in outcomes if isinstance(o, Graded))
+    return [
+        replace(o, flags=(*o.flags, f"{times[o.assignment, o.id]} files name this student"))
+        if isinstance(o, Graded) and times[o.assignment, o.id] > 1 else o
+        for o in outcomes
+    ]
+
+
+def _flags(sheet: Sheet, drawn: dict[str, object], questions: Iterable[str], version: int) -> Iterator[str]:
+    if sheet.version != version:
+        yield f"made for version {sheet.version} of the assignment; this is version {version}"
+    if sheet.variant != drawn:
+        yield "its variant is not this student's: judged by the student's own"
+    if sheet.mlsysim != mlsysim.__version__:
+        yield "made with another version of mlsysim"
+    if sheet.registry != _registry():
+        yield "made with another registry of models and devices"
+    if unknown := sum(1 for name in sheet.answers if name not in set(questions)):
+        yield f"{unknown} answers belong to no question"
+    if sheet.ignored:
+        yield f"keys that were not used: {', '.join(printable(key) for key in sheet.ignored)}"
+
+
+_registry_hash: list[str] = []
+
+
+def _registry() -> str:
+    """The registry's hash, read once a run: it opens every file."""
+    if not _registry_hash:
+        _registry_hash.append(registry_hash())
+    return _registry_hash[0]
+
+
+def printable(text: str) -> str:
+    """Text in one line that can be printed and encoded, whatever a stranger put into it."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
+
+
+def shown_path(path: Path, folder: Path) -> str:
+    """A file's path below the folder, printable."""
+    return printable(os.fspath(path.relative_to(folder)).replace(os.sep, "/"))

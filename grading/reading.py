@@ -1,0 +1,189 @@
+"""Opening what strangers hand in: regular files only, small, UTF-8, strict JSON, of a known form."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mlsysim.assignment import LONGEST_NUMBER, SCHEMA, clean_id
+from mlsysim.assignment import assignment as known_assignment
+from mlsysim.core.errors import BadArgument, UnknownName
+
+MOST_BYTES = 256 * 1024
+DEEPEST = 8
+_DEEPEST_FOLDER = 4
+_MOST_ANSWERS, _MOST_RECORDS = 200, 2000
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+
+class UnreadableError(Exception):
+    """A submission that is not opened or not understood; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An answer sheet, checked for its form. `student` is as the learner wrote it."""
+
+    assignment: str
+    version: int
+    student: str
+    answers: dict[str, Any]
+    journal: list[Any]
+    variant: dict[str, Any] = field(default_factory=dict)
+    mlsysim: str = ""
+    registry: str = ""
+    ignored: tuple[str, ...] = ()
+
+
+def submissions(folder: Path, leave_out: Path | None = None) -> list[Path]:
+    """Every `*.json` below a folder, sorted, never through a link to a folder; `leave_out` holds reports."""
+    apart = leave_out.resolve() if leave_out else None
+    return sorted(_walk(folder.resolve(), apart, 0), key=os.fsencode)
+
+
+def _walk(folder: Path, apart: Path | None, depth: int) -> Iterator[Path]:
+    if folder == apart:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if depth < _DEEPEST_FOLDER and not entry.name.startswith((".", "__")):
+                    yield from _walk(Path(entry.path), apart, depth + 1)
+            elif entry.name.endswith(".json") and not entry.name.startswith("."):
+                yield Path(entry.path)
+
+
+def read_sheet(path: Path) -> Sheet:
+    """The answer sheet in a file; raises UnreadableError with the reason."""
+    return sheet_of(parse(read_bytes(path)))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a small regular file; links, devices and pipes are refused without waiting on them."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise UnreadableError("it is a link, not a file") from None
+        raise UnreadableError(f"it cannot be opened ({error.strerror})") from None
+    try:
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode):
+            raise UnreadableError("it is not a regular file")
+        if info.st_size > MOST_BYTES:
+            raise UnreadableError(f"it has {info.st_size:,} bytes and may have {MOST_BYTES:,}")
+        with os.fdopen(os.dup(handle), "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UnreadableError(f"it cannot be read ({error.strerror})") from None
+    finally:
+        os.close(handle)
+    if len(data) > MOST_BYTES:
+        raise UnreadableError(f"it has more than {MOST_BYTES:,} bytes")
+    return data
+
+
+def parse(data: bytes) -> Any:
+    """JSON without its holes: no duplicate keys, no NaN or infinity, no deep nesting; UTF-8."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnreadableError("it is not UTF-8 text") from None
+    text = text.removeprefix("\ufeff")
+    if _depth(text) > DEEPEST:
+        raise UnreadableError(f"it is nested more than {DEEPEST} deep")
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableError(f"it is not JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise UnreadableError(f"it is nested more than {DEEPEST} deep") from None
+
+
+def _depth(text: str) -> int:
+    """How deep brackets nest, those in quotes left out; counted before anything is built."""
+    depth = deepest = 0
+    for token in _BRACKETS.finditer(text):
+        sign = token[0][0]
+        if sign != '"':
+            depth += 1 if sign in "[{" else -1
+            deepest = max(deepest, depth)
+            if deepest > DEEPEST:
+                break
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        raise UnreadableError("a key stands in it twice")
+    return held
+
+
+def _integer(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise UnreadableError(f"a number in it has more than {LONGEST_NUMBER} digits")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if len(text) > LONGEST_NUMBER or not math.isfinite(float(text)):
+        raise UnreadableError("a number in it is infinite or too long")
+    return float(text)
+
+
+def _constant(text: str) -> NoReturn:
+    raise UnreadableError(f"{text} stands in it, which is no number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant,
+)
+
+
+def sheet_of(data: Any) -> Sheet:
+    """A sheet from parsed JSON; raises UnreadableError. Keys that it does not know are listed, not used."""
+    if not isinstance(data, dict):
+        raise UnreadableError("it holds no answer sheet")
+    if data.get("schema") != SCHEMA or isinstance(data.get("schema"), bool):
+        raise UnreadableError(f"it is not an answer sheet of schema {SCHEMA}")
+    try:
+        name = known_assignment(data.get("assignment")).name
+        clean_id(data.get("student"))
+    except (BadArgument, UnknownName) as error:
+        raise UnreadableError(str(error)) from None
+    answers, journal = _dict(data, "answers", _MOST_ANSWERS), data.get("journal", [])
+    if not isinstance(journal, list) or len(journal) > _MOST_RECORDS:
+        raise UnreadableError(f"journal should be a list of at most {_MOST_RECORDS} records")
+    version = data.get("assignment_version")
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise UnreadableError("assignment_version should be a whole number")
+    unknown = sorted(set(data) - _KEYS)
+    return Sheet(
+        name, version, data["student"], answers, journal, _dict(data, "variant", _MOST_ANSWERS),
+        _short(data.get("mlsysim")), _short(data.get("registry")), tuple(_short(key) for key in unknown[:10]),
+    )
+
+
+_KEYS = {
+    "schema", "assignment", "assignment_version", "mlsysim", "registry", "student", "variant", "answers", "journal",
+    "notebook",
+}
+
+
+def _dict(data: dict[str, Any], key: str, most: int) -> dict[str, Any]:
+    held = data.get(key, {})
+    if not isinstance(held, dict) or len(held) > most:
+        raise UnreadableError(f"{key} should be an object of at most {most} entries")
+    return held
+
+
+def _short(value: Any) -> str:
+    return value[:40] if isinstance(value, str) else ""

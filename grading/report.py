@@ -1,0 +1,177 @@
+"""What an instructor gets: grades.csv, report.json, report.html and a page a student.
+
+The same submissions give the same bytes: everything is sorted, and no clock is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mlsysim
+from grading import pages
+from grading.check import load
+from grading.grade import Graded, Outcome, Refused
+from grading.journal import calibration
+from mlsysim.core.registry import registry_hash
+
+SCHEMA = 1
+STUDENTS = "students"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PAGE = re.compile(r"[A-Za-z0-9_-]{1,40}-[0-9a-f]{12}\.html")
+
+
+def page_name(graded: Graded) -> str:
+    """A file name for a student's page: nothing of an id but plain letters, and never the same twice.
+
+    The hash is of the submission's path, which is unique in its folder.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", graded.id)[:40].strip("_") or "student"
+    return f"{plain}-{hashlib.sha256(graded.file.encode()).hexdigest()[:12]}.html"
+
+
+def report_of(outcomes: Sequence[Outcome], *, course_secret: bool) -> dict[str, Any]:
+    """The whole report as plain data."""
+    graded = [o for o in outcomes if isinstance(o, Graded)]
+    names = sorted({g.assignment for g in graded})
+    return {
+        "schema": SCHEMA,
+        "mlsysim": mlsysim.__version__,
+        "registry": registry_hash(),
+        "variants": "course secret" if course_secret else "public",
+        "assignments": {name: _summary(name, [g for g in graded if g.assignment == name]) for name in names},
+        "students": [_row(g) for g in graded],
+        "unreadable": [{"file": o.file, "reason": o.reason} for o in outcomes if isinstance(o, Refused)],
+    }
+
+
+def _row(g: Graded) -> dict[str, Any]:
+    return {
+        "student": g.student, "file": g.file, "assignment": g.assignment, "score": g.score, "out_of": g.out_of,
+        "answers": {
+            v.question: {"points": v.points, "out_of": v.out_of, "kind": v.kind, "name": v.name, "message": v.message}
+            for v in g.verdicts
+        },
+        "predictions": {
+            "committed": list(g.predictions.committed), "points": g.predictions.points,
+            "out_of": g.predictions.out_of, "fault": g.predictions.fault,
+        },
+        "flags": list(g.flags), "page": f"{STUDENTS}/{page_name(g)}",
+    }
+
+
+def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
+    checks = load(name)
+    parts = [g.score / g.out_of for g in graded]
+    distribution = Counter(min(int(part * 10), 9) for part in parts)
+    questions = {}
+    for index, question in enumerate(checks.questions.values()):
+        verdicts = [g.verdicts[index] for g in graded]
+        questions[question.name] = {
+            "title": question.title,
+            "points": question.points,
+            "success": round(sum(v.credit for v in verdicts) / len(verdicts), 4),
+            "kinds": dict(sorted(Counter(v.kind for v in verdicts).items())),
+            "named": dict(sorted(Counter(v.name for v in verdicts if v.name and v.kind != "followed").items())),
+        }
+    return {
+        "version": checks.assignment.version,
+        "students": len(graded),
+        "out_of": checks.points,
+        "mean": round(sum(parts) / len(parts), 4),
+        "distribution": [distribution[tenth] for tenth in range(10)],
+        "questions": questions,
+        "committed": {p: sum(p in g.predictions.committed for g in graded) for p in checks.predictions},
+        "calibration": calibration([guess for g in graded for guess in g.predictions.guesses]),
+    }
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """The report's bytes."""
+    return json.dumps(report, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def to_csv(report: dict[str, Any]) -> str:
+    """One line a submission, those that could not be read included; no cell can act as a formula."""
+    questions = sorted({name for row in report["students"] for name in row["answers"]}, key=_natural)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head = ["student", "file", "assignment", "score", "out_of", "percent"]
+    writer.writerow([*head, *questions, "predictions", "remarks"])
+    for row in report["students"]:
+        points = [row["answers"][q]["points"] if q in row["answers"] else "" for q in questions]
+        percent = round(100 * row["score"] / row["out_of"], 1)
+        remarks = "; ".join([*row["flags"], *filter(None, [row["predictions"]["fault"]])])
+        writer.writerow([
+            safe_cell(row["student"]), safe_cell(row["file"]), row["assignment"], row["score"], row["out_of"], percent,
+            *points, row["predictions"]["points"], safe_cell(remarks),
+        ])
+    for refused in report["unreadable"]:
+        empty = [""] * (len(questions) + 5)
+        writer.writerow(["", safe_cell(refused["file"]), *empty, safe_cell(f"not graded: {refused['reason']}")])
+    return out.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """Text that a spreadsheet shows and does not run.
+
+    >>> safe_cell("=HYPERLINK(0)")
+    "'=HYPERLINK(0)"
+    """
+    return f"'{text}" if text.lstrip(" \u00a0").startswith(_FORMULA) or text.startswith(_FORMULA) else text
+
+
+def _natural(name: str) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def differences(before: dict[str, Any] | None, after: dict[str, Any]) -> list[str]:
+    """Which scores changed since an earlier report, in sentences."""
+    if before is None:
+        return []
+    old, new = _scores(before), _scores(after)
+    lines = [
+        f"{file}: {old[file]:g} -> {new[file]:g}" for file in sorted(new) if file in old and old[file] != new[file]
+    ]
+    lines += [f"{file}: new, {new[file]:g}" for file in sorted(set(new) - set(old))]
+    return lines + [f"{file}: no longer graded, was {old[file]:g}" for file in sorted(set(old) - set(new))]
+
+
+def _scores(report: dict[str, Any]) -> dict[str, float]:
+    return {row["file"]: row["score"] for row in report["students"]}
+
+
+def earlier(out: Path) -> dict[str, Any] | None:
+    """The report that stands in the folder already; None when there is none that can be read."""
+    try:
+        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        _scores(report)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return report
+
+
+def write(report: dict[str, Any], out: Path) -> None:
+    """Write all the files of a report; students' pages of an earlier report that are stale go away."""
+    write_students(report, out)
+    fresh = {Path(row["page"]).name for row in report["students"]}
+    for page in (out / STUDENTS).glob("*.html"):
+        if page.name not in fresh and _PAGE.fullmatch(page.name):
+            page.unlink()
+    (out / "grades.csv").write_text(to_csv(report), encoding="utf-8", newline="")
+    (out / "report.html").write_text(pages.overview(report), encoding="utf-8")
+    (out / "report.json").write_text(to_json(report), encoding="utf-8")
+
+
+def write_students(report: dict[str, Any], out: Path) -> None:
+    """Write one page a student."""
+    (out / STUDENTS).mkdir(parents=True, exist_ok=True)
+    for row in report["students"]:
+        (out / row["page"]).write_text(pages.student(row, report), encoding="utf-8")

@@ -1,0 +1,7 @@
+"""`python -m mlsysim` is `mlsysim`."""
+
+import sys
+
+from mlsysim.cli import main
+
+sys.exit(main())

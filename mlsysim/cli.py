@@ -1,0 +1,215 @@
+"""The command line: `mlsysim learn`, `solve`, `zoo`, `audit`.
+
+Exit codes: 0 an answer, 1 an answer that is "no" (it does not fit; a value has no source),
+2 a malformed question. A mistake costs one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mlsysim import __version__
+from mlsysim.core import registry
+from mlsysim.core.errors import BadArgument, MLSysError, UnknownName
+from mlsysim.core.solver import show
+
+app = typer.Typer(
+    help="Which wall will your model hit? A course, and the solvers behind it.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RegistryFolder = Annotated[
+    list[Path] | None, typer.Option("--registry", metavar="DIR", help="A folder of your own YAML entries.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"mlsysim {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def learn(
+    lesson: Annotated[str | None, typer.Argument(metavar="[NN]", help="One lesson, by number.")] = None,
+    path: Annotated[str | None, typer.Option(metavar="NAME", help="Only the lessons of one path.")] = None,
+    edit: Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")] = False,
+    exercise: Annotated[bool, typer.Option(help="Open the lesson's exercise.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path("mlsysim-lessons"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 2718,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+) -> None:
+    """Open the course in a browser: the gallery, or one lesson."""
+    from mlsysim.learn import course, server
+
+    chosen = course.find_lesson(lesson) if lesson is not None else None
+    way = course.find_path(path) if path is not None else None
+    if not edit:
+        if exercise and chosen is None:
+            raise BadArgument("lesson", None, "say which exercise, as in 'mlsysim learn 00 --exercise'")
+        server.serve(chosen, way, port=port, browser=browser, exercise=exercise)
+        return
+    if chosen is None:
+        raise BadArgument("lesson", None, "say which lesson to edit, as in 'mlsysim learn 00 --edit'")
+    copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
+    command = [sys.executable, "-m", "marimo", "edit", str(copy), "--host", server.HOST, "--port", str(server.free_port(port))]
+    raise typer.Exit(subprocess.call(command if browser else [*command, "--headless"]))
+
+
+@app.command()
+def solve(
+    model: Annotated[str, typer.Argument(help="A model, such as Llama3_8B.")],
+    hardware: Annotated[str, typer.Argument(help="A device, such as H100.")],
+    batch_size: Annotated[str, typer.Option(help="Sequences or images in one step.")] = "1",
+    seq_len: Annotated[str | None, typer.Option(help="Context in tokens.")] = None,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, fp8, int8, int4 ...")] = "fp16",
+    efficiency: Annotated[str, typer.Option(help="Part of the peak that is reached, above 0 up to 1.")] = "0.5",
+    phase: Annotated[str | None, typer.Option(help="decode or prefill.")] = None,
+    training: Annotated[bool, typer.Option("--training", help="Forward, backward and update.")] = False,
+    registry_folder: RegistryFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Which wall binds one step of MODEL on HARDWARE? Exit code 1 when it does not fit."""
+    from mlsysim import Engine, Hardware, Models
+
+    _add(registry_folder)
+    profile = Engine.solve(
+        Models.find(model), Hardware.find(hardware), batch_size=_number("batch-size", batch_size),
+        seq_len=None if seq_len is None else _number("seq-len", seq_len), precision=precision,
+        efficiency=_number("efficiency", efficiency), phase=phase, training=training,
+    )
+    if as_json:
+        _print_json({"model": model, "hardware": hardware, **profile.to_dict()})
+    else:
+        _print_profile(model, hardware, profile)
+    if not profile.feasible:
+        raise typer.Exit(1)
+
+
+@app.command()
+def zoo(
+    layer: Annotated[str | None, typer.Argument(help="hardware or models; both by default.")] = None,
+    registry_folder: RegistryFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Every device and model that the registry holds."""
+    from mlsysim import Hardware, Models
+
+    _add(registry_folder)
+    catalogs: dict[str, Any] = {"hardware": Hardware, "models": Models}
+    if layer is not None and layer not in catalogs:
+        raise UnknownName("layer", layer, catalogs)
+    chosen = {name: catalog for name, catalog in catalogs.items() if layer in (None, name)}
+    if as_json:
+        _print_json({name: {stem: entry.to_dict() for stem, entry in catalog.entries()} for name, catalog in chosen.items()})
+        return
+    for name, catalog in chosen.items():
+        _print_table(*(_hardware_rows(catalog) if name == "hardware" else _model_rows(catalog)))
+
+
+@app.command()
+def audit(registry_folder: RegistryFolder = None, as_json: Json = False) -> None:
+    """Does every value in the registries have a source? Exit code 1 when one has none."""
+    _add(registry_folder)
+    found = registry.audit_provenance()
+    _print_json(found.to_dict()) if as_json else typer.echo(str(found))
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        code = app(args=argv, standalone_mode=False)
+    except MLSysError as error:
+        return _complain(str(error))
+    except _CommandLineError as error:
+        return _complain(error.format_message())  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+# typer carries its own copy of click in newer releases; both share this ancestor's name
+_CommandLineError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"mlsysim: {sentence}\n")
+    return 2
+
+
+def _add(folders: list[Path] | None) -> None:
+    for folder in folders or ():
+        registry.add_folder(folder)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadArgument(option, text, "give a plain number") from None
+
+
+def _print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
+
+
+def _print_profile(model: str, hardware: str, profile: Any) -> None:
+    console = Console(highlight=False)
+    console.print(f"[bold]{model}[/] on [bold]{hardware}[/]: [bold]{profile.bottleneck}-bound[/], "
+                  f"{show(profile.latency)} a step")
+    if not profile.feasible:
+        console.print(f"[bold red]Does not fit.[/] {profile.reason}")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in profile.lines():
+        if name not in ("bottleneck", "latency", "reason", "feasible"):
+            table.add_row(f"[dim]{name}[/]", value)
+    console.print(table)
+
+
+def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index > 2 else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def _hardware_rows(catalog: Any) -> tuple[str, list[str], list[list[str]]]:
+    rows = [
+        [stem, shelf_name, str(device.release_year), show(device.compute.peak_flops), device.compute.peak_precision, show(device.memory.capacity), show(device.memory.bandwidth),
+         show(device.tdp) if device.tdp is not None else "?"]
+        for shelf_name, shelf in catalog.shelves() for stem in shelf for device in [shelf[stem]]
+    ]
+    return "Hardware", ["name", "shelf", "year", "dense peak", "at", "memory", "bandwidth", "power"], rows
+
+
+def _model_rows(catalog: Any) -> tuple[str, list[str], list[list[str]]]:
+    rows = [
+        [stem, shelf_name, str(getattr(model, "kind", "")), f"{model.parameters:,}",
+         str(model.release_year or ""), show(model.weights("fp16"))]
+        for shelf_name, shelf in catalog.shelves() for stem in shelf for model in [shelf[stem]]
+    ]
+    return "Models", ["name", "shelf", "kind", "parameters", "year", "fp16 weights"], rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

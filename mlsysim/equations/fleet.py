@@ -1,0 +1,346 @@
+r"""The physics of many devices: what they say to each other, how they wait, and how they fail.
+
+Pure functions. Each works unchanged on a float, a numpy array and a pint Quantity; each names the
+dimension of what it takes and gives, and the document that it comes from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlsysim.core.units import (
+    Bandwidth, Bytes, Fraction, Number, OperationRate, Operations, Rate, Seconds, SecondsOrZero,
+)
+
+# ---- wall 14: communication --------------------------------------------------------------------
+
+
+def transfer_time(data: Bytes, bandwidth: Bandwidth, latency: SecondsOrZero) -> Seconds:
+    r"""One message between two devices: its latency, and its bytes at the rate of the link.
+
+    $$T = \frac{M}{BW} + \alpha$$
+
+    >>> transfer_time(data=50e9, bandwidth=50e9, latency=0.5)
+    1.5
+
+    Source: Hockney (1994), doi:10.1016/S0167-8191(06)80021-9.
+    """
+    return data / bandwidth + latency
+
+
+def ring_all_reduce(
+    data: Bytes, ranks: Number, bandwidth: Bandwidth, latency: SecondsOrZero
+) -> Seconds:
+    r"""Wall 14: sum $M$ bytes over $N$ ranks in a ring, each ending with the whole sum.
+
+    $$T = \frac{2(N-1)}{N}\frac{M}{BW} + 2(N-1)\,\alpha$$
+
+    A reduce-scatter and an all-gather, half of it each. One rank has nothing to say.
+
+    >>> ring_all_reduce(data=1e9, ranks=4.0, bandwidth=50e9, latency=0.0)
+    0.03
+
+    Source: Patarasuk & Yuan (2009), doi:10.1016/j.jpdc.2008.09.002.
+    """
+    return 2 * (ranks - 1) / ranks * data / bandwidth + 2 * (ranks - 1) * latency
+
+
+def hierarchical_all_reduce(
+    data: Bytes, local: Number, nodes: Number, *, link: Bandwidth, link_latency: SecondsOrZero,
+    network: Bandwidth, network_latency: SecondsOrZero,
+) -> Seconds:
+    r"""Sum $M$ bytes over `local` ranks in each of `nodes` servers, slow wires used sparingly.
+
+    $$T = T_{\mathrm{ring}}(M, l, BW_{\mathrm{link}})
+        + T_{\mathrm{ring}}(M/l, n, BW_{\mathrm{net}})$$
+
+    Reduce-scatter inside the node, all-reduce of each rank's share across the nodes, all-gather
+    inside the node: the two inner legs together are one ring. `network` is one device's share of
+    the server's ports.
+
+    >>> hierarchical_all_reduce(data=8e9, local=8.0, nodes=2.0, link=28e9, link_latency=0.0,
+    ...                         network=4e9, network_latency=0.0)
+    0.75
+
+    Source: Jia et al. (2018), section 4.2, arXiv:1807.11205.
+    """
+    inside = ring_all_reduce(data, local, link, link_latency)
+    return inside + ring_all_reduce(data / local, nodes, network, network_latency)
+
+
+def all_to_all(
+    data: Bytes, ranks: Number, local: Number, *, link: Bandwidth, network: Bandwidth,
+    latency: SecondsOrZero,
+) -> Seconds:
+    r"""Each of $N$ ranks sends an equal part of its $M$ bytes to every rank.
+
+    $$T = \max\left(\frac{l - 1}{N}\frac{M}{BW_{\mathrm{link}}},
+          \frac{N - l}{N}\frac{M}{BW_{\mathrm{net}}}\right) + (N - 1)\,\alpha$$
+
+    The parts for the $l$ ranks of the own node and those for other nodes travel at the same time.
+
+    >>> float(all_to_all(data=16e9, ranks=4.0, local=4.0, link=400e9, network=50e9, latency=0.0))
+    0.03
+
+    Source: Lepikhin et al. (2020), GShard, section 3, arXiv:2006.16668.
+    """
+    inside = (local - 1) / ranks * data / link
+    outside = (ranks - local) / ranks * data / network
+    return np.maximum(inside, outside) + (ranks - 1) * latency
+
+
+def network_share(
+    port: Bandwidth, ports: Number, devices: Number, oversubscription: Number
+) -> Bandwidth:
+    r"""One device's share of what its server sends into the fabric, in one direction.
+
+    $$BW_{\mathrm{net}}
+        = \frac{n_{\mathrm{ports}} \cdot BW_{\mathrm{port}}}{n_{\mathrm{devices}} \cdot o}$$
+
+    With every server sending at once, an oversubscription $o$ divides the rate.
+
+    >>> network_share(port=50e9, ports=8.0, devices=8.0, oversubscription=2.0)
+    25000000000.0
+
+    Source: Al-Fares et al. (2008), section 2, doi:10.1145/1402958.1402967.
+    """
+    return port * ports / (devices * oversubscription)
+
+
+def bubble_fraction(stages: Number, microbatches: Number, interleave: Number) -> Number:
+    r"""The part of a pipelined step in which a device waits for the others.
+
+    $$\frac{p - 1}{v\,m + p - 1}$$
+
+    $v$ is the number of interleaved chunks that a stage is cut into, one in the plain schedule.
+
+    >>> bubble_fraction(stages=4.0, microbatches=9.0, interleave=1.0)
+    0.25
+
+    Source: Narayanan et al. (2021), section 2.2, arXiv:2104.04473; Huang et al. (2019), GPipe,
+    arXiv:1811.06965.
+    """
+    return (stages - 1) / (interleave * microbatches + stages - 1)
+
+
+def pipeline_time(
+    stage: Seconds, stages: Number, microbatches: Number, interleave: Number
+) -> Seconds:
+    r"""All microbatches through all stages, of which the slowest takes `stage` for each.
+
+    $$T = \left(m + \frac{p - 1}{v}\right) t$$
+
+    >>> pipeline_time(stage=0.5, stages=4.0, microbatches=9.0, interleave=1.0)
+    6.0
+
+    Source: Narayanan et al. (2021), section 2.2, arXiv:2104.04473.
+    """
+    return (microbatches + (stages - 1) / interleave) * stage
+
+
+def exposed_time(communication: SecondsOrZero, overlap: Number, window: Seconds) -> SecondsOrZero:
+    r"""What of a communication is left to wait for, when a part of it runs behind arithmetic.
+
+    $$T_{\mathrm{exposed}}
+        = T_{\mathrm{comm}} - \min(\omega\, T_{\mathrm{comm}}, T_{\mathrm{window}})$$
+
+    No more can hide than there is arithmetic to hide behind.
+
+    >>> float(exposed_time(communication=2.0, overlap=0.5, window=0.75))
+    1.25
+
+    Source: Li et al. (2020), PyTorch Distributed, section 3.2, arXiv:2006.15704.
+    """
+    return communication - np.minimum(overlap * communication, window)
+
+
+def scaling_efficiency(ideal: Seconds, actual: Seconds) -> Number:
+    r"""Time if devices divided the work and never waited, over the time that they take.
+
+    $$\eta_{\mathrm{scaling}} = \frac{T_{\mathrm{ideal}}}{T}$$
+
+    >>> scaling_efficiency(ideal=3.0, actual=4.0)
+    0.75
+
+    Source: definition.
+    """
+    return ideal / actual
+
+
+def fleet_time(
+    operations: Operations, devices: Number, peak: OperationRate, *, mfu: Fraction,
+    scaling: Fraction, goodput: Fraction,
+) -> Seconds:
+    r"""The Iron Law of a fleet: everything that stands between FLOP and the day it is done.
+
+    $$T = \frac{\mathrm{FLOPs}}{N \cdot \mathrm{peak} \cdot \mathrm{MFU} \cdot
+          \eta_{\mathrm{scaling}} \cdot \mathrm{goodput}}$$
+
+    >>> fleet_time(operations=1e18, devices=1000.0, peak=1e12, mfu=0.5, scaling=0.5, goodput=0.5)
+    8000.0
+
+    Source: Chowdhery et al. (2022), PaLM, appendix B, arXiv:2204.02311, for MFU; goodput as in the
+    failure model below.
+    """
+    return operations / (devices * peak * mfu * scaling * goodput)
+
+
+# ---- wall 15: fragility ------------------------------------------------------------------------
+
+
+def failure_rate(count: Number, mtbf: Seconds) -> Rate:
+    r"""How often one of several equal parts fails.
+
+    $$\Lambda = n \lambda = \frac{n}{\mathrm{MTBF}}$$
+
+    Failures are independent, at a constant rate, and each stops the job.
+
+    >>> failure_rate(count=8.0, mtbf=50000.0)
+    0.00016
+
+    Source: Barlow & Proschan (1965), Mathematical Theory of Reliability, chapter 2.
+    """
+    return count / mtbf
+
+
+def mean_time_between_failures(rate: Rate) -> Seconds:
+    r"""Wall 15: the mean time between failures of parts that fail at rates that add up.
+
+    $$\mathrm{MTBF} = \frac{1}{\sum_i n_i \lambda_i}$$
+
+    >>> mean_time_between_failures(rate=0.05)
+    20.0
+
+    Source: Barlow & Proschan (1965), Mathematical Theory of Reliability, chapter 2.
+    """
+    return 1 / rate
+
+
+def littles_law(rate: Rate, time: Seconds) -> Number:
+    r"""How many there are at a time, or in a time, of what happens at a rate.
+
+    $$N = \lambda\, T$$
+
+    Jobs in a queue from their arrivals and their wait; failures expected in a run.
+
+    >>> littles_law(rate=2.0, time=8.0)
+    16.0
+
+    Source: Little (1961), doi:10.1287/opre.9.3.383.
+    """
+    return rate * time
+
+
+def young_daly(checkpoint: Seconds, mtbf: Seconds) -> Seconds:
+    r"""The interval between checkpoints that wastes least.
+
+    $$\tau = \sqrt{2\,\delta\,M}$$
+
+    The first order in $\delta/M$: it holds while a checkpoint is much shorter than the time
+    between failures.
+
+    >>> float(young_daly(checkpoint=50.0, mtbf=10000.0))
+    1000.0
+
+    Source: Young (1974), doi:10.1145/361147.361115; Daly (2006), doi:10.1016/j.future.2004.11.016.
+    """
+    return np.sqrt(2 * checkpoint * mtbf)
+
+
+def checkpoint_share(checkpoint: Seconds, interval: Seconds) -> Number:
+    r"""Time spent on writing checkpoints, as a part of useful time.
+
+    $$\frac{\delta}{\tau}$$
+
+    >>> checkpoint_share(checkpoint=50.0, interval=1000.0)
+    0.05
+
+    Source: Young (1974), doi:10.1145/361147.361115.
+    """
+    return checkpoint / interval
+
+
+def rework_share(interval: Seconds, mtbf: Seconds) -> Number:
+    r"""Time spent on doing lost work again: half an interval at each failure, on average.
+
+    $$\frac{\tau}{2M}$$
+
+    >>> rework_share(interval=1000.0, mtbf=10000.0)
+    0.05
+
+    Source: Young (1974), doi:10.1145/361147.361115.
+    """
+    return interval / (2 * mtbf)
+
+
+def restart_share(restart: SecondsOrZero, mtbf: Seconds) -> Number:
+    r"""Time spent on finding the fault, replacing the part and loading the checkpoint.
+
+    $$\frac{R}{M}$$
+
+    >>> restart_share(restart=600.0, mtbf=60000.0)
+    0.01
+
+    Source: Daly (2006), doi:10.1016/j.future.2004.11.016.
+    """
+    return restart / mtbf
+
+
+def goodput(checkpoint: Number, rework: Number, restart: Number) -> Number:
+    r"""The part of the time that moves the training on, to first order.
+
+    $$1 - \frac{\delta}{\tau} - \frac{\tau}{2M} - \frac{R}{M}$$
+
+    Nothing is left, rather than less than nothing, when the shares reach one: then the fleet fails
+    faster than it works.
+
+    >>> float(goodput(checkpoint=0.25, rework=0.25, restart=0.125))
+    0.375
+
+    Source: Daly (2006), doi:10.1016/j.future.2004.11.016.
+    """
+    left = 1 - checkpoint - rework - restart
+    return np.maximum(left, 0 * left)
+
+
+def survival(time: Seconds, mtbf: Seconds) -> Number:
+    r"""The chance that nothing fails for a while.
+
+    $$e^{-t/M}$$
+
+    >>> round(float(survival(time=1.0, mtbf=1.0)), 3)
+    0.368
+
+    Source: Barlow & Proschan (1965), Mathematical Theory of Reliability, chapter 2.
+    """
+    return np.exp(-time / mtbf)
+
+
+# ---- wall 16: many tenants ---------------------------------------------------------------------
+
+
+def deterministic_wait(
+    service: Seconds, load: Number, servers: Number, delayed: Number
+) -> Seconds:
+    r"""Wall 16: the mean wait for one of $c$ servers when every job takes equally long.
+
+    $$W = \frac{C\,D}{c\,(1 - \rho)} \cdot \min\left(
+          \frac{1}{2} + (1 - \rho)(c - 1)\frac{\sqrt{4 + 5c} - 2}{32\,\rho\,c},\;
+          \frac{c}{c + 1}\right)$$
+
+    The wait with exponential service, in which `delayed` ($C$) is Erlang's chance of waiting, times
+    a factor between one half (heavy traffic) and $c/(c+1)$ (light traffic). For one server it is $\rho / (2\mu(1-\rho))$ exactly; for more it is
+    within a tenth wherever jobs wait at all. At a load of $c$ or more the queue never settles, and
+    the wait is infinite.
+
+    >>> float(deterministic_wait(service=2.0, load=0.5, servers=1.0, delayed=0.5))
+    1.0
+
+    Source: Cosmetatos (1975), INFOR 13(3), 328-331; its excess in light traffic, here capped, as in
+    Kimura (1991), doi:10.1057/jors.1991.119.
+    """
+    idle = np.maximum(1 - load / servers, 0 * load)
+    factor = 0.5 + idle * (servers - 1) * (np.sqrt(4 + 5 * servers) - 2) / (32 * load)
+    with np.errstate(divide="ignore"):
+        exponential = np.divide(delayed * service / servers, idle)
+    return exponential * np.minimum(factor, servers / (servers + 1))

@@ -1,0 +1,265 @@
+r"""The physics of serving: slots in memory, streamed layers, batches that fill, and queues.
+
+Pure functions over floats, arrays and quantities alike. Queues are first come, first served.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlsysim.core.units import Bytes, Count, Fraction, Number, Rate, Seconds
+
+_ENOUGH = 60  # Newton's method on a concave function needs a handful of steps
+
+
+def generation_time(first: Seconds, step: Seconds, tokens: Count) -> Seconds:
+    r"""Wall 4: the time until the last of `tokens` tokens; the prompt's pass yields the first.
+
+    $$T = \mathrm{TTFT} + (n - 1)\,\mathrm{ITL}$$
+
+    >>> generation_time(first=0.5, step=0.25, tokens=3)
+    1.0
+
+    Source: Pope et al. (2022), Efficiently Scaling Transformer Inference, arXiv:2211.05102.
+    """
+    return first + (tokens - 1) * step
+
+
+def mean_decode_context(prompt: Count, tokens: Count) -> Number:
+    r"""Context of the average decode step, each of which sees one token more.
+
+    $$\bar S = \frac{1}{n-1}\sum_{j=1}^{n-1}(S + j) = S + \frac{n}{2}$$
+
+    A step is linear in its context under either roof, so the mean step times $n - 1$ is the exact
+    sum as long as one roof binds throughout. A single token counts as one step.
+
+    >>> float(mean_decode_context(prompt=100, tokens=4))
+    102.0
+
+    Source: arithmetic series.
+    """
+    return prompt + np.maximum(tokens, 2) / 2
+
+
+def slots(room: Bytes, sequence: Bytes) -> Number:
+    r"""Wall 5: how many sequences fit when each reserves the same amount.
+
+    $$N = \left\lfloor \frac{M}{k\,S} \right\rfloor$$
+
+    $M$ is what the weights leave; none fit when that is negative.
+
+    >>> float(slots(room=10e9, sequence=3e9))
+    3.0
+
+    Source: Kwon et al. (2023), PagedAttention, arXiv:2309.06180.
+    """
+    return np.floor(np.maximum(room, 0 * room) / sequence)
+
+
+def page_rounded(length: Number, page: Number) -> Number:
+    r"""Wall 5: the tokens that a sequence reserves when memory is handed out in pages.
+
+    $$p \left\lceil \frac{S}{p} \right\rceil$$
+
+    >>> float(page_rounded(length=33.0, page=16.0))
+    48.0
+
+    Source: Kwon et al. (2023), PagedAttention, arXiv:2309.06180.
+    """
+    return page * np.ceil(length / page)
+
+
+def unused_share(used: Bytes, reserved: Bytes) -> Number:
+    r"""Internal fragmentation: the part of a reservation that holds nothing.
+
+    $$1 - \frac{\mathrm{used}}{\mathrm{reserved}}$$
+
+    >>> unused_share(used=1.0, reserved=4.0)
+    0.75
+
+    Source: Kwon et al. (2023), PagedAttention, section 3.1, arXiv:2309.06180.
+    """
+    return 1 - used / reserved
+
+
+def streamed_layer_time(stream: Seconds, compute: Seconds, memory: Seconds) -> Seconds:
+    r"""Wall 6: one layer whose weights arrive from outside while the one before it computes.
+
+    $$T_{\mathrm{layer}} = \max\left(\frac{W}{BW_{\mathrm{inject}}},
+    \frac{2WB}{\mathrm{peak}\cdot\eta}, T_{\mathrm{memory}}\right)$$
+
+    The last term is the device's own memory, which on a wafer hardly ever binds. Assumes that the
+    next layer is always on its way, so nothing is lost between layers or steps.
+
+    >>> float(streamed_layer_time(stream=0.003, compute=0.001, memory=0.0001))
+    0.003
+
+    Source: Lie (2022), Cerebras Architecture Deep Dive, Hot Chips 34; IEEE Micro 43(3).
+    """
+    return np.maximum(np.maximum(stream, compute), memory)
+
+
+def offered_load(arrival: Rate, service: Seconds) -> Number:
+    r"""Servers kept busy on average, were there enough of them (in erlangs).
+
+    $$a = \lambda\, s$$
+
+    >>> offered_load(arrival=8.0, service=0.25)
+    2.0
+
+    Source: Little (1961), A Proof for the Queuing Formula L = lambda W.
+    """
+    return arrival * service
+
+
+def erlang_c(offered: Number, servers: Count) -> Number:
+    r"""Wall 7: the probability that a request has to wait in an M/M/c queue.
+
+    $$C = \frac{c\,B}{c - a\,(1 - B)}, \qquad B_k = \frac{a B_{k-1}}{k + a B_{k-1}},\; B_0 = 1$$
+
+    Poisson arrivals, exponential service; 1 when the servers cannot keep up.
+
+    >>> round(float(erlang_c(offered=1.0, servers=2)), 9)  # a^2 / (2 + a)
+    0.333333333
+
+    Source: Erlang (1917); Gross & Harris (1998), Fundamentals of Queueing Theory, chapter 2.
+    """
+    blocking = 1 + 0 * offered * servers
+    for server in range(1, int(np.max(servers)) + 1):
+        busy = offered * blocking
+        blocking = np.where(server <= servers, busy / (server + busy), blocking)
+    waiting = servers * blocking / np.maximum(servers - offered * (1 - blocking), servers * blocking)
+    return waiting[()]
+
+
+def mean_wait(waiting: Number, service: Seconds, offered: Number, servers: Count) -> Seconds:
+    r"""The mean wait before service in a stable M/M/c queue.
+
+    $$W_q = \frac{C\, s}{c - a}$$
+
+    >>> float(mean_wait(waiting=0.5, service=0.1, offered=0.5, servers=1))
+    0.1
+
+    Source: Gross & Harris (1998), Fundamentals of Queueing Theory, chapter 2.
+    """
+    with np.errstate(divide="ignore"):
+        return np.divide(waiting * service, servers - offered)
+
+
+def sojourn_tail(time: Seconds, service: Seconds, waiting: Number, spare: Number) -> Number:
+    r"""The probability that a request takes longer than `time`, wait and service together (M/M/c).
+
+    $$P(T > t) = e^{-\tau} + C\,\frac{e^{-\tau} - e^{-(c-a)\tau}}{(c-a) - 1},
+    \qquad \tau = \frac{t}{s}$$
+
+    `waiting` is Erlang's $C$ and `spare` is $c - a$. Where $c - a = 1$ the fraction is
+    $\tau e^{-\tau}$. With one server it is the familiar $e^{-(1-\rho)\tau}$.
+
+    >>> round(float(sojourn_tail(time=2.0, service=1.0, waiting=0.5, spare=0.5)), 6)  # exp(-1)
+    0.367879
+
+    Source: Gross & Harris (1998), Fundamentals of Queueing Theory, chapter 2.
+    """
+    tau = time / service
+    gap = np.abs(spare - 1)
+    # written so that nothing overflows or cancels on either side of spare = 1, nor at it
+    some = np.where(gap > 0, gap, 1 + gap)
+    spread = np.where(gap > 0, -np.expm1(-gap * tau) / some, tau)
+    return np.exp(-tau) + waiting * np.exp(-np.minimum(spare, 1) * tau) * spread
+
+
+def sojourn_quantile(tail: Fraction, service: Seconds, waiting: Number, spare: Number) -> Seconds:
+    r"""The time that only a share `tail` of requests exceed, wait and service together (M/M/c).
+
+    $$P(T > t) = \mathrm{tail}$$
+
+    solved by Newton's method on $\ln P$, which is concave: from the far side it cannot overshoot.
+    NaN where the servers cannot keep up (`spare` of zero or less).
+
+    >>> time = sojourn_quantile(tail=0.01, service=1.0, waiting=0.5, spare=0.5)
+    >>> round(float(time), 6)  # 2 ln 100
+    9.21034
+
+    Source: Gross & Harris (1998), Fundamentals of Queueing Theory, chapter 2.
+    """
+    stable = spare > 0
+    spare = np.where(stable, spare, 1 + 0 * spare)
+    # half of the time for the wait, half for the service: an upper bound to start from
+    tau = 2 * np.log(2 / tail) / np.minimum(spare, 1)
+    for _ in range(_ENOUGH):
+        longer = sojourn_tail(tau, 1.0, waiting, spare)
+        hazard = 1 - waiting * np.exp(-spare * tau) / longer
+        step = np.log(longer / tail) / hazard
+        tau = np.maximum(tau + step, 0)
+        if np.all(np.abs(step) <= 1e-12 * (1 + tau)):
+            break
+    return np.where(stable, tau, np.nan)[()] * service
+
+
+def fill_wait(batch: Count, arrival: Rate, deviate: Number) -> Seconds:
+    r"""Wall 5: how long the request that opens a batch waits for the others, at a quantile.
+
+    $$T_{\mathrm{fill}} = \frac{k}{\lambda}\left(1 - \frac{1}{9k} + \frac{z}{3\sqrt{k}}\right)^3,
+    \qquad k = B - 1$$
+
+    The sum of $k$ exponential gaps, by the approximation of Wilson and Hilferty (within 1 % at the
+    99th percentile); `deviate` $z$ is the standard normal deviate of the quantile.
+
+    >>> round(float(fill_wait(batch=2, arrival=1.0, deviate=2.326)), 1)  # ln 100 = 4.6
+    4.6
+
+    Source: Wilson & Hilferty (1931), The Distribution of Chi-Square, doi:10.1073/pnas.17.12.684.
+    """
+    others = np.maximum(batch - 1, 1)
+    factor = (1 - 1 / (9 * others) + deviate / (3 * np.sqrt(others))) ** 3
+    return np.minimum(batch - 1, others) * factor / arrival
+
+
+def batch_wait(batch: Count, service: Seconds, utilization: Fraction) -> Seconds:
+    r"""The mean wait of a full batch for a server that takes `service` for each.
+
+    $$W_q = \frac{\rho}{1 - \rho}\,\frac{1/B + 0}{2}\, s$$
+
+    Allen and Cunneen's formula for gaps of $B$ Poisson arrivals and a fixed service time; with
+    $B = 1$ it is exact, $\rho s / 2(1 - \rho)$ (M/D/1, Pollaczek and Khinchine).
+
+    >>> float(batch_wait(batch=1, service=1.0, utilization=0.5))
+    0.5
+
+    Source: Allen (1990), Probability, Statistics, and Queueing Theory, section 5.3.
+    """
+    with np.errstate(divide="ignore"):
+        return np.divide(utilization * service, 2 * batch * (1 - utilization))
+
+
+def batch_start(batch: Count, fill: Seconds, wait: Seconds, service: Seconds) -> Seconds:
+    r"""How long the request that opens a batch waits: until it is full and the device is free.
+
+    $$T_{\mathrm{start}} = \max(T_{\mathrm{fill}}, W_q + s\,[B > 1])$$
+
+    A batch fills while the one before it waits $W_q$ and runs $s$. With the $1 - \epsilon/2$ quantile
+    of each wait it bounds the $1 - \epsilon$ quantile of the later one; a batch of one is full at
+    once and waits $W_q$ itself.
+
+    >>> float(batch_start(batch=2, fill=0.5, wait=0.25, service=1.0))
+    1.25
+
+    Source: Lindley (1952), doi:10.1017/S0305004100027638, with Boole's inequality.
+    """
+    return np.maximum(fill, wait + np.where(batch > 1, service, 0 * service))
+
+
+def wait_quantile(wait: Seconds, utilization: Fraction, tail: Fraction) -> Seconds:
+    r"""The wait that only a share `tail` of requests exceed, from the mean wait.
+
+    $$W_q(1 - \epsilon) = \frac{\bar W_q}{\rho} \ln\frac{\rho}{\epsilon}$$
+
+    Takes waits as exponential among those who wait, which M/M/1 is exactly and other queues are in
+    heavy traffic; zero when fewer than `tail` wait at all.
+
+    >>> float(wait_quantile(wait=1.0, utilization=0.5, tail=0.5))
+    0.0
+
+    Source: Kingman (1962), On Queues in Heavy Traffic, doi:10.1111/j.2517-6161.1962.tb00465.x.
+    """
+    return wait / utilization * np.log(np.maximum(utilization / tail, 1))

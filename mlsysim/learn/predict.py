@@ -1,0 +1,194 @@
+"""Predict, commit, reveal: a question that shows its answer only to those who have answered it.
+
+    guess = predict("00.1", "How long is one decode step?", unit="ms", journal=journal)   # one cell
+    reveal(guess, truth=lambda: step().latency, why="...")                               # the next
+
+The truth is a function, so nothing is computed, let alone shown, before the learner commits. A
+commitment is final: it is written to the journal at once, survives a reload, and whatever a browser
+sends later changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import marimo as mo
+
+from mlsysim.core.units import Quantity
+from mlsysim.learn import charts
+from mlsysim.learn.journal import Commitment, Journal, off_by, times
+
+CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
+SPOT_ON, CLOSE, FAR = 1.25, 2.0, 10.0
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+
+
+class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case elements
+    """A question in a notebook: a number with its unit, or a choice, and how sure the learner is.
+
+    It subclasses the form because only a UI element makes marimo re-run the cells that name it.
+    `value` is the Commitment once there is one, and None before.
+    """
+
+    def __init__(
+        self, question: str, text: str, *, journal: Journal, unit: str = "",
+        units: Sequence[str] = (), options: Sequence[str] = (),
+    ) -> None:
+        self.question, self.asked, self.journal, self.unit = question, text, journal, unit
+        self._units = list(units) or [unit]
+        parts: dict[str, Any] = {}
+        if options:
+            parts["value"] = mo.ui.radio(list(options))
+            entry = "{value}"
+        else:
+            parts["value"] = mo.ui.text(placeholder="a number", full_width=False)
+            entry = f"{{value}} {unit}"
+            if len(self._units) > 1:
+                parts["unit"] = mo.ui.dropdown(self._units, value=unit or self._units[0], allow_select_none=False)
+                entry = "{value} {unit}"
+        parts["confidence"] = mo.ui.radio(list(CONFIDENCE), value="just a guess", inline=True)
+        body = f"**Your prediction.** {text}\n\n{entry}\n\nHow sure are you? {{confidence}}"
+        super().__init__(
+            mo.ui.batch(mo.md(body), parts), submit_button_label="Commit",
+            submit_button_tooltip="A commitment is final. A wrong one teaches more than none.",
+            validate=self._fault, on_change=self._freeze,
+        )
+
+    @property
+    def committed(self) -> bool:
+        """True once the learner has answered."""
+        return self.question in self.journal
+
+    @property
+    def commitment(self) -> Commitment:
+        """What the learner said; ask `committed` first."""
+        done = self.journal.get(self.question)
+        if done is None:
+            raise LookupError(f"question {self.question} is not answered yet")
+        return done
+
+    def card(self) -> mo.Html:
+        """What stands in place of the form after the commitment."""
+        done = self.commitment
+        sure = next((name for name, share in CONFIDENCE.items() if share == done.confidence), "")
+        return mo.callout(mo.md(
+            f"**You predicted: {done.text}**{f' ({sure})' if sure else ''}\n\n{self.asked}"
+        ), kind="info")
+
+    def _fault(self, sent: Any) -> str | None:
+        """What is wrong with a submission, in a sentence; None when it can be committed."""
+        done = self.journal.get(self.question)
+        if done:
+            return f"You committed to {done.text}; a commitment is final."
+        given = (sent or {}).get("value")
+        if given in (None, "", []):
+            return "Commit to an answer first; a wrong guess teaches more than no guess."
+        if "value" in self._choices():
+            return None
+        if isinstance(given, str) and "," in given:
+            return f"Write {given.replace(',', '.')} with a point, not a comma."
+        if not _NUMBER.fullmatch(str(given).strip()):
+            return f"{given!r} is not a plain number; write one such as 12 or 0.5" + (
+                f", in {self._units[0]}." if self._units[0] else ".")
+        return None if float(given) > 0 else "The answer is above zero."
+
+    def _choices(self) -> Sequence[str]:
+        return ("value",) if isinstance(self.element.elements["value"], mo.ui.radio) else ()
+
+    def _convert_value(self, value: Any) -> Any:
+        done = self.journal.get(self.question)
+        if done:  # the first commitment stands, whatever is sent
+            return done
+        if not value or self._fault(value):
+            return None
+        sent = super()._convert_value(value)
+        answer = sent["value"] if self._choices() else float(sent["value"])
+        unit = None if self._choices() else sent.get("unit", self.unit)
+        return self.journal.commit(self.question, answer, unit, CONFIDENCE.get(sent["confidence"]))
+
+    def _freeze(self, committed: Any) -> None:
+        """Swap the form for its card at once; runs in the cell that shows the form."""
+        if committed is not None:
+            mo.output.replace(self.card())
+
+    def _mime_(self) -> Any:
+        return self.card()._mime_() if self.committed else super()._mime_()
+
+    def _clone(self) -> predict:  # containers clone their elements; a commitment has no twin
+        return self
+
+
+def wait_for(*questions: predict, hint: str = "Commit to your prediction above, and this opens.") -> None:
+    """Stop the cell until every question is answered."""
+    mo.stop(not all(question.committed for question in questions), mo.callout(mo.md(f"*{hint}*"), kind="neutral"))
+
+
+def reveal(
+    question: predict, truth: Callable[[], Any], *, why: str | Callable[[], str] = "",
+    chart: Callable[[], Any] | None = None, misconceptions: Mapping[str, Callable[[], Any]] | None = None,
+) -> mo.Html:
+    """What the solver says, beside what the learner said; shown only after the commitment.
+
+    `misconceptions` maps a sentence ("you scaled by peak FLOPS") to the value that such a slip
+    gives; when the prediction matches one, the verdict names it.
+    """
+    wait_for(question)
+    done = question.commitment
+    answer = truth()
+    plain = number_in(answer, done.unit)
+    question.journal.reveal(done.question, plain)
+    kind, sentence = verdict(done, answer, {name: value() for name, value in (misconceptions or {}).items()})
+    parts: list[Any] = [mo.callout(mo.md(sentence), kind=kind)]
+    if not isinstance(plain, str):
+        parts.append(charts.versus(float(done.value), plain, done.unit or ""))
+    if chart is not None:
+        parts.append(chart())
+    if why:
+        parts.append(mo.md(f"**Why.** {why() if callable(why) else why}"))
+    return mo.vstack(parts, gap=1)
+
+
+def number_in(answer: Any, unit: str | None) -> float | str:
+    """A solver's answer as a number in `unit`, or as the word that it is."""
+    if isinstance(answer, Quantity):
+        return float(answer.m_as(unit or ""))
+    return str(answer) if isinstance(answer, str) else float(answer)
+
+
+def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[str, str]:
+    """How a prediction compares with the answer: a kind of callout, and the sentence in it."""
+    truth = number_in(answer, done.unit)
+    if isinstance(truth, str) or isinstance(done.value, str):
+        right = done.value == truth
+        return ("success", f"**Yes: {truth}.**") if right else (
+            "warn", f"You said **{done.value}**; the solver says **{truth}**.")
+    shown = f"**{truth:.3g} {done.unit or ''}**".replace(" **", "**")
+    said = f"You said **{done.text}**; the solver says {shown}."
+    factor = off_by(float(done.value), truth)
+    if factor <= SPOT_ON:
+        return "success", f"{said} Within {100 * (SPOT_ON - 1):.0f} %: spot on."
+    named = [name for name, value in slips.items() if off_by(float(done.value), float(number_in(value, done.unit))) <= 1.1]
+    side = "high" if done.value > truth else "low"
+    sentence = f"{said} Too {side} by a factor of {times(factor)}."
+    if named:
+        sentence += f" Your number is what you get when {named[0]}."
+    return ("info" if factor <= CLOSE else "warn" if factor <= FAR else "danger"), sentence
+
+
+def intuition(journal: Journal) -> mo.Html:
+    """Predicted against computed over all lessons, and how well the learner knows what they know."""
+    truths = journal.truths()
+    rows = [
+        (row, truths[row.question]) for row in journal.rows()
+        if isinstance(row.value, float | int) and isinstance(truths.get(row.question), float | int)
+    ]
+    choices = [(row, truths[row.question]) for row in journal.rows()
+               if isinstance(row.value, str) and row.question in truths]
+    if not rows and not choices:
+        return mo.callout(mo.md("Your first commitment will appear here."), kind="neutral")
+    return mo.vstack([
+        mo.md(charts.intuition_text(rows, choices)),
+        *([charts.intuition(rows)] if rows else []),
+    ], gap=0.5)

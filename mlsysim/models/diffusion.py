@@ -1,0 +1,146 @@
+"""Diffusion: a U-Net that denoises a latent image, run again for every step."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+from mlsysim.core.units import Count
+from mlsysim.equations import algorithm as eq
+from mlsysim.models.parts import Part, attention, convolution, dense, norm, operators
+from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload
+
+
+class DiffusionWorkload(Workload):
+    """A latent diffusion model; one sample is one image, that is all `steps` passes of its U-Net.
+
+    With classifier-free guidance each step runs with and without the prompt: twice the work, in one
+    pass over the weights. The U-Net follows Stable Diffusion 1: `blocks` residual blocks at each of
+    the `channels` widths (one more on the way up), with attention at all but the deepest. The text
+    encoder and the image decoder, which run once, are left out.
+    """
+
+    kind: Literal["diffusion"] = "diffusion"
+    latent: Count
+    latent_channels: Count
+    channels: list[Count]
+    blocks: Count
+    text_width: Count
+    text_tokens: Count
+    steps: Count
+    guidance: bool = True
+    macs: Count | None = None
+
+    def check(self) -> None:
+        """Every width halves the image, and something is left of it."""
+        super().check()
+        if not self.channels:
+            raise self.wrong("channels", "give at least one width")
+        if self.latent % 2 ** (len(self.channels) - 1):
+            raise self.wrong("latent", f"{self.latent} cannot be halved {len(self.channels) - 1} times")
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The operators of one pass over one latent image."""
+        return _UNet(self).parts
+
+    def operators(self, step: Step) -> list[Operator]:
+        """Every operator of every pass; training takes one pass, at one noise level."""
+        passes, images = (1, 1.0) if step.training else (self.steps, 2.0 if self.guidance else 1.0)
+        return operators(self.parts, step, repeat=passes, batch=step.batch * images)
+
+    @cached_property
+    def _ones(self) -> dict[bool, Totals]:
+        """The totals of one image at one byte a value, made and in training."""
+        return {training: super(DiffusionWorkload, self).totals(Step(1.0, 1.0, FORWARD, 1.0, training))
+                for training in (False, True)}
+
+    def totals(self, step: Step) -> Totals:
+        """The totals of a batch: linear in those of one image, so they are summed only once."""
+        one, data = self._ones[step.training], step.batch * step.width
+        return Totals(
+            flops=one.flops * step.batch, weights=one.weights * step.width, state=0.0 * step.batch,
+            traffic=one.traffic * data, widest=one.widest * data, inputs=one.inputs * data,
+        )
+
+    def counted_parameters(self) -> float:
+        """Weights and biases of the U-Net."""
+        return sum(part.parameters for part in self.parts)
+
+    def counted_macs(self) -> float:
+        """Multiply-accumulates of one pass over one latent image."""
+        return sum(part.macs for part in self.parts)
+
+
+class _UNet:
+    """Appends the parts of the network on the way down, at the bottom, and on the way up."""
+
+    def __init__(self, model: DiffusionWorkload) -> None:
+        self.model, self.parts = model, []
+        self.size, self.width = float(model.latent), float(model.channels[0])
+        self.time = 4 * self.width  # the width of the embedded noise level
+        deepest = len(model.channels) - 1
+
+        self.parts += [dense("time", 1.0, self.width, self.time), dense("time", 1.0, self.time, self.time)]
+        self._convolution("conv in", model.latent_channels, self.width)
+        skips = [self.width]
+        for level, channels in enumerate(map(float, model.channels)):
+            for _ in range(int(model.blocks)):
+                self._block(self.width, channels, attends=level < deepest)
+                skips.append(channels)
+            if level < deepest:
+                self.size /= 2
+                self._convolution("down", channels, channels, stride=2.0)
+                skips.append(channels)
+        self._block(self.width, self.width, attends=True)
+        self._residual(self.width, self.width)
+        for level, channels in reversed(list(enumerate(map(float, model.channels)))):
+            for _ in range(int(model.blocks) + 1):
+                self._block(self.width + skips.pop(), channels, attends=level < deepest)
+            if level:
+                self.size *= 2
+                self._convolution("up", channels, channels)
+        self.parts.append(norm("norm", self.positions, self.width))
+        self._convolution("conv out", self.width, model.latent_channels)
+
+    @property
+    def positions(self) -> float:
+        return self.size * self.size
+
+    def _convolution(self, name: str, inner: float, out: float, kernel: float = 3.0, stride: float = 1.0) -> None:
+        self.parts.append(convolution(name, self.positions, kernel, inner, out, stride=stride))
+
+    def _block(self, inner: float, out: float, *, attends: bool) -> None:
+        self._residual(inner, out)
+        if attends:
+            self._transformer(out)
+
+    def _residual(self, inner: float, out: float) -> None:
+        self.parts.append(norm("norm", self.positions, inner))
+        self._convolution("conv", inner, out)
+        self.parts += [dense("time", 1.0, self.time, out), norm("norm", self.positions, out)]
+        self._convolution("conv", out, out)
+        if inner != out:
+            self._convolution("shortcut", inner, out, kernel=1.0)
+        self.width = out
+
+    def _transformer(self, width: float) -> None:
+        """Attention of the image to itself and to the text, then a gated network four times as wide."""
+        rows, text, words = self.positions, float(self.model.text_width), float(self.model.text_tokens)
+        self.parts += [
+            norm("norm", rows, width),
+            dense("proj in", rows, width, width),
+            norm("norm", rows, width),
+            dense("qkv", rows, width, 3 * width, bias=False),
+            attention("self attention", rows, rows, width),
+            dense("attention out", rows, width, width),
+            norm("norm", rows, width),
+            dense("query", rows, width, width, bias=False),
+            dense("text keys", words, text, 2 * width, bias=False),
+            attention("cross attention", rows, words, width),
+            dense("attention out", rows, width, width),
+            norm("norm", rows, width),
+            dense("ffn up", rows, width, 8 * width),
+            dense("ffn down", rows, 4 * width, width),
+            dense("proj out", rows, width, width),
+        ]

@@ -1,0 +1,101 @@
+"""Recommendation: tables too large to read, of which a query touches a few rows, and small networks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal
+
+from mlsysim.core.units import Count, CountOrZero
+from mlsysim.equations import algorithm as eq
+from mlsysim.models.parts import Part, dense, operators
+from mlsysim.models.types import FULL_WIDTH, Demand, Operator, Step, Workload
+
+
+class RecommendationWorkload(Workload):
+    """A DLRM: `lookups` rows of each table are summed, meet the dense features, and are scored.
+
+    `interaction` is "dot" (every pair of vectors) or "cross" (`cross_layers` layers of low rank
+    `cross_rank`). Lookups fall on the rows of a table at random, so that a large batch finds some of
+    them twice; real queries favour popular rows and touch fewer still.
+    """
+
+    kind: Literal["recommendation"] = "recommendation"
+    dense_features: Count
+    bottom: list[Count]
+    top: list[Count]
+    embedding_dim: Count
+    tables: list[Count]
+    lookups: list[Count]
+    interaction: Literal["dot", "cross"] = "dot"
+    cross_layers: CountOrZero = 0
+    cross_rank: Count | None = None
+
+    def check(self) -> None:
+        """Every table has its lookups, and the dense features end as one more embedding."""
+        super().check()
+        for name in ("bottom", "top", "tables"):
+            if not getattr(self, name):
+                raise self.wrong(name, "give at least one")
+        if len(self.lookups) != len(self.tables):
+            raise self.wrong("lookups", f"give one number for each of the {len(self.tables)} tables")
+        if self.bottom[-1] != self.embedding_dim:
+            raise self.wrong("bottom", f"its last layer meets the embeddings; make it {self.embedding_dim} wide")
+        if self.interaction == "cross" and not (self.cross_layers and self.cross_rank):
+            raise self.wrong("cross_layers", "a cross interaction needs cross_layers and cross_rank")
+
+    @property
+    def vectors(self) -> int:
+        """Embeddings of one query: one for each table, and that of the dense features."""
+        return len(self.tables) + 1
+
+    @cached_property
+    def network(self) -> list[Part]:
+        """Everything of one query that is not a look-up."""
+        wide = float(self.vectors * self.embedding_dim)
+        bottom = [self.dense_features, *self.bottom]
+        if self.interaction == "dot":
+            pairs = self.vectors * (self.vectors - 1) / 2
+            meeting = [Part("interaction", "gemm", pairs * self.embedding_dim, 0.0, wide, pairs)]
+            seen = pairs + self.embedding_dim
+        else:
+            rank = float(self.cross_rank or 0)
+            meeting = self.cross_layers * [dense("cross down", 1.0, wide, rank, bias=False), dense("cross up", 1.0, rank, wide)]
+            seen = wide
+        return [
+            *(dense("bottom", 1.0, inner, columns) for inner, columns in pairwise(bottom)),
+            *meeting,
+            *(dense("top", 1.0, inner, columns) for inner, columns in pairwise([seen, *self.top])),
+        ]
+
+    def operators(self, step: Step) -> list[Operator]:
+        """The look-ups in each table, and the network."""
+        return [self._lookup(rows, sought, step) for rows, sought in zip(self.tables, self.lookups, strict=True)] + \
+            operators(self.network, step)
+
+    def _lookup(self, rows: float, sought: float, step: Step) -> Operator:
+        touched = eq.distinct_experts(rows, 1.0, sought * step.batch) * self.embedding_dim
+        return Operator("embedding", "gather", 1, 0.0 * step.batch, eq.stored(touched, step.width), 0.0,
+                        0.0, eq.stored(step.batch * self.embedding_dim, step.width))
+
+    def demand(self, step: Step) -> Demand:
+        """As any workload's, but training reads and updates only the rows that a batch touches."""
+        demand = super().demand(step)
+        if not step.training:
+            return demand
+        touched = self.totals(step).weights
+        learned = touched / step.width
+        adam = eq.adam_state(learned, step.width, FULL_WIDTH)
+        kept = eq.stored(self.parameters, step.width)
+        return demand._replace(
+            weights=eq.training_traffic(touched, 0.0, adam),
+            held_weights=kept + touched + eq.adam_state(self.parameters, step.width, FULL_WIDTH),
+        )
+
+    def counted_parameters(self) -> float:
+        """All rows of all tables, and the networks."""
+        return sum(map(float, self.tables)) * self.embedding_dim + sum(part.parameters for part in self.network)
+
+    def counted_macs(self) -> float:
+        """Multiply-accumulates of one query."""
+        return sum(part.macs for part in self.network)

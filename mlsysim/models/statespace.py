@@ -1,0 +1,120 @@
+"""State space models: a state of fixed size where a transformer keeps a cache that grows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from mlsysim.core.errors import UnknownName
+from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
+from mlsysim.equations import algorithm as eq
+from mlsysim.models.types import DECODE, PREFILL, Operator, Step, Workload, flop
+
+DEFAULT_LENGTH = 2048.0
+SCAN_MACS = 3.0  # a state element is decayed, fed, and read out: one product each
+
+
+class StateSpaceWorkload(Workload):
+    """A Mamba model: selective scans over `expand` x `hidden` channels of `state` values each.
+
+    Decode reads and writes the state, whose size does not depend on the context; prefill scans the
+    whole prompt. The scan is costed at the peak of matrix products, which it does not reach.
+    """
+
+    kind: Literal["statespace"] = "statespace"
+    layers: Count
+    hidden: Count
+    expand: Count = 2
+    state: Count
+    conv_kernel: Count
+    dt_rank: Count
+    vocab: Count
+    tied_embeddings: bool = True
+
+    phases = (DECODE, PREFILL)
+
+    @property
+    def inner(self) -> int:
+        """Channels that the scan runs over: `expand` times `hidden`."""
+        return self.expand * self.hidden
+
+    @property
+    def state_elements(self) -> float:
+        """Values that one sequence keeps: the scan's state and the convolution's window."""
+        return float(self.layers * self.inner * (self.state + self.conv_kernel))
+
+    def step(
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+    ) -> Step:
+        """One step; `seq_len` is the prompt of a prefill, by default 2048, and idle in decode."""
+        step = super().step(batch, None, phase, width, training=training)
+        phase = PREFILL if training else step.phase
+        return step._replace(seq_len=DEFAULT_LENGTH if seq_len is None else seq_len, phase=phase)
+
+    def held_state(self, step: Step) -> Any:
+        """The state of every sequence, the same at any context."""
+        return eq.stored(step.batch * self.state_elements, step.width) + 0.0 * step.seq_len
+
+    def kv_cache(self, seq_len: float, batch_size: float = 1, precision: str = "fp16") -> Quantity:
+        """Bytes of state, which stand where others have a cache: `seq_len` makes no difference."""
+        if precision not in PRECISIONS:
+            raise UnknownName("precision", precision, PRECISIONS)
+        return Q_(self.held_state(Step(batch_size, seq_len, DECODE, PRECISIONS[precision])) / 1e9, "GB")
+
+    def operators(self, step: Step) -> list[Operator]:
+        """One forward step: embedding, layers, output head."""
+        tokens = step.batch * (1.0 if step.phase == DECODE else step.seq_len)
+        rows = tokens if step.training else step.batch
+        inner, read = self.inner, self.dt_rank + 2 * self.state
+        return [
+            Operator("embedding", "gather", 1, 0.0 * tokens, eq.stored(tokens * self.hidden, step.width), 0.0,
+                     0.0, eq.stored(tokens * self.hidden, step.width)),
+            self._gemm("in", self.layers, tokens, self.hidden, 2 * inner, step),
+            self._convolution(tokens, step),
+            self._gemm("select", self.layers, tokens, inner, read, step),
+            self._gemm("dt", self.layers, tokens, self.dt_rank, inner, step, bias=True),
+            self._scan(tokens, step),
+            self._gemm("out", self.layers, tokens, inner, self.hidden, step),
+            Operator("norm", "elementwise", self.layers + 1, 0.0, eq.stored(self.hidden, step.width), 0.0,
+                     eq.stored(tokens * self.hidden, step.width), eq.stored(tokens * self.hidden, step.width)),
+            self._gemm("head", 1, rows, self.hidden, self.vocab, step),
+        ]
+
+    def _convolution(self, tokens: Any, step: Step) -> Operator:
+        """Each channel over its own last few values; the window is part of the state."""
+        macs = eq.conv_macs(tokens, self.conv_kernel, self.inner, self.inner, self.inner)
+        return Operator(
+            "conv", "convolution", self.layers, flop(macs), eq.stored((self.conv_kernel + 1) * self.inner, step.width),
+            self._moved(self.conv_kernel, step), eq.stored(tokens * self.inner, step.width),
+            eq.stored(tokens * self.inner, step.width),
+        )
+
+    def _scan(self, tokens: Any, step: Step) -> Operator:
+        """The recurrence: what mixes tokens here, as attention does elsewhere."""
+        macs = SCAN_MACS * tokens * self.inner * self.state
+        fed = 3 * self.inner + 2 * self.state  # values, gates and steps of every channel; B and C
+        return Operator(
+            "scan", "attention", self.layers, flop(macs), eq.stored((self.state + 1) * self.inner, step.width),
+            self._moved(self.state, step), eq.stored(tokens * fed, step.width), eq.stored(tokens * self.inner, step.width),
+        )
+
+    def _moved(self, values: float, step: Step) -> Any:
+        """Bytes of one layer's state: decode reads and writes it, prefill leaves it behind."""
+        if step.training:
+            return 0.0 * step.batch
+        ways = 2.0 if step.phase == DECODE else 1.0
+        return eq.stored(ways * step.batch * self.inner * values, step.width)
+
+    def _gemm(
+        self, name: str, repeat: Any, rows: Any, inner: Any, columns: Any, step: Step, *, bias: bool = False,
+    ) -> Operator:
+        return Operator(
+            name, "gemm", repeat, flop(eq.matmul_macs(rows, inner, columns)),
+            eq.stored((inner + bias) * columns, step.width), 0.0,
+            eq.stored(rows * inner, step.width), eq.stored(rows * columns, step.width),
+        )
+
+    def counted_parameters(self) -> float:
+        """Weights of every operator; the head once when it is the embedding's table."""
+        ops = self.operators(Step(1.0, 1.0, PREFILL, 1.0))
+        learned = sum(op.repeat * op.weights for op in ops if op.kind != "gather")
+        return float(learned + (0 if self.tied_embeddings else self.vocab * self.hidden))

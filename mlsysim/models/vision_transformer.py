@@ -1,0 +1,78 @@
+"""Vision transformers: an encoder over patches of an image, and a classifier on its first token."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.units import Count, CountOrZero
+from mlsysim.equations import algorithm as eq
+from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.models.types import FORWARD, Operator, Step, flop
+
+
+class VisionTransformerWorkload(TransformerWorkload):
+    """An encoder whose tokens are the `patch` x `patch` squares of an image, and one class token."""
+
+    kind: Literal["vision_transformer"] = "vision_transformer"  # type: ignore[assignment]
+    image: Count
+    patch: Count
+    image_channels: Count = 3
+    classes: Count
+    macs: Count | None = None
+    vocab: CountOrZero = 0
+    context: CountOrZero = 0
+    gated: bool = False
+    biases: bool = True
+    norm_bias: bool = True
+    causal: bool = False
+
+    def check(self) -> None:
+        """The image is cut into whole patches."""
+        super().check()
+        if self.image % self.patch:
+            raise self.wrong("patch", f"{self.patch} does not cut {self.image} evenly")
+        if self.causal:
+            raise self.wrong("causal", "patches see each other; leave it out")
+        self.__dict__["context"] = self.patches + 1
+
+    @property
+    def patches(self) -> int:
+        """Squares in an image."""
+        return (self.image // self.patch) ** 2
+
+    def step(
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+    ) -> Step:
+        """One step on images, whose number of tokens is given by their size."""
+        if seq_len is not None:
+            raise BadArgument("seq_len", seq_len, f"{self.name} cuts images into {self.patches} patches; leave it out")
+        return super().step(batch, float(self.patches + 1), phase, width, training=training)
+
+    def operators(self, step: Step) -> list[Operator]:
+        """The encoder, and the classifier on one token an image."""
+        head = self._gemm("classifier", 1, step.batch, self.hidden, self.classes, step, bias=True)
+        return [*super().operators(step), head]
+
+    def _gather(self, tokens: Any, step: Step) -> Operator:
+        """Patches become tokens by a convolution that steps over whole patches."""
+        area = self.patch * self.patch
+        macs = eq.conv_macs(step.batch * self.patches, area, self.image_channels, self.hidden, 1.0)
+        learned = area * self.image_channels * self.hidden + self.hidden
+        return Operator(
+            "patches", "convolution", 1, flop(macs), eq.stored(learned, step.width), 0.0,
+            eq.stored(step.batch * self.image * self.image * self.image_channels, step.width),
+            eq.stored(tokens * self.hidden, step.width),
+        )
+
+    def counted_parameters(self) -> float:
+        """The encoder's, a position for each token, the class token, patches and classifier."""
+        ops = self.operators(Step(1.0, 1.0, FORWARD, 1.0))
+        learned = sum(op.repeat * op.weights for op in ops)
+        norms = 2 * self.hidden * (2 * self.layers + 1)
+        return float(learned + (self.patches + 2) * self.hidden + norms)
+
+    def counted_macs(self) -> float:
+        """Multiply-accumulates of one image."""
+        flops = self.totals(Step(1.0, float(self.patches + 1), FORWARD, 1.0)).flops
+        return float(flops / flop(1.0))

@@ -1,0 +1,425 @@
+"""Wall 14: one model trained by many devices, under a given plan or the fastest one that fits."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+from mlsysim.core.errors import BadArgument, MissingValue
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import (
+    PRECISIONS, Q_, Batch, Bytes, Count, Dim, Fraction, FractionOrZero, Number, Operations, Rate,
+    Seconds, SecondsOrZero,
+)
+from mlsysim.equations import algorithm, fleet, node
+from mlsysim.hardware.types import Supply
+from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
+from mlsysim.models.types import FORWARD, Step, Workload
+from mlsysim.solvers.training import (
+    FULL, MOMENTS, NONE, RECOMPUTE, Cost, Fault, Optimizer, Plan, Recompute, TrainingPrecision,
+    Wires, Work, cost, faults, shortage, unknown_work, wires, work,
+)
+from mlsysim.systems.types import Fleet
+
+ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
+_USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
+_STAGES = (0, 1, 2, 3)
+
+
+def _talking(p: FleetProfile) -> Any:
+    if p.si("step_time") is None:
+        return None
+    waiting = sum(p.si(f"{name}_time") for name in ("tensor", "pipeline", "expert", "exposed_data"))
+    return waiting / p.si("step_time")
+
+
+class FleetProfile(Result):
+    """One training step of a fleet: where its time goes, and whether its memory suffices.
+
+    The times of a plan that does not fit are what it would take; its efficiencies are None.
+    `compute_time` is one device's own work; `data_time` counts what overlap hides, and
+    `exposed_data_time` does not.
+    """
+
+    walls = (14,)
+
+    step_time: Seconds = "s"
+    scaling_efficiency: Number
+    mfu: Number
+    feasible: bool
+    reason: str
+    training_time: Seconds = "day"
+    throughput: Rate = "1/s"
+    token_throughput: Rate = "1/s"
+    compute_time: Seconds = "s"
+    tensor_time: Seconds = "s"
+    pipeline_time: Seconds = "s"
+    expert_time: Seconds = "s"
+    bubble_time: Seconds = "s"
+    data_time: Seconds = "s"
+    exposed_data_time: Seconds = "s"
+    bubble_fraction: Number
+    communication_fraction: Number = lazily("", _talking)
+    memory_required: Bytes = "GB"
+    weights: Bytes = "GB"
+    gradients: Bytes = "GB"
+    optimizer_state: Bytes = "GB"
+    activations: Bytes = "GB"
+    memory_capacity: Bytes = "GB"
+    operations: Operations = "EFLOP"
+    devices: Count
+    tensor_parallel: Count
+    pipeline_parallel: Count
+    data_parallel: Count
+    expert_parallel: Count
+    microbatch: Batch
+    microbatches: Count
+    batch_size: Batch
+    seq_len: Number
+    parameters: Number
+    tokens: Number
+    precision: str
+    notes: tuple
+
+
+class _Ask(NamedTuple):
+    """A training question after the door: everything but the plan."""
+
+    model: Workload | None
+    fleet: Fleet
+    parameters: float
+    seq_len: float
+    precision: str
+    supply: Supply
+    wires: Wires
+    efficiency: float
+    overlap: float
+    optimizer: str
+    sequence: bool
+    flash: bool
+
+    @property
+    def width(self) -> float:
+        return PRECISIONS[self.precision]
+
+    def work(self, microbatch: Any) -> Work:
+        if self.model is None:
+            return unknown_work(self.parameters, microbatch * self.seq_len)
+        step = Step(microbatch, self.seq_len, FORWARD, self.width, training=True)
+        return work(self.model, step)
+
+    def cost(self, plan: Plan, microbatch: Any) -> Cost:
+        return cost(
+            self.work(microbatch), plan, self.wires, self.supply, width=self.width,
+            moments=MOMENTS[self.optimizer], efficiency=self.efficiency, overlap=self.overlap,
+        )
+
+
+class DistributedModel(Solver):
+    """Wall 14: what many devices lose to talking and waiting when they train one model.
+
+    Devices divide each layer (`tensor_parallel`, four all-reduces a layer and microbatch on the
+    wires inside the node), the layers (`pipeline_parallel`, with its bubble), the experts
+    (`expert_parallel`) and, with what is left of the fleet, the batch (gradients summed inside the
+    node first, then across the fabric). A microbatch's arithmetic is the roofline of one device.
+
+    Fallacy: "1,024 devices train 1,024 times as fast." Each of them also waits for the others.
+    """
+
+    walls = (14,)
+
+    def solve(
+        self, model: Workload | None = None, *, fleet: Fleet, batch_size: Batch | None = None,
+        seq_len: Count | None = None, precision: TrainingPrecision = "fp16",
+        efficiency: Fraction = 0.5, mfu: Fraction | None = None,
+        tensor_parallel: Count = 1.0, pipeline_parallel: Count = 1.0,
+        expert_parallel: Count = 1.0, microbatch: Batch | None = None, interleave: Count = 1.0,
+        zero_stage: ZeroStage = 0.0, optimizer: Optimizer = "adam", recompute: Recompute = "none",
+        sequence_parallel: bool = False, flash_attention: bool = True,
+        overlap: FractionOrZero = 0.0, link_latency: SecondsOrZero = 1e-6,
+        tokens: Number | None = None, optimal_parameters: Number | None = None,
+        optimal_tokens: Number | None = None,
+    ) -> FleetProfile:
+        """Time, efficiency and memory of one step, and of all steps when `tokens` are given.
+
+        `batch_size` counts sequences (or images) a step in the whole fleet: by default the smallest
+        number from 1,024 on that the plan divides. `microbatch` is what a replica handles at a
+        time: one sequence, or its whole share for models without one. `efficiency` is what a device
+        attains by itself; the fleet's law calls it `mfu`, which takes its place when given.
+        `overlap` is the part of the gradient exchange that may hide behind arithmetic.
+        `link_latency` (1 us) is a teaching value for one hop inside a node.
+
+        Without a `model`, `optimal_parameters` (as ScalingModel finds them) are trained by data
+        parallelism alone: six FLOP a parameter and token, and activations are not counted.
+        """
+        _one_each(locals())
+        ask = _ask(
+            model, fleet, precision, seq_len, optimal_parameters, efficiency=mfu or efficiency,
+            overlap=overlap, link_latency=link_latency, optimizer=optimizer,
+            sequence=sequence_parallel, flash=flash_attention,
+        )
+        if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
+            why = "give model=..., whose layers the plan can divide"
+            raise MissingValue("DistributedModel", "model", why)
+        data = ask.wires.total / (tensor_parallel * pipeline_parallel)
+        batch_size, microbatch = _batches(ask, batch_size, microbatch, data)
+        plan = Plan(
+            tensor_parallel, pipeline_parallel, data, expert_parallel,
+            batch_size / (data * microbatch), zero_stage, RECOMPUTE.index(recompute), interleave,
+            sequence_parallel, flash_attention,
+        )
+        return _profile(ask, plan, batch_size, microbatch, tokens or optimal_tokens)
+
+
+class PlanSearch(Result):
+    """The fastest plan that fits, how many were considered, and why the others were rejected.
+
+    `best` is its whole FleetProfile; `ranked` lists the plans that fit, fastest first, and
+    `rejected` those that do not, each with its reason.
+    """
+
+    walls = (14,)
+
+    feasible: bool
+    reason: str
+    step_time: Seconds = "s"
+    scaling_efficiency: Number
+    mfu: Number
+    training_time: Seconds = "day"
+    memory_required: Bytes = "GB"
+    tensor_parallel: Count
+    pipeline_parallel: Count
+    data_parallel: Count
+    expert_parallel: Count
+    microbatch: Batch
+    zero_stage: Count
+    recompute: str
+    considered: int
+    fitting: int
+    rejected_because: dict
+
+    @property
+    def best(self) -> FleetProfile | None:
+        """The fastest plan that fits, in full."""
+        return self._values["_best"]
+
+    @property
+    def ranked(self) -> list[dict[str, Any]]:
+        """The plans that fit, fastest first."""
+        return [self._row(i) for i in self._values["_order"].tolist()]
+
+    @property
+    def rejected(self) -> list[dict[str, Any]]:
+        """The plans that do not fit, each with its `reason`."""
+        fits, reasons = self._values["_fits"], self._values["_reasons"]
+        return [{**self._row(i), "reason": reasons(i)} for i in np.flatnonzero(~fits).tolist()]
+
+    def _row(self, i: int) -> dict[str, Any]:
+        return {name: _cell(name, column[i]) for name, column in self._values["_columns"].items()}
+
+
+class ParallelismOptimizer(Solver):
+    """Wall 14, searched: which way of dividing a model over a fleet is fastest and fits.
+
+    Considers every tensor split within a node, every pipeline depth that divides the fleet,
+    microbatches that are powers of two, all ZeRO stages, expert splits, and recomputation.
+
+    Fallacy: "Split the model over as many devices as you can." The split that just fits talks less.
+    """
+
+    walls = (14,)
+
+    def solve(
+        self, model: Workload, fleet: Fleet, *, batch_size: Batch = float(_USUAL_BATCH),
+        seq_len: Count | None = None, precision: TrainingPrecision = "fp16",
+        efficiency: Fraction = 0.5, optimizer: Optimizer = "adam",
+        sequence_parallel: bool = False, flash_attention: bool = True,
+        overlap: FractionOrZero = 0.0, link_latency: SecondsOrZero = 1e-6,
+        tokens: Number | None = None,
+    ) -> PlanSearch:
+        """The fastest feasible plan for a step of `batch_size` sequences in the whole fleet."""
+        _one_each(locals())
+        ask = _ask(
+            model, fleet, precision, seq_len, efficiency=efficiency, overlap=overlap,
+            link_latency=link_latency, optimizer=optimizer, sequence=sequence_parallel,
+            flash=flash_attention,
+        )
+        plan, microbatch = _grid(ask, batch_size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            costs = ask.cost(plan, microbatch)
+        held = np.broadcast_to(costs.held, microbatch.shape)
+        wrong: list[Fault] = [*faults(model, ask.wires, plan, batch_size, microbatch)]
+        wrong.append(shortage(ask.supply, held))
+        which = np.select([mask for mask, _, _ in wrong], range(1, len(wrong) + 1), 0)
+        fits = which == 0
+        step = np.broadcast_to(costs.step, microbatch.shape)
+        order = np.flatnonzero(fits)
+        order = order[np.lexsort((held[order], step[order]))]
+
+        columns = {
+            "tensor_parallel": plan.tensor, "pipeline_parallel": plan.pipeline,
+            "data_parallel": plan.data, "expert_parallel": plan.expert, "microbatch": microbatch,
+            "zero_stage": plan.zero, "recompute": plan.recompute, "step_time": step,
+            "memory_required": held,
+        }
+        counts = {short: int((which == i).sum()) for i, (_, short, _) in enumerate(wrong, 1)}
+        best, chosen = None, dict.fromkeys([*columns, "mfu", "scaling_efficiency", "training_time"])
+        if order.size:
+            i = int(order[0])
+            row = Plan(*(np.asarray(p)[i].item() if np.ndim(p) else p for p in plan))
+            best = _profile(ask, row, batch_size, microbatch[i].item(), tokens)
+            chosen = {name: best.si(name) if name in best.fields else _cell(name, columns[name][i])
+                      for name in chosen}
+        return PlanSearch(
+            **chosen, feasible=bool(order.size),
+            reason="" if order.size else _none_fits(ask, held, which, wrong),
+            considered=int(which.size), fitting=int(fits.sum()),
+            rejected_because={short: count for short, count in counts.items() if count},
+            _best=best, _order=order, _fits=fits, _columns=columns,
+            _reasons=lambda i: wrong[which[i] - 1][2](i),
+        )
+
+
+# ---- from arguments to a question --------------------------------------------------------------
+
+
+def _one_each(arguments: dict[str, Any]) -> None:
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray):
+            raise BadArgument(name, value, "give one number, not several")
+
+
+def _ask(
+    model: Workload | None, fleet_: Fleet, precision: str, seq_len: float | None,
+    parameters: float | None = None, *, link_latency: float, **how: Any,
+) -> _Ask:
+    if model is not None:
+        parameters = float(model.parameters)
+        seq_len = model.step(1.0, seq_len, None, PRECISIONS[precision], training=True).seq_len
+    elif parameters is None:
+        why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
+        raise MissingValue("DistributedModel", "model", why)
+    assert fleet_.hw is not None  # every fleet is built with one
+    return _Ask(
+        model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision,
+        fleet_.hw.supply(precision), wires(fleet_, link_latency), **how,
+    )
+
+
+def _batches(
+    ask: _Ask, batch: float | None, microbatch: float | None, data: float,
+) -> tuple[float, float]:
+    """Sequences a step and a microbatch, as given or by default."""
+    if batch is None:
+        unit = data * (microbatch or 1.0)
+        batch = unit * math.ceil(_USUAL_BATCH / unit)
+    if microbatch is None:
+        microbatch = 1.0 if isinstance(ask.model, TransformerWorkload) else max(batch / data, 1.0)
+    return batch, microbatch
+
+
+def _grid(ask: _Ask, batch: float) -> tuple[Plan, np.ndarray]:
+    """Every plan worth a look, as flat arrays."""
+    model, devices = ask.model, ask.wires.total
+    tensors = pipelines = experts = [1.0]
+    recomputes = [NONE]
+    if isinstance(model, TransformerWorkload):
+        tensors, recomputes = _divisors(ask.wires.inside), [NONE, FULL]
+        pipelines = [d for d in _divisors(devices) if d <= model.layers]
+        experts = _divisors(model.moe.experts if model.moe else 1)
+    powers = 2.0 ** np.arange(np.log2(batch) + 1e-9)
+    axes = np.meshgrid(tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij")
+    tensor, pipeline, expert, microbatch, zero, recompute = (axis.ravel() for axis in axes)
+    data = devices / (tensor * pipeline)
+    plan = Plan(tensor, pipeline, data, expert, batch / (data * microbatch), zero, recompute,
+                np.ones_like(tensor), ask.sequence, ask.flash)
+    return plan, microbatch
+
+
+def _divisors(n: int) -> list[float]:
+    return [float(d) for d in range(1, n + 1) if n % d == 0]
+
+
+# ---- from a plan to an answer ------------------------------------------------------------------
+
+
+def _none_fits(ask: _Ask, held: np.ndarray, which: np.ndarray, wrong: list[Fault]) -> str:
+    whole = np.flatnonzero(which == len(wrong))  # plans with no fault but memory
+    if whole.size:
+        least, room = Q_(held[whole].min(), "B"), Q_(ask.supply.capacity, "B")
+        return f"No plan fits: the leanest needs {show(least)} on a device that holds {show(room)}."
+    i = 0
+    return f"No plan fits: {wrong[which[i] - 1][2](i)}"
+
+
+_COSTS = (
+    "step_time", "compute_time", "tensor_time", "pipeline_time", "expert_time", "bubble_time",
+    "data_time", "exposed_data_time", "bubble_fraction", "memory_required", "weights", "gradients",
+    "optimizer_state", "activations",
+)
+_IF_FEASIBLE = ("scaling_efficiency", "mfu", "throughput", "token_throughput", "training_time")
+
+
+def _profile(
+    ask: _Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None,
+) -> FleetProfile:
+    """The answer for one plan: an impossible one has no times, one too large no efficiency."""
+    useful = algorithm.training_operations(ask.work(batch).forward)
+    same = {
+        "devices": ask.wires.total, "tensor_parallel": plan.tensor,
+        "pipeline_parallel": plan.pipeline, "data_parallel": plan.data,
+        "expert_parallel": plan.expert, "microbatch": microbatch,
+        "microbatches": plan.microbatches, "batch_size": batch, "seq_len": ask.seq_len,
+        "operations": useful, "memory_capacity": ask.supply.capacity, "parameters": ask.parameters,
+        "tokens": tokens, "precision": ask.precision, "notes": _notes(ask),
+    }
+    for mask, _, sentence in faults(ask.model, ask.wires, plan, batch, microbatch):
+        if np.any(mask):
+            nothing = dict.fromkeys([*_COSTS, *_IF_FEASIBLE])
+            return FleetProfile(**same, **nothing, feasible=False, reason=sentence(()))
+    c = Cost(*(float(value) for value in ask.cost(plan, microbatch)))
+    lacking, _, sentence = shortage(ask.supply, np.asarray(c.held))
+    efficiencies: dict[str, Any] = dict.fromkeys(_IF_FEASIBLE)
+    if not lacking:
+        rate = node.throughput(batch, c.step)
+        sequences = ask.model is None or isinstance(ask.model, TransformerWorkload)
+        a_sample = ask.seq_len if sequences else None
+        efficiencies = {
+            "scaling_efficiency": fleet.scaling_efficiency(c.ideal, c.step),
+            "mfu": node.utilization(useful, c.step, ask.wires.total * ask.supply.peak),
+            "throughput": rate, "token_throughput": a_sample and rate * a_sample,
+            "training_time": tokens / (rate * (a_sample or 1.0)) if tokens else None,
+        }
+    return FleetProfile(
+        **same, **efficiencies, feasible=not lacking, reason=sentence(()) if lacking else "",
+        step_time=c.step, compute_time=c.busy, tensor_time=c.tensor,
+        pipeline_time=c.pipeline, expert_time=c.expert, bubble_time=c.bubble, data_time=c.data,
+        exposed_data_time=c.exposed,
+        bubble_fraction=fleet.bubble_fraction(
+            plan.pipeline, plan.microbatches, plan.interleave),
+        memory_required=c.held, weights=c.weights, gradients=c.gradients,
+        optimizer_state=c.optimizer, activations=c.activations,
+    )
+
+
+def _notes(ask: _Ask) -> tuple[str, ...]:
+    notes = []
+    if ask.model is None:
+        notes.append("only the number of parameters is known: activations are not counted")
+    if ask.fleet.count > 1 and not getattr(ask.fleet.node, "nics", 0):
+        notes.append("the node's ports are unknown: one port of the fabric for each device")
+    if ask.supply.datapath != ask.precision:
+        notes.append(f"{ask.precision} runs at the {ask.supply.datapath} datapath")
+    return tuple(notes)
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name == "recompute":
+        return RECOMPUTE[int(value)]
+    if name == "step_time":
+        return Q_(value.item(), "s")
+    if name == "memory_required":
+        return Q_(value.item() / 1e9, "GB")
+    return int(value)

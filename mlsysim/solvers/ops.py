@@ -1,0 +1,309 @@
+"""Walls 17 and 18: what a fleet costs, and what it emits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+from mlsysim.core.errors import MissingValue
+from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.units import (
+    Q_, CarbonIntensity, Dim, Energy, EnergyPrice, Fraction, HourlyPrice, Mass, Money, Number,
+    Operations, Power, PowerUsageEffectiveness, Precision, Seconds, Volume, WaterUsageEffectiveness,
+)
+from mlsysim.equations import ops
+from mlsysim.hardware.registry import Hardware
+from mlsysim.infrastructure.registry import Infrastructure
+from mlsysim.infrastructure.types import Facility, Grid
+from mlsysim.literature.registry import Literature
+from mlsysim.systems.types import Fleet
+
+Days = Annotated[Any, Dim("s", bare="day")]
+Years = Annotated[Any, Dim("s", bare="year")]
+Multiplier = Annotated[Any, Dim("", low=1.0, open_low=False)]
+YearlyFraction = Annotated[Any, Dim("", high=1.0, open_low=False)]
+Embodied = Annotated[Any, Dim("g", open_low=False)]
+YEAR = float(Q_(1, "year").m_as("s"))
+_THREE_YEARS = 3 * YEAR  # a teaching value: schedules run from three to six years
+
+# The measured footprint of making one accelerator, by the device's name in the registry.
+_EMBODIED = {"A100": "A100_share_of_server_embodied", "H100": "H100_embodied"}
+_PARTS = ("Network", "Plant", "Building", "Staff")
+
+
+# ---- power and energy: the same for money and for carbon ----------------------------------------
+
+
+class Use(NamedTuple):
+    """What a fleet draws and takes over a time, as plain SI numbers."""
+
+    power: Any  # the servers' maximum
+    fraction: Any
+    it_energy: Any
+    energy: Any
+    pue: Any
+    facility: Facility
+    notes: tuple[str, ...]
+
+
+def energy_use(
+    fleet: Fleet, time: Any, power_fraction: Any, facility: Facility | None, pue: Any,
+) -> Use:
+    """Maximum power of the servers, and energy at a fraction of it before and after the PUE."""
+    power, notes = _node_power(fleet)
+    if power_fraction is None:
+        power_fraction = float(Literature.Power.H100_node_training.value)
+    # of the fleets that publish both PUE and WUE, the large one
+    building: Facility = facility or Infrastructure.Facilities.Microsoft
+    pue = building.pue if pue is None else pue
+    it = ops.it_energy(fleet.count * power, power_fraction, time)
+    energy = ops.facility_energy(it, pue)
+    return Use(fleet.count * power, power_fraction, it, energy, pue, building, notes)
+
+
+def _server(fleet: Fleet) -> tuple[Any, Any]:
+    return fleet.node, fleet.hw  # a fleet always has both once it is built
+
+
+def _node_power(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
+    server, board = _server(fleet)
+    if server.power is not None:
+        return si(server.power, "W"), ()
+    if board.tdp is None:
+        remedy = f"give one, as in replace(tdp='700 W'), or give {server.name} its power"
+        raise MissingValue(board.name, "tdp", remedy)
+    ratio = float(Literature.Power.Host_power_ratio.value)
+    note = f"power of {server.name}: its boards' times {ratio:.2f}, as in a DGX H100"
+    return ops.server_power(server.accelerators, si(board.tdp, "W"), ratio), (note,)
+
+
+def _node_price(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
+    server, board = _server(fleet)
+    if server.unit_cost is not None:
+        return si(server.unit_cost, "USD"), ()
+    if board.unit_cost is None:
+        remedy = "an unknown price is not 0; give one, as in replace(unit_cost='30000 USD')"
+        raise MissingValue(board.name, "unit_cost", remedy)
+    note = f"price of {server.name}: its accelerators' alone; the host comes on top"
+    return server.accelerators * si(board.unit_cost, "USD"), (note,)
+
+
+def _electricity(datacenter: Grid | None, given: Any) -> Any:
+    if given is not None:
+        return given
+    place: Grid = datacenter or Infrastructure.Grids.US_Average
+    if place.electricity_price is None:
+        remedy = "give one, as in electricity_price='0.10 USD/kWh'"
+        raise MissingValue(place.name, "electricity_price", remedy)
+    return si(place.electricity_price, "USD/J")
+
+
+def _work(fleet: Fleet, time: Any, mfu: Any, precision: str) -> Any:
+    if mfu is None:
+        return None
+    peak = si(_server(fleet)[1].peak(precision), "FLOP/s")
+    return ops.useful_operations(peak, fleet.devices, mfu, time)
+
+
+def si(quantity: Any, unit: str) -> float:
+    """The plain number of a registry's quantity."""
+    return float(quantity.m_as(unit))
+
+
+# ---- wall 17 ------------------------------------------------------------------------------------
+
+
+def _breakdown(r: Economics) -> dict[str, Any]:
+    hardware = r.si("capex") / r.si("infrastructure_multiplier")
+    beside = r.si("capex") - hardware
+    shares = {part: float(Literature.Cost[f"{part}_share"].value) for part in _PARTS}
+    whole = sum(shares.values())
+    return {
+        "accelerators": hardware,
+        **{part.lower(): beside * share / whole for part, share in shares.items()},
+        "energy": r.si("energy_cost"),
+        "maintenance": r.si("maintenance"),
+    }
+
+
+class Economics(Result):
+    """What a fleet costs over a time; every dollar stands in one place.
+
+    `capex` is the time's share of the servers times the infrastructure multiplier; `breakdown`
+    lists all parts of the TCO in dollars, with what lies beside the servers split as in
+    Literature.Cost. Carbon is known when a `datacenter` was given, work when an `mfu` was.
+    """
+
+    walls = (17,)
+
+    tco: Money = lazily("USD", lambda r: r.si("capex") + r.si("energy_cost") + r.si("maintenance"))
+    tco_usd: float = lazily("", lambda r: r.si("tco"))
+    purchase: Money = "USD"
+    capex: Money = "USD"
+    energy_cost: Money = "USD"
+    maintenance: Money = "USD"
+    energy_share: Number = lazily("", lambda r: r.si("energy_cost") / r.si("tco"))
+    cost_per_accelerator: HourlyPrice = lazily(
+        "USD/hour", lambda r: r.si("tco") / (r.si("duration") * r.si("accelerators"))
+    )
+    breakdown: dict = lazily("", _breakdown)
+    energy: Energy = "MWh"
+    carbon: Mass | None = "t"
+    carbon_footprint_kg: float = lazily(
+        "", lambda r: None if r.si("carbon") is None else r.si("carbon") / 1e3
+    )
+    region_name: str
+    operations: Operations | None = "FLOP"
+    cost_per_exaflop: float = lazily(
+        "", lambda r: None if r.si("operations") is None
+        else r.si("tco") / (r.si("operations") / 1e18)
+    )
+    tariff: EnergyPrice = "USD/kWh"
+    pue: Number
+    infrastructure_multiplier: Number
+    duration: Seconds = "day"
+    accelerators: Number
+    notes: tuple
+
+
+class EconomicsModel(Solver):
+    """Wall 17: the total cost of owning a fleet for a while.
+
+    `infrastructure_multiplier` is what everything bought or hired costs over what the servers cost:
+    network, power and cooling plant, building, and the staff that runs them (2.5 when the servers
+    are 40 % of it; 1.0 counts the servers alone). Electricity is no part of it and is paid by the
+    meter; neither is `maintenance_fraction`, yearly parts and support contracts as a fraction of
+    the servers' price, which is 0 unless given. So nothing is counted twice.
+
+    Fallacy: "The budget is the price of the GPUs." They are less than half of it.
+    """
+
+    walls = (17,)
+
+    def solve(
+        self, fleet: Fleet, duration_days: Days, *, infrastructure_multiplier: Multiplier = 1.0,
+        datacenter: Grid | None = None, mfu: Fraction | None = None,
+        amortization_years: Years | None = None, electricity_price: EnergyPrice | None = None,
+        facility: Facility | None = None, pue: PowerUsageEffectiveness | None = None,
+        power_fraction: Fraction | None = None, maintenance_fraction: YearlyFraction = 0.0,
+        precision: Precision = "fp16",
+    ) -> Economics:
+        """Cost, and with a `datacenter` carbon, of `duration_days`; amortized over three years.
+
+        Without a `datacenter` energy costs what American industry pays on average; with one, its
+        own price. Servers draw `power_fraction` of their maximum, by default what was measured
+        while training. A price that nobody has published raises MissingValue: it is never 0.
+        """
+        price, price_notes = _node_price(fleet)
+        lifetime = _THREE_YEARS if amortization_years is None else amortization_years
+        use = energy_use(fleet, duration_days, power_fraction, facility, pue)
+        tariff = _electricity(datacenter, electricity_price)
+        purchase = fleet.count * price
+        carbon = None
+        if datacenter is not None:
+            carbon = ops.carbon(use.energy, si(datacenter.carbon_intensity, "g/J"))
+        return Economics(
+            purchase=purchase,
+            capex=ops.amortized(purchase, infrastructure_multiplier, duration_days, lifetime),
+            energy_cost=ops.energy_cost(use.energy, tariff),
+            maintenance=ops.maintenance(purchase, maintenance_fraction, duration_days, YEAR),
+            energy=use.energy, carbon=carbon, region_name=datacenter.name if datacenter else "",
+            operations=_work(fleet, duration_days, mfu, precision),
+            tariff=tariff, pue=use.pue, infrastructure_multiplier=infrastructure_multiplier,
+            duration=duration_days, accelerators=fleet.devices, notes=price_notes + use.notes,
+        )
+
+
+# ---- wall 18 ------------------------------------------------------------------------------------
+
+
+class Sustainability(Result):
+    """Energy, carbon and water of a fleet in one place.
+
+    `carbon` is operational; `embodied` is the time's share of making the accelerators, None where
+    nobody has published it. `water` is what the site evaporates, None where it does not say.
+    """
+
+    walls = (18,)
+
+    carbon: Mass = "t"
+    carbon_footprint_kg: float = lazily("", lambda r: r.si("carbon") / 1e3)
+    region_name: str
+    it_energy: Energy = "MWh"
+    energy: Energy = "MWh"
+    water: Volume | None = "L"
+    embodied: Mass | None = "t"
+    embodied_share: float = lazily(
+        "", lambda r: None if r.si("embodied") is None
+        else r.si("embodied") / (r.si("carbon") + r.si("embodied"))
+    )
+    power: Power = "kW"
+    average_power: Power = lazily("kW", lambda r: r.si("it_energy") / r.si("duration"))
+    operations: Operations | None = "FLOP"
+    grams_per_exaflop: float = lazily(
+        "", lambda r: None if r.si("operations") is None
+        else r.si("carbon") / (r.si("operations") / 1e18)
+    )
+    carbon_intensity: CarbonIntensity = "g/kWh"
+    basis: str
+    pue: Number
+    duration: Seconds = "day"
+    notes: tuple
+
+
+class SustainabilityModel(Solver):
+    """Wall 18: energy, carbon and water of running a fleet somewhere.
+
+    The whole server counts, not its boards alone. The draw is `power_fraction` of the maximum,
+    whatever the `mfu`: a GPU that waits draws nearly as much as one that works. What `mfu` decides
+    is the work done with that energy, and so the carbon of each exaFLOP.
+
+    Fallacy: "Carbon is a matter of efficient code." Moving the same code to another grid changes it
+    by more than an order of magnitude.
+    """
+
+    walls = (18,)
+
+    def solve(
+        self, fleet: Fleet, duration_days: Days, datacenter: Grid, *, mfu: Fraction | None = None,
+        facility: Facility | None = None, pue: PowerUsageEffectiveness | None = None,
+        wue: WaterUsageEffectiveness | None = None, power_fraction: Fraction | None = None,
+        embodied_carbon: Embodied | None = None, lifetime_years: Years | None = None,
+        precision: Precision = "fp16",
+    ) -> Sustainability:
+        """Energy, carbon and water of `duration_days` on the grid `datacenter`.
+
+        The `facility` gives PUE and WUE unless they are given; the default is a large fleet that
+        publishes both. `embodied_carbon` is that of making one accelerator.
+        """
+        use = energy_use(fleet, duration_days, power_fraction, facility, pue)
+        if wue is None and use.facility.wue is not None:
+            wue = si(use.facility.wue, "L/J")
+        notes = use.notes
+        if embodied_carbon is None:
+            embodied_carbon, note = _embodied(fleet)
+            notes += note
+        lifetime = _THREE_YEARS if lifetime_years is None else lifetime_years
+        if np.any(duration_days > lifetime):
+            notes += ("the duration exceeds the lifetime: devices are made again",)
+        intensity = si(datacenter.carbon_intensity, "g/J")
+        return Sustainability(
+            carbon=ops.carbon(use.energy, intensity), region_name=datacenter.name,
+            it_energy=use.it_energy, energy=use.energy,
+            water=None if wue is None else ops.water(use.it_energy, wue),
+            embodied=None if embodied_carbon is None
+            else ops.embodied_carbon(embodied_carbon, fleet.devices, duration_days, lifetime),
+            power=use.power, operations=_work(fleet, duration_days, mfu, precision),
+            carbon_intensity=intensity, basis=datacenter.basis, pue=use.pue,
+            duration=duration_days, notes=notes,
+        )
+
+
+def _embodied(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
+    board = _server(fleet)[1]
+    found = _EMBODIED.get(Hardware.name_of(board))
+    if found is None:
+        return None, (f"the embodied carbon of {board.name} is not published",)
+    finding = Literature.Carbon[found]
+    return si(finding.value, "g"), (f"embodied carbon: {finding.context}",)

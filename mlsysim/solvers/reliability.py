@@ -1,0 +1,218 @@
+"""Walls 15 and 16: how often a fleet fails, and how long its tenants wait for a turn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import (
+    Q_, Count, CountOrZero, Dim, Fraction, Number, Rate, Seconds, SecondsOrZero,
+)
+from mlsysim.equations import fleet as eq
+from mlsysim.equations import serving
+from mlsysim.literature.registry import Literature
+from mlsysim.systems.types import Fleet
+
+Days = Annotated[Any, Dim("s", bare="day")]
+PerDay = Annotated[Any, Dim("1/s", bare="1/day")]
+_LONG_CHECKPOINT = 0.1  # of the time between failures: from here on the first order is a guess
+
+
+class Reliability(Result):
+    """How often a fleet fails, and what part of its time is left for the job.
+
+    `mtbf` follows from the parts in each node; `mtbf_published` scales the interruptions that
+    Llama 3 reported, of every cause, to this number of devices. `failure_shares` says which parts
+    are behind the failures.
+    """
+
+    walls = (15,)
+
+    mtbf: Seconds = "hour"
+    mtbf_published: Seconds = "hour"
+    failure_rate: Rate = lazily("1/day", lambda r: eq.failure_rate(1, r.si("mtbf")))
+    failure_shares: dict
+    checkpoint_time: Seconds = "s"
+    optimal_interval: Seconds = "min"
+    interval: Seconds = "min"
+    checkpoint_share: Number
+    rework_share: Number
+    restart_share: Number
+    waste: Number = lazily(
+        "", lambda r: r.si("checkpoint_share") + r.si("rework_share") + r.si("restart_share"))
+    goodput: Number = lazily("", lambda r: eq.goodput(
+        r.si("checkpoint_share"), r.si("rework_share"), r.si("restart_share")))
+    feasible: bool = lazily("", lambda r: _plain(r.si("goodput") > 0))
+    reason: str = lazily("", lambda r: r.why_infeasible())
+    expected_failures: Number
+    survival: Fraction
+    devices: Count
+    notes: tuple
+
+    def why_infeasible(self) -> str:
+        """One sentence when failures leave no time for the job; empty otherwise."""
+        if self.shape or self.feasible:
+            return ""
+        return (f"The fleet fails every {show(self.mtbf)} on average, and checkpoints, lost work "
+                "and restarts take all of that; write checkpoints faster or use fewer devices.")
+
+
+class ReliabilityModel(Solver):
+    """Wall 15: how often a fleet fails, how often to checkpoint, and what is left of its time.
+
+    The parts of a node fail independently, and each failure stops the job: its devices, its network
+    ports with a cable each, and its power supplies.
+
+    Fallacy: "Our parts fail once in six years, so failures are rare." There are thousands of them.
+    """
+
+    walls = (15,)
+
+    def solve(
+        self, fleet: Fleet, *, checkpoint_time: Seconds = 60.0, restart_time: SecondsOrZero = 600.0,
+        interval: Seconds | None = None, duration_days: Days | None = None,
+        mtbf: Seconds | None = None, device_mtbf: Seconds | None = None,
+        nic_mtbf: Seconds | None = None, cable_mtbf: Seconds | None = None,
+        psu_mtbf: Seconds | None = None, psus_per_node: CountOrZero = 2.0,
+    ) -> Reliability:
+        """Failures of the fleet and the goodput that they leave.
+
+        A part's time between failures is a cited teaching value unless given; `mtbf`, when given,
+        is the whole fleet's and takes the place of them all. `checkpoint_time` (60 s, in which the
+        job stands still) and `restart_time` (10 minutes) are teaching values. Without an `interval`
+        checkpoints are written at the best one. Numbers may be arrays, giving columns.
+        """
+        assert fleet.node is not None  # every fleet is built with one
+        node, known = fleet.node, Literature.Reliability
+        parts = {
+            "device": (node.accelerators, device_mtbf, known.GPU_mtbf),
+            "nic": (node.nics, nic_mtbf, known.NIC_mtbf),
+            "cable": (node.nics, cable_mtbf, known.Cable_mtbf),
+            "psu": (psus_per_node, psu_mtbf, known.PSU_mtbf),
+        }
+        rates = {
+            name: eq.failure_rate(fleet.count * count, _hours(cited) if given is None else given)
+            for name, (count, given, cited) in parts.items()
+        }
+        notes = [] if node.nics else ["network ports are unknown: they and cables are not counted"]
+        if mtbf is None:
+            total = sum(rates.values())
+            mtbf = eq.mean_time_between_failures(total)
+            shares = {name: rate / total for name, rate in rates.items()}
+        else:
+            shares, notes = {}, []
+        if np.any(np.asarray(checkpoint_time) > _LONG_CHECKPOINT * np.asarray(mtbf)):
+            notes.append("a checkpoint takes more than a tenth of the time between failures: "
+                         "first-order formulas are then a guess")
+        best = eq.young_daly(checkpoint_time, mtbf)
+        interval = best if interval is None else interval
+        published = eq.failure_rate(fleet.devices, _hours(known.Llama3_gpu_hours_per_interruption))
+        return Reliability(
+            mtbf=mtbf, mtbf_published=eq.mean_time_between_failures(published),
+            failure_shares=shares,
+            checkpoint_time=checkpoint_time, optimal_interval=best, interval=interval,
+            checkpoint_share=eq.checkpoint_share(checkpoint_time, interval),
+            rework_share=eq.rework_share(interval, mtbf),
+            restart_share=eq.restart_share(restart_time, mtbf),
+            devices=fleet.devices, notes=tuple(notes), **_over(duration_days, mtbf),
+        )
+
+
+def _over(duration: Any, mtbf: Any) -> dict[str, Any]:
+    """What to expect of a run of a given length; nothing when none is given."""
+    if duration is None:
+        return {"expected_failures": None, "survival": None}
+    return {"expected_failures": eq.littles_law(eq.failure_rate(1, mtbf), duration),
+            "survival": eq.survival(duration, mtbf)}
+
+
+def _hours(finding: Any) -> float:
+    """A published time, in seconds."""
+    return float(finding.value.m_as("s"))
+
+
+class Orchestration(Result):
+    """How long a job waits for its share of a fleet; None where the queue never settles.
+
+    The fleet is `servers` equal partitions of `devices_per_job`; `idle_devices` are left over.
+    """
+
+    walls = (16,)
+
+    wait: Seconds = "hour"
+    turnaround: Seconds = "hour"
+    delayed: Fraction
+    queue_length: Number
+    utilization: Number
+    stable: bool
+    feasible: bool
+    reason: str
+    servers: Count
+    devices: Count
+    devices_per_job: Count
+    idle_devices: CountOrZero
+    capacity: Rate = "1/day"
+    arrival_rate: Rate = "1/day"
+
+
+class OrchestrationModel(Solver):
+    """Wall 16: how long jobs of many tenants wait for a part of the fleet.
+
+    Jobs of equal size and length arrive at random and take turns at as many partitions as the fleet
+    holds (M/D/c). With one partition it is the M/D/1 queue.
+
+    Fallacy: "At 95 % utilisation we use what we paid for." The last percent costs days of waiting.
+    """
+
+    walls = (16,)
+
+    def solve(
+        self, fleet: Fleet, *, jobs_per_day: PerDay, job_duration: Seconds,
+        devices_per_job: Count = 8.0,
+    ) -> Orchestration:
+        """Mean wait and turnaround of a job that holds its devices for `job_duration`.
+
+        `jobs_per_day` and `job_duration` may be arrays, giving columns.
+        """
+        servers = np.floor(fleet.devices / devices_per_job)[()]
+        load = eq.littles_law(jobs_per_day, job_duration)
+        holds = servers >= 1
+        places = np.maximum(servers, 1)
+        stable = holds & (load < places)
+        delayed = serving.erlang_c(load, places)
+        wait = eq.deterministic_wait(job_duration, load, places, delayed)
+        wait, delayed = (np.where(stable, value, np.nan)[()] for value in (wait, delayed))
+        settled = {
+            "wait": wait, "turnaround": wait + job_duration, "delayed": delayed,
+            "queue_length": eq.littles_law(jobs_per_day, wait),
+        }
+        if np.ndim(stable) == 0 and not stable:
+            settled = dict.fromkeys(settled)
+        return Orchestration(
+            **settled, utilization=load / places if np.all(holds) else None,
+            stable=_plain(stable), feasible=_plain(stable),
+            reason=_why_waiting(fleet, devices_per_job, servers, load, job_duration),
+            servers=servers, devices=fleet.devices, devices_per_job=devices_per_job,
+            idle_devices=fleet.devices - servers * devices_per_job,
+            capacity=servers / job_duration, arrival_rate=jobs_per_day,
+        )
+
+
+def _plain(flag: Any) -> Any:
+    return flag if np.ndim(flag) else bool(flag)
+
+
+def _why_waiting(
+    fleet: Fleet, devices_per_job: Any, servers: Any, load: Any, duration: Any,
+) -> str:
+    """One sentence when there is no steady state; empty for columns and where there is one."""
+    if np.ndim(servers) or np.ndim(load):
+        return ""
+    if servers < 1:
+        return f"A job of {devices_per_job:,.0f} devices does not fit a fleet of {fleet.devices:,}."
+    if load < servers:
+        return ""
+    offered, done = (show(Q_(jobs / duration, "1/s").to("1/day")) for jobs in (load, servers))
+    return f"Jobs arrive at {offered} and the fleet finishes {done} at most: the queue has no end."

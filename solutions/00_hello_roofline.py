@@ -1,0 +1,246 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["mlsysim", "marimo>=0.25"]
+# ///
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(app_title="Exercise 0 · Hello, Roofline")
+
+with app.setup(hide_code=True):
+    import marimo as mo
+
+    from mlsysim import Engine
+    from mlsysim.learn.answers import open_sheet
+    from mlsysim.learn.journal import Journal
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # Exercise 0 · Hello, Roofline
+
+    **Is my model memory-bound or compute-bound?**
+
+    Seven questions about a model and two chips of your own. Type each answer into its form, or, if you opened
+    this with `marimo edit`, compute it in code below the `# answer:` line. At the end you download
+    `answers.json` and hand it in. Nothing is judged on this page.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    student_field = mo.ui.text(label="Student id", placeholder="as your course knows you")
+    code_field = mo.ui.text(label="Course code", placeholder="empty unless you got one")
+    mo.vstack([student_field, code_field])
+    return code_field, student_field
+
+
+@app.cell(hide_code=True)
+def _(student_field):
+    student = student_field.value
+    return (student,)
+
+
+@app.cell(hide_code=True)
+def _(code_field):
+    code = code_field.value
+    return (code,)
+
+
+@app.cell(hide_code=True)
+def _():
+    journal = Journal().records()
+    return (journal,)
+
+
+@app.cell(hide_code=True)
+def _(code, student):
+    sheet = open_sheet("00_hello_roofline", student, code=code, notebook=__file__)
+    v = sheet.variant
+    return sheet, v
+
+
+@app.cell(hide_code=True)
+def _(sheet):
+    _v = type(sheet.variant)(sheet.assignment.sample)
+    _p = Engine.solve(_v.model, _v.device, batch_size=_v.batch, seq_len=_v.context)
+    mo.md(f"""
+    ## A worked sample, not yours
+
+    *One decode step of {_v.model.name} on one {_v.device.name}, {_v.batch} requests with {_v.context:,} tokens each, fp16.*
+
+    | | | |
+    |---|---|---|
+    | weights read, once for the batch | {(_p.traffic - _p.kv_cache).m_as("GB"):.2f} GB | every weight matrix; of the embedding table only the rows looked up |
+    | KV cache read | {_p.kv_cache.m_as("GB"):.2f} GB | keys and values of every token of every request |
+    | memory roof | {_p.memory_time.m_as("ms"):.2f} ms | those bytes over {_p.bandwidth.m_as("GB/s"):,.0f} GB/s |
+    | compute roof | {_p.compute_time.m_as("ms"):.2f} ms | {_p.operations.m_as("GFLOP"):,.0f} GFLOP over half of {_p.peak.m_as("TFLOP/s"):,.0f} TFLOP/s |
+    | dispatch | {_p.overhead.m_as("ms"):.2f} ms | launching the work |
+
+    The memory roof is the higher one, so the step takes **{_p.latency.m_as("ms"):.2f} ms** and is **{str(_p.bottleneck).lower()}-bound**.
+    In code: `Engine.solve(model, device, batch_size={_v.batch}, seq_len={_v.context}).latency`.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(v):
+    def _row(name, device):
+        return (
+            f"| {name} | {device.name} | {device.peak('fp16').m_as('TFLOP/s'):,.0f} TFLOP/s "
+            f"| {device.memory.bandwidth.m_as('TB/s'):.2f} TB/s | {device.memory.capacity.m_as('GB'):.2f} GB |"
+        )
+
+    _m = v.model
+    mo.md(f"""
+    ## Your numbers
+
+    **{_m.name}**: {_m.parameters / 1e9:.2f} billion parameters in {_m.layers} layers; {_m.heads} query heads,
+    {_m.key_heads} key-value heads of {_m.key_dim} values each. Everything is fp16: two bytes a number.
+
+    | | chip | fp16 peak, dense | bandwidth | memory |
+    |---|---|---|---|---|
+    {_row("device", v.device)}
+    {_row("other", v.other)}
+
+    **{v.batch} requests** with a context of **{v.context:,} tokens** each; in questions 3 to 5 many short requests
+    of 64 tokens. Half of the peak is reached (η = 0.5), as in the lesson. In code these are `v.model`, `v.device`, `v.other`,
+    `v.batch`, `v.context` and `v.crowd`.
+    """)
+    return
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: compute the latency of one decode step, or leave None and use the form
+    _mine = Engine.solve(v.model, v.device, batch_size=v.batch, seq_len=v.context).latency
+
+    q1 = sheet.ask(
+        "q1",
+        f"**1.** How long is one decode step of your {v.batch} requests at {v.context:,} tokens on the {v.device.name}?",
+        units=("ms", "s", "us", "ns"),
+        assumptions=("counted the whole embedding table as read",),
+        mine=_mine,
+    )
+    q1
+    return (q1,)
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: compute the speed-up, or leave None and use the form
+    _old = Engine.solve(v.model, v.device, batch_size=v.batch, seq_len=v.context).latency
+    _new = Engine.solve(v.model, v.other, batch_size=v.batch, seq_len=v.context).latency
+    _mine = _old / _new
+
+    q2 = sheet.ask(
+        "q2",
+        f"**2.** How many times as fast is the same step on the {v.other.name}? (1 would be no faster.)",
+        mine=_mine,
+    )
+    q2
+    return (q2,)
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: find the roof that binds, or leave None and use the form
+    _mine = Engine.solve(v.model, v.device, batch_size=v.crowd, seq_len=64).bottleneck
+
+    q3 = sheet.choose(
+        "q3",
+        f"**3.** Now {v.crowd:,} requests of 64 tokens each decode together on the {v.device.name}. Which roof binds?",
+        ("memory", "compute"),
+        mine=_mine,
+    )
+    q3
+    return (q3,)
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: choose the number that is worth doubling, or leave None and use the form
+    _bound = Engine.solve(v.model, v.device, batch_size=v.crowd, seq_len=64).bottleneck
+    _mine = {"Compute": "peak FLOPS", "Memory": "bandwidth"}[_bound]
+
+    q4 = sheet.choose(
+        "q4",
+        f"**4.** Doubling which number of the {v.device.name} shortens that step of {v.crowd:,} requests most?",
+        ("peak FLOPS", "bandwidth", "capacity"),
+        mine=_mine,
+    )
+    q4
+    return (q4,)
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: find the batch at which the roofs cross, or leave None and use the form
+    _batches = range(1, 2000)
+    _binding = Engine.solve(v.model, v.device, batch_size=_batches, seq_len=64).bottleneck
+    _mine = _batches[list(_binding).index("Compute")]
+
+    q5 = sheet.ask(
+        "q5",
+        f"**5.** From how many requests of 64 tokens on does compute bind on the {v.device.name}?",
+        assumptions=("counted the whole embedding table as read",),
+        mine=_mine,
+    )
+    q5
+    return (q5,)
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: add up the memory that question 1's step needs, or leave None and use the form
+    _mine = v.model.weights("fp16") + v.model.kv_cache(v.context, v.batch, "fp16")
+
+    q6 = sheet.ask(
+        "q6",
+        f"**6.** How much memory do the model and the KV cache of your {v.batch} requests at {v.context:,} tokens take?",
+        units=("GB", "GiB", "Gb", "MB", "TB"),
+        mine=_mine,
+    )
+    q6
+    return (q6,)
+
+
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: compute how many requests fit, or leave None and use the form
+    _room = v.device.memory.capacity - v.model.weights("fp16")
+    _mine = int((_room / v.model.kv_cache(v.context, 1, "fp16")).m_as(""))
+
+    q7 = sheet.ask(
+        "q7",
+        f"**7.** How many requests of {v.context:,} tokens fit on one {v.device.name} at once?",
+        mine=_mine,
+    )
+    q7
+    return (q7,)
+
+
+@app.cell(hide_code=True)
+def _(journal, q1, q2, q3, q4, q5, q6, q7, sheet):
+    document = sheet.document(journal, q1=q1, q2=q2, q3=q3, q4=q4, q5=q5, q6=q6, q7=q7)
+    return (document,)
+
+
+@app.cell(hide_code=True)
+def _(document, sheet):
+    mo.vstack([mo.md("## Hand in"), sheet.panel(document)])
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,89 @@
+"""A real Chromium, and the course served as a learner would serve it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]
+SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
+
+
+def chromium() -> str | None:
+    """The Chromium to drive: $CHROMIUM, or Debian's."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """One Chromium for the session; skipped with a reason where there is none, an error in CI."""
+    path = chromium()
+    if path is None:
+        reason = "no Chromium here: install Debian's package `chromium`, or name one in $CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield instance
+        instance.close()
+
+
+@pytest.fixture
+def course_url(tmp_path: Path) -> Iterator[str]:
+    """`mlsysim learn` on a free port, with a journal of its own; ended after the test."""
+    env = {**os.environ, "MLSYSIM_HOME": str(tmp_path / "home"), "MLSYSIM_JOURNAL": "", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "mlsysim", "learn", "--no-browser", "--port", "0"]
+    server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+/", said)
+        assert found, said
+        wait_until_up(found[0])
+        yield found[0]
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def wait_until_up(url: str) -> None:
+    """Ask until the server answers; gives up after ten seconds."""
+    import time
+    import urllib.error
+    import urllib.request
+
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise AssertionError(f"nothing answers at {url}")
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Callable[..., Path]:
+    """Keep a screenshot of a page, for a person to look at."""
+
+    def screenshot(page: object, name: str) -> Path:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        page.screenshot(path=str(path))  # type: ignore[attr-defined]
+        return path
+
+    return screenshot

@@ -1,0 +1,250 @@
+"""Pipelines: what fits together, what flows, what is missing, and who is told."""
+
+from __future__ import annotations
+
+import pytest
+
+import mlsysim
+from mlsysim import Hardware, Models, Pipeline, SensitivitySolver, SingleNodeModel, SynthesisSolver
+from mlsysim.core.errors import BadArgument, MissingValue, MLSysError, UnknownArgument
+from mlsysim.core.solver import Result, Solver
+from mlsysim.core.units import Bytes, Count, Number, Seconds
+from mlsysim.engine.pipeline import Pipeline as DecksPipeline
+from mlsysim.solvers import SOLVERS
+
+
+class Doubled(Result):
+    """The result of Double; `given` repeats an input."""
+
+    half: Number
+    twice: Bytes = "GB"
+    given: Bytes = "GB"
+
+
+class Double(Solver):
+    """A stage made for these tests."""
+
+    walls = (1, 30)
+
+    def solve(self, given: Bytes) -> Doubled:
+        """Twice as many bytes."""
+        return Doubled(twice=2 * given, given=given, half=0.5)
+
+
+class Moved(Result):
+    """The result of Move; `rate` stays unknown when nothing is left."""
+
+    time: Seconds = "s"
+    rate: Number | None
+    reason: str = ""
+
+
+class Move(Solver):
+    """Takes what Double produces."""
+
+    walls = (2,)
+
+    def solve(self, twice: Bytes, *, given: Bytes | None = None, parts: Count = 1.0) -> Moved:
+        """A second for each gigabyte."""
+        own = 0.0 if given is None else given
+        return Moved(time=(twice + own) / 1e9 / parts, rate=None, reason="nobody measured it")
+
+
+class Last(Solver):
+    """Needs what Move may leave unknown."""
+
+    def solve(self, rate: Number) -> Moved:
+        """Never reached in these tests."""
+        return Moved(time=1.0, rate=rate)
+
+
+class Listener:
+    """Notes each event that it hears of."""
+
+    def __init__(self):
+        self.heard = []
+
+    def on_start(self, inputs):
+        self.heard.append(("start", sorted(inputs)))
+
+    def on_stage_end(self, stage, result, seconds):
+        assert seconds >= 0
+        self.heard.append(("end", stage, type(result).__name__))
+
+    def on_error(self, stage, error):
+        self.heard.append(("error", stage, type(error).__name__))
+
+
+def test_produces_is_read_from_the_result_that_solve_is_annotated_with():
+    assert Double.produces == ("half", "twice", "given")
+    assert Double().requires == ("given",)
+
+
+def test_produces_may_be_declared_and_follows_an_overridden_solve():
+    class Declared(Double):
+        produces = ("something",)
+
+    class Inheriting(Double):
+        pass
+
+    class Overriding(Double):
+        def solve(self, given: Bytes) -> Moved:
+            return Moved(time=1.0)
+
+    assert Declared.produces == ("something",)
+    assert Inheriting.produces == Double.produces
+    assert Overriding.produces == ("time", "rate", "reason")
+
+
+def test_a_result_flows_into_the_stage_that_asks_for_its_name():
+    results = Pipeline([Double(), Move()]).run(given="3 GB")
+    assert list(results) == ["Double", "Move"]
+    assert results["Move"].time.m_as("s") == pytest.approx(2 * 3 + 3)  # `given` was given to all
+
+
+def test_an_input_that_a_stage_repeats_in_its_result_is_not_passed_on():
+    """Otherwise a stage's own default would become everyone's."""
+    pipe = Pipeline([Double(), Move()])
+    assert [edge.field for edge in pipe.edges] == ["twice"]
+    assert pipe.run(Double__given="3 GB")["Move"].time.m_as("s") == pytest.approx(6)
+
+
+def test_a_convolution_passes_through_stages_that_differ_in_what_they_repeat():
+    """SingleNodeModel reports seq_len 1 for an image; no later stage must be fed that."""
+    pipe = Pipeline([SingleNodeModel(), SensitivitySolver()])
+    results = pipe.run(model=Models.ResNet50, hardware=Hardware.H100, batch_size=8)
+    assert results["SingleNodeModel"].latency == results["SensitivitySolver"].latency
+
+
+def test_what_is_given_holds_against_what_is_produced():
+    results = Pipeline([Double(), Move()]).run(given="3 GB", twice="1 GB")
+    assert results["Move"].time.m_as("s") == pytest.approx(1 + 3)
+
+
+def test_the_same_solver_twice_gets_names_and_inputs_of_its_own():
+    pipe = Pipeline([Double(), Move(), Move()])
+    assert list(pipe.stages) == ["Double", "Move", "Move_2"]
+    results = pipe.run(Double__given="3 GB", Move_2__parts=3)
+    assert results["Move"].time.m_as("s") == pytest.approx(6)
+    assert results["Move_2"].time.m_as("s") == pytest.approx(2)
+
+
+def test_a_mapping_names_the_stages():
+    results = Pipeline({"first": Double(), "second": Move()}).run(first__given="1 GB")
+    assert list(results) == ["first", "second"]
+
+
+def test_a_missing_input_is_refused_before_anything_runs():
+    listener = Listener()
+    pipe = Pipeline([Double(), SingleNodeModel()], callbacks=[listener])
+    expected = r"SingleNodeModel has no known model.*hardware="
+    with pytest.raises(MissingValue, match=expected) as caught:
+        pipe.run(given="1 GB")
+    assert (caught.value.entry, caught.value.field) == ("Pipeline stage SingleNodeModel", "model")
+    assert listener.heard == []
+
+
+def test_an_input_produced_only_later_is_a_gap():
+    pipe = Pipeline([Move(), Double()])
+    assert ("Move", "twice") in pipe.gaps
+    with pytest.raises(MissingValue, match="twice"):
+        pipe.run(given="1 GB")
+
+
+def test_an_input_that_no_stage_takes_is_told_the_nearest_one():
+    with pytest.raises(UnknownArgument, match="did you mean 'given'"):
+        Pipeline([Double()]).run(givn="1 GB")
+    with pytest.raises(UnknownArgument, match="parts"):
+        Pipeline([Double(), Move()]).run(given="1 GB", Move__part=2)
+
+
+def test_a_value_left_unknown_is_missed_with_its_reason():
+    with pytest.raises(MissingValue, match="Move leaves it unknown: nobody measured it"):
+        Pipeline([Double(), Move(), Last()]).run(given="1 GB")
+
+
+def test_a_malformed_input_says_in_which_stage():
+    listener = Listener()
+    pipe = Pipeline([Double(), Move()], callbacks=[listener])
+    with pytest.raises(MLSysError) as caught:
+        pipe.run(given="1 GB", parts=-1)
+    assert any("in stage Move" in note for note in caught.value.__notes__)
+    assert listener.heard[-1] == ("error", "Move", "OutOfRange")
+
+
+def test_an_infeasible_stage_is_an_answer_and_the_pipeline_goes_on():
+    pipe = Pipeline([SingleNodeModel(), SensitivitySolver()])
+    results = pipe.run(model=Models.Language.Llama3_70B, hardware=Hardware.H100)
+    assert not results["SingleNodeModel"].feasible
+    assert results["SensitivitySolver"].binding_constraint == "memory_capacity"
+
+
+def test_callback_objects_hear_the_events_that_they_have_a_method_for():
+    listener = Listener()
+    Pipeline([Double(), Move()], callbacks=[listener]).run(given="1 GB")
+    assert listener.heard == [
+        ("start", ["given"]), ("end", "Double", "Doubled"), ("end", "Move", "Moved"),
+    ]
+
+
+def test_callback_functions_hear_every_event():
+    events = []
+    pipe = Pipeline([Double()], callbacks=[lambda event, details: events.append((event, *details))])
+    pipe.run(given="1 GB")
+    assert events == [
+        ("on_start", "inputs"), ("on_stage_start", "stage", "inputs"),
+        ("on_stage_end", "stage", "result", "seconds"), ("on_end", "results"),
+    ]
+
+
+def test_a_stage_may_be_anything_that_quacks_and_answer_with_a_mapping():
+    class Duck:
+        requires, accepts, produces = (), (), ("given",)
+
+        def solve(self):
+            return {"given": "2 GB"}
+
+    pipe = Pipeline([Duck(), Double()])
+    assert pipe.gaps == []
+    assert pipe.run()["Double"].twice.m_as("GB") == pytest.approx(4)
+
+
+def test_explain_shows_stages_flow_walls_and_gaps():
+    text = Pipeline([Double(), Move()]).explain()
+    assert "walls 1, 2, 30" in text
+    assert "twice (from Double)" in text
+    assert "Double -> Move: twice" in text
+    assert "given, for Double" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_explain_with_the_inputs_of_a_run_has_no_gaps_left():
+    text = Pipeline([Double(), Move()]).explain(given="1 GB")
+    assert "Gaps: none" in text
+    assert "given (given)" in text
+
+
+def test_one_pipeline_spans_all_22_walls():
+    stages = [getattr(mlsysim.solvers, name)() for name in SOLVERS]
+    pipe = Pipeline(stages)
+    assert pipe.walls == tuple(range(1, 23))
+    text = pipe.explain()
+    assert all(f" {name} (" in text for name in SOLVERS)
+    assert {gap.stage for gap in pipe.gaps} <= set(SOLVERS)
+
+
+@pytest.mark.parametrize("stages", [[], {}, "SingleNodeModel", None, 3, [3], [SingleNodeModel]])
+def test_stages_that_are_no_solvers_are_refused(stages):
+    with pytest.raises(BadArgument):
+        Pipeline(stages)
+
+
+def test_a_callback_without_any_hook_is_refused():
+    with pytest.raises(BadArgument, match="on_stage_end"):
+        Pipeline([Double()], callbacks=["print"])
+
+
+def test_solve_is_run_and_every_deck_finds_the_same_class():
+    assert Pipeline.solve is Pipeline.run
+    assert DecksPipeline is Pipeline
+    assert "SynthesisSolver" in repr(Pipeline([SynthesisSolver()]))

@@ -1,0 +1,201 @@
+"""The solver's door and the result's way out, on a solver small enough to see through."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+
+from mlsysim import Q_, Hardware
+from mlsysim.core.errors import (
+    BadArgument,
+    MLSysError,
+    OutOfRange,
+    UnknownArgument,
+    UnknownName,
+    WrongUnit,
+)
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import Bandwidth, Batch, Bytes, Dim, Names, Number, Rate, Seconds
+from mlsysim.hardware.types import HardwareNode
+
+
+class Answer(Result):
+    """How long a copy takes."""
+
+    walls = (2,)
+
+    time: Seconds = "ms"
+    rate: Rate = lazily("1/s", lambda r: 1 / r.si("time"))
+    slow: bool = lazily("", lambda r: (r.si("time") > 1.0))
+    copies: Number
+    unknown: Seconds = "s"
+    notes: tuple
+
+
+class CopyModel(Solver):
+    """Wall 2: how long a copy takes."""
+
+    walls = (2,)
+
+    def solve(
+        self, data: Bytes, bandwidth: Bandwidth, *, copies: Batch = 1.0,
+        mode: Annotated[str, Names("dma", "cpu")] = "dma",
+        pause_ms: Annotated[Any, Dim("s", bare="ms", open_low=False)] = 0.0,
+        device: HardwareNode | None = None,
+        limit: Seconds | None = None, exact: bool = False,
+    ) -> Answer:
+        """Seconds, worked out from SI numbers."""
+        assert not hasattr(data, "units")
+        assert device is None or isinstance(device, HardwareNode)
+        time = copies * data / bandwidth + pause_ms
+        return Answer(time=time, copies=copies, unknown=limit, notes=(mode,) if exact else ())
+
+
+solve = CopyModel().solve
+
+
+def test_arguments_of_any_unit_arrive_as_si_numbers():
+    # 8 Gb is 1 GB; at 2 GB/s half a second, three times over, and 100 ms of pause
+    answer = solve("8 Gb", Q_("2 GB/s"), copies=3, pause_ms=100)
+    assert answer.time.m_as("s") == pytest.approx(1.6)
+    assert f"{answer.time.units:~P}" == "ms"
+
+
+def test_the_signature_says_what_a_solver_requires_and_accepts():
+    assert CopyModel.requires == ("data", "bandwidth")
+    assert CopyModel.accepts[:4] == ("data", "bandwidth", "copies", "mode")
+    assert CopyModel.accepts[4:] == ("pause_ms", "device", "limit", "exact")
+    assert CopyModel.explain() == "CopyModel (walls 2): data, bandwidth"
+
+
+def test_an_unknown_argument_is_told_the_nearest():
+    with pytest.raises(UnknownArgument,
+        match=r"CopyModel\.solve takes no argument 'bandwith': did you mean 'bandwidth'\?"):
+        solve("1 GB", bandwith="1 GB/s")
+
+
+def test_arguments_given_twice_too_often_or_not_at_all_are_type_errors():
+    with pytest.raises(TypeError, match="data"):
+        solve("1 GB", "1 GB/s", data="2 GB")
+    with pytest.raises(TypeError, match="bandwidth"):
+        solve("1 GB")
+    with pytest.raises(TypeError, match="at most 8"):
+        solve(*range(9))
+
+
+def test_arguments_after_the_star_are_given_by_name():
+    with pytest.raises(TypeError):
+        solve("1 GB", "1 GB/s", 3)
+
+
+@pytest.mark.parametrize(("wrong", "kind"), [
+    ({"data": 80}, WrongUnit), ({"data": "80"}, WrongUnit), ({"data": "1 s"}, WrongUnit),
+    ({"data": None}, WrongUnit),
+    ({"data": "0 B"}, OutOfRange), ({"data": "-1 GB"}, OutOfRange),
+    ({"data": Q_(float("nan"), "B")}, OutOfRange),
+    ({"bandwidth": "1 GB"}, WrongUnit), ({"bandwidth": Q_(float("inf"), "B/s")}, OutOfRange),
+    ({"copies": 1.5}, OutOfRange), ({"copies": 0}, OutOfRange), ({"copies": True}, WrongUnit),
+    ({"mode": "dam"}, UnknownName), ({"mode": None}, UnknownName),
+    ({"pause_ms": -1}, OutOfRange), ({"pause_ms": "1 GB"}, WrongUnit),
+    ({"pause_ms": float("nan")}, OutOfRange),
+    ({"device": "H100"}, BadArgument), ({"limit": 3}, WrongUnit), ({"limit": "0 s"}, OutOfRange),
+    ({"exact": 1}, BadArgument), ({"exact": None}, BadArgument), ({"exact": "yes"}, BadArgument),
+])
+def test_a_wrong_argument_is_named_in_one_sentence(wrong, kind):
+    with pytest.raises(kind) as caught:
+        solve(**{"data": "1 GB", "bandwidth": "1 GB/s", **wrong})
+    (argument,) = wrong
+    assert str(caught.value).startswith(f"{argument} cannot be ")
+    assert str(caught.value).endswith((".", "?"))
+
+
+def test_optional_arguments_may_be_none():
+    assert solve("1 GB", "1 GB/s", device=None, limit=None).unknown is None
+    assert solve("1 GB", "1 GB/s", device=Hardware.H100, limit="2 s").unknown == Q_("2 s")
+
+
+def test_arrays_that_do_not_fit_each_other_are_refused_in_words():
+    with pytest.raises(MLSysError):
+        solve(Q_([1, 2], "GB"), Q_([1, 2, 3], "GB/s"))
+
+
+# ---- results -------------------------------------------------------------------------------------
+
+
+def test_a_derived_field_is_worked_out_when_it_is_read():
+    answer = solve("1 GB", "4 GB/s")
+    assert answer.rate.m_as("1/s") == pytest.approx(4.0)
+    assert answer.slow is False or answer.slow == False  # noqa: E712 - numpy's False is as good
+    assert answer.si("time") == 0.25
+
+
+def test_an_array_of_questions_is_a_column_of_answers():
+    answer = solve("1 GB", "1 GB/s", copies=[1, 2, 3])
+    assert answer.shape == (3,)
+    assert len(answer) == 3
+    np.testing.assert_allclose(answer.time.m_as("s"), [1, 2, 3])
+    assert [row.si("time") for row in answer] == [1, 2, 3]
+    assert answer[-1].copies == 3
+    assert answer[1] == solve("1 GB", "1 GB/s", copies=2)
+    with pytest.raises(IndexError):
+        answer[3]
+
+
+def test_one_answer_is_no_column():
+    answer = solve("1 GB", "1 GB/s")
+    with pytest.raises(TypeError, match="one answer"):
+        len(answer)
+    with pytest.raises(TypeError, match="one answer"):
+        answer[0]
+
+
+def test_a_result_does_not_change():
+    answer = solve("1 GB", "1 GB/s")
+    with pytest.raises(AttributeError, match="results do not change"):
+        answer.time = Q_("1 s")
+
+
+def test_a_field_that_was_not_given_is_not_there():
+    answer = Answer(time=1.0)
+    assert answer.fields == ("time", "rate", "slow")
+    with pytest.raises(AttributeError, match="this Answer has no copies"):
+        answer.copies  # noqa: B018 - reading is the test
+
+
+@pytest.mark.parametrize("copies", [2, [1, 2]], ids=["one", "column"])
+def test_a_result_is_strict_json_with_units(copies):
+    data = json.loads(solve("1 GB", "1 GB/s", copies=copies).to_json(), parse_constant=pytest.fail)
+    assert data["time"]["unit"] == "ms"
+    assert data["unknown"] is None
+    assert data["notes"] == []
+
+
+def test_a_summary_leaves_out_what_is_empty():
+    lines = solve("1 GB", "1 GB/s").summary().splitlines()
+    assert lines[0].split() == ["time", "1", "s"]
+    assert not any(line.startswith(("unknown", "notes")) for line in lines)
+
+
+def test_results_are_equal_when_they_say_the_same():
+    assert solve("1 GB", "1 GB/s") == solve("1000 MB", "1 GB/s")
+    assert solve("1 GB", "1 GB/s") != solve("2 GB", "1 GB/s")
+    assert solve("1 GB", "1 GB/s") != 1.0
+
+
+def test_a_result_crosses_process_borders():
+    answer = solve("1 GB", "1 GB/s")
+    assert pickle.loads(pickle.dumps(answer)) == answer
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (Q_(0.0123456, "s"), "12.35 ms"), (Q_(0.0, "s"), "0 s"),
+    (Q_(1234567.0, "USD"), "1.235e+06 USD"),
+    (True, "yes"), (0.123456, "0.1235"), (("a", "b"), "a; b"), ("Memory", "Memory"),
+    (Q_(3.0, "day"), "3 d"),
+])
+def test_values_are_shown_in_four_digits(value, text):
+    assert show(value) == text

@@ -1,0 +1,291 @@
+"""Units: dimensions of their own, text that parses, text that must not, and checks at the door."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pint
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsysim.core import units
+from mlsysim.core.errors import BadArgument, MLSysError, OutOfRange, UnknownName, WrongUnit
+from mlsysim.core.solver import show
+from mlsysim.core.units import EXAMPLES, PRECISIONS, Q_, Dim, Names, dim_of, parse, unit_of
+
+PARSES = [
+    # text, the unit to look at it in, the number expected there
+    ("400 Gbps", "GB/s", 50.0),  # 400e9 bit / 8
+    ("1.2 Tb/s", "GB/s", 150.0),  # a Cerebras wafer's I/O is bits, not bytes
+    ("1e21 FLOP", "FLOP", 1e21),
+    ("3.5e+2 TFLOP/s", "FLOP/s", 3.5e14),
+    ("312 TFLOP/s", "FLOP/s", 312e12),
+    ("312 TFLOPs/s", "FLOP/s", 312e12),
+    ("624 TOPS", "FLOP/s", 624e12),
+    ("624 TOP/s", "FLOP/s", 624e12),
+    ("80 GiB", "B", 80 * 1024**3),
+    ("81559 MiB", "B", 81559 * 1024**2),
+    ("1 kB", "B", 1000.0),
+    ("1 KiB", "B", 1024.0),
+    ("8 b", "B", 1.0),
+    ("1 GMAC", "FLOP", 2e9),  # a multiply-accumulate is two operations everywhere
+    ("0.10 USD/kWh", "USD/J", 0.10 / 3.6e6),
+    ("400 g/kWh", "g/J", 400 / 3.6e6),
+    ("1.8 L/kWh", "L/J", 1.8 / 3.6e6),
+    ("85 USD/t", "USD/g", 85e-6),
+    ("30 day", "s", 30 * 86400.0),
+    ("1 Wh", "J", 3600.0),
+    ("10 us", "s", 1e-5),
+    ("10 µs", "s", 1e-5),
+    ("1,000 GB", "B", 1e12),
+    ("1_000 GB", "B", 1e12),
+    ("  5  W ", "W", 5.0),
+    ("45 %", "", 0.45),
+    ("3 tokens/s", "1/s", 3.0),
+]
+
+
+@pytest.mark.parametrize(("text", "unit", "expected"), PARSES)
+def test_text_parses_to_the_quantity_it_means(text, unit, expected):
+    assert parse(text).m_as(unit) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("text",
+    ["400 Gbps", "1e21 FLOP", "312 TFLOPs/s", "624 TOPS", "80 GiB", "1.2 Tb/s"])
+def test_q_reads_the_same_text(text):
+    assert Q_(text) == parse(text)
+
+
+@pytest.mark.parametrize(("left", "right"), [
+    ("80 GB", "312 TFLOP"), ("80 GB", "312 TFLOP/s"), ("1 USD", "1 GB"), ("1 s", "1 FLOP"),
+    ("1 W", "1 J"),
+])
+def test_data_operations_money_and_time_never_add_up(left, right):
+    with pytest.raises(pint.DimensionalityError):
+        Q_(left) + Q_(right)
+
+
+@pytest.mark.parametrize("text", [
+    "", " ", "GB", "GB 80", "80 GQ", "80 KB", "80 Kbps", "1 KB/s", "nan s", "inf s", "-inf B",
+    "1e B", "1.2.3 s",
+    "80 GB; 3", "__import__('os') s", "2*3 GB", "(80) GB", "80 GB + 1 GB", "1 s**9", "80 GB/",
+    "80 /", "\0 s",
+])
+def test_text_that_is_no_quantity_is_refused_in_one_sentence(text):
+    with pytest.raises(WrongUnit) as caught:
+        parse(text, "bandwidth")
+    sentence = str(caught.value)
+    assert sentence.startswith("bandwidth cannot be ")
+    assert sentence.endswith((".", "?"))
+
+
+def test_kb_is_refused_because_it_means_two_things():
+    with pytest.raises(WrongUnit, match=r"KiB for 1024 bytes or kB for 1000"):
+        parse("64 KB")
+
+
+HOSTILE = ["9**9**9 m", "1 m^9^9", "1e9999999999 s", "9" * 100_000 + " m",
+    "1 " + "m*" * 20_000 + "!"]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:12])
+def test_hostile_text_is_refused_fast(text):
+    with pytest.raises(BadArgument):
+        Dim("s").si(text, "latency")
+
+
+def test_a_unit_of_a_thousand_factors_is_refused_and_does_not_exhaust_the_stack():
+    with pytest.raises(WrongUnit):
+        parse("1 " + "m*" * 20_000 + "m")
+
+
+def test_q_does_not_evaluate_hostile_text():
+    code = "from mlsysim import Q_\ntry:\n  Q_('9**9**9**9 m')\nexcept Exception as e:\n  print(e)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=5,
+        check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("unit", "example"), EXAMPLES.items())
+def test_every_example_in_an_error_message_would_itself_be_accepted(unit, example):
+    assert Dim(unit).si(example, "argument") > 0
+
+
+def test_units_are_importable_by_name():
+    assert 1200 * units.TFLOPs / units.second == Q_("1200 TFLOP/s")
+    assert 5.0 * units.TB / units.second == Q_("5 TB/s")
+
+
+def test_a_unit_that_does_not_exist_cannot_be_imported():
+    with pytest.raises(AttributeError, match="TFLOPz"):
+        units.TFLOPz  # noqa: B018 - the look-up is the test
+    with pytest.raises(WrongUnit):
+        unit_of("TFLOPz")
+
+
+def test_quantities_survive_pickling_and_copying():
+    bandwidth = Q_("3.35 TB/s")
+    assert pickle.loads(pickle.dumps(bandwidth)) == bandwidth
+    assert copy.deepcopy(bandwidth) + bandwidth == 2 * bandwidth
+
+
+# ---- the door ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["400 Gbps", Q_(50, "GB/s"), Q_(50e9, "B/s"), Q_("0.05 TB/s")])
+def test_one_bandwidth_is_one_number_inside_however_it_is_written(value):
+    assert Dim("B/s").si(value, "bandwidth") == pytest.approx(50e9, rel=1e-12)
+
+
+@pytest.mark.parametrize("value",
+    [400, 400.0, np.float64(400), np.array([400.0]), [400, 500], "400", Q_(400, "")])
+def test_a_bare_number_where_a_unit_belongs_is_refused_and_shown_how(value):
+    with pytest.raises(WrongUnit, match=r"bandwidth cannot be .*such as '3.35 TB/s'"):
+        Dim("B/s").si(value, "bandwidth")
+
+
+@pytest.mark.parametrize("value", ["80 GB", Q_(80, "GB"), "312 TFLOP/s", "50 ms"])
+def test_another_dimension_is_refused(value):
+    with pytest.raises(WrongUnit, match="bandwidth"):
+        Dim("B/s").si(value, "bandwidth")
+
+
+@pytest.mark.parametrize("value",
+    ["0 B/s", "-1 B/s", Q_(math.nan, "B/s"), Q_(math.inf, "B/s"), "1e999 B/s"])
+def test_no_machine_has_a_zero_negative_nan_or_infinite_bandwidth(value):
+    with pytest.raises(OutOfRange, match=r"bandwidth cannot be .* above 0 in B/s"):
+        Dim("B/s").si(value, "bandwidth")
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
+def test_one_bad_number_in_an_array_is_enough(bad):
+    with pytest.raises(OutOfRange, match="latency"):
+        Dim("s").si(Q_(np.array([1.0, bad, 2.0]), "s"), "latency")
+
+
+@pytest.mark.parametrize("value", [
+    None, True, False, np.True_, object(), {}, {1}, b"4", 1j, np.array([1j]), np.array(["4"]), [],
+    (), [1, None],
+    "four", Q_(4, "B"), range(0), np.array([True, False]),
+], ids=repr)
+def test_what_is_no_number_is_no_batch(value):
+    with pytest.raises(BadArgument, match="batch_size"):
+        dim_of(units.Batch).si(value, "batch_size")
+
+
+@pytest.mark.parametrize("value", [
+    [[1], [1, 2]], Q_(1 + 2j, ""), 10**400, Q_(10**400, ""),
+], ids=["ragged", "complex", "huge", "huge quantity"])
+def test_stranger_values_are_no_batch_either(value):
+    with pytest.raises(BadArgument, match="batch_size"):
+        dim_of(units.Batch).si(value, "batch_size")
+
+
+@pytest.mark.parametrize("value",
+    [0, -1, 1.5, 1e10, math.nan, math.inf, [1, 2.5], np.array([1, 0])], ids=str)
+def test_a_fractional_absurd_or_empty_batch_is_refused(value):
+    with pytest.raises(OutOfRange, match="batch_size cannot be"):
+        dim_of(units.Batch).si(value, "batch_size")
+
+
+@pytest.mark.parametrize("value", [4, 4.0, np.int64(4), np.float32(4), "4", Q_(4, "")])
+def test_a_whole_number_is_a_whole_number_however_it_is_typed(value):
+    assert dim_of(units.Batch).si(value, "batch_size") == 4.0
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0001, -0.5, math.nan])
+def test_an_efficiency_lies_above_zero_and_reaches_one(value):
+    with pytest.raises(OutOfRange, match=r"efficiency cannot be .* above 0 up to 1"):
+        dim_of(units.Fraction).si(value, "efficiency")
+    assert dim_of(units.Fraction).si(1.0, "efficiency") == 1.0
+
+
+def test_a_name_that_says_its_unit_takes_a_bare_number_in_it():
+    days = Dim("s", bare="day")
+    assert days.si(30, "duration_days") == 30 * 86400.0
+    assert days.si("12 hour", "duration_days") == 12 * 3600.0
+    np.testing.assert_allclose(days.si([1, 2], "duration_days"), [86400.0, 172800.0])
+    with pytest.raises(OutOfRange, match="in day"):
+        days.si(-1, "duration_days")
+    with pytest.raises(WrongUnit):
+        days.si("30 GB", "duration_days")
+
+
+def test_an_array_stays_an_array_in_si_numbers():
+    found = Dim("s").si(Q_(np.array([1, 2, 3]), "ms"), "latency")
+    np.testing.assert_allclose(found, [0.001, 0.002, 0.003], rtol=1e-12)
+
+
+def test_a_quantity_of_another_registry_is_refused():
+    with pytest.raises(WrongUnit, match=r"mlsysim\.Q_"):
+        Dim("s").si(pint.UnitRegistry().Quantity(1, "s"), "latency")
+    with pytest.raises(WrongUnit):
+        Dim("s").si(Q_(1, "m"), "latency")
+
+
+def test_errors_about_arrays_stay_on_one_line():
+    with pytest.raises(OutOfRange) as caught:
+        dim_of(units.Batch).si(np.array([[1, -1], [2, 3]]), "batch_size")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_precision_is_told_the_nearest_one():
+    with pytest.raises(UnknownName, match=r"precision cannot be 'fp61': did you mean 'fp\d+'\?"):
+        dim_of(units.Precision).si("fp61", "precision")
+
+
+@pytest.mark.parametrize("value", [None, 16, "", "FP 16", ["fp16"], {}, math.nan, b"fp16"],
+    ids=repr)
+def test_what_is_no_known_name_is_refused(value):
+    with pytest.raises(UnknownName, match="precision"):
+        Names(*PRECISIONS).si(value, "precision")
+
+
+def test_schemas_say_what_the_door_accepts():
+    assert Dim("B/s").schema()["x-unit"] == "B/s"
+    assert Dim("B/s").schema()["type"] == "string"
+    assert Dim("s", bare="day").schema()["type"] == ["number", "string"]
+    above_zero = {"exclusiveMinimum": 0.0}
+    assert dim_of(units.Batch).schema() == {"type": "integer", **above_zero, "maximum": 1e9}
+    assert dim_of(units.Fraction).schema() == {"type": "number", **above_zero, "maximum": 1.0}
+    assert dim_of(units.Precision).schema() == {"enum": list(PRECISIONS)}
+
+
+def test_dim_of_finds_the_word_inside_an_optional_annotation():
+    assert dim_of(units.Seconds | None).unit == "s"
+    assert dim_of(int) is None
+
+
+# ---- round trips ---------------------------------------------------------------------------------
+
+UNITS = ["B", "B/s", "FLOP", "FLOP/s", "s", "W", "J", "USD", "1/s", "FLOP/B", "ms", "GiB",
+    "TFLOP/s", "day", "kWh"]
+
+
+@given(number=st.floats(1e-6, 1e20), unit=st.sampled_from(UNITS))
+def test_what_is_shown_parses_back_to_within_its_four_digits(number, unit):
+    shown = show(Q_(number, unit))
+    assert parse(shown).m_as(unit) == pytest.approx(number, rel=6e-4)
+
+
+@given(number=st.floats(1e-9, 1e25), unit=st.sampled_from([u for u in UNITS if u != "1/s"]))
+def test_a_door_accepts_a_quantity_and_its_text_alike(number, unit):
+    quantity = Q_(number, unit)
+    base = f"{quantity.to_base_units().units:~C}"
+    text = f"{number!r} {unit}"
+    assert parse(text).m_as(base) == pytest.approx(quantity.m_as(base), rel=1e-12)
+
+
+@given(text=st.text(max_size=40))
+def test_no_text_at_all_breaks_the_parser(text):
+    try:
+        parse(text)
+    except MLSysError as error:
+        # most texts fail, and each must fail well
+        assert str(error).endswith((".", "?"))  # noqa: PT017

@@ -1,0 +1,60 @@
+"""The front door gives the answers of the solver behind it, to people and to programs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlsysim import Engine, Hardware, Models, SingleNodeModel
+from mlsysim.core.errors import BadArgument, UnknownArgument
+from mlsysim.core.units import parse
+
+
+def test_the_engine_is_the_single_node_model(llama, h100):
+    ask = {"batch_size": 4, "seq_len": 512, "precision": "int8", "efficiency": 0.4}
+    assert Engine.solve(llama, h100, **ask) == SingleNodeModel().solve(llama, h100, **ask)
+
+
+def test_model_and_hardware_may_be_named(llama, h100):
+    assert Engine.solve(model=llama, hardware=h100) == Engine.solve(llama, h100)
+
+
+def test_the_summary_names_roof_time_and_fit(llama, h100):
+    lines = dict(line.split("  ", 1) for line in Engine.solve(llama, h100).summary().splitlines())
+    assert lines["bottleneck"].strip() == "Memory"
+    assert lines["feasible"].strip() == "yes"
+    assert parse(lines["latency"].strip()).m_as("ms") == pytest.approx(4.57, rel=1e-2)
+
+
+@pytest.mark.parametrize("name", [*Hardware])
+def test_every_device_answers_for_a_small_model_in_strict_json(name):
+    device = Hardware[name]
+    p = Engine.solve(Models.Tiny.KeywordSpotting, device, precision="int8")
+    assert p.latency.m_as("s") > 0
+    assert p.bottleneck in ("Compute", "Memory", "Overhead")
+    assert p.feasible
+    json.loads(p.to_json(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("name", [*Models])
+@pytest.mark.parametrize("training", [False, True])
+def test_every_model_answers_on_an_h100(name, training, h100):
+    p = Engine.solve(Models[name], h100, training=training)
+    assert p.latency.m_as("s") > 0
+    assert bool(p.reason) != bool(p.feasible)
+
+
+def test_wrong_questions_are_refused_at_the_front_door(llama, h100):
+    with pytest.raises(UnknownArgument, match="did you mean 'batch_size'"):
+        Engine.solve(llama, h100, batchsize=2)
+    with pytest.raises(BadArgument, match="hardware"):
+        Engine.solve(llama, "H100")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="hardware"):
+        Engine.solve(llama)  # type: ignore[call-arg]
+
+
+def test_one_answer_takes_no_other_path_than_a_thousand(llama, h100):
+    many = Engine.solve(llama, h100, batch_size=[1] * 3)
+    assert many.shape == (3,)
+    assert {row.si("latency") for row in many} == {Engine.solve(llama, h100).si("latency")}

@@ -1,0 +1,88 @@
+"""A class of made-up learners: their sheets, right and wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import mlsysim
+from grading.check import load
+from grading.journal import FIRST, link
+from mlsysim.assignment import PUBLIC_SECRET, code_for
+from mlsysim.core.registry import registry_hash
+
+NAME = "00_hello_roofline"
+
+
+@pytest.fixture(scope="session")
+def checks():
+    """The checks of exercise 00."""
+    return load(NAME)
+
+
+@pytest.fixture
+def variant(checks):
+    """The variant that an id draws."""
+    return lambda student, secret=PUBLIC_SECRET: checks.assignment.draw(code_for(student, NAME, secret))
+
+
+def journal(*questions):
+    """An unbroken journal of commitments."""
+    records, previous = [], FIRST
+    for order, question in enumerate(questions, start=1):
+        records.append({"question": question, "value": 8.0, "unit": "ms", "confidence": 0.6, "order": order,
+                        "time": "2026-11-20T18:00:00Z", "previous": previous})
+        previous = link(records[-1])
+    return records
+
+
+@pytest.fixture
+def right(checks):
+    """The right answers to a variant, as a learner would write them."""
+
+    def answers(v):
+        given = {}
+        for q in checks.questions.values():
+            truth = q.expected(v)
+            value = truth if isinstance(truth, str) else f"{truth:.6g}"
+            given[q.name] = {"value": value, "unit": q.unit or None, "assumption": None}
+        return given
+
+    return answers
+
+
+@pytest.fixture(scope="session")
+def registry():
+    """The registry's hash, worked out once: it reads every file."""
+    return registry_hash()
+
+
+@pytest.fixture
+def sheet(variant, registry):
+    """A whole answer sheet as plain data."""
+
+    def build(student, answers, **changes):
+        return {
+            "schema": 1, "assignment": NAME, "assignment_version": 1, "mlsysim": mlsysim.__version__,
+            "registry": registry, "student": student, "variant": variant(student).fields, "answers": answers,
+            "journal": journal("00.1", "00.2", "00.3", "00.4"), "notebook": None, **changes,
+        }
+
+    return build
+
+
+@pytest.fixture
+def hand_in(tmp_path, sheet):
+    """Write a sheet into the class's folder."""
+    folder = tmp_path / "class"
+    folder.mkdir()
+
+    def write(student, answers, file=None, **changes):
+        path = folder / (file or f"{student}.json")
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(json.dumps(sheet(student, answers, **changes)), encoding="utf-8")
+        return path
+
+    write.folder = folder
+    return write

@@ -1,0 +1,117 @@
+"""The answer sheet in a notebook: forms, drafts, and the document that is handed in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from grading.reading import parse, sheet_of
+from mlsysim.assignment import assignment, code_for
+from mlsysim.core.errors import BadArgument, UnknownName, WrongUnit
+from mlsysim.core.units import Q_
+from mlsysim.learn.answers import AnswerSheet, to_json
+from tests.grading.conftest import NAME
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A sheet whose drafts lie in a folder of the test's own."""
+    return lambda student="ada", **how: AnswerSheet(NAME, student, drafts=tmp_path / "drafts", **how)
+
+
+def test_the_same_id_draws_the_same_numbers_and_a_code_others(book):
+    assert book("Ada").variant == book(" ada ").variant
+    codes = [code_for(str(n), NAME, b"course") for n in range(20)]
+    assert len({book(code=code).variant for code in codes}) > 10
+    assert book(code=codes[0].upper()).variant == assignment(NAME).draw(codes[0])
+
+
+@pytest.mark.parametrize("code", ["x", "0" * 15, "g" * 16, "0" * 17])
+def test_a_code_that_cannot_be_one_is_refused(book, code):
+    with pytest.raises(BadArgument, match="course code"):
+        book(code=code)
+
+
+def test_forms_left_alone_make_a_valid_document_without_answers(book):
+    sheet = book()
+    document = sheet.document(q1=sheet.ask("q1", "?", units=("ms",)), q3=sheet.choose("q3", "?", ("a", "b")))
+    assert document["answers"] == {}
+    assert "score" not in document
+    assert sheet_of(parse(to_json(document).encode())).ignored == ()
+
+
+def test_a_computed_answer_is_written_in_the_first_unit_that_is_offered(book):
+    sheet = book()
+    document = sheet.document(
+        q1=sheet.ask("q1", "?", units=("ms", "s"), mine=Q_(0.0123456789, "s")), q2=sheet.ask("q2", "?", mine=1.5),
+        q5=sheet.ask("q5", "?", mine=Q_(80.0, "")), q3=sheet.choose("q3", "?", ("memory", "compute"), mine="Memory"),
+    )
+    assert document["answers"]["q1"] == {"value": "12.3457", "unit": "ms", "assumption": None}
+    assert [document["answers"][q]["value"] for q in ("q2", "q5", "q3")] == ["1.5", "80", "memory"]
+
+
+def test_a_computed_answer_of_the_wrong_kind_says_so_at_once(book):
+    with pytest.raises(WrongUnit):
+        book().ask("q1", "?", units=("ms",), mine=Q_(1.0, "GB"))
+    with pytest.raises(WrongUnit):
+        book().ask("q1", "?", units=("ms",), mine=3.0)
+    with pytest.raises(WrongUnit):
+        book().ask("q2", "?", mine=Q_(1.0, "ms"))
+    with pytest.raises(BadArgument):
+        book().ask("q2", "?", mine=float("nan"))
+    with pytest.raises(UnknownName, match="did you mean"):
+        book().choose("q3", "?", ("memory", "compute"), mine="memry")
+
+
+def test_a_draft_survives_a_reload_and_belongs_to_one_learner(book):
+    first = book()
+    first.document(q1=first.ask("q1", "?", units=("ms", "s"), mine=Q_(2.0, "s")))
+    again = book()
+    form = again.ask("q1", "?", units=("ms", "s"))
+    assert (form.value["value"], form.value["unit"]) == ("2000", "ms")
+    assert book("bob").ask("q1", "?", units=("ms", "s")).value["value"] == ""
+
+
+@pytest.mark.parametrize("junk", ["", "[]", "{", '{"q1": 3}', '{"q1": {"value": {}, "unit": [1], "assumption": {"a": 1}}}'])
+def test_a_damaged_draft_costs_nothing(book, junk):
+    first = book()
+    first.document(q2=first.ask("q2", "?", mine=2.0))
+    first._draft.write_text(junk)
+    again = book()
+    again.document(q1=again.ask("q1", "?", units=("ms",)), q3=again.choose("q3", "?", ("a",)))
+
+
+def test_the_panel_speaks_of_form_only(book):
+    sheet = book()
+    forms = {
+        "q1": sheet.ask("q1", "?", units=("ms",)), "q2": sheet.ask("q2", "?", mine=2.0),
+        "q6": sheet.ask("q6", "?", units=("GB",)),
+    }
+    document = sheet.document(**forms)
+    document["answers"]["q1"] = {"value": "4,5", "unit": "ms", "assumption": None}
+    document["answers"]["q6"] = {"value": "4.5", "unit": None, "assumption": None}
+    faults = sheet.faults(document)
+    assert "without commas" in faults["q1"]
+    assert faults["q6"] == "choose the unit"
+    assert "q2" not in faults
+    assert "1 of 3 answers are complete" in sheet.panel(document).text
+
+
+def test_what_a_learner_typed_is_text_in_the_panel(book):
+    sheet = book()
+    document = sheet.document(q2=sheet.ask("q2", "?"))
+    document["answers"]["q2"] = {"value": "<img src=x onerror=alert(1)>|**b**", "unit": None}
+    shown = sheet.panel(document).text
+    assert "<img" not in shown
+    assert "<strong>b</strong>" not in shown
+
+
+def test_braces_in_a_question_are_text(book):
+    assert "{x}" in book().ask("q1", "Is {x} a set?", units=("ms",)).text
+
+
+def test_the_document_survives_json(book):
+    sheet = book("Zoë")
+    document = sheet.document(q2=sheet.ask("q2", "?", mine=2))
+    assert json.loads(to_json(document)) == document

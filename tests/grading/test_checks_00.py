@@ -1,0 +1,177 @@
+"""The questions of exercise 00 over every variant that there is: regimes, truths, and what tells answers apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from grading.checks import c00_hello_roofline as c00
+from grading.judge import judge, judge_all
+from mlsysim import Engine, Hardware, Models
+from mlsysim.assignment import Variant
+
+
+def every(checks):
+    return list(checks.assignment.variants())
+
+
+def span(question, value):
+    margin = max(question.within * abs(value), question.slack)
+    return value - margin, value + margin
+
+
+def overlap(one, other):
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def test_every_variant_fits_and_its_step_is_memory_bound_on_both_devices(checks):
+    for v in every(checks):
+        for device in ("device", "other"):
+            p = c00.step(v, device)
+            assert p.feasible, v
+            assert p.bottleneck == "Memory", v
+            assert p.si("memory_time") > 1.5 * p.si("compute_time"), v
+
+
+def test_every_crowd_is_well_inside_one_regime_and_fits(checks):
+    for v in every(checks):
+        p = c00.crowded(v, v.crowd)
+        assert p.feasible, v
+        times = sorted((p.si("memory_time"), p.si("compute_time")))
+        assert times[1] > 1.5 * times[0], v
+
+
+def test_the_regime_is_memory_for_half_of_the_variants_and_compute_for_the_other_half(checks):
+    regimes = [checks.questions["q3"].expected(v) for v in every(checks)]
+    assert regimes.count("memory") == regimes.count("compute")
+
+
+def test_the_other_device_is_always_faster_by_a_factor_that_peak_flops_does_not_predict(checks):
+    for v in every(checks):
+        faster, peaks = checks.questions["q2"].expected(v), float(c00.by_peak(v).m_as(""))
+        assert 1.3 < faster < 5
+        assert abs(peaks / faster - 1) > 0.1, v
+
+
+def test_difficulty_is_comparable_answers_stay_within_a_decade_or_so(checks):
+    for name in ("q1", "q2", "q5", "q6", "q7"):
+        values = [checks.questions[name].expected(v) for v in every(checks)]
+        assert max(values) / min(values) < 25, name
+        assert min(values) > 0
+
+
+def test_accepted_and_misconceived_intervals_are_disjoint_for_every_variant(checks):
+    for v in every(checks):
+        for q in checks.questions.values():
+            if q.choices:
+                continue
+            accepted = [q.expected(v), *(q.plain(f(v)) for f in q.accept.values())]
+            wrong = {name: q.plain(f(v)) for name, f in q.misconceptions.items()}
+            wrong = {name: value for name, value in wrong.items() if value is not None}
+            for name, value in wrong.items():
+                for other in accepted:
+                    assert not overlap(span(q, value), span(q, other)), (v, q.name, name)
+
+
+def test_misconceptions_can_be_told_from_each_other_for_every_variant(checks):
+    for v in every(checks):
+        for q in checks.questions.values():
+            if q.choices:
+                continue
+            values = [value for f in q.misconceptions.values() if (value := q.plain(f(v))) is not None]
+            for i, one in enumerate(values):
+                assert not any(overlap(span(q, one), span(q, other)) for other in values[i + 1:]), (v, q.name)
+
+
+def test_every_numeric_question_knows_at_least_two_misconceptions_and_each_advises(checks):
+    assert len(checks.questions) >= 4
+    assert {bool(q.choices) for q in checks.questions.values()} == {True, False}
+    for q in checks.questions.values():
+        assert q.choices or len(q.misconceptions) >= 2
+        assert q.hint
+        for name, wrong in (q.misconceptions | q.accept).items():
+            assert wrong.__doc__, name
+
+
+def test_a_decode_step_of_llama_2_13b_by_hand(checks):
+    # 40 layers of hidden 5120, ffn 13824 (gated), all 40 heads with keys of their own, vocabulary 32000;
+    # per layer 4*5120^2 attention and 3*5120*13824 feed-forward weights; then the output head; fp16
+    v = Variant({"model": "Llama2_13B", "device": "A100", "other": "H100", "batch": 10, "context": 1024, "crowd": 24})
+    weights = 2 * (40 * (4 * 5120**2 + 3 * 5120 * 13824) + 5120 * 32000)
+    cache = 2 * 10 * 1024 * 40 * 2 * 5120
+    rows = 2 * 10 * 5120  # the embedding of ten tokens
+    by_hand = (weights + cache + rows) / 2.039e12 * 1e3 + 0.01  # A100: 2.039 TB/s; 10 us of dispatch
+    assert checks.questions["q1"].expected(v) == pytest.approx(by_hand, rel=2e-3)
+    need = 2 * 13_015_864_320 + cache
+    assert checks.questions["q6"].expected(v) == pytest.approx(need / 1e9, rel=1e-3)
+    # A100 80GB: 80 GiB; one request keeps cache/10
+    assert checks.questions["q7"].expected(v) == (80 * 2**30 - 2 * 13_015_864_320) // (cache / 10)
+
+
+def test_the_crossover_is_where_the_solver_itself_changes_its_mind(checks):
+    for v in every(checks)[::97]:
+        batch = checks.questions["q5"].expected(v)
+        for near, roof in ((int(batch), "Memory"), (int(batch) + 1, "Compute")):
+            step = Engine.solve(v.model, v.device, batch_size=near, seq_len=c00.SHORT)
+            assert step.bottleneck == roof, (v, batch)
+
+
+def test_doubling_the_lever_shortens_the_step_and_doubling_another_does_not(checks):
+    for v in every(checks)[::97]:
+        best = checks.questions["q4"].expected(v)
+        times = {
+            lever: Engine.solve(v.model, c00.doubled(v.fields["device"], lever), batch_size=v.crowd, seq_len=64).si("latency")
+            for lever in c00.LEVERS
+        }
+        now = c00.crowded(v, v.crowd).si("latency")
+        assert times[best] < 0.9 * now
+        assert times["capacity"] == now
+
+
+def test_the_sample_is_no_variant_and_its_answers_score_less_than_full_for_every_variant(checks):
+    sample = Variant(checks.assignment.sample)
+    copied = {q.name: {"value": q.expected(sample), "unit": q.unit} for q in checks.questions.values()}
+    shown = {name: {"value": checks.questions["q1"].expected(sample), "unit": "ms"} for name in checks.questions}
+    full = sum(q.points for q in checks.questions.values())
+    assert Engine.solve(sample.model, sample.device, batch_size=sample.batch, seq_len=sample.context).feasible
+    for v in every(checks):
+        assert v != sample
+        assert sum(verdict.points for verdict in judge_all(checks, v, copied)) <= full / 2
+        assert sum(verdict.points for verdict in judge_all(checks, v, shown)) <= full / 4
+
+
+def test_each_misconception_is_named_with_part_credit_for_some_variant(checks):
+    for q in checks.questions.values():
+        for name, wrong in q.misconceptions.items():
+            for v in every(checks)[::7]:
+                value = q.plain(wrong(v))
+                if value is None or value == q.expected(v):
+                    continue
+                _, verdict = judge(checks, q, v, {"value": value, "unit": q.unit})
+                assert verdict.name == name, (q.name, v)
+                assert verdict.message.startswith(f"It looks as if you {name}.")
+                assert verdict.points < q.points
+
+
+def test_grouped_query_attention_is_no_misconception_of_a_model_without_it():
+    fields = {"device": "A100", "other": "H100", "batch": 10, "context": 1024, "crowd": 24}
+    assert c00.every_head(Variant({"model": "Llama2_7B", **fields})) is None
+    assert c00.every_head(Variant({"model": "Llama3_8B", **fields})) is not None
+
+
+def test_predictions_of_the_lesson_have_truths(checks):
+    assert set(checks.prediction_truths) == set(checks.predictions)
+    assert checks.prediction_truth("00.1") == "memory"
+    assert checks.prediction_truth("00.2") == Engine.solve(Models.Llama3_8B, Hardware.H100).latency
+    # figures.md: weights only, eta = 0.5, about 148 requests: 2 bytes a weight over 2 FLOP a weight,
+    # times the ridge 989.4/3.35, times one half
+    assert checks.prediction_truth("00.4") == pytest.approx(989.4 / 3.35 / 2, rel=0.08)
+
+
+def test_the_grader_does_not_load_notebooks_or_charts():
+    code = "import sys, grading.__main__, grading.checks.c00_hello_roofline; " \
+           "print([m for m in ('marimo', 'altair', 'pydantic', 'pandas') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

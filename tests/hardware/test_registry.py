@@ -1,0 +1,131 @@
+"""The hardware contract: every device answers every question, and its numbers hang together."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from mlsysim import Q_, Hardware
+from mlsysim.core.errors import MLSysError, NoDatapath, UnknownName
+from mlsysim.core.units import PRECISIONS
+from mlsysim.hardware.types import WIDER, ComputeCore, HardwareNode, MemoryHierarchy
+
+ENTRIES = dict(Hardware.entries())
+each = pytest.mark.parametrize("name", ENTRIES)
+
+
+@each
+def test_plain_data_builds_the_same_device_again(name):
+    device = ENTRIES[name]
+    assert Hardware.from_spec(device.to_dict()) == device
+
+
+@each
+def test_every_precision_has_a_datapath_or_says_that_it_has_none(name):
+    device = ENTRIES[name]
+    for precision in PRECISIONS:
+        try:
+            path = device.datapath(precision)
+        except NoDatapath as error:
+            words = f"{device.name} cannot run precision={precision!r}"
+            assert str(error).startswith(words)  # noqa: PT017
+            continue
+        assert path in device.compute.datapaths
+        assert device.peak(precision) == device.compute.datapaths[path]
+
+
+@each
+def test_a_narrower_datapath_of_the_same_family_is_never_slower(name):
+    paths = ENTRIES[name].compute.datapaths
+    for family in (("fp32", "fp16", "fp8", "fp4"), ("fp32", "tf32", "fp16"), ("int8", "int4")):
+        held = [paths[precision] for precision in family if precision in paths]
+        assert all(wide <= narrow for wide, narrow in itertools.pairwise(held))
+
+
+@each
+def test_the_ridge_is_where_the_two_roofs_meet(name):
+    device = ENTRIES[name]
+    precision = device.compute.peak_precision
+    rate = device.ridge(precision) * device.memory.bandwidth
+    assert rate.m_as("FLOP/s") == pytest.approx(device.peak(precision).m_as("FLOP/s"))
+
+
+@each
+def test_flash_is_larger_and_slower_than_the_memory_in_front_of_it(name):
+    memory = ENTRIES[name].memory
+    if memory.flash:
+        assert memory.flash.capacity > memory.capacity
+        assert memory.flash.bandwidth < memory.bandwidth
+
+
+@each
+def test_the_numbers_are_those_of_a_machine(name):
+    device = ENTRIES[name]
+    assert 1e6 <= device.compute.peak_flops.m_as("FLOP/s") <= 1e18
+    assert 1e4 <= device.memory.capacity.m_as("B") <= 1e13
+    assert device.sleep_power is None or device.tdp is None or device.sleep_power < device.tdp
+
+
+@pytest.mark.parametrize(("name", "gigabytes"), [
+    # what the driver lets a user allocate: HBM boards are near 80 GiB, GDDR ones are not
+    ("H100", 85.52), ("A100", 85.90), ("H200", 150.75), ("T4", 16.11), ("L4", 24.15),
+    ("L40S", 48.31),
+])
+def test_capacity_is_what_can_be_allocated(name, gigabytes):
+    assert ENTRIES[name].memory.capacity.m_as("GB") == pytest.approx(gigabytes, rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "precision", "teraflops"), [
+    ("A100", "fp16", 312), ("A100", "int8", 624), ("H100", "fp16", 989.4), ("H100", "fp8", 1978.9),
+    ("V100", "fp16", 125),
+])
+def test_peaks_are_dense(name, precision, teraflops):
+    assert ENTRIES[name].peak(precision).m_as("TFLOP/s") == pytest.approx(teraflops, rel=0.002)
+
+
+@pytest.mark.parametrize(("name", "precision", "path"), [
+    ("H100", "int4", "fp16"),  # Hopper has no int4 tensor path: bytes shrink, compute does not
+    ("A100", "int4", "int4"), ("V100", "int8", "fp16"), ("V100", "bf16", "fp32"),
+    ("A100", "fp8", "fp16"),
+    ("Coral_EdgeTPU", "int8", "int8"), ("Coral_EdgeTPU", "int4", "int8"),
+    ("nRF52840", "fp16", "fp32"),
+])
+def test_a_precision_runs_on_the_datapath_that_would_really_run_it(name, precision, path):
+    assert ENTRIES[name].datapath(precision) == path
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32", "fp64", "fp8"])
+def test_an_integer_machine_does_not_run_floating_point(precision):
+    with pytest.raises(NoDatapath, match="its datapaths are int8"):
+        Hardware.Edge.Coral_EdgeTPU.peak(precision)
+
+
+def test_widening_never_narrows_the_numbers_that_arithmetic_must_hold():
+    for precision, wider in WIDER.items():
+        floats = [path for path in wider if path.startswith(("fp", "bf", "tf"))]
+        assert all(PRECISIONS[path] >= PRECISIONS[precision] for path in floats)
+
+
+@pytest.mark.parametrize("precision", ["fp61", "", None, 16, ["fp16"], {}], ids=repr)
+def test_an_unknown_precision_is_refused(precision):
+    for ask in (Hardware.H100.datapath, Hardware.H100.peak, Hardware.H100.ridge):
+        with pytest.raises(UnknownName, match="precision"):
+            ask(precision)
+
+
+def test_a_device_is_built_from_quantities_too():
+    chip = HardwareNode(
+        name="Speculative GPU", release_year=2027,
+        compute=ComputeCore(peak_flops=Q_("1200 TFLOP/s")),
+        memory=MemoryHierarchy(capacity=Q_("144 GB"), bandwidth=Q_("5 TB/s")), tdp=Q_("800 W"),
+    )
+    assert chip.ridge().m_as("FLOP/B") == pytest.approx(240)
+    assert "1200" in str(chip)
+
+
+@pytest.mark.parametrize("value",
+    [Q_(float("nan"), "B/s"), Q_(0, "B/s"), Q_(-1, "B/s"), Q_(1, "B"), 5, "fast"], ids=str)
+def test_no_device_has_an_impossible_bandwidth(value):
+    with pytest.raises(MLSysError, match="bandwidth"):
+        MemoryHierarchy(capacity="1 GB", bandwidth=value)

@@ -1,0 +1,120 @@
+"""Grids, facilities and prices: what the entries promise, and that they come from somewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlsysim import Hardware, Infra, Infrastructure, Literature, Systems
+from mlsysim.core.errors import InvalidEntry, UnknownEntry
+from mlsysim.infrastructure.types import Facility, Grid, Price
+
+GRIDS = [Infrastructure.Grids[name] for name in Infrastructure.Grids]
+ENTRIES = [entry for _, entry in Infrastructure.entries()]
+
+
+def _g_per_kwh(grid: Grid) -> float:
+    return grid.carbon_intensity.m_as("g/kWh")
+
+
+def test_infra_is_the_short_name_of_the_same_catalog():
+    assert Infra is Infrastructure
+    assert Infra.Grids.Quebec is Infrastructure.Quebec
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_number_leads_to_a_source(entry):
+    for path, _ in entry.numbers():
+        assert entry.source_of(path) is not None, path
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)
+def test_every_grid_lies_between_the_cleanest_and_the_dirtiest_way_of_generating(grid):
+    # IPCC lifecycle medians: wind 11, coal 820 g/kWh; no mix of them lies outside
+    assert 11 <= _g_per_kwh(grid) <= 820
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)
+def test_a_price_of_electricity_is_cents_and_not_dollars_or_megawatt_hours(grid):
+    if grid.electricity_price is not None:
+        assert 0.02 <= grid.electricity_price.m_as("USD/kWh") <= 0.5
+
+
+def test_820_grams_is_coal_itself_and_not_poland():
+    assert _g_per_kwh(Infra.Grids.Coal) == 820
+    assert 550 <= _g_per_kwh(Infra.Grids.Poland) <= 750
+    assert not Infra.Grids.Coal.place
+    assert Infra.Grids.Poland.place
+
+
+def test_what_is_no_place_is_a_single_way_of_generating():
+    technologies = {grid.name for grid in GRIDS if not grid.place}
+    assert len(technologies) == 6  # coal, gas, hydro, nuclear, solar, wind
+    assert all(grid.electricity_price is None for grid in GRIDS if not grid.place)
+
+
+def test_lifecycle_counts_more_than_direct_on_a_hydropower_grid():
+    # Google's direct figure for Montreal is 2 g/kWh; reservoirs and building are the rest
+    assert Infra.Grids.Quebec.basis == "lifecycle"
+    assert 15 <= _g_per_kwh(Infra.Grids.Quebec) <= 40
+
+
+def test_facilities_lie_between_perfect_and_an_old_server_room():
+    for name in Infrastructure.Facilities:
+        assert 1.0 <= Infrastructure.Facilities[name].pue <= 2.0
+    facilities = Infrastructure.Facilities
+    assert facilities.LiquidCooled.pue < facilities.Hyperscale.pue < facilities.Typical.pue
+
+
+def test_a_facility_better_than_perfect_is_refused():
+    with pytest.raises(InvalidEntry, match="pue"):
+        Facility(name="Perpetual", pue=0.9)
+
+
+def test_a_negative_carbon_intensity_is_refused():
+    with pytest.raises(InvalidEntry, match="carbon_intensity"):
+        Grid(name="Sink", year=2024, carbon_intensity="-5 g/kWh")
+
+
+def test_a_carbon_intensity_without_its_unit_is_refused():
+    with pytest.raises(InvalidEntry, match="carbon_intensity"):
+        Grid(name="Bare", year=2024, carbon_intensity=400)
+
+
+def test_a_price_is_of_an_accelerator_or_of_carbon_but_not_of_both():
+    with pytest.raises(InvalidEntry, match="hourly"):
+        Price(name="Both", year=2024, hourly="2 USD/hour", carbon="90 USD/t")
+    with pytest.raises(InvalidEntry, match="hourly"):
+        Price(name="Neither", year=2024)
+
+
+def test_every_rental_price_names_a_device_that_ships():
+    for name in Infrastructure.Prices:
+        price = Infrastructure.Prices[name]
+        if price.hourly is not None:
+            assert price.accelerator in Hardware
+
+
+def test_a_grid_that_is_misspelt_is_told_the_right_name():
+    with pytest.raises(UnknownEntry, match="Quebec"):
+        Infra.Grids.Quebeck  # noqa: B018
+
+
+def test_the_shares_of_a_clusters_cost_add_up_to_all_of_it():
+    shares = [float(Literature.Cost[name].value) for name in Literature.Cost]
+    assert sum(shares) == pytest.approx(1.0)
+    assert 1 / float(Literature.Cost.Accelerators_share.value) == pytest.approx(2.5)
+
+
+def test_the_host_ratio_is_that_of_the_registrys_own_server():
+    server = Systems.Nodes.DGX_H100
+    boards = server.accelerators * server.accelerator.tdp
+    ratio = float(Literature.Power.Host_power_ratio.value)
+    assert (server.power / boards).m_as("") == pytest.approx(ratio, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["DGX_A100", "DGX_B200"])
+def test_the_host_ratio_holds_within_fifteen_percent_for_servers_of_the_same_kind(name):
+    server = Systems.Nodes[name]
+    boards = server.accelerators * server.accelerator.tdp
+    ratio = float(Literature.Power.Host_power_ratio.value)
+    assert (server.power / boards).m_as("") == pytest.approx(ratio, rel=0.15)

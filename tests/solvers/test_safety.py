@@ -1,0 +1,301 @@
+"""Walls 19 and 20: checkpoints, privacy and fairness."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsysim import (
+    CheckpointModel, Hardware, Literature, Models, ResponsibleEngineeringModel, Systems,
+)
+from mlsysim.core.errors import (
+    BadArgument, MissingValue, OutOfRange, UnknownArgument, UnknownName, WrongUnit,
+)
+from mlsysim.systems.types import Fleet
+
+SAVING = {"storage_bandwidth": "10 GB/s", "interval": "1 hour"}
+LLAMA = Models.Language.Llama3_8B
+RESEARCH = Systems.Clusters.Research_256
+save = CheckpointModel().solve
+protect = ResponsibleEngineeringModel().solve
+
+
+# ---- wall 19: checkpoints ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("optimizer", "precision", "each"), [
+    ("adam", "bf16", 14),  # weights 2, master copy 4, two moments of 4
+    ("adamw", "bf16", 14),
+    ("adam", "fp32", 12),  # no second copy of full-width weights
+    ("lion", "bf16", 10),
+    ("momentum", "bf16", 10),
+    ("sgd", "bf16", 6),
+    ("sgd", "fp32", 4),
+    ("adam", "fp8", 13),
+])
+def test_a_checkpoint_holds_weights_master_copy_and_moments(optimizer, precision, each):
+    r = save(LLAMA, optimizer=optimizer, precision=precision, **SAVING)
+    assert r.bytes_per_parameter == pytest.approx(each)
+    assert r.size.m_as("B") == pytest.approx(each * LLAMA.parameters)
+
+
+def test_adam_in_mixed_precision_keeps_what_the_literature_counts():
+    counted = Literature.Checkpoint.Bytes_per_parameter_checkpoint
+    assert save(LLAMA, **SAVING).bytes_per_parameter == float(counted.value)
+
+
+def test_blooms_checkpoint_and_its_forty_seconds_are_reproduced():
+    # 176e9 x 14 B = 2.46 TB against the printed 2.3 TB; 2.3 TB in 40 s is 57.5 GB/s
+    bloom = LLAMA.replace(name="of BLOOM's size", parameters=176_000_000_000)
+    r = save(bloom, storage_bandwidth="57.5 GB/s", interval="3 hour")
+    printed = Literature.Checkpoint
+    assert r.size.m_as("TB") == pytest.approx(
+        printed.BLOOM_checkpoint_size.value.m_as("TB"), rel=0.1
+    )
+    assert r.write_time.m_as("s") == pytest.approx(
+        printed.BLOOM_checkpoint_time.value.m_as("s"), rel=0.1
+    )
+
+
+def test_an_unknown_optimizer_is_refused_and_does_not_mean_sgd():
+    with pytest.raises(UnknownName, match="adam"):
+        save(LLAMA, optimizer="adma", storage_bandwidth="10 GB/s", interval="1 hour")
+
+
+def test_without_a_bandwidth_nothing_is_assumed():
+    with pytest.raises(MissingValue, match="storage_bandwidth"):
+        save(LLAMA, interval="1 hour")
+    with pytest.raises(MissingValue, match=r"node\.storage\.bandwidth"):
+        save(LLAMA, interval="1 hour", fleet=RESEARCH)  # its drives' speed is not published
+
+
+def test_the_nodes_own_drives_write_together():
+    node = Systems.Nodes.DGX_H100.replace(storage={"bandwidth": "2 GB/s"})
+    fleet = Fleet(name="with drives", node=node, count=10)
+    r = save(LLAMA, interval="1 hour", fleet=fleet)
+    assert r.storage_bandwidth.m_as("GB/s") == pytest.approx(20)
+
+
+def test_without_failures_and_without_an_interval_there_is_no_answer():
+    with pytest.raises(MissingValue, match="mtbf"):
+        save(LLAMA, storage_bandwidth="10 GB/s")
+
+
+def test_the_default_interval_is_young_and_dalys_by_hand():
+    # size / bandwidth = 100 s and 20 h: sqrt(2 x 100 x 72,000) = 3,794.7 s
+    bandwidth = 14 * LLAMA.parameters / 100
+    r = save(LLAMA, storage_bandwidth=f"{bandwidth} B/s", mtbf="20 hour")
+    assert r.write_time.m_as("s") == pytest.approx(100)
+    assert r.interval.m_as("s") == pytest.approx(math.sqrt(2 * 100 * 72_000))
+    assert r.overhead == pytest.approx(100 / (100 + 3794.733), rel=1e-6)
+    assert r.rework == pytest.approx(3794.733 / (2 * 72_000), rel=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_the_default_interval_wastes_less_than_its_neighbours(factor):
+    def waste(interval):
+        r = save(LLAMA, storage_bandwidth="10 GB/s", mtbf="20 hour", interval=interval)
+        return r.write_time / r.interval + r.rework
+
+    best = save(LLAMA, storage_bandwidth="10 GB/s", mtbf="20 hour").interval
+    assert waste(best) < waste(factor * best)
+
+
+def test_saving_every_minute_costs_most_of_the_time_but_never_more_than_all():
+    # 2.35 minutes of writing after each minute of work: 2.35 / 3.35, not 235 %
+    bandwidth = 14 * LLAMA.parameters / (2.35 * 60)
+    r = save(LLAMA, storage_bandwidth=f"{bandwidth} B/s", interval="1 min")
+    assert r.overhead == pytest.approx(2.35 / 3.35)
+    assert r.feasible
+
+
+def test_in_the_background_only_the_copy_out_of_the_accelerators_blocks():
+    # 256 links of 63 GB/s
+    r = save(LLAMA, asynchronous=True, fleet=RESEARCH, **SAVING)
+    assert r.blocking_time.m_as("s") == pytest.approx(14 * LLAMA.parameters / (256 * 63e9))
+    assert r.write_time.m_as("s") == pytest.approx(14 * LLAMA.parameters / 10e9)
+    blocking = save(LLAMA, storage_bandwidth="10 GB/s", interval="1 hour")
+    assert r.overhead < blocking.overhead
+
+
+def test_a_background_save_needs_to_know_how_fast_state_leaves_the_accelerators():
+    with pytest.raises(MissingValue, match="snapshot_bandwidth"):
+        save(LLAMA, storage_bandwidth="10 GB/s", interval="1 hour", asynchronous=True)
+    linkless = Fleet(name="no links", hw=Hardware.Cloud.H100.replace(host_link=None), count=1)
+    with pytest.raises(MissingValue, match="host_link"):
+        save(LLAMA, asynchronous=True, fleet=linkless, **SAVING)
+
+
+def test_writes_that_pile_up_are_an_answer_with_a_remedy_that_works():
+    question = {"interval": "1 min", "asynchronous": True, "snapshot_bandwidth": "1 TB/s"}
+    r = save(LLAMA, storage_bandwidth="1 GB/s", **question)
+    assert not r.feasible
+    assert "GB/s" in r.reason
+    mended = save(LLAMA, storage_bandwidth=1.000001 * r.needed_bandwidth, **question)
+    assert mended.feasible
+    assert mended.reason == ""
+
+
+def test_a_fleet_that_fails_while_it_saves_is_told_so():
+    r = save(LLAMA, storage_bandwidth="1 GB/s", mtbf="2 min")
+    assert any("between failures" in note for note in r.notes)
+
+
+@pytest.mark.parametrize(("wrong", "error"), [
+    ({"storage_bandwidth": 10}, WrongUnit),
+    ({"storage_bandwidth": "0 GB/s"}, OutOfRange),
+    ({"storage_bandwidth": "-1 GB/s"}, OutOfRange),
+    ({"storage_bandwidth": "10 GB"}, WrongUnit),
+    ({"interval": 60}, WrongUnit),
+    ({"interval": "0 s"}, OutOfRange),
+    ({"mtbf": "-1 hour"}, OutOfRange),
+    ({"precision": "bf17"}, UnknownName),
+    ({"asynchronous": 1}, BadArgument),
+    ({"model": "Llama"}, BadArgument),
+    ({"checkpoint_interval_hours": 1}, UnknownArgument),
+])
+def test_a_malformed_question_about_checkpoints_raises(wrong, error):
+    with pytest.raises(error):
+        save(**{"model": LLAMA, "storage_bandwidth": "10 GB/s", "interval": "1 hour", **wrong})
+
+
+@given(bandwidth=st.floats(0.01, 1e5), minutes=st.floats(0.01, 1e5), factor=st.floats(1.01, 100))
+def test_faster_storage_and_longer_intervals_never_cost_more(bandwidth, minutes, factor):
+    def overhead(width, between):
+        return save(LLAMA, storage_bandwidth=f"{width} GB/s", interval=f"{between} min").overhead
+
+    base = overhead(bandwidth, minutes)
+    assert 0 < base < 1
+    assert overhead(factor * bandwidth, minutes) < base
+    assert overhead(bandwidth, factor * minutes) < base
+
+
+# ---- wall 20: privacy ----------------------------------------------------------------------------
+
+
+def spent(sigma: float, epsilon: float) -> float:
+    """The Gaussian mechanism's exact delta: Balle & Wang (2018), theorem 8, arXiv:1805.06530."""
+    phi, half, shift = NormalDist().cdf, 0.5 / sigma, epsilon * sigma
+    return phi(half - shift) - math.exp(epsilon) * phi(-half - shift)
+
+
+def test_noise_of_the_gaussian_mechanism_by_hand():
+    # sqrt(2 ln(1.25 / 1e-5)) = sqrt(2 x 11.736) = 4.845
+    assert protect(1.0, 1e-5).noise_multiplier == pytest.approx(4.845, abs=1e-3)
+    assert protect(0.5, 1e-5).noise_multiplier == pytest.approx(9.690, abs=1e-3)
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.5, 1.0])
+def test_where_the_classical_bound_is_proved_it_keeps_the_budget(epsilon):
+    r = protect(epsilon, 1e-5)
+    assert r.proved
+    assert spent(r.noise_multiplier, epsilon) <= 1e-5
+
+
+def test_above_one_the_classical_bound_is_flagged_because_it_fails():
+    r = protect(10.0, 1e-5)
+    assert not r.proved
+    assert any("epsilon up to 1" in note for note in r.notes)
+    assert spent(r.noise_multiplier, 10.0) > 1e-5
+
+
+@given(epsilon=st.floats(0.05, 20), delta=st.floats(1e-9, 0.1))
+def test_the_composed_noise_keeps_the_budget_at_every_epsilon(epsilon, delta):
+    sigma = protect(epsilon, delta).composed_noise_multiplier
+    assert spent(sigma, epsilon) <= delta * (1 + 1e-6)
+
+
+@given(epsilon=st.floats(0.05, 5), releases=st.integers(1, 10_000))
+def test_many_releases_together_are_one_of_root_many_times_the_noise(epsilon, releases):
+    # k releases of noise sqrt(k) s lose exactly what one release of noise s does
+    one = protect(epsilon).composed_noise_multiplier
+    many = protect(epsilon, releases=releases).composed_noise_multiplier
+    assert many == pytest.approx(math.sqrt(releases) * one)
+
+
+def test_less_privacy_is_less_noise():
+    budgets = np.array([0.1, 0.5, 1.0])
+    noise = protect(budgets).noise_multiplier
+    assert np.all(np.diff(noise) < 0)
+    assert len(protect(budgets)) == 3
+
+
+def test_a_larger_batch_drowns_the_noise():
+    # sigma C / B: 4.845 x 2 / 1000
+    r = protect(1.0, 1e-5, clip_norm=2.0, batch_size=1000)
+    assert r.gradient_noise == pytest.approx(4.845 * 2 / 1000, rel=1e-3)
+    assert r.noise_to_gradient is None
+    whole = protect(1.0, 1e-5, clip_norm=2.0, batch_size=1000, model=LLAMA)
+    # the clipping norm cancels; sqrt(8.03e9) = 89,612
+    by_hand = 4.845 * math.sqrt(LLAMA.parameters) / 1000
+    assert whole.noise_to_gradient == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_the_slow_down_is_the_measured_one_and_not_a_function_of_epsilon():
+    strict, lax = protect(0.1), protect(8.0)
+    for r in (strict, lax):
+        assert r.slowdown_low == float(Literature.Privacy.DPSGD_Opacus_low.value)
+        assert r.slowdown_high == float(Literature.Privacy.DPSGD_Opacus_high.value)
+    jax = protect(1.0, stack="JAX")
+    assert jax.slowdown_low == jax.slowdown_high == float(Literature.Privacy.DPSGD_JAX.value)
+    assert any("measured" in note for note in strict.notes)
+
+
+def test_training_takes_between_the_measured_bounds():
+    r = protect(1.0, base_training_time="10 day")
+    assert r.training_time_low.m_as("day") == pytest.approx(26)
+    assert r.training_time_high.m_as("day") == pytest.approx(80)
+    assert protect(1.0).training_time_low is None
+
+
+# ---- wall 20: fairness ---------------------------------------------------------------------------
+
+
+def test_samples_for_a_poll_of_five_percent_are_the_textbooks_385():
+    # 1.96^2 x 0.25 / 0.05^2 = 384.1
+    r = protect(1.0, groups=4, smallest_share=0.01)
+    assert r.samples_per_group == 385
+    assert r.samples_balanced == 4 * 385
+    assert r.samples_at_random == 38_500
+
+
+def test_half_the_width_is_four_times_the_samples():
+    wide, narrow = (protect(1.0, half_width=w).samples_per_group for w in (0.04, 0.02))
+    assert narrow / wide == pytest.approx(4, rel=0.01)
+
+
+@pytest.mark.parametrize(("wrong", "error"), [
+    ({"epsilon": -1}, OutOfRange),  # accepted elsewhere
+    ({"epsilon": 0}, OutOfRange),
+    ({"epsilon": math.nan}, OutOfRange),
+    ({"epsilon": math.inf}, OutOfRange),
+    ({"epsilon": "1 s"}, WrongUnit),
+    ({"delta": 0}, OutOfRange),
+    ({"delta": 1}, OutOfRange),
+    ({"delta": 1.5}, OutOfRange),
+    ({"delta": math.nan}, OutOfRange),
+    ({"clip_norm": 0}, OutOfRange),
+    ({"batch_size": 0}, OutOfRange),
+    ({"batch_size": 1.5}, OutOfRange),
+    ({"releases": 0}, OutOfRange),
+    ({"stack": "opacuss"}, UnknownName),
+    ({"groups": 0}, OutOfRange),
+    ({"smallest_share": 0}, OutOfRange),
+    ({"half_width": 0}, OutOfRange),
+    ({"confidence": 1}, OutOfRange),
+    ({"proportion": 1.1}, OutOfRange),
+    ({"base_training_time": 10}, WrongUnit),
+])
+def test_a_malformed_question_about_responsibility_raises(wrong, error):
+    with pytest.raises(error):
+        protect(**{"epsilon": 1.0, **wrong})
+
+
+def test_results_are_plain_data_too():
+    for r in (save(LLAMA, storage_bandwidth="10 GB/s", interval="1 hour"), protect(0.5)):
+        assert isinstance(r.to_json(), str)

@@ -1,0 +1,418 @@
+"""Walls 4, 5 and 7: prefill and decode, slots and pages, batches that fill, and queues."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsysim import Hardware, Models
+from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, WrongUnit
+from mlsysim.core.units import Q_
+from mlsysim.equations import serving as eq
+from mlsysim.solvers import (
+    BatchingOptimizer, ContinuousBatchingModel, ServingModel, TailLatencyModel,
+)
+
+SERVING, CONTINUOUS = ServingModel(), ContinuousBatchingModel()
+BATCHING, TAIL = BatchingOptimizer(), TailLatencyModel()
+
+# Llama 3 8B by hand: multiply-accumulates of one token in one layer, and in the head
+LAYER = 4096 * (4096 + 2 * 1024) + 4096 * 4096 + 4096 * 2 * 14336 + 14336 * 4096
+BODY, HEAD = 32 * LAYER, 4096 * 128256
+PAIR = 32 * 32 * (128 + 128)  # of one (query, key) pair, over layers and heads
+KV = 2 * 32 * 8 * 128 * 2  # bytes that one token leaves in the cache, fp16
+PEAK, BANDWIDTH, OVERHEAD = 989.4e12, 3.35e12, 10e-6
+PARAMETERS = 8030261248
+Z99, Z995 = NormalDist().inv_cdf(0.99), NormalDist().inv_cdf(0.995)
+
+
+# ---- wall 4 --------------------------------------------------------------------------------------
+
+
+def test_the_first_token_waits_for_the_prompts_arithmetic(llama, h100):
+    served = SERVING.solve(llama, h100, seq_len=1024)
+    pairs = 1024 * 1025 / 2  # a token sees itself and those before it: half of the square
+    flop = 2 * (BODY * 1024 + PAIR * pairs + HEAD)  # the head turns one position into a token
+    assert served.ttft.m_as("s") == pytest.approx(flop / (PEAK * 0.5) + OVERHEAD, rel=1e-9)
+    assert served.prefill_bottleneck == "Compute"
+
+
+def test_the_other_tokens_wait_for_weights_and_cache(llama, h100):
+    served = SERVING.solve(llama, h100, context=4000)
+    traffic = 2 * (BODY + HEAD + 4096) + KV * 4000  # matrices, one embedding row, the cache
+    assert served.itl.m_as("s") == pytest.approx(traffic / BANDWIDTH + OVERHEAD, rel=1e-9)
+    assert served.decode_bottleneck == "Memory"
+
+
+def test_decode_has_a_compute_roof_that_large_batches_meet(llama, h100):
+    """At short context the crossover is W/BW over OPs/(peak eta): about 148."""
+    few, many = (SERVING.solve(llama, h100, batch_size=b, context=1) for b in (100, 200))
+    assert (few.decode_bottleneck, many.decode_bottleneck) == ("Memory", "Compute")
+    flop = 2 * (BODY + HEAD + PAIR) * 200
+    assert many.itl.m_as("s") == pytest.approx(flop / (PEAK * 0.5) + OVERHEAD, rel=1e-9)
+
+
+def test_decode_attends_to_the_whole_cache_and_prefill_to_half_the_square(llama, h100):
+    """Doubling a long prompt quadruples its attention, and doubles the rest."""
+    short, long = (SERVING.solve(llama, h100, seq_len=n).ttft.m_as("s") for n in (4096, 8192))
+    attention = 2 * PAIR / (PEAK * 0.5)
+    extra = attention * (8192 * 8193 / 2 - 2 * (4096 * 4097 / 2))
+    head = 2 * HEAD / (PEAK * 0.5) + OVERHEAD
+    assert long - head == pytest.approx(2 * (short - head) + extra, rel=1e-9)
+
+
+def test_mixture_of_experts_prefills_with_its_active_parameters(h100):
+    mixtral = Models.Language.Mixtral_8x7B
+    served = SERVING.solve(mixtral, h100, seq_len=4096, efficiency=1.0)
+    active = 2 * mixtral.active_parameters * 4096 / PEAK
+    assert served.prefill_bottleneck == "Compute"
+    assert served.si("ttft") == pytest.approx(active, rel=0.05)  # less embedding, plus attention
+    assert served.si("ttft") < 0.35 * 2 * mixtral.parameters * 4096 / PEAK
+
+
+def test_grouped_queries_keep_a_long_context_in_memory(llama, h100):
+    """At 128K the cache is 131072 tokens of 131072 bytes: 17.2 GB; with a key for each query 68.7."""
+    context = 131072
+    grouped = SERVING.solve(llama, h100, seq_len=context - 128, decode_tokens=128)
+    assert grouped.kv_cache.m_as("B") == KV * context
+    assert grouped.memory_required.m_as("GB") == pytest.approx(2 * PARAMETERS / 1e9 + 17.18, abs=0.01)
+    assert grouped.feasible
+    assert "longer than" in grouped.notes[0]
+    every = SERVING.solve(llama.replace(kv_heads=32), h100, seq_len=context - 128, decode_tokens=128)
+    assert every.memory_required.m_as("GB") == pytest.approx(84.8, abs=0.05)
+
+
+def test_memory_is_that_of_the_finished_sequences(llama):
+    """20 sequences fit while they start (0.5K) and do not when they end (4K)."""
+    small = Hardware.Cloud.L4  # 24.15 GB
+    start = SERVING.solve(llama, small, seq_len=512, decode_tokens=1, batch_size=20)
+    end = SERVING.solve(llama, small, seq_len=512, decode_tokens=3584, batch_size=20)
+    assert start.feasible
+    assert not end.feasible
+    assert "KV cache" in end.reason
+    assert end.kv_cache.m_as("B") == KV * 4096 * 20
+
+
+def test_a_model_that_does_not_fit_says_by_how_much():
+    served = SERVING.solve(Models.Llama3_70B, Hardware.H100)
+    assert not served.feasible
+    assert "device holds 85.52 GB" in served.reason
+
+
+def test_the_average_step_adds_up_to_every_step(llama, h100):
+    """Steps see contexts 1001 .. 1063 after a prompt of 1000; the prompt's pass gives the first."""
+    served = SERVING.solve(llama, h100, seq_len=1000, decode_tokens=64)
+    steps = SERVING.solve(llama, h100, context=np.arange(1001, 1064)).si("itl")
+    assert served.si("latency") == pytest.approx(served.si("ttft") + steps.sum(), rel=1e-12)
+    assert served.si("throughput") == pytest.approx(64 / served.si("latency"))
+    assert served.energy.m_as("J") == pytest.approx(700 * served.si("latency"))
+
+
+def test_columns_are_the_same_as_one_by_one(llama, h100):
+    columns = SERVING.solve(llama, h100, batch_size=[1, 300], seq_len=[64, 2048])
+    for i, (batch, length) in enumerate([(1, 64), (300, 2048)]):
+        one = SERVING.solve(llama, h100, batch_size=batch, seq_len=length)
+        for name in ("ttft", "itl", "latency", "kv_cache"):
+            assert columns[i].si(name) == pytest.approx(one.si(name), rel=1e-12)
+        assert (columns[i].feasible, columns[i].reason) == (one.feasible, one.reason)
+
+
+def test_what_does_not_decode_cannot_be_served(h100):
+    for model in (Models.ResNet50, Models.BERT_Base):
+        with pytest.raises(BadArgument, match="give a decoder"):
+            SERVING.solve(model, h100)
+
+
+@given(length=st.integers(1, 100_000), batch=st.integers(1, 1000), tokens=st.integers(1, 5000))
+def test_a_device_with_more_bandwidth_serves_no_slower(length, batch, tokens):
+    llama, slow, fast = Models.Llama3_8B, Hardware.H100, Hardware.H200  # alike but for their memory
+    how = {"seq_len": length, "batch_size": batch, "decode_tokens": tokens}
+    one, other = SERVING.solve(llama, slow, **how), SERVING.solve(llama, fast, **how)
+    assert other.si("latency") <= one.si("latency") * (1 + 1e-12)
+    assert other.feasible or not one.feasible
+
+
+# ---- wall 5: slots and pages ---------------------------------------------------------------------
+
+
+def test_static_slots_and_pages_by_hand(llama, h100):
+    room = 81559 * 1024**2 - 2 * PARAMETERS
+    batched = CONTINUOUS.solve(llama, h100, seq_len=1000, max_seq_len=8192, page_size=16)
+    assert batched.static_batch == room // (KV * 8192) == 64
+    assert batched.paged_batch == room // (KV * 16 * 63) == 525  # 1000 tokens take 63 pages
+    assert batched.static_fragmentation == pytest.approx(1 - 1000 / 8192)
+    assert batched.paged_fragmentation == pytest.approx(1 - 1000 / 1008)
+    assert batched.memory_left.m_as("B") == room
+
+
+def test_lengths_that_were_observed_are_averaged_over_their_pages(llama, h100):
+    """100 and 1000 tokens take 7 and 63 pages, 35 on average; the mean length would take 35 too few."""
+    room = 81559 * 1024**2 - 2 * PARAMETERS
+    batched = CONTINUOUS.solve(llama, h100, seq_len=[100, 1000, 1, 1])
+    assert batched.paged_batch == room // (KV * 16 * (7 + 63 + 1 + 1) / 4)
+    assert batched.mean_seq_len == 1102 / 4
+
+
+def test_throughput_is_that_of_the_batch(llama, h100):
+    batched = CONTINUOUS.solve(llama, h100, seq_len=1000)
+    step = SERVING.solve(llama, h100, batch_size=525, context=1000)
+    assert batched.itl == step.itl
+    assert batched.throughput == step.decode_throughput
+    assert batched.throughput > 2 * batched.static_throughput
+
+
+def test_pages_gain_nothing_where_every_sequence_is_as_long_as_allowed(llama, h100):
+    batched = CONTINUOUS.solve(llama, h100, seq_len=4096, max_seq_len=4096)
+    assert batched.gain == 1
+    assert batched.paged_fragmentation == 0
+
+
+def test_a_page_of_one_token_wastes_nothing(llama, h100):
+    assert CONTINUOUS.solve(llama, h100, seq_len=1001, page_size=1).paged_fragmentation == 0
+
+
+def test_no_sequence_fits_beside_weights_that_do_not():
+    batched = CONTINUOUS.solve(Models.Llama3_70B, Hardware.H100, seq_len=1000)
+    assert (batched.feasible, batched.paged_batch, batched.itl) == (False, 0, None)
+    assert "weights 141.1 GB" in batched.reason
+
+
+def test_a_reserve_leaves_room_for_fewer(llama, h100):
+    free, kept = (CONTINUOUS.solve(llama, h100, seq_len=1000, reserve=r) for r in ("0 GB", "10 GB"))
+    assert kept.paged_batch == (81559 * 1024**2 - 2 * PARAMETERS - 10**10) // (KV * 1008)
+    assert kept.paged_batch < free.paged_batch
+
+
+def test_a_slot_shorter_than_a_sequence_is_refused(llama, h100):
+    with pytest.raises(BadArgument, match="sequences reach 1,000 tokens"):
+        CONTINUOUS.solve(llama, h100, seq_len=1000, max_seq_len=999)
+
+
+@given(length=st.integers(1, 8192), page=st.integers(1, 512))
+def test_pages_never_hold_fewer_sequences_than_slots_a_page_longer(length, page):
+    batched = CONTINUOUS.solve(
+        Models.Llama3_8B, Hardware.H100, seq_len=length, max_seq_len=8192 + page, page_size=page
+    )
+    assert batched.paged_batch >= batched.static_batch
+    assert 0 <= batched.paged_fragmentation < 1
+
+
+# ---- wall 5: the batch worth waiting for ---------------------------------------------------------
+
+
+def solve_listing(llama, h100, **changes):
+    how = {"seq_len": 128, "arrival_rate_qps": 10.0, "sla_latency_ms": 20000.0, **changes}
+    return BATCHING.solve(llama, h100, **how)
+
+
+def test_a_batch_that_takes_too_long_to_fill_is_not_chosen(llama, h100):
+    """256 requests at 10 a second take 25.6 s to come: no device meets 20 s so."""
+    plan = solve_listing(llama, h100)
+    assert plan.feasible
+    assert plan.best_batch_size / 10.0 < 20.0
+    assert plan.p99_latency <= Q_("20 s")
+    (late,) = [row for row in plan.pareto_front if row["batch_size"] == 256]
+    assert not late["meets_sla"]
+    assert late["fill_time"] > Q_("25.5 s")
+
+
+def test_the_chosen_batch_is_the_largest_that_keeps_the_promise(llama, h100):
+    """Throughput grows with the batch here, so one more must break the SLA."""
+    plan = solve_listing(llama, h100)
+    more = solve_listing(llama, h100, max_batch_size=plan.best_batch_size + 1)
+    fewer = solve_listing(llama, h100, max_batch_size=plan.best_batch_size - 1)
+    assert more.best_batch_size == plan.best_batch_size
+    assert fewer.best_batch_size == plan.best_batch_size - 1
+    assert fewer.throughput < plan.throughput
+
+
+def test_a_batch_starts_when_it_is_full_and_the_device_free(llama, h100):
+    for row in solve_listing(llama, h100).pareto_front:
+        served = SERVING.solve(llama, h100, seq_len=128, batch_size=row["batch_size"])
+        start = max(row["fill_time"], row["queue_wait"])
+        assert row["p99_latency"].m_as("ms") == pytest.approx((start + row["service_time"]).m_as("ms"))
+        assert row["service_time"].m_as("s") == pytest.approx(served.si("latency"))
+        assert row["throughput"].m_as("1/s") == pytest.approx(row["batch_size"] / served.si("latency"))
+
+
+def test_the_front_trades_latency_for_throughput(llama, h100):
+    front = solve_listing(llama, h100).pareto_front
+    for name in ("batch_size", "p99_latency", "throughput"):
+        values = [row[name] for row in front]
+        assert values == sorted(values)
+    assert len(front) > 3
+
+
+def test_an_sla_that_no_batch_meets_is_an_answer(llama, h100):
+    plan = solve_listing(llama, h100, sla_latency_ms=50)
+    assert (plan.feasible, plan.best_batch_size, plan.p99_latency) == (False, None, None)
+    assert "No batch meets 50 ms" in plan.reason
+    assert plan.pareto_front
+
+
+def test_an_arrival_rate_that_no_batch_keeps_up_with_is_an_answer(llama, h100):
+    plan = solve_listing(llama, h100, arrival_rate_qps=1e6)
+    assert (plan.feasible, plan.pareto_front) == (False, [])
+    assert "keeps up" in plan.reason
+
+
+def test_a_model_too_large_to_batch_is_an_answer(h100):
+    plan = solve_listing(Models.Llama3_70B, h100)
+    assert not plan.feasible
+    assert "device holds" in plan.reason
+
+
+def test_batches_beyond_memory_are_left_out(llama):
+    """An L4 has 8 GB beside the weights: 61 sequences of 1,024 tokens (0.134 GB each)."""
+    plan = BATCHING.solve(
+        llama, Hardware.L4, seq_len=896, decode_tokens=128, arrival_rate_qps=1, sla_latency_ms=1e6
+    )
+    room = Hardware.L4.memory.capacity.m_as("B") - 2 * PARAMETERS
+    assert plan.best_batch_size == math.floor(room / (KV * 1024 + 2 * (4096 + 128256)))
+
+
+def test_a_forward_model_is_batched_too(h100):
+    plan = BATCHING.solve(Models.ResNet50, h100, arrival_rate_qps=2000, sla_latency_ms=10)
+    assert plan.feasible
+    assert (plan.best_batch_size - 1) / 2000 < 0.010
+    with pytest.raises(BadArgument, match="does not decode"):
+        BATCHING.solve(
+            Models.ResNet50, h100, arrival_rate_qps=1, sla_latency_ms=10, decode_tokens=4
+        )
+
+
+def test_a_lone_request_does_not_wait_for_others(h100):
+    """With one request in ten seconds and an SLA of a tenth, a batch of one is right."""
+    plan = BATCHING.solve(Models.ResNet50, h100, arrival_rate_qps=0.1, sla_latency_ms=100)
+    assert plan.best_batch_size == 1
+    assert plan.pareto_front[0]["fill_time"] == Q_("0 ms")
+
+
+def test_the_fill_is_the_99th_percentile_of_its_gamma_distribution():
+    """P(the k-th arrival comes later than t) = P(fewer than k arrivals by then), a Poisson sum."""
+    for k, (z, tail) in product((1, 2, 3, 10, 100, 300), ((Z99, 0.01), (Z995, 0.005))):
+        time = float(eq.fill_wait(k + 1, 1.0, z))
+        later = [math.exp(-t + sum(math.log(t / j) for j in range(1, n + 1)))
+                 for t in (0.99 * time, 1.01 * time) for n in range(k)]
+        assert math.fsum(later[:k]) > tail > math.fsum(later[k:])
+
+
+@pytest.mark.parametrize(("batch", "utilization"), [(1, 0.7), (1, 0.9), (2, 0.5), (4, 0.8), (16, 0.1), (16, 0.9)])
+def test_a_simulated_queue_keeps_the_promise(batch, utilization):
+    """A million requests: the opener's 99th percentile stays below ours, by a fifth at most."""
+    rng = np.random.default_rng(1)
+    rate, service = 1.0, utilization * batch
+    gaps = rng.exponential(1 / rate, (1_000_000 // batch, batch))
+    # the work ahead of a batch: Lindley's recursion as a running minimum
+    backlog = np.cumsum(service - gaps.sum(axis=1)[1:])
+    waits = backlog - np.minimum.accumulate(np.minimum(backlog, 0))
+    stays = gaps[1:, 1:].sum(axis=1) + waits + service
+    mean = float(eq.batch_wait(batch, service, utilization))
+    wait = eq.wait_quantile(mean, utilization, 0.01 if batch == 1 else 0.005)
+    ours = service + float(eq.batch_start(batch, eq.fill_wait(batch, rate, Z995), wait, service))
+    assert 0.8 * ours <= np.quantile(stays, 0.99) <= 1.02 * ours
+    if batch == 1:  # M/D/1: the mean is exact
+        assert waits.mean() == pytest.approx(mean, rel=0.03)
+
+
+# ---- wall 7 --------------------------------------------------------------------------------------
+
+
+def test_one_server_has_an_exponential_stay():
+    """M/M/1: P(T > t) = exp(-(mu - lambda) t), so P99 = ln 100 / (10 - 8)."""
+    tail = TAIL.solve(8, 100)
+    assert tail.p99_latency.m_as("s") == pytest.approx(math.log(100) / 2, rel=1e-12)
+    assert tail.p50_latency.m_as("s") == pytest.approx(math.log(2) / 2, rel=1e-12)
+    assert tail.mean_latency.m_as("s") == pytest.approx(1 / 2)
+    assert tail.wait_probability == pytest.approx(0.8)
+
+
+def test_the_tail_is_that_of_the_stay_and_not_mean_service_plus_a_waits_quantile():
+    """The latter would be 0.1 + ln(0.8 / 0.01) / 2 s for one server."""
+    assert TAIL.solve(8, 100).p99_latency > Q_(0.1 + math.log(80) / 2, "s")
+    assert TAIL.solve(0.001, 100).p99_latency.m_as("s") == pytest.approx(0.1 * math.log(100), rel=1e-3)
+
+
+def test_two_servers_with_one_to_spare_are_the_degenerate_case():
+    """c mu - lambda = mu: C = a^2/(2 + a) = 1/3 and P(T > t) = exp(-tau) (1 + tau/3)."""
+    tail = TAIL.solve(10, 100, 2)
+    assert tail.wait_probability == pytest.approx(1 / 3)
+    tau = tail.p99_latency.m_as("s") / 0.1
+    assert math.exp(-tau) * (1 + tau / 3) == pytest.approx(0.01, rel=1e-9)
+    near = TAIL.solve(10 + 1e-9, 100, 2)
+    assert near.si("p99_latency") == pytest.approx(tail.si("p99_latency"), rel=1e-8)
+
+
+def test_erlang_c_agrees_with_the_sum_of_factorials():
+    for servers, load in [(1, 0.3), (5, 4.0), (10, 8.0), (30, 29.5)]:
+        last = load**servers / math.factorial(servers) * servers / (servers - load)
+        others = math.fsum(load**k / math.factorial(k) for k in range(servers))
+        assert float(eq.erlang_c(load, servers)) == pytest.approx(last / (others + last), rel=1e-12)
+
+
+def test_the_mean_stay_is_the_area_under_its_tail():
+    times = np.linspace(0.0, 400.0, 400_001)
+    for servers, load in [(1, 0.9), (2, 1.0), (3, 1.5), (8, 7.5)]:
+        waiting = eq.erlang_c(load, servers)
+        area = np.trapezoid(eq.sojourn_tail(times, 1.0, waiting, servers - load), times)
+        assert area == pytest.approx(1.0 + float(eq.mean_wait(waiting, 1.0, load, servers)), rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", [20, 20.001, 1e6])
+def test_servers_that_cannot_keep_up_have_no_tail(rate):
+    tail = TAIL.solve(rate, 100, 2)
+    assert not tail.stable
+    assert tail.p99_latency is None
+    assert tail.mean_wait is None
+    assert "only grows" in tail.reason
+
+
+def test_the_replicas_that_it_asks_for_keep_up():
+    tail = TAIL.solve(30, 100, 2)
+    assert "at least 4 replicas" in tail.reason  # 3 would be busy all the time
+    assert TAIL.solve(30, 100, 4).stable
+    assert not TAIL.solve(30, 100, 3).stable
+
+
+@pytest.mark.parametrize("arguments", [(-1, 100), (0, 100), (5, -100), (5, 0), (math.nan, 100),
+                                       (5, math.inf), (5, 100, 0), (5, 100, 1.5), (5, 100, -2)])
+def test_rates_and_counts_that_make_no_sense_are_refused(arguments):
+    with pytest.raises(OutOfRange):
+        TAIL.solve(*arguments)
+
+
+def test_units_may_be_written_and_must_be_right():
+    assert TAIL.solve("480 1/minute", "0.1 s") == TAIL.solve(8, 100)
+    with pytest.raises(WrongUnit):
+        TAIL.solve("8 GB", 100)
+    with pytest.raises(UnknownArgument, match="num_replicas"):
+        TAIL.solve(8, 100, replicas=2)
+
+
+def test_a_column_is_unknown_where_it_is_unstable():
+    tail = TAIL.solve([1, 5, 15], 100)
+    assert list(tail.stable) == [True, True, False]
+    assert math.isnan(tail.si("p99_latency")[2])
+    assert tail[1].si("p99_latency") == pytest.approx(TAIL.solve(5, 100).si("p99_latency"))
+
+
+@given(utilization=st.floats(1e-6, 1 - 1e-6), servers=st.integers(1, 200), q=st.floats(1e-6, 0.999))
+def test_the_quantile_inverts_the_tail(utilization, servers, q):
+    load = utilization * servers
+    waiting = eq.erlang_c(load, servers)
+    time = eq.sojourn_quantile(q, 1.0, waiting, servers - load)
+    assert float(eq.sojourn_tail(time, 1.0, waiting, servers - load)) == pytest.approx(q, rel=1e-6)
+
+
+@given(rate=st.floats(0.1, 99), servers=st.integers(10, 60))
+def test_another_replica_never_lengthens_the_tail(rate, servers):
+    one, more = TAIL.solve(rate, 100, servers), TAIL.solve(rate, 100, servers + 1)
+    assert more.si("p99_latency") <= one.si("p99_latency") * (1 + 1e-9)
+    assert one.si("p50_latency") <= one.si("p99_latency")
+    assert one.si("p99_latency") >= 0.1 * math.log(100) * (1 - 1e-9)
