@@ -32,8 +32,8 @@ def _():
 
 @app.cell(hide_code=True)
 def _():
-    student_field = mo.ui.text(label="Student id", placeholder="as your course knows you")
-    code_field = mo.ui.text(label="Course code", placeholder="empty unless you got one")
+    student_field = mo.ui.text(label="Student id", placeholder="as in your course")
+    code_field = mo.ui.text(label="Course code", placeholder="if you got one")
     mo.vstack([student_field, code_field])
     return code_field, student_field
 
@@ -72,8 +72,8 @@ def _(sheet):
 
     *One decode step of {_v.model.name} on one {_v.device.name}, {_v.batch} requests with {_v.context:,} tokens each, fp16.*
 
-    | | | |
-    |---|---|---|
+    | one step | | |
+    |:---|---:|:---|
     | weights read, once for the batch | {(_p.traffic - _p.kv_cache).m_as("GB"):.2f} GB | every weight matrix; of the embedding table only the rows looked up |
     | KV cache read | {_p.kv_cache.m_as("GB"):.2f} GB | keys and values of every token of every request |
     | memory roof | {_p.memory_time.m_as("ms"):.2f} ms | those bytes over {_p.bandwidth.m_as("GB/s"):,.0f} GB/s |
@@ -102,7 +102,7 @@ def _(v):
     {_m.key_heads} key-value heads of {_m.key_dim} values each. Everything is fp16: two bytes a number.
 
     | | chip | fp16 peak, dense | bandwidth | memory |
-    |---|---|---|---|---|
+    |:---|:---|---:|---:|---:|
     {_row("device", v.device)}
     {_row("other", v.other)}
 

@@ -33,7 +33,7 @@ def stale(solutions: Path = SOLUTIONS, exercises: Path = EXERCISES) -> list[str]
     faults = []
     for solution in sorted(solutions.glob("*.py")):
         exercise, text = exercises / solution.name, solution.read_text(encoding="utf-8")
-        if not MARK.search(text):
+        if not any(map(MARK.fullmatch, text.splitlines())):
             faults.append(f"solutions/{solution.name} has no `# answer:` mark: its exercise would hold the answers")
         if not exercise.exists() or exercise.read_text(encoding="utf-8") != derive(text):
             faults.append(f"exercises/{solution.name} is not what solutions/{solution.name} gives: "

@@ -146,7 +146,8 @@ def _registry() -> str:
 
 def printable(text: str) -> str:
     """Text in one line that can be printed and encoded, whatever a stranger put into it."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in line)
 
 
 def shown_path(path: Path, folder: Path) -> str:

@@ -9,7 +9,7 @@ learner reads contains the answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grading.check import Checks, Question
@@ -27,6 +27,7 @@ _BITS = "took bits for bytes, or bytes for bits"
 _BINARY = "took 1024 for 1000, or 1000 for 1024 (GiB are not GB)"
 _TEN = "slipped by a power of ten: check the prefix of the unit"
 _PERCENT = "gave a percentage where a plain number was asked"
+_SHOWN = 40
 _EXACT = 0.005  # steps of 1024/1000 lie so close that a slip must be hit well
 
 
@@ -40,6 +41,7 @@ class Verdict:
     out_of: float
     name: str = ""
     message: str = ""
+    given: str = ""  # what was answered, shortened, as text that may hold anything
 
     @property
     def credit(self) -> float:
@@ -52,7 +54,9 @@ def judge_all(checks: Checks, v: Variant, answers: Mapping[str, Any]) -> list[Ve
     own: dict[str, Any] = {}
     verdicts: dict[str, Verdict] = {}
     for name, question in checks.questions.items():
-        own[name], verdicts[name] = judge(checks, question, v, answers.get(name), own.get(question.follows))
+        answer = answers.get(name)
+        own[name], verdict = judge(checks, question, v, answer, own.get(question.follows))
+        verdicts[name] = replace(verdict, given=_as_given(answer))
     return list(verdicts.values())
 
 
@@ -76,6 +80,13 @@ def judge(
     if into is None:
         return None, _wrong_unit(checks, question, v, number, unit)
     return number * into, _judge_number(checks, question, v, number * into, own_before)
+
+
+def _as_given(answer: Any) -> str:
+    if not isinstance(answer, Mapping):
+        return ""
+    text = " ".join(str(answer[key])[:_SHOWN] for key in ("value", "unit") if answer.get(key) is not None)
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def _judge_choice(checks: Checks, question: Question, v: Variant, value: Any, own: Any) -> tuple[Any, Verdict]:

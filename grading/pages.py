@@ -15,7 +15,7 @@ body{margin:0 auto;max-width:60rem;padding:2rem 1.25rem 4rem;color:var(--ink);ba
 font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
 p{margin:.3rem 0}.muted{color:var(--muted);font-size:.92rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.94rem}
+.wide{overflow-x:auto;margin-bottom:.8rem}table{border-collapse:collapse;width:100%;font-size:.94rem}
 th{text-align:left;font-weight:600;color:var(--muted);font-size:.85rem}
 th,td{padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -28,7 +28,7 @@ border-left:5px solid var(--muted);border-radius:6px;padding:.7rem 1rem;margin:.
 .card.none{border-left-color:var(--crimson)}
 .card header{display:flex;gap:1rem;justify-content:space-between;font-weight:600}
 .card header span:last-child{white-space:nowrap}
-a{color:var(--blue)}td,.card{overflow-wrap:anywhere}
+a{color:var(--blue)}td{overflow-wrap:break-word}.card{overflow-wrap:anywhere}
 """
 _BLUE, _LINE = "#1f6aa5", "#e3e7ee"
 
@@ -75,7 +75,7 @@ def student(row: dict[str, Any], report: dict[str, Any]) -> str:
     """One student's feedback: each question's verdict in words, never the answer, and nobody else's data."""
     titles = {name: q["title"] for name, q in report["assignments"][row["assignment"]]["questions"].items()}
     cards = [
-        _card(f"{name} · {titles[name]}", answer["points"], answer["out_of"], answer["message"])
+        _card(f"{name} · {titles[name]}", answer["points"], answer["out_of"], answer["message"], answer["given"])
         for name, answer in row["answers"].items()
     ]
     made, fault = row["predictions"], row["predictions"]["fault"]
@@ -91,11 +91,12 @@ def student(row: dict[str, Any], report: dict[str, Any]) -> str:
     return page(f"{row['student']}: {row['assignment']}", body)
 
 
-def _card(title: str, points: float, out_of: float, message: str) -> str:
+def _card(title: str, points: float, out_of: float, message: str, given: str = "") -> str:
+    said = f'<p class="muted">You answered {esc(given)}.</p>' if given else ""
     kind = "full" if points == out_of else "part" if points else "none"
     return (
         f'<section class="card {kind}"><header><span>{esc(title)}</span><span>{points:g} / {out_of:g}</span></header>'
-        f"<p>{esc(message)}</p></section>"
+        f"{said}<p>{esc(message)}</p></section>"
     )
 
 

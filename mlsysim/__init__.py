@@ -42,14 +42,26 @@ if TYPE_CHECKING:
     from mlsysim.infrastructure.registry import Infrastructure as Infra
     from mlsysim.literature.registry import Literature
     from mlsysim.models.registry import Models
-    from mlsysim.solvers.node import SingleNodeModel
+    from mlsysim.solvers import (
+        BatchingOptimizer, CheckpointModel, CompressionModel, ContinuousBatchingModel,
+        DataModel, DistributedModel, EconomicsModel, EfficiencyModel, InferenceScalingModel,
+        OrchestrationModel, ParallelismOptimizer, PlacementOptimizer, ReliabilityModel,
+        ResponsibleEngineeringModel, ScalingModel, SensitivitySolver, ServingModel,
+        SingleNodeModel, SustainabilityModel, SynthesisSolver, TailLatencyModel, TopologyModel,
+        TransformationModel, WeightStreamingModel,
+    )
     from mlsysim.systems.registry import Systems
     from mlsysim.systems.types import Fleet
 
 __all__ = [
-    "DSE", "Engine", "Fleet", "Hardware", "Infra", "Infrastructure", "Literature", "Models",
-    "Pipeline", "Q_",
-    "SingleNodeModel", "Systems", "audit_provenance",
+    "BatchingOptimizer", "CheckpointModel", "CompressionModel", "ContinuousBatchingModel",
+    "DSE", "DataModel", "DistributedModel", "EconomicsModel", "EfficiencyModel", "Engine",
+    "Fleet", "Hardware", "InferenceScalingModel", "Infra", "Infrastructure", "Literature",
+    "Models", "OrchestrationModel", "ParallelismOptimizer", "Pipeline", "PlacementOptimizer",
+    "Q_", "ReliabilityModel", "ResponsibleEngineeringModel", "ScalingModel",
+    "SensitivitySolver", "ServingModel", "SingleNodeModel", "SustainabilityModel",
+    "SynthesisSolver", "Systems", "TailLatencyModel", "TopologyModel", "TransformationModel",
+    "WeightStreamingModel", "audit_provenance",
 ]
 
 

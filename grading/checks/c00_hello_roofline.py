@@ -113,7 +113,7 @@ def upside_down(v: Variant) -> Quantity:
 
 
 def gain(v: Variant) -> Quantity:
-    """The question asks how many times as fast it is, not by which part it is faster."""
+    """The question asks how many times as fast it is, not how much is gained; no gain at all is 1."""
     return speed_up.truth(v) - 1
 
 

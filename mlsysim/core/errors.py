@@ -25,7 +25,10 @@ from typing import Any
 
 
 class MLSysError(Exception):
-    """Base of every error that mlsysim raises on purpose."""
+    """Base of every error that mlsysim raises on purpose; it travels between processes unharmed."""
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
 
 class BadArgument(MLSysError, ValueError):
@@ -94,6 +97,12 @@ class NoDatapath(MLSysError, ValueError):
         super().__init__(f"{device} cannot run precision={precision!r}: its datapaths are {names}.")
 
 
+def _rebuilt(kind: type[MLSysError], args: tuple[Any, ...], state: dict[str, Any]) -> MLSysError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
 def did_you_mean(given: Any, known: list[str]) -> str:
     """The nearest known word, or all of them when nothing is near."""
     folded = {name.casefold().replace("-", "_"): name for name in known}
@@ -110,5 +119,5 @@ def ended(sentence: str) -> str:
 
 def shown(value: Any) -> str:
     """A value as it may stand in a sentence: quoted when text, shortened when long."""
-    text = repr(value) if isinstance(value, str) else str(value)
+    text = " ".join((repr(value) if isinstance(value, str) else str(value)).split())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -38,7 +38,7 @@ class Frozen:
             if name not in data:
                 if default is _MISSING:
                     raise InvalidEntry(where, name, "it is required; add it")
-                self.__dict__[name] = default
+                self.__dict__[name] = default.copy() if isinstance(default, dict) else default
                 continue
             try:
                 self.__dict__[name] = convert(data[name], hint, name)
@@ -80,7 +80,8 @@ class Frozen:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} does not change; build another with replace({name}=...)")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} does not change; {name} stays")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frozen) and type(other) is type(self) and self._values() == other._values()

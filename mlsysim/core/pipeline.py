@@ -2,12 +2,14 @@
 
 A stage is anything with `solve`, `requires`, `accepts` and `produces`, which every solver has. A
 value that you give holds throughout; otherwise a stage takes the field of that name from the last
-stage before it that produces one. A field that repeats an input of its own stage (`batch_size`,
-`precision`) is not passed on, for that stage did not find it out: give it when all should have it.
+stage before it that found it out. A stage finds out the fields that are no inputs of its own, and
+the inputs that it works out when they are left at None (`mtbf`). A default that it repeats
+(`efficiency`) is not passed on; nor are the words in `OWN`, which each stage means in its own way.
 """
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +18,12 @@ from typing import Any, NamedTuple
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownArgument
 
 HOOKS = ("on_start", "on_stage_start", "on_stage_end", "on_error", "on_end")
+# Words by which every stage reports on its own step, and which are never passed on: the memory
+# bandwidth of one is not the link bandwidth of another, nor a training batch that of a server.
+OWN = frozenset({
+    "bandwidth", "batch_size", "context", "feasible", "latency", "mfu", "notes", "overhead", "peak",
+    "precision", "reason", "seq_len", "throughput",
+})
 _ADDRESS = "__"  # `second__batch_size=8` gives an input to the stage named `second` alone
 
 
@@ -97,7 +105,7 @@ class Pipeline:
                 "", f"{number}. {name} ({_wall_list(_walls(stage))})",
                 *_wrapped("requires", needs or ["nothing"]),
                 *(_wrapped("may take", takes) if takes else ()),
-                *_wrapped("produces", _outputs(stage) or ["nothing that it declares"]),
+                *_wrapped("produces", _found(stage) or ["nothing that it declares"]),
             ]
         flow = self._flow()
         lines += ["", "Flow" if flow else "Flow: no stage takes what another produces", *flow]
@@ -106,7 +114,10 @@ class Pipeline:
             gaps.setdefault(gap.input, []).append(gap.stage)
         lines += ["", "Gaps: nothing before them produces these, so give them to run()" if gaps
                   else "Gaps: none, it can run"]
-        lines += [f"   {key}, for {', '.join(stages)}" for key, stages in gaps.items()]
+        for key, stages in gaps.items():
+            lines += textwrap.wrap(
+                f"   {key}, for {', '.join(stages)}", 100, subsequent_indent=" " * 6,
+            )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -137,7 +148,7 @@ class Pipeline:
                 result = stage.solve(**arguments)
                 seconds = time.perf_counter() - start
             except Exception as error:
-                error.add_note(f"in stage {name} of {self!r}")
+                error.add_note(f"in stage {name} of the pipeline")
                 self._tell("on_error", stage=name, error=error)
                 raise
             results[name] = result
@@ -191,7 +202,7 @@ class Pipeline:
         pairs: dict[tuple[str, str], list[str]] = {}
         for edge in self._edges():
             pairs.setdefault((edge.producer, edge.consumer), []).append(edge.field)
-        return [f"   {a} -> {b}: {', '.join(fields)}" for (a, b), fields in pairs.items()]
+        return [f"   {a} -> {b}: {', '.join(keys)}" for (a, b), keys in pairs.items()]
 
     def _gaps(self, inputs: Iterable[str]) -> list[Gap]:
         known, gaps = set(inputs), []
@@ -243,8 +254,17 @@ def _named(stages: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outputs(stage: Any) -> list[str]:
-    """List what a stage finds out: the fields it produces and was not given."""
-    return [field for field in stage.produces if field not in stage.accepts]
+    """List what a stage finds out for others: all that it works out but its own step's numbers."""
+    return [field for field in _found(stage) if field not in OWN]
+
+
+def _found(stage: Any) -> list[str]:
+    """List the fields that a stage works out: no inputs, or inputs that may be left at None."""
+    inputs = inspect.signature(stage.solve).parameters
+    return [
+        field for field in stage.produces
+        if field not in stage.accepts or (field in inputs and inputs[field].default is None)
+    ]
 
 
 def _field(result: Any, key: str) -> Any:
@@ -261,9 +281,17 @@ def _walls(stage: Any) -> tuple[int, ...]:
 
 
 def _wall_list(walls: tuple[int, ...]) -> str:
+    """Write the numbers with their runs drawn together: walls 1-3, 7."""
     if not walls:
         return "no wall"
-    return f"wall{'s' if len(walls) > 1 else ''} {', '.join(map(str, walls))}"
+    runs: list[list[int]] = []
+    for number in walls:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return f"wall{'s' if len(walls) > 1 else ''} {', '.join(parts)}"
 
 
 def _wrapped(label: str, words: list[str]) -> list[str]:

@@ -46,7 +46,9 @@ class Entry(Frozen):
     sources: dict[str, Source] = {}
 
     def check(self) -> None:
-        """Every source belongs to a field."""
+        """An entry has a name, and every source belongs to a field."""
+        if not self.name.strip():
+            raise self.wrong("name", "it is empty; give a name")
         unknown = self.sources.keys() - {"default"}
         if unknown and (unknown := unknown - self._paths()):
             path = min(unknown)

@@ -202,15 +202,20 @@ def load(path: Path, build: Build[T]) -> T:
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
     """The mapping that YAML `text` holds; a key written twice is an error, not a silent choice."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise _not_yaml(where, error) from None
     try:
         node = loader.get_single_node()
-        _refuse_twins(node, where)
+        _plain_tree(node, where, set())
         data = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}" if mark else ""
-        raise InvalidEntry(where, line, f"it is not YAML ({getattr(error, 'problem', error)})") from None
+        raise _not_yaml(where, error) from None
+    except (ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, InvalidEntry):
+            raise
+        raise InvalidEntry(where, "", f"it holds a value that is none ({error})") from None
     finally:
         loader.dispose()
     if not isinstance(data, dict):
@@ -218,17 +223,32 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     return data
 
 
-def _refuse_twins(node: Any, where: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise InvalidEntry(where, f"line {key.start_mark.line + 1}", f"key {key.value!r} stands twice; keep one")
-            seen.add(key.value)
-            _refuse_twins(value, where)
-    elif isinstance(node, yaml.SequenceNode):
+def _not_yaml(where: str, error: yaml.YAMLError) -> InvalidEntry:
+    mark = getattr(error, "problem_mark", None)
+    line = f"line {mark.line + 1}" if mark else ""
+    return InvalidEntry(where, line, f"it is not YAML ({' '.join(str(getattr(error, 'problem', error)).split())})")
+
+
+def _plain_tree(node: Any, where: str, seen: set[int]) -> None:
+    """Refuse what data has no need of: keys written twice, keys that are no words, and aliases."""
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return
+    line = f"line {node.start_mark.line + 1}"
+    if id(node) in seen:
+        raise InvalidEntry(where, line, "an alias repeats it elsewhere; write it out")
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
         for part in node.value:
-            _refuse_twins(part, where)
+            _plain_tree(part, where, seen)
+        return
+    keys = set()
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            raise InvalidEntry(where, f"line {key.start_mark.line + 1}", "a key is a word; put quotes around it")
+        if key.value in keys:
+            raise InvalidEntry(where, f"line {key.start_mark.line + 1}", f"key {key.value!r} stands twice; keep one")
+        keys.add(key.value)
+        _plain_tree(value, where, seen)
 
 
 def user_folders() -> list[Path]:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, get_args, get_type_hints
 
 import numpy as np
 
-from mlsysim.core.errors import BadArgument, UnknownArgument, WrongUnit
+from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument
 from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, ureg
 
 
@@ -74,7 +74,9 @@ class Solver:
 
 def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
     """`function` with every argument checked, and turned into SI numbers, before it runs."""
-    names = list(inspect.signature(function).parameters)[1:]
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    names = [p.name for p in parameters]
+    positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     label = f"{owner}.{function.__name__}"
     checks: dict[str, Callable[[Any, str], Any]] = {}
 
@@ -83,19 +85,33 @@ def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
         if not checks:
             hints = get_type_hints(function, include_extras=True)
             checks.update({name: _check_for(hints.get(name)) for name in names})
-        if len(args) > len(names):
-            raise TypeError(f"{label} takes at most {len(names)} arguments, got {len(args)}")
-        for name, value in zip(names, args):  # noqa: B905 - fewer arguments than names is normal
+        if len(args) > len(positional):
+            extra = names[len(positional)] if len(names) > len(positional) else "more"
+            raise TypeError(f"{label} takes {len(positional)} arguments by place; name the others, as in {extra}=...")
+        for name, value in zip(positional, args):  # noqa: B905 - fewer arguments than names is normal
             if name in kwargs:
                 raise TypeError(f"{label} got two values for argument {name!r}")
             kwargs[name] = value
+        shapes = {}
         for name, value in kwargs.items():
             if name not in checks:
                 raise UnknownArgument(label, name, names)
-            kwargs[name] = checks[name](value, name)
+            kwargs[name] = value = checks[name](value, name)
+            if isinstance(value, np.ndarray):
+                shapes[name] = value.shape
+        if len(shapes) > 1:
+            _check_shapes(shapes)
         return function(self, **kwargs)
 
     return door
+
+
+def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        sizes = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise OutOfRange(" and ".join(shapes), sizes, "their shapes do not broadcast; make them equal") from None
 
 
 def _check_for(hint: Any) -> Callable[[Any, str], Any]:
@@ -318,4 +334,4 @@ def _plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["Result", "Solver", "WrongUnit", "checked", "show"]
+__all__ = ["Result", "Solver", "checked", "lazily", "show"]

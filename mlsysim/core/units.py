@@ -17,12 +17,13 @@ from typing import Annotated, Any
 import numpy as np
 import pint
 
-from mlsysim.core.errors import OutOfRange, UnknownName, WrongUnit
+from mlsysim.core.errors import BadArgument, OutOfRange, UnknownName, WrongUnit
 
 ureg: pint.UnitRegistry = pint.UnitRegistry(
     (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
 )
 ureg.formatter.default_format = "~P"
+ureg.separate_format_defaults = True  # f"{q:.1f}" shapes the number and keeps the short unit
 pint.set_application_registry(ureg)  # quantities survive pickling and copying between processes
 Q_ = ureg.Quantity
 Quantity = pint.Quantity
@@ -30,6 +31,7 @@ Quantity = pint.Quantity
 # number, then a unit made of names joined by / and * : nothing in it can be evaluated
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
 _UNIT = re.compile(r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*")
+_LONGEST_UNIT = 60
 _MANY = 1e15  # more tokens, parameters or devices than there are
 _LARGEST_BATCH = 1e9
 
@@ -52,7 +54,7 @@ def unit_of(text: str) -> pint.Unit:
     if re.search(r"\bK[Bb]", text):
         raise WrongUnit("unit", text, "write KiB for 1024 bytes or kB for 1000")
     try:
-        if not _UNIT.fullmatch(text):
+        if len(text) > _LONGEST_UNIT or not _UNIT.fullmatch(text):
             raise ValueError(text)
         return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
     except (pint.PintError, ValueError, TypeError, AssertionError) as error:
@@ -73,6 +75,14 @@ def parse(text: str, argument: str = "quantity") -> Quantity:
         return Q_(float(number), unit_of(unit))
     except WrongUnit as error:
         raise WrongUnit(argument, text, error.remedy) from None
+
+
+def _read(text: str, *_: Any, **__: Any) -> Quantity:
+    """What `Q_("80 GB")` reads; pint's own reader would evaluate `9**9**9`."""
+    return parse(text)
+
+
+ureg.parse_expression = _read  # type: ignore[method-assign]
 
 
 class Dim:
@@ -100,22 +110,29 @@ class Dim:
     def si(self, value: Any, argument: str = "value") -> Any:
         """`value` as a float (or array) in `unit`; raises a BadArgument that names `argument`."""
         kind = type(value)
-        if kind is int or kind is float:
-            if self.unit and not self.bare:
+        try:
+            if kind is int or kind is float:
+                if self.unit and not self.bare:
+                    raise self._wrong_unit(argument, value)
+                number = float(value) * self.scale
+            elif isinstance(value, str):
+                number = self._magnitude(parse(value, argument), argument, value)
+            elif isinstance(value, Quantity):
+                number = self._magnitude(value, argument, value)
+            elif isinstance(value, (np.ndarray, list, tuple, range)) and len(np.shape(value)) > 0:
+                if self.unit and not self.bare:
+                    raise self._wrong_unit(argument, value)
+                number = self._numeric(np.asarray(value), argument) * self.scale
+            elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(value, (bool, np.bool_)):
+                return self.si(float(value), argument)
+            else:
                 raise self._wrong_unit(argument, value)
-            number = value * self.scale
-        elif isinstance(value, str):
-            number = self._magnitude(parse(value, argument), argument, value)
-        elif isinstance(value, Quantity):
-            number = self._magnitude(value, argument, value)
-        elif isinstance(value, (np.ndarray, list, tuple, range)) and len(np.shape(value)) > 0:
-            if self.unit and not self.bare:
-                raise self._wrong_unit(argument, value)
-            number = self._numeric(np.asarray(value), argument) * self.scale
-        elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(value, (bool, np.bool_)):
-            return self.si(float(value), argument)
-        else:
-            raise self._wrong_unit(argument, value)
+        except (OverflowError, TypeError) as error:  # larger than a float, or not real
+            raise OutOfRange(argument, value, self.remedy) from error
+        except ValueError as error:
+            if isinstance(error, BadArgument):
+                raise
+            raise OutOfRange(argument, value, f"{self.remedy}; rows of equal length") from error
         self.check(number, argument, value)
         return number
 

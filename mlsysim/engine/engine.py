@@ -39,15 +39,14 @@ class Engine:
 
         Points that a device cannot run are kept: their `feasible` is False and their `reason` says why.
         """
-        devices = [hardware] if isinstance(hardware, HardwareNode) else list(hardware)
-        _check_all("hardware", devices, HardwareNode)
+        devices = _listed("hardware", hardware, HardwareNode)
         if not isinstance(model, Workload):
             raise BadArgument("model", model, "give a Workload, such as mlsysim.Models.Language.Llama3_8B")
-        precisions = [precisions] if isinstance(precisions, str) else list(precisions)
-        _check_all("precisions", precisions, str)
-        names = [_PRECISION.si(name, "precisions") for name in precisions]
-        batches = np.atleast_1d(_BATCH.si(batch_sizes, "batch_sizes"))
-        lengths = None if seq_lens is None else np.atleast_1d(_COUNT.si(seq_lens, "seq_lens"))
+        if not isinstance(training, bool):
+            raise BadArgument("training", training, "give True or False")
+        names = [_PRECISION.si(name, "precisions") for name in _listed("precisions", precisions, str)]
+        batches = _line("batch_sizes", _BATCH.si(batch_sizes, "batch_sizes"))
+        lengths = None if seq_lens is None else _line("seq_lens", _COUNT.si(seq_lens, "seq_lens"))
         efficiency = _FRACTION.si(efficiency, "efficiency")
         if np.ndim(efficiency):
             raise BadArgument("efficiency", efficiency, "give one number for the whole sweep")
@@ -103,12 +102,27 @@ class Sweep(Sequence[dict[str, Any]]):
         return f"Sweep of {len(self):,} points ({sides})"
 
 
-def _check_all(argument: str, values: list[Any], kind: type) -> None:
-    if not values:
+def _listed(argument: str, values: Any, kind: type) -> list[Any]:
+    """One or several `kind`s as a list; raises BadArgument."""
+    example = "Hardware.Cloud.H100" if kind is HardwareNode else "'fp16'"
+    if isinstance(values, kind):
+        return [values]
+    if not isinstance(values, Iterable):
+        raise BadArgument(argument, values, f"give a list of entries such as {example}")
+    held = list(values)
+    if not held:
         raise BadArgument(argument, "an empty list", "give at least one")
-    for value in values:
+    for value in held:
         if not isinstance(value, kind):
-            raise BadArgument(argument, value, f"give {kind.__name__} entries, such as Hardware.Cloud.H100")
+            raise BadArgument(argument, value, f"give entries such as {example}")
+    return held
+
+
+def _line(argument: str, values: Any) -> np.ndarray:
+    """Numbers along one axis; raises BadArgument for tables of them."""
+    if np.ndim(values) > 1:
+        raise BadArgument(argument, f"an array of shape {np.shape(values)}", "give a plain list of numbers")
+    return np.atleast_1d(values)
 
 
 def _supplies(devices: list[HardwareNode], precisions: list[str]) -> Supply:

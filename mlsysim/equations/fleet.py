@@ -9,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from mlsysim.core.units import (
-    Bandwidth, Bytes, Fraction, Number, OperationRate, Operations, Rate, Seconds, SecondsOrZero,
+    Bandwidth,
+    Bytes,
+    Fraction,
+    Number,
+    OperationRate,
+    Operations,
+    Rate,
+    Seconds,
+    SecondsOrZero,
 )
 
 # ---- wall 14: communication --------------------------------------------------------------------
@@ -329,9 +337,9 @@ def deterministic_wait(
           \frac{c}{c + 1}\right)$$
 
     The wait with exponential service, in which `delayed` ($C$) is Erlang's chance of waiting, times
-    a factor between one half (heavy traffic) and $c/(c+1)$ (light traffic). For one server it is $\rho / (2\mu(1-\rho))$ exactly; for more it is
-    within a tenth wherever jobs wait at all. At a load of $c$ or more the queue never settles, and
-    the wait is infinite.
+    a factor between one half (heavy traffic) and $c/(c+1)$ (light traffic). For one server it is
+    $\rho / (2\mu(1-\rho))$ exactly; for more it is within a tenth wherever jobs wait at all. At a
+    load of $c$ or more the queue never settles, and the wait is infinite.
 
     >>> float(deterministic_wait(service=2.0, load=0.5, servers=1.0, delayed=0.5))
     1.0

@@ -146,7 +146,10 @@ def crossover_batch(
     $S$ (the KV cache). When a request's state takes longer to read than its operations take to do,
     no batch is large enough: the answer is infinite.
 
-    >>> float(crossover_batch(weights=2e9, state=0.0, operations=2e9, peak=1e15, bandwidth=2e12, efficiency=0.5))
+    >>> batch = crossover_batch(
+    ...     weights=2e9, state=0.0, operations=2e9, peak=1e15, bandwidth=2e12, efficiency=0.5
+    ... )
+    >>> round(float(batch), 9)
     250.0
 
     Source: Pope et al. (2022), Efficiently Scaling Transformer Inference, arXiv:2211.05102.

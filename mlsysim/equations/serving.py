@@ -128,8 +128,8 @@ def erlang_c(offered: Number, servers: Count) -> Number:
     for server in range(1, int(np.max(servers)) + 1):
         busy = offered * blocking
         blocking = np.where(server <= servers, busy / (server + busy), blocking)
-    waiting = servers * blocking / np.maximum(servers - offered * (1 - blocking), servers * blocking)
-    return waiting[()]
+    all_busy = servers * blocking
+    return (all_busy / np.maximum(servers - offered * (1 - blocking), all_busy))[()]
 
 
 def mean_wait(waiting: Number, service: Seconds, offered: Number, servers: Count) -> Seconds:
@@ -237,9 +237,9 @@ def batch_start(batch: Count, fill: Seconds, wait: Seconds, service: Seconds) ->
 
     $$T_{\mathrm{start}} = \max(T_{\mathrm{fill}}, W_q + s\,[B > 1])$$
 
-    A batch fills while the one before it waits $W_q$ and runs $s$. With the $1 - \epsilon/2$ quantile
-    of each wait it bounds the $1 - \epsilon$ quantile of the later one; a batch of one is full at
-    once and waits $W_q$ itself.
+    A batch fills while the one before it waits $W_q$ and runs $s$. With the $1 - \epsilon/2$
+    quantile of each it bounds the $1 - \epsilon$ quantile of the later one; a batch of one is full
+    at once and waits $W_q$ itself.
 
     >>> float(batch_start(batch=2, fill=0.5, wait=0.25, service=1.0))
     1.25

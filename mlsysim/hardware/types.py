@@ -102,7 +102,7 @@ class HardwareNode(Entry):
         >>> Hardware.Cloud.H100.datapath("int4")
         'fp16'
         """
-        if precision not in PRECISIONS:
+        if not isinstance(precision, str) or precision not in PRECISIONS:
             raise UnknownName("precision", precision, PRECISIONS)
         paths = self.compute.datapaths
         for candidate in (precision, *WIDER[precision]):

@@ -146,7 +146,7 @@ class AnswerSheet:
         for name in sorted((*self._units, *self._choices)):
             answer = document["answers"].get(name, {})
             text = " ".join(str(answer[key]) for key in ("value", "unit") if answer.get(key))
-            rows.append(f"| {name} | {_literal_html(text) or '-'} | {_literal_html(faults.get(name, 'can be read'))} |")
+            rows.append(f"| {name.removeprefix('q')} | {_literal_html(text) or '-'} | {_literal_html(faults.get(name, 'can be read'))} |")
         done, every = len(rows) - len(faults), len(rows)
         predictions = len(document["journal"])
         return mo.vstack([
@@ -155,7 +155,7 @@ class AnswerSheet:
                       "them. Whether the answers are right is for the grader to say."),
                 kind="success" if done == every else "neutral",
             ),
-            mo.md("\n".join(["| question | your answer | form |", "|---|---|---|", *rows])),
+            mo.md("\n".join(["| question | your answer | its form |", "|:---|:---|:---|", *rows])),
             mo.download(
                 data=lambda: to_json(document).encode(), filename=FILE, mimetype="application/json",
                 label=f"Download {FILE}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from mlsysim.core.errors import BadArgument
@@ -27,5 +28,8 @@ class Finding(Entry):
                 self.__dict__["value"] = parse(self.value, "value")
             except BadArgument as error:
                 raise self.wrong("value", error.remedy) from None
-        elif isinstance(self.value, bool) or not isinstance(self.value, (int, float, Quantity)):
+        number = getattr(self.value, "magnitude", self.value)
+        if isinstance(number, (int, float)) and not isfinite(number):
+            raise self.wrong("value", f"{number} will not do; give a finite number")
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float, Quantity)):
             raise self.wrong("value", f"{self.value!r} will not do; give a number, or text with a unit")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from mlsysim.core.errors import did_you_mean
 from mlsysim.core.frozen import Frozen
-from mlsysim.core.units import Count, CountOrZero
+from mlsysim.core.units import Count, CountOrZero, Dim
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload, flop
 
 Pair = Count | list[Count]
+Repeat = Annotated[Any, Dim("", whole=True, high=1000)]
 
 
 class Image(Frozen):
@@ -34,8 +35,12 @@ class Layer(Frozen):
     groups: Count = 1
     mid: Count | None = None
     expand: Count = 1
-    repeat: Count = 1
+    repeat: Repeat = 1
     bias: bool = False
+
+
+class LayerFault(Exception):
+    """A layer that cannot follow the ones before it; the message says why."""
 
 
 class Shape(NamedTuple):
@@ -82,8 +87,14 @@ class ConvNetWorkload(Workload):
             for key in BUILDERS[name][1]:
                 if getattr(layer, key) is None:
                     raise self.wrong(f"layers.{name}.{key}", "it is required; add it")
-        if min(piece.outputs for piece in self.pieces) < 1:
-            raise self.wrong("layers", "nothing is left of the image before the last layer")
+            for key in ("kernel", "stride"):
+                value = getattr(layer, key)
+                if isinstance(value, tuple) and len(value) != 2:
+                    raise self.wrong(f"layers.{name}.{key}", "give one number, or two: height and width")
+        try:
+            self.pieces  # noqa: B018 - derives them all, and remembers
+        except LayerFault as fault:
+            raise self.wrong("layers", str(fault)) from None
 
     def _named_layers(self) -> Iterator[tuple[str, Layer]]:
         for layer in self.layers:
@@ -99,6 +110,8 @@ class ConvNetWorkload(Workload):
             for index in range(int(layer.repeat)):
                 # only the first of several equal layers shrinks the image
                 shape = BUILDERS[name][0](builder, shape, layer, 1 if index else layer.stride)
+                if min(shape) < 1:
+                    raise LayerFault(f"nothing is left of the image after layer {name!r}")
         return pieces
 
     def operators(self, step: Step) -> list[Operator]:
@@ -158,6 +171,8 @@ class _Builder:
     def conv(self, shape: Shape, out: float, kernel: Any = 1, stride: Any = 1, padding: Any = "same",
              groups: float = 1, *, bias: bool = False, name: str = "conv") -> Shape:
         k = _pair(kernel)
+        if shape.channels % groups or out % groups:
+            raise LayerFault(f"{groups:g} groups do not divide {shape.channels:g} and {out:g} channels")
         height, width = _window(shape, k, _pair(stride), padding)
         new = Shape(height, width, float(out))
         macs = eq.conv_macs(height * width, prod(k), shape.channels, out, groups)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from mlsysim.core.units import Count
-from mlsysim.equations import algorithm as eq
 from mlsysim.models.parts import Part, attention, convolution, dense, norm, operators
 from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload
 
@@ -37,7 +36,8 @@ class DiffusionWorkload(Workload):
         if not self.channels:
             raise self.wrong("channels", "give at least one width")
         if self.latent % 2 ** (len(self.channels) - 1):
-            raise self.wrong("latent", f"{self.latent} cannot be halved {len(self.channels) - 1} times")
+            times = len(self.channels) - 1
+            raise self.wrong("latent", f"{self.latent} cannot be halved {times} times")
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -46,14 +46,16 @@ class DiffusionWorkload(Workload):
 
     def operators(self, step: Step) -> list[Operator]:
         """Every operator of every pass; training takes one pass, at one noise level."""
-        passes, images = (1, 1.0) if step.training else (self.steps, 2.0 if self.guidance else 1.0)
-        return operators(self.parts, step, repeat=passes, batch=step.batch * images)
+        if step.training:
+            return operators(self.parts, step)
+        images = step.batch * (2.0 if self.guidance else 1.0)
+        return operators(self.parts, step, repeat=self.steps, batch=images)
 
     @cached_property
     def _ones(self) -> dict[bool, Totals]:
         """The totals of one image at one byte a value, made and in training."""
-        return {training: super(DiffusionWorkload, self).totals(Step(1.0, 1.0, FORWARD, 1.0, training))
-                for training in (False, True)}
+        ones = {training: Step(1.0, 1.0, FORWARD, 1.0, training) for training in (False, True)}
+        return {training: Workload.totals(self, step) for training, step in ones.items()}
 
     def totals(self, step: Step) -> Totals:
         """The totals of a batch: linear in those of one image, so they are summed only once."""
@@ -81,7 +83,8 @@ class _UNet:
         self.time = 4 * self.width  # the width of the embedded noise level
         deepest = len(model.channels) - 1
 
-        self.parts += [dense("time", 1.0, self.width, self.time), dense("time", 1.0, self.time, self.time)]
+        for width in (self.width, self.time):
+            self.parts.append(dense("time", 1.0, width, self.time))
         self._convolution("conv in", model.latent_channels, self.width)
         skips = [self.width]
         for level, channels in enumerate(map(float, model.channels)):
@@ -107,7 +110,9 @@ class _UNet:
     def positions(self) -> float:
         return self.size * self.size
 
-    def _convolution(self, name: str, inner: float, out: float, kernel: float = 3.0, stride: float = 1.0) -> None:
+    def _convolution(
+        self, name: str, inner: float, out: float, *, kernel: float = 3.0, stride: float = 1.0,
+    ) -> None:
         self.parts.append(convolution(name, self.positions, kernel, inner, out, stride=stride))
 
     def _block(self, inner: float, out: float, *, attends: bool) -> None:
@@ -125,8 +130,9 @@ class _UNet:
         self.width = out
 
     def _transformer(self, width: float) -> None:
-        """Attention of the image to itself and to the text, then a gated network four times as wide."""
-        rows, text, words = self.positions, float(self.model.text_width), float(self.model.text_tokens)
+        """Attention of the image to itself and to the text, then a gated network."""
+        rows = self.positions
+        text, words = float(self.model.text_width), float(self.model.text_tokens)
         self.parts += [
             norm("norm", rows, width),
             dense("proj in", rows, width, width),

@@ -20,13 +20,16 @@ class Part(NamedTuple):
     outputs: float
 
 
-def operators(parts: Iterable[Part], step: Step, repeat: Any = 1, batch: Any = None) -> list[Operator]:
+def operators(
+    parts: Iterable[Part], step: Step, *, repeat: Any = 1, batch: Any = None,
+) -> list[Operator]:
     """The parts done for a whole batch: weights are read once, all else grows with it."""
     batch = step.batch if batch is None else batch
+    data = batch * step.width
     return [
         Operator(
-            part.name, part.kind, repeat, flop(part.macs) * batch, eq.stored(part.parameters, step.width), 0.0,
-            eq.stored(part.inputs * batch, step.width), eq.stored(part.outputs * batch, step.width),
+            part.name, part.kind, repeat, flop(part.macs) * batch,
+            eq.stored(part.parameters, step.width), 0.0, part.inputs * data, part.outputs * data,
         )
         for part in parts
     ]
@@ -35,16 +38,18 @@ def operators(parts: Iterable[Part], step: Step, repeat: Any = 1, batch: Any = N
 def dense(name: str, rows: float, inner: float, columns: float, *, bias: bool = True) -> Part:
     """A matrix product of `rows` rows, with its bias."""
     macs = eq.matmul_macs(rows, inner, columns)
-    return Part(name, "gemm", macs, inner * columns + columns * bias, rows * inner, rows * columns)
+    learned = inner * columns + columns * bias
+    return Part(name, "gemm", macs, learned, rows * inner, rows * columns)
 
 
 def convolution(
-    name: str, positions: float, kernel: float, in_channels: float, out_channels: float, *, stride: float = 1,
+    name: str, positions: float, kernel: float, inner: float, out: float, *, stride: float = 1,
 ) -> Part:
-    """A square convolution with its bias, counted over its output positions."""
-    macs = eq.conv_macs(positions, kernel * kernel, in_channels, out_channels, 1.0)
-    learned = kernel * kernel * in_channels * out_channels + out_channels
-    return Part(name, "convolution", macs, learned, positions * stride * stride * in_channels, positions * out_channels)
+    """A square convolution of `inner` to `out` channels, with its bias, over output positions."""
+    area = kernel * kernel
+    macs = eq.conv_macs(positions, area, inner, out, 1.0)
+    read = positions * stride * stride * inner
+    return Part(name, "convolution", macs, area * inner * out + out, read, positions * out)
 
 
 def attention(name: str, queries: float, keys: float, width: float) -> Part:
@@ -55,4 +60,5 @@ def attention(name: str, queries: float, keys: float, width: float) -> Part:
 
 def norm(name: str, positions: float, channels: float) -> Part:
     """A normalisation that learns a scale and a shift for each channel."""
-    return Part(name, "elementwise", 0.0, 2 * channels, positions * channels, positions * channels)
+    values = positions * channels
+    return Part(name, "elementwise", 0.0, 2 * channels, values, values)

@@ -1,10 +1,10 @@
-"""Recommendation: tables too large to read, of which a query touches a few rows, and small networks."""
+"""Recommendation: huge tables, of which a query touches a few rows, and small networks."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from mlsysim.core.units import Count, CountOrZero
 from mlsysim.equations import algorithm as eq
@@ -16,8 +16,8 @@ class RecommendationWorkload(Workload):
     """A DLRM: `lookups` rows of each table are summed, meet the dense features, and are scored.
 
     `interaction` is "dot" (every pair of vectors) or "cross" (`cross_layers` layers of low rank
-    `cross_rank`). Lookups fall on the rows of a table at random, so that a large batch finds some of
-    them twice; real queries favour popular rows and touch fewer still.
+    `cross_rank`). Look-ups fall on the rows of a table at random, so that a large batch finds some
+    of them twice; real queries favour popular rows and touch fewer still.
     """
 
     kind: Literal["recommendation"] = "recommendation"
@@ -38,11 +38,14 @@ class RecommendationWorkload(Workload):
             if not getattr(self, name):
                 raise self.wrong(name, "give at least one")
         if len(self.lookups) != len(self.tables):
-            raise self.wrong("lookups", f"give one number for each of the {len(self.tables)} tables")
+            count = len(self.tables)
+            raise self.wrong("lookups", f"give one number for each of the {count} tables")
         if self.bottom[-1] != self.embedding_dim:
-            raise self.wrong("bottom", f"its last layer meets the embeddings; make it {self.embedding_dim} wide")
+            remedy = f"its last layer meets the embeddings; make it {self.embedding_dim} wide"
+            raise self.wrong("bottom", remedy)
         if self.interaction == "cross" and not (self.cross_layers and self.cross_rank):
-            raise self.wrong("cross_layers", "a cross interaction needs cross_layers and cross_rank")
+            remedy = "a cross interaction needs cross_layers and cross_rank"
+            raise self.wrong("cross_layers", remedy)
 
     @property
     def vectors(self) -> int:
@@ -56,11 +59,13 @@ class RecommendationWorkload(Workload):
         bottom = [self.dense_features, *self.bottom]
         if self.interaction == "dot":
             pairs = self.vectors * (self.vectors - 1) / 2
-            meeting = [Part("interaction", "gemm", pairs * self.embedding_dim, 0.0, wide, pairs)]
+            macs = pairs * self.embedding_dim
+            meeting = [Part("interaction", "gemm", macs, 0.0, wide, pairs)]
             seen = pairs + self.embedding_dim
         else:
             rank = float(self.cross_rank or 0)
-            meeting = self.cross_layers * [dense("cross down", 1.0, wide, rank, bias=False), dense("cross up", 1.0, rank, wide)]
+            down = dense("cross down", 1.0, wide, rank, bias=False)
+            meeting = self.cross_layers * [down, dense("cross up", 1.0, rank, wide)]
             seen = wide
         return [
             *(dense("bottom", 1.0, inner, columns) for inner, columns in pairwise(bottom)),
@@ -70,13 +75,16 @@ class RecommendationWorkload(Workload):
 
     def operators(self, step: Step) -> list[Operator]:
         """The look-ups in each table, and the network."""
-        return [self._lookup(rows, sought, step) for rows, sought in zip(self.tables, self.lookups, strict=True)] + \
-            operators(self.network, step)
+        tables = zip(self.tables, self.lookups, strict=True)
+        return [*(self._lookup(*table, step) for table in tables), *operators(self.network, step)]
 
     def _lookup(self, rows: float, sought: float, step: Step) -> Operator:
         touched = eq.distinct_experts(rows, 1.0, sought * step.batch) * self.embedding_dim
-        return Operator("embedding", "gather", 1, 0.0 * step.batch, eq.stored(touched, step.width), 0.0,
-                        0.0, eq.stored(step.batch * self.embedding_dim, step.width))
+        summed = step.batch * self.embedding_dim
+        return Operator(
+            "embedding", "gather", 1, 0.0 * step.batch, eq.stored(touched, step.width), 0.0,
+            0.0, eq.stored(summed, step.width),
+        )
 
     def demand(self, step: Step) -> Demand:
         """As any workload's, but training reads and updates only the rows that a batch touches."""
@@ -84,17 +92,17 @@ class RecommendationWorkload(Workload):
         if not step.training:
             return demand
         touched = self.totals(step).weights
-        learned = touched / step.width
-        adam = eq.adam_state(learned, step.width, FULL_WIDTH)
-        kept = eq.stored(self.parameters, step.width)
+        updated = eq.adam_state(touched / step.width, step.width, FULL_WIDTH)
+        kept = eq.adam_state(self.parameters, step.width, FULL_WIDTH)
         return demand._replace(
-            weights=eq.training_traffic(touched, 0.0, adam),
-            held_weights=kept + touched + eq.adam_state(self.parameters, step.width, FULL_WIDTH),
+            weights=eq.training_traffic(touched, 0.0, updated),
+            held_weights=eq.stored(self.parameters, step.width) + touched + kept,
         )
 
     def counted_parameters(self) -> float:
         """All rows of all tables, and the networks."""
-        return sum(map(float, self.tables)) * self.embedding_dim + sum(part.parameters for part in self.network)
+        rows = sum(map(float, self.tables))
+        return rows * self.embedding_dim + sum(part.parameters for part in self.network)
 
     def counted_macs(self) -> float:
         """Multiply-accumulates of one query."""

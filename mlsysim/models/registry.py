@@ -15,15 +15,19 @@ from mlsysim.models.types import Workload
 from mlsysim.models.vision_transformer import VisionTransformerWorkload
 
 KINDS: dict[str, type[Workload]] = {
-    "transformer": TransformerWorkload, "convnet": ConvNetWorkload, "vision_transformer": VisionTransformerWorkload,
-    "recommendation": RecommendationWorkload, "diffusion": DiffusionWorkload, "statespace": StateSpaceWorkload,
+    "transformer": TransformerWorkload,
+    "convnet": ConvNetWorkload,
+    "vision_transformer": VisionTransformerWorkload,
+    "recommendation": RecommendationWorkload,
+    "diffusion": DiffusionWorkload,
+    "statespace": StateSpaceWorkload,
 }
 
 
 def build(spec: dict[str, Any]) -> Workload:
     """The workload that a specification describes; raises InvalidEntry."""
     kind = spec.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         remedy = f"kind says what the model is; {did_you_mean(kind, sorted(KINDS))}"
         raise InvalidEntry(str(spec.get("name", "model")), "kind", remedy)
     return KINDS[kind](**spec)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mlsysim.core.errors import UnknownName
-from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
+from mlsysim.core.units import PRECISIONS, Q_, Batch, Count, Precision, dim_of
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import DECODE, PREFILL, Operator, Step, Workload, flop
 
@@ -54,38 +53,40 @@ class StateSpaceWorkload(Workload):
         """The state of every sequence, the same at any context."""
         return eq.stored(step.batch * self.state_elements, step.width) + 0.0 * step.seq_len
 
-    def kv_cache(self, seq_len: float, batch_size: float = 1, precision: str = "fp16") -> Quantity:
+    def kv_cache(self, seq_len: Any, batch_size: Any = 1, precision: str = "fp16") -> Any:
         """Bytes of state, which stand where others have a cache: `seq_len` makes no difference."""
-        if precision not in PRECISIONS:
-            raise UnknownName("precision", precision, PRECISIONS)
-        return Q_(self.held_state(Step(batch_size, seq_len, DECODE, PRECISIONS[precision])) / 1e9, "GB")
+        length = dim_of(Count).si(seq_len, "seq_len")
+        batch = dim_of(Batch).si(batch_size, "batch_size")
+        width = PRECISIONS[dim_of(Precision).si(precision, "precision")]
+        return Q_(self.held_state(Step(batch, length, DECODE, width)) / 1e9, "GB")
 
     def operators(self, step: Step) -> list[Operator]:
         """One forward step: embedding, layers, output head."""
         tokens = step.batch * (1.0 if step.phase == DECODE else step.seq_len)
         rows = tokens if step.training else step.batch
         inner, read = self.inner, self.dt_rank + 2 * self.state
+        values = eq.stored(tokens * self.hidden, step.width)
+        norm = eq.stored(self.hidden, step.width)
         return [
-            Operator("embedding", "gather", 1, 0.0 * tokens, eq.stored(tokens * self.hidden, step.width), 0.0,
-                     0.0, eq.stored(tokens * self.hidden, step.width)),
-            self._gemm("in", self.layers, tokens, self.hidden, 2 * inner, step),
+            Operator("embedding", "gather", 1, 0.0 * tokens, values, 0.0, 0.0, values),
+            self._gemm("in", tokens, self.hidden, 2 * inner, step),
             self._convolution(tokens, step),
-            self._gemm("select", self.layers, tokens, inner, read, step),
-            self._gemm("dt", self.layers, tokens, self.dt_rank, inner, step, bias=True),
+            self._gemm("select", tokens, inner, read, step),
+            self._gemm("dt", tokens, self.dt_rank, inner, step, bias=True),
             self._scan(tokens, step),
-            self._gemm("out", self.layers, tokens, inner, self.hidden, step),
-            Operator("norm", "elementwise", self.layers + 1, 0.0, eq.stored(self.hidden, step.width), 0.0,
-                     eq.stored(tokens * self.hidden, step.width), eq.stored(tokens * self.hidden, step.width)),
-            self._gemm("head", 1, rows, self.hidden, self.vocab, step),
+            self._gemm("out", tokens, inner, self.hidden, step),
+            Operator("norm", "elementwise", self.layers + 1, 0.0, norm, 0.0, values, values),
+            self._gemm("head", rows, self.hidden, self.vocab, step, repeat=1),
         ]
 
     def _convolution(self, tokens: Any, step: Step) -> Operator:
         """Each channel over its own last few values; the window is part of the state."""
         macs = eq.conv_macs(tokens, self.conv_kernel, self.inner, self.inner, self.inner)
+        values = eq.stored(tokens * self.inner, step.width)
         return Operator(
-            "conv", "convolution", self.layers, flop(macs), eq.stored((self.conv_kernel + 1) * self.inner, step.width),
-            self._moved(self.conv_kernel, step), eq.stored(tokens * self.inner, step.width),
-            eq.stored(tokens * self.inner, step.width),
+            "conv", "convolution", self.layers, flop(macs),
+            eq.stored((self.conv_kernel + 1) * self.inner, step.width),
+            self._moved(self.conv_kernel, step), values, values,
         )
 
     def _scan(self, tokens: Any, step: Step) -> Operator:
@@ -93,8 +94,9 @@ class StateSpaceWorkload(Workload):
         macs = SCAN_MACS * tokens * self.inner * self.state
         fed = 3 * self.inner + 2 * self.state  # values, gates and steps of every channel; B and C
         return Operator(
-            "scan", "attention", self.layers, flop(macs), eq.stored((self.state + 1) * self.inner, step.width),
-            self._moved(self.state, step), eq.stored(tokens * fed, step.width), eq.stored(tokens * self.inner, step.width),
+            "scan", "attention", self.layers, flop(macs),
+            eq.stored((self.state + 1) * self.inner, step.width), self._moved(self.state, step),
+            eq.stored(tokens * fed, step.width), eq.stored(tokens * self.inner, step.width),
         )
 
     def _moved(self, values: float, step: Step) -> Any:
@@ -105,10 +107,12 @@ class StateSpaceWorkload(Workload):
         return eq.stored(ways * step.batch * self.inner * values, step.width)
 
     def _gemm(
-        self, name: str, repeat: Any, rows: Any, inner: Any, columns: Any, step: Step, *, bias: bool = False,
+        self, name: str, rows: Any, inner: Any, columns: Any, step: Step, *,
+        bias: bool = False, repeat: Any = None,
     ) -> Operator:
         return Operator(
-            name, "gemm", repeat, flop(eq.matmul_macs(rows, inner, columns)),
+            name, "gemm", self.layers if repeat is None else repeat,
+            flop(eq.matmul_macs(rows, inner, columns)),
             eq.stored((inner + bias) * columns, step.width), 0.0,
             eq.stored(rows * inner, step.width), eq.stored(rows * columns, step.width),
         )

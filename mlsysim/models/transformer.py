@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
-from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.errors import BadArgument
 from mlsysim.core.frozen import Frozen
-from mlsysim.core.units import PRECISIONS, Q_, Count, CountOrZero, Quantity
+from mlsysim.core.units import PRECISIONS, Q_, Batch, Count, CountOrZero, Precision, Quantity, dim_of
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import DECODE, FORWARD, PREFILL, Operator, Step, Workload, flop
 
@@ -70,6 +70,8 @@ class TransformerWorkload(Workload):
         super().check()
         if self.heads % (self.kv_heads or self.heads):
             raise self.wrong("kv_heads", f"{self.heads} heads cannot share {self.kv_heads} evenly")
+        if self.moe and self.moe.dense_layers > self.layers:
+            raise self.wrong("moe.dense_layers", f"there are only {self.layers} layers")
         if self.head_dim is None and self.hidden % self.heads:
             raise self.wrong("head_dim", f"hidden {self.hidden} is no multiple of {self.heads} heads; give head_dim")
 
@@ -114,11 +116,11 @@ class TransformerWorkload(Workload):
 
     def kv_cache(self, seq_len: float, batch_size: float = 1, precision: str = "fp16") -> Quantity:
         """Bytes of KV cache for a batch at a context length."""
-        if precision not in PRECISIONS:
-            raise UnknownName("precision", precision, PRECISIONS)
+        width = PRECISIONS[dim_of(Precision).si(precision, "precision")]
         if not self.causal:
             raise BadArgument("model", self.name, "an encoder keeps no KV cache; give a decoder")
-        step = Step(batch_size, seq_len, DECODE, PRECISIONS[precision])
+        batch, length = dim_of(Batch).si(batch_size, "batch_size"), dim_of(Count).si(seq_len, "seq_len")
+        step = Step(batch, length, DECODE, width)
         return Q_(self.held_state(step) / 1e9, "GB")
 
     # ---- the operators -------------------------------------------------------------------------

@@ -141,7 +141,7 @@ class Workload(Entry):
 
     def weights(self, precision: str = "fp16") -> Quantity:
         """Bytes of all parameters at a precision."""
-        if precision not in PRECISIONS:
+        if not isinstance(precision, str) or precision not in PRECISIONS:
             raise UnknownName("precision", precision, PRECISIONS)
         return Q_(algorithm.stored(self.parameters, PRECISIONS[precision]) / 1e9, "GB")
 

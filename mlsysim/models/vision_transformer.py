@@ -12,7 +12,7 @@ from mlsysim.models.types import FORWARD, Operator, Step, flop
 
 
 class VisionTransformerWorkload(TransformerWorkload):
-    """An encoder whose tokens are the `patch` x `patch` squares of an image, and one class token."""
+    """An encoder whose tokens are `patch` x `patch` squares of an image, and one for its class."""
 
     kind: Literal["vision_transformer"] = "vision_transformer"  # type: ignore[assignment]
     image: Count
@@ -46,7 +46,8 @@ class VisionTransformerWorkload(TransformerWorkload):
     ) -> Step:
         """One step on images, whose number of tokens is given by their size."""
         if seq_len is not None:
-            raise BadArgument("seq_len", seq_len, f"{self.name} cuts images into {self.patches} patches; leave it out")
+            remedy = f"{self.name} cuts an image into {self.patches} patches; leave it out"
+            raise BadArgument("seq_len", seq_len, remedy)
         return super().step(batch, float(self.patches + 1), phase, width, training=training)
 
     def operators(self, step: Step) -> list[Operator]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import Annotated, Any
 
@@ -10,7 +11,17 @@ import numpy as np
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
-    PRECISIONS, Q_, Bytes, BytesOrZero, Count, Dim, Fraction, Number, Precision, Rate, Seconds,
+    PRECISIONS,
+    Q_,
+    Bytes,
+    BytesOrZero,
+    Count,
+    Dim,
+    Fraction,
+    Number,
+    Precision,
+    Rate,
+    Seconds,
 )
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -119,7 +130,8 @@ class ContinuousBatchingModel(Solver):
             throughput=running.si("throughput") if fits else 0.0,
             itl=running.si("latency") if fits else None,
             decode_bottleneck=running.bottleneck if fits else "",
-            feasible=fits, reason="" if fits else _no_room(weights, reserve, pages, supply.capacity),
+            feasible=fits,
+            reason="" if fits else _no_room(weights, reserve, pages, supply.capacity),
             memory_left=max(room, 0.0), sequence=pages, weights=weights,
             memory_capacity=supply.capacity, page_size=page_size, max_seq_len=allowed,
             mean_seq_len=mean, precision=precision,
@@ -254,7 +266,8 @@ def _runs(
             batch_size=batches, precision=precision, efficiency=efficiency,
         )
     if decode_tokens is not None:
-        raise BadArgument("decode_tokens", decode_tokens, f"{model.name} does not decode; leave it out")
+        remedy = f"{model.name} does not decode; leave it out"
+        raise BadArgument("decode_tokens", decode_tokens, remedy)
     step = model.step(batches, seq_len, None, PRECISIONS[precision])
     demand, supply = model.demand(step), hardware.supply(precision)
     return profile(demand, supply, step, efficiency, precision, _notes(model, step))
@@ -267,7 +280,7 @@ def _front(
     order = np.lexsort((p99, -capacity))  # most throughput first; what follows must be quicker
     quickest = np.concatenate([[np.inf], np.minimum.accumulate(p99[order])[:-1]])
     kept = order[p99[order] < quickest]
-    return sorted(int(i) for i in kept if i in shown or np.log2(batches[i]).is_integer())
+    return sorted(int(i) for i in kept if i in shown or math.log2(batches[i]).is_integer())
 
 
 def _why_none(runs: Any, capacity: np.ndarray, arrival: float) -> str:

@@ -99,7 +99,7 @@ class DataModel(Solver):
 
 def _rate(rate: Any, profile: Profile | None, step_time: Any, batch_size: Any) -> Any:
     """Rate of samples of one device, however the question says it."""
-    if [rate, profile, step_time].count(None) != 2:
+    if sum(given is not None for given in (rate, profile, step_time)) != 1:
         raise BadArgument(
             "samples_per_second", rate,
             "give one of samples_per_second, profile, or step_time with batch_size",

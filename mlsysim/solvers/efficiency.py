@@ -39,7 +39,7 @@ class Efficiency(Result):
 
 
 class EfficiencyModel(Solver):
-    """Wall 3: how much of the peak does software really reach?
+    """Wall 3: how much of the peak software really reaches.
 
     Either divides a rate that you achieved by the device's peak, or looks up what others have
     measured: by software stack, model, device and precision, as far as they are given. There is

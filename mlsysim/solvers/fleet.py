@@ -1,4 +1,4 @@
-"""Wall 14: one model trained by many devices, under a given plan or the fastest one that fits."""
+"""Wall 14: one model trained by many devices, under a given plan."""
 
 from __future__ import annotations
 
@@ -8,24 +8,46 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from mlsysim.core.errors import BadArgument, MissingValue
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Result, Solver, lazily
 from mlsysim.core.units import (
-    PRECISIONS, Q_, Batch, Bytes, Count, Dim, Fraction, FractionOrZero, Number, Operations, Rate,
-    Seconds, SecondsOrZero,
+    PRECISIONS,
+    Batch,
+    Bytes,
+    Count,
+    Dim,
+    Fraction,
+    FractionOrZero,
+    Number,
+    Operations,
+    Rate,
+    Seconds,
+    SecondsOrZero,
 )
 from mlsysim.equations import algorithm, fleet, node
 from mlsysim.hardware.types import Supply
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
 from mlsysim.models.types import FORWARD, Step, Workload
 from mlsysim.solvers.training import (
-    FULL, MOMENTS, NONE, RECOMPUTE, Cost, Fault, Optimizer, Plan, Recompute, TrainingPrecision,
-    Wires, Work, cost, faults, shortage, unknown_work, wires, work,
+    MOMENTS,
+    RECOMPUTE,
+    Cost,
+    Optimizer,
+    Plan,
+    Recompute,
+    TrainingPrecision,
+    Wires,
+    Work,
+    cost,
+    faults,
+    shortage,
+    unknown_work,
+    wires,
+    work,
 )
 from mlsysim.systems.types import Fleet
 
 ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
-_USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
-_STAGES = (0, 1, 2, 3)
+USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
 
 
 def _talking(p: FleetProfile) -> Any:
@@ -84,7 +106,7 @@ class FleetProfile(Result):
     notes: tuple
 
 
-class _Ask(NamedTuple):
+class Ask(NamedTuple):
     """A training question after the door: everything but the plan."""
 
     model: Workload | None
@@ -102,15 +124,18 @@ class _Ask(NamedTuple):
 
     @property
     def width(self) -> float:
+        """Bytes of one weight, gradient or activation."""
         return PRECISIONS[self.precision]
 
     def work(self, microbatch: Any) -> Work:
+        """What one microbatch of so many sequences asks for."""
         if self.model is None:
             return unknown_work(self.parameters, microbatch * self.seq_len)
         step = Step(microbatch, self.seq_len, FORWARD, self.width, training=True)
         return work(self.model, step)
 
     def cost(self, plan: Plan, microbatch: Any) -> Cost:
+        """What one step costs under a plan."""
         return cost(
             self.work(microbatch), plan, self.wires, self.supply, width=self.width,
             moments=MOMENTS[self.optimizer], efficiency=self.efficiency, overlap=self.overlap,
@@ -149,13 +174,14 @@ class DistributedModel(Solver):
         time: one sequence, or its whole share for models without one. `efficiency` is what a device
         attains by itself; the fleet's law calls it `mfu`, which takes its place when given.
         `overlap` is the part of the gradient exchange that may hide behind arithmetic.
-        `link_latency` (1 us) is a teaching value for one hop inside a node.
+        `link_latency` (1 us) is a teaching value for one hop inside a node. For models without a
+        sequence `tokens` counts samples.
 
         Without a `model`, `optimal_parameters` (as ScalingModel finds them) are trained by data
         parallelism alone: six FLOP a parameter and token, and activations are not counted.
         """
-        _one_each(locals())
-        ask = _ask(
+        one_each(locals())
+        ask = ask_about(
             model, fleet, precision, seq_len, optimal_parameters, efficiency=mfu or efficiency,
             overlap=overlap, link_latency=link_latency, optimizer=optimizer,
             sequence=sequence_parallel, flash=flash_attention,
@@ -170,131 +196,24 @@ class DistributedModel(Solver):
             batch_size / (data * microbatch), zero_stage, RECOMPUTE.index(recompute), interleave,
             sequence_parallel, flash_attention,
         )
-        return _profile(ask, plan, batch_size, microbatch, tokens or optimal_tokens)
-
-
-class PlanSearch(Result):
-    """The fastest plan that fits, how many were considered, and why the others were rejected.
-
-    `best` is its whole FleetProfile; `ranked` lists the plans that fit, fastest first, and
-    `rejected` those that do not, each with its reason.
-    """
-
-    walls = (14,)
-
-    feasible: bool
-    reason: str
-    step_time: Seconds = "s"
-    scaling_efficiency: Number
-    mfu: Number
-    training_time: Seconds = "day"
-    memory_required: Bytes = "GB"
-    tensor_parallel: Count
-    pipeline_parallel: Count
-    data_parallel: Count
-    expert_parallel: Count
-    microbatch: Batch
-    zero_stage: Count
-    recompute: str
-    considered: int
-    fitting: int
-    rejected_because: dict
-
-    @property
-    def best(self) -> FleetProfile | None:
-        """The fastest plan that fits, in full."""
-        return self._values["_best"]
-
-    @property
-    def ranked(self) -> list[dict[str, Any]]:
-        """The plans that fit, fastest first."""
-        return [self._row(i) for i in self._values["_order"].tolist()]
-
-    @property
-    def rejected(self) -> list[dict[str, Any]]:
-        """The plans that do not fit, each with its `reason`."""
-        fits, reasons = self._values["_fits"], self._values["_reasons"]
-        return [{**self._row(i), "reason": reasons(i)} for i in np.flatnonzero(~fits).tolist()]
-
-    def _row(self, i: int) -> dict[str, Any]:
-        return {name: _cell(name, column[i]) for name, column in self._values["_columns"].items()}
-
-
-class ParallelismOptimizer(Solver):
-    """Wall 14, searched: which way of dividing a model over a fleet is fastest and fits.
-
-    Considers every tensor split within a node, every pipeline depth that divides the fleet,
-    microbatches that are powers of two, all ZeRO stages, expert splits, and recomputation.
-
-    Fallacy: "Split the model over as many devices as you can." The split that just fits talks less.
-    """
-
-    walls = (14,)
-
-    def solve(
-        self, model: Workload, fleet: Fleet, *, batch_size: Batch = float(_USUAL_BATCH),
-        seq_len: Count | None = None, precision: TrainingPrecision = "fp16",
-        efficiency: Fraction = 0.5, optimizer: Optimizer = "adam",
-        sequence_parallel: bool = False, flash_attention: bool = True,
-        overlap: FractionOrZero = 0.0, link_latency: SecondsOrZero = 1e-6,
-        tokens: Number | None = None,
-    ) -> PlanSearch:
-        """The fastest feasible plan for a step of `batch_size` sequences in the whole fleet."""
-        _one_each(locals())
-        ask = _ask(
-            model, fleet, precision, seq_len, efficiency=efficiency, overlap=overlap,
-            link_latency=link_latency, optimizer=optimizer, sequence=sequence_parallel,
-            flash=flash_attention,
-        )
-        plan, microbatch = _grid(ask, batch_size)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            costs = ask.cost(plan, microbatch)
-        held = np.broadcast_to(costs.held, microbatch.shape)
-        wrong: list[Fault] = [*faults(model, ask.wires, plan, batch_size, microbatch)]
-        wrong.append(shortage(ask.supply, held))
-        which = np.select([mask for mask, _, _ in wrong], range(1, len(wrong) + 1), 0)
-        fits = which == 0
-        step = np.broadcast_to(costs.step, microbatch.shape)
-        order = np.flatnonzero(fits)
-        order = order[np.lexsort((held[order], step[order]))]
-
-        columns = {
-            "tensor_parallel": plan.tensor, "pipeline_parallel": plan.pipeline,
-            "data_parallel": plan.data, "expert_parallel": plan.expert, "microbatch": microbatch,
-            "zero_stage": plan.zero, "recompute": plan.recompute, "step_time": step,
-            "memory_required": held,
-        }
-        counts = {short: int((which == i).sum()) for i, (_, short, _) in enumerate(wrong, 1)}
-        best, chosen = None, dict.fromkeys([*columns, "mfu", "scaling_efficiency", "training_time"])
-        if order.size:
-            i = int(order[0])
-            row = Plan(*(np.asarray(p)[i].item() if np.ndim(p) else p for p in plan))
-            best = _profile(ask, row, batch_size, microbatch[i].item(), tokens)
-            chosen = {name: best.si(name) if name in best.fields else _cell(name, columns[name][i])
-                      for name in chosen}
-        return PlanSearch(
-            **chosen, feasible=bool(order.size),
-            reason="" if order.size else _none_fits(ask, held, which, wrong),
-            considered=int(which.size), fitting=int(fits.sum()),
-            rejected_because={short: count for short, count in counts.items() if count},
-            _best=best, _order=order, _fits=fits, _columns=columns,
-            _reasons=lambda i: wrong[which[i] - 1][2](i),
-        )
+        return profile_of(ask, plan, batch_size, microbatch, tokens or optimal_tokens)
 
 
 # ---- from arguments to a question --------------------------------------------------------------
 
 
-def _one_each(arguments: dict[str, Any]) -> None:
+def one_each(arguments: dict[str, Any]) -> None:
+    """Refuse columns: a plan is one answer."""
     for name, value in arguments.items():
         if isinstance(value, np.ndarray):
             raise BadArgument(name, value, "give one number, not several")
 
 
-def _ask(
+def ask_about(
     model: Workload | None, fleet_: Fleet, precision: str, seq_len: float | None,
     parameters: float | None = None, *, link_latency: float, **how: Any,
-) -> _Ask:
+) -> Ask:
+    """Gather a question; raises MissingValue when neither a model nor its size is given."""
     if model is not None:
         parameters = float(model.parameters)
         seq_len = model.step(1.0, seq_len, None, PRECISIONS[precision], training=True).seq_len
@@ -302,57 +221,25 @@ def _ask(
         why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
         raise MissingValue("DistributedModel", "model", why)
     assert fleet_.hw is not None  # every fleet is built with one
-    return _Ask(
+    return Ask(
         model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision,
         fleet_.hw.supply(precision), wires(fleet_, link_latency), **how,
     )
 
 
 def _batches(
-    ask: _Ask, batch: float | None, microbatch: float | None, data: float,
+    ask: Ask, batch: float | None, microbatch: float | None, data: float,
 ) -> tuple[float, float]:
     """Sequences a step and a microbatch, as given or by default."""
     if batch is None:
         unit = data * (microbatch or 1.0)
-        batch = unit * math.ceil(_USUAL_BATCH / unit)
+        batch = unit * math.ceil(USUAL_BATCH / unit)
     if microbatch is None:
         microbatch = 1.0 if isinstance(ask.model, TransformerWorkload) else max(batch / data, 1.0)
     return batch, microbatch
 
 
-def _grid(ask: _Ask, batch: float) -> tuple[Plan, np.ndarray]:
-    """Every plan worth a look, as flat arrays."""
-    model, devices = ask.model, ask.wires.total
-    tensors = pipelines = experts = [1.0]
-    recomputes = [NONE]
-    if isinstance(model, TransformerWorkload):
-        tensors, recomputes = _divisors(ask.wires.inside), [NONE, FULL]
-        pipelines = [d for d in _divisors(devices) if d <= model.layers]
-        experts = _divisors(model.moe.experts if model.moe else 1)
-    powers = 2.0 ** np.arange(np.log2(batch) + 1e-9)
-    axes = np.meshgrid(tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij")
-    tensor, pipeline, expert, microbatch, zero, recompute = (axis.ravel() for axis in axes)
-    data = devices / (tensor * pipeline)
-    plan = Plan(tensor, pipeline, data, expert, batch / (data * microbatch), zero, recompute,
-                np.ones_like(tensor), ask.sequence, ask.flash)
-    return plan, microbatch
-
-
-def _divisors(n: int) -> list[float]:
-    return [float(d) for d in range(1, n + 1) if n % d == 0]
-
-
 # ---- from a plan to an answer ------------------------------------------------------------------
-
-
-def _none_fits(ask: _Ask, held: np.ndarray, which: np.ndarray, wrong: list[Fault]) -> str:
-    whole = np.flatnonzero(which == len(wrong))  # plans with no fault but memory
-    if whole.size:
-        least, room = Q_(held[whole].min(), "B"), Q_(ask.supply.capacity, "B")
-        return f"No plan fits: the leanest needs {show(least)} on a device that holds {show(room)}."
-    i = 0
-    return f"No plan fits: {wrong[which[i] - 1][2](i)}"
-
 
 _COSTS = (
     "step_time", "compute_time", "tensor_time", "pipeline_time", "expert_time", "bubble_time",
@@ -362,10 +249,10 @@ _COSTS = (
 _IF_FEASIBLE = ("scaling_efficiency", "mfu", "throughput", "token_throughput", "training_time")
 
 
-def _profile(
-    ask: _Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None,
+def profile_of(
+    ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None,
 ) -> FleetProfile:
-    """The answer for one plan: an impossible one has no times, one too large no efficiency."""
+    """Answer for one plan: an impossible one has no times, one too large no efficiency."""
     useful = algorithm.training_operations(ask.work(batch).forward)
     same = {
         "devices": ask.wires.total, "tensor_parallel": plan.tensor,
@@ -404,7 +291,7 @@ def _profile(
     )
 
 
-def _notes(ask: _Ask) -> tuple[str, ...]:
+def _notes(ask: Ask) -> tuple[str, ...]:
     notes = []
     if ask.model is None:
         notes.append("only the number of parameters is known: activations are not counted")
@@ -413,13 +300,3 @@ def _notes(ask: _Ask) -> tuple[str, ...]:
     if ask.supply.datapath != ask.precision:
         notes.append(f"{ask.precision} runs at the {ask.supply.datapath} datapath")
     return tuple(notes)
-
-
-def _cell(name: str, value: Any) -> Any:
-    if name == "recompute":
-        return RECOMPUTE[int(value)]
-    if name == "step_time":
-        return Q_(value.item(), "s")
-    if name == "memory_required":
-        return Q_(value.item() / 1e9, "GB")
-    return int(value)

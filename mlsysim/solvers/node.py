@@ -24,7 +24,9 @@ def _bottleneck(p: Profile) -> Any:
 
 def _energy(p: Profile) -> Any:
     power = p.si("power")
-    return None if power is None else node.energy(power, p.si("latency"))
+    if power is None or np.all(np.isnan(power)):  # nobody has published it
+        return None
+    return node.energy(power, p.si("latency"))
 
 
 class Profile(Result):
@@ -124,9 +126,9 @@ def profile(
         in_flash = (demand.held_weights <= supply.flash_capacity) & (
             demand.held_state + demand.held_activations <= supply.capacity
         )
-        weights_bandwidth = np.where(feasible, supply.bandwidth, supply.flash_bandwidth)[()]
-        tier = np.where(feasible, "main", np.where(in_flash, "flash", "none"))[()]
-        weights_bandwidth = np.where(weights_bandwidth > 0, weights_bandwidth, supply.bandwidth)[()]
+        has_flash = np.asarray(supply.flash_capacity) > 0
+        tier = np.where(feasible | ~has_flash, "main", np.where(in_flash, "flash", "none"))[()]
+        weights_bandwidth = np.where(feasible | ~has_flash, supply.bandwidth, supply.flash_bandwidth)[()]
         feasible = feasible | in_flash
     moving = demand.state + demand.activations
     compute = node.compute_time(demand.operations, supply.peak, efficiency)

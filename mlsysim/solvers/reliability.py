@@ -8,7 +8,15 @@ import numpy as np
 
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
-    Q_, Count, CountOrZero, Dim, Fraction, Number, Rate, Seconds, SecondsOrZero,
+    Q_,
+    Count,
+    CountOrZero,
+    Dim,
+    Fraction,
+    Number,
+    Rate,
+    Seconds,
+    SecondsOrZero,
 )
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import serving

@@ -9,7 +9,17 @@ import numpy as np
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, lazily
 from mlsysim.core.units import (
-    PRECISIONS, Batch, Bytes, Count, Dim, Energy, Fraction, Intensity, Number, Precision, Rate,
+    PRECISIONS,
+    Batch,
+    Bytes,
+    Count,
+    Dim,
+    Energy,
+    Fraction,
+    Intensity,
+    Number,
+    Precision,
+    Rate,
     Seconds,
 )
 from mlsysim.equations import node

@@ -9,8 +9,19 @@ import numpy as np
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
-    PRECISIONS, Bandwidth, Batch, Bytes, Count, Energy, Fraction, Number, Operations, Phase,
-    Precision, Rate, Seconds,
+    PRECISIONS,
+    Bandwidth,
+    Batch,
+    Bytes,
+    Count,
+    Energy,
+    Fraction,
+    Number,
+    Operations,
+    Phase,
+    Precision,
+    Rate,
+    Seconds,
 )
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -145,8 +156,9 @@ def _layers(model: Workload, step: Step) -> list[tuple[Any, Any, Any, Any]]:
 
 def _roof(injection: Any, compute: Any, memory: Any, overhead: Any) -> Any:
     longest = np.maximum(np.maximum(injection, compute), memory)
-    names = np.where(injection >= longest, "Injection", np.where(compute >= longest, "Compute", "Memory"))
-    return np.where(overhead > longest, "Overhead", names)[()]
+    inside = np.where(compute >= longest, "Compute", "Memory")
+    roof = np.where(injection >= longest, "Injection", inside)
+    return np.where(overhead > longest, "Overhead", roof)[()]
 
 
 def _resident(demand: Demand, supply: Supply) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -214,6 +215,13 @@ def test_an_executor_gives_the_same_answer_in_the_same_order():
     with ThreadPoolExecutor(2) as executor:
         parallel = found(["maximize: area", "minimize: x"], executor=executor)
     assert parallel["front"] == found(["maximize: area", "minimize: x"])["front"]
+
+
+def test_errors_survive_the_way_back_from_another_process():
+    for error in (UnknownName("x", "ab", ["abc"]), MissingValue("Gaudi3", "unit_cost", "give it")):
+        copy = pickle.loads(pickle.dumps(error))
+        assert str(copy) == str(error)
+        assert vars(copy) == vars(error)
 
 
 def test_progress_is_told_of_every_point():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import mlsysim
@@ -109,6 +111,58 @@ def test_an_input_that_a_stage_repeats_in_its_result_is_not_passed_on():
     assert pipe.run(Double__given="3 GB")["Move"].time.m_as("s") == pytest.approx(6)
 
 
+def test_what_a_stage_says_of_its_own_step_is_not_passed_on():
+    """The HBM bandwidth of a node is not the link bandwidth of a topology; nor is its MFU."""
+    pipe = Pipeline([SingleNodeModel(), mlsysim.TopologyModel(), mlsysim.ScalingModel()])
+    assert pipe.edges == []
+
+
+def test_an_input_that_a_stage_works_out_itself_is_passed_on():
+    """ReliabilityModel takes an MTBF or adds it up from the parts; CheckpointModel needs one."""
+    pipe = Pipeline([mlsysim.ReliabilityModel(), mlsysim.CheckpointModel()])
+    assert ("ReliabilityModel", "mtbf", "CheckpointModel") in pipe.edges
+    results = pipe.run(
+        fleet=mlsysim.Systems.Clusters.Research_256, model=Models.Language.GPT2,
+        storage_bandwidth="200 GB/s",
+    )
+    found, used = results["ReliabilityModel"].mtbf, results["CheckpointModel"].mtbf
+    assert used.m_as("hour") == pytest.approx(found.m_as("hour"))
+
+
+def test_one_run_answers_for_all_22_walls():
+    """Inputs for one stage alone are addressed to it: the streaming wall is that of a wafer."""
+    pipe = Pipeline([getattr(mlsysim.solvers, name)() for name in SOLVERS])
+    results = pipe.run(
+        model=Models.Language.Llama3_8B, hardware=Hardware.H100, target_latency="50 ms",
+        EfficiencyModel__model=None, WeightStreamingModel__hardware=Hardware.CS3,
+        arrival_rate_qps=10, service_latency_ms=50, sla_latency_ms=20_000,
+        samples_per_second="1000 1/s", bytes_per_sample="100 kB", storage_bandwidth="10 GB/s",
+        TransformationModel__batch_size=256, workers=64, worker_rate="500 1/s",
+        compute_budget="1e21 FLOP", fleet=mlsysim.Systems.Clusters.Research_256,
+        jobs_per_day=10, job_duration="1 hour", duration_days=30,
+        datacenter=mlsysim.Infra.Grids.Quebec, epsilon=1.0,
+    )
+    assert list(results) == list(SOLVERS)
+    assert {number for result in results.values() for number in result.walls} == set(range(1, 23))
+
+
+def test_the_efficiency_found_first_holds_for_the_stages_after_it():
+    pipe = Pipeline([mlsysim.EfficiencyModel(), SensitivitySolver()])
+    assert ("EfficiencyModel", "efficiency", "SensitivitySolver") in pipe.edges
+
+
+def test_the_listing_of_three_stages_flows_from_the_budget_to_the_fleet():
+    """1e21 FLOP buy sqrt(1e21 / 120) = 2.887e9 parameters, which the fleet then trains."""
+    pipe = Pipeline([
+        mlsysim.ScalingModel(), mlsysim.DistributedModel(), mlsysim.EconomicsModel(),
+    ])
+    results = pipe.run(
+        compute_budget="1e21 FLOP", fleet=mlsysim.Systems.Clusters.Research_256, duration_days=30,
+        datacenter=mlsysim.Infra.Grids.Quebec, mfu=0.45, infrastructure_multiplier=2.5,
+    )
+    assert results["DistributedModel"].parameters == pytest.approx(math.sqrt(1e21 / 120), rel=1e-3)
+
+
 def test_a_convolution_passes_through_stages_that_differ_in_what_they_repeat():
     """SingleNodeModel reports seq_len 1 for an image; no later stage must be fed that."""
     pipe = Pipeline([SingleNodeModel(), SensitivitySolver()])
@@ -211,7 +265,7 @@ def test_a_stage_may_be_anything_that_quacks_and_answer_with_a_mapping():
 
 def test_explain_shows_stages_flow_walls_and_gaps():
     text = Pipeline([Double(), Move()]).explain()
-    assert "walls 1, 2, 30" in text
+    assert "walls 1-2, 30" in text
     assert "twice (from Double)" in text
     assert "Double -> Move: twice" in text
     assert "given, for Double" in text
@@ -230,6 +284,7 @@ def test_one_pipeline_spans_all_22_walls():
     assert pipe.walls == tuple(range(1, 23))
     text = pipe.explain()
     assert all(f" {name} (" in text for name in SOLVERS)
+    assert max(map(len, text.splitlines())) <= 100
     assert {gap.stage for gap in pipe.gaps} <= set(SOLVERS)
 
 

@@ -108,7 +108,7 @@ def test_one_student_can_be_graded_alone_and_the_class_report_stays(hand_in, gra
     assert grade("--student", "nobody")[0] == 2
 
 
-def test_with_a_course_secret_other_numbers_are_drawn(hand_in, grade, tmp_path, checks, variant, right):
+def test_with_a_course_secret_other_numbers_are_drawn(hand_in, grade, tmp_path, variant, right):
     secret = tmp_path / "secret"
     secret.write_bytes(b"a secret of this course\n")
     students = [f"s{n}" for n in range(20)]

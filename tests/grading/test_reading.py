@@ -7,7 +7,16 @@ import os
 
 import pytest
 
-from grading.reading import DEEPEST, MOST_BYTES, UnreadableError, parse, read_bytes, read_sheet, sheet_of, submissions
+from grading.reading import (
+    DEEPEST,
+    MOST_BYTES,
+    UnreadableError,
+    parse,
+    read_bytes,
+    read_sheet,
+    sheet_of,
+    submissions,
+)
 
 
 @pytest.fixture

