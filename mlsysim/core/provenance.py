@@ -54,6 +54,11 @@ class Entry(Frozen):
             path = min(unknown)
             raise self.wrong(f"sources.{path}", f"it names no field; {did_you_mean(path, sorted(self._paths()))}")
 
+    @property
+    def stem(self) -> str:
+        """The name under which a registry holds the entry; its own name when none does."""
+        return self.__dict__.get("_stem", self.name)
+
     def source_of(self, path: str) -> Source | None:
         """The source of the field at `path`: its own, or that of the nearest path above it."""
         while path:

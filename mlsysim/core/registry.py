@@ -46,6 +46,7 @@ class Shelf(Generic[T]):
             if name not in self._files:
                 raise UnknownEntry(self._title, name, self._files)
             self._loaded[name] = load(self._files[name], self._build)
+            self._loaded[name].__dict__["_stem"] = name
         return self._loaded[name]
 
     def from_spec(self, spec: Mapping[str, Any]) -> T:
@@ -97,14 +98,6 @@ class Catalog(Generic[T]):
     def find(self, name: str) -> T:
         """The entry called `name`, on whichever shelf it stands; raises UnknownEntry."""
         return self[name]
-
-    def name_of(self, entry: T) -> str:
-        """The name under which the registry holds `entry`; its own name when it is not held."""
-        for shelf in self._all().values():
-            for stem, held in shelf._loaded.items():
-                if held is entry:
-                    return stem
-        return entry.name
 
     def entries(self) -> Iterator[tuple[str, T]]:
         """Every (name, entry), loading them all."""

@@ -86,8 +86,7 @@ def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
             hints = get_type_hints(function, include_extras=True)
             checks.update({name: _check_for(hints.get(name)) for name in names})
         if len(args) > len(positional):
-            extra = names[len(positional)] if len(names) > len(positional) else "more"
-            raise TypeError(f"{label} takes {len(positional)} arguments by place; name the others, as in {extra}=...")
+            raise TypeError(f"{label} takes at most {len(positional)} arguments by place; name the others")
         for name, value in zip(positional, args):  # noqa: B905 - fewer arguments than names is normal
             if name in kwargs:
                 raise TypeError(f"{label} got two values for argument {name!r}")

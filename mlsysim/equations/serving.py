@@ -124,12 +124,13 @@ def erlang_c(offered: Number, servers: Count) -> Number:
 
     Source: Erlang (1917); Gross & Harris (1998), Fundamentals of Queueing Theory, chapter 2.
     """
-    blocking = 1 + 0 * offered * servers
-    for server in range(1, int(np.max(servers)) + 1):
-        busy = offered * blocking
-        blocking = np.where(server <= servers, busy / (server + busy), blocking)
-    all_busy = servers * blocking
-    return (all_busy / np.maximum(servers - offered * (1 - blocking), all_busy))[()]
+    # 1 + sum over k of c (c-1) ... (c-k) / a^(k+1) is 1 over Erlang-B; summed in logarithms
+    free = np.expand_dims(servers, -1) - np.arange(float(np.max(servers)))
+    logs = np.cumsum(np.log(np.maximum(free, 1) / np.expand_dims(offered, -1)), axis=-1)
+    with np.errstate(over="ignore"):
+        terms = np.where(free > 0, np.exp(logs), 0 * logs)
+        idle = np.maximum(1 - offered / servers, 0 * offered)
+        return (1 / (1 + idle * np.sum(terms, axis=-1)))[()]
 
 
 def mean_wait(waiting: Number, service: Seconds, offered: Number, servers: Count) -> Seconds:

@@ -146,7 +146,8 @@ class AnswerSheet:
         for name in sorted((*self._units, *self._choices)):
             answer = document["answers"].get(name, {})
             text = " ".join(str(answer[key]) for key in ("value", "unit") if answer.get(key))
-            rows.append(f"| {name.removeprefix('q')} | {_literal_html(text) or '-'} | {_literal_html(faults.get(name, 'can be read'))} |")
+            cells = (name.removeprefix("q"), _literal_html(text) or "-", _literal_html(faults.get(name, "can be read")))
+            rows.append(f"| {' | '.join(cells)} |")
         done, every = len(rows) - len(faults), len(rows)
         predictions = len(document["journal"])
         return mo.vstack([

@@ -191,7 +191,7 @@ def _accuracy(
         return None, ""
     if sparsity and PRECISIONS[precision] < PRECISIONS["fp16"]:
         return None, ""  # both at once were not measured
-    key = (Models.name_of(model), pattern if sparsity else precision, float(sparsity))
+    key = (model.stem, pattern if sparsity else precision, float(sparsity))
     if key not in _MEASURED:
         return None, ""
     finding = Literature.Compression[_MEASURED[key]]

@@ -302,7 +302,7 @@ class SustainabilityModel(Solver):
 
 def _embodied(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
     board = _server(fleet)[1]
-    found = _EMBODIED.get(Hardware.name_of(board))
+    found = _EMBODIED.get(board.stem)
     if found is None:
         return None, (f"the embodied carbon of {board.name} is not published",)
     finding = Literature.Carbon[found]

@@ -16,12 +16,8 @@ from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
 from mlsysim.literature.registry import Literature
 from mlsysim.models.types import FULL_WIDTH, Workload
+from mlsysim.solvers.training import MOMENTS, Optimizer
 from mlsysim.systems.types import Fleet
-
-# Full-width moments that each optimizer keeps: Kingma & Ba (2015), arXiv:1412.6980, sections 1-2;
-# Loshchilov & Hutter (2019), arXiv:1711.05101; Chen et al. (2023), Lion, arXiv:2302.06675.
-MOMENTS = {"adam": 2.0, "adamw": 2.0, "lion": 1.0, "momentum": 1.0, "sgd": 0.0}
-Optimizer = Annotated[str, Names(*MOMENTS)]
 
 
 # ---- wall 19 ------------------------------------------------------------------------------------
@@ -100,9 +96,8 @@ class CheckpointModel(Solver):
         Young and Daly for the `mtbf`. Weights are stored at `precision`, optimizer state in fp32.
         """
         parameters, width = model.parameters, PRECISIONS[precision]
-        moments = algorithm.stored(MOMENTS[optimizer], FULL_WIDTH)
         size = algorithm.stored(parameters, width) + memory.optimizer_state(
-            parameters, moments, width, FULL_WIDTH
+            parameters, MOMENTS[optimizer], width, FULL_WIDTH
         )  # gradients are not saved
         if storage_bandwidth is None:
             storage_bandwidth = _storage(fleet)

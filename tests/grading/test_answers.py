@@ -73,7 +73,8 @@ def test_a_draft_survives_a_reload_and_belongs_to_one_learner(book):
     assert book("bob").ask("q1", "?", units=("ms", "s")).value["value"] == ""
 
 
-@pytest.mark.parametrize("junk", ["", "[]", "{", '{"q1": 3}', '{"q1": {"value": {}, "unit": [1], "assumption": {"a": 1}}}'])
+@pytest.mark.parametrize("junk", ["", "[]", "{", '{"q1": 3}',
+                                  '{"q1": {"value": {}, "unit": [1], "assumption": {"a": 1}}}'])
 def test_a_damaged_draft_costs_nothing(book, junk):
     first = book()
     first.document(q2=first.ask("q2", "?", mine=2.0))

@@ -122,7 +122,9 @@ def test_doubling_the_lever_shortens_the_step_and_doubling_another_does_not(chec
     for v in every(checks)[::97]:
         best = checks.questions["q4"].expected(v)
         times = {
-            lever: Engine.solve(v.model, c00.doubled(v.fields["device"], lever), batch_size=v.crowd, seq_len=64).si("latency")
+            lever: Engine.solve(
+                v.model, c00.doubled(v.fields["device"], lever), batch_size=v.crowd, seq_len=c00.SHORT,
+            ).si("latency")
             for lever in c00.LEVERS
         }
         now = c00.crowded(v, v.crowd).si("latency")

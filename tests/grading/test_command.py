@@ -40,7 +40,8 @@ def grade(hand_in, tmp_path, capsys, monkeypatch):
 
 
 def everything(out):
-    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in out.rglob("*") if p.is_file()}
+    files = [path for path in out.rglob("*") if path.is_file()]
+    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_a_class_is_graded_into_a_table_a_report_and_a_page_each(hand_in, grade, variant, right):
@@ -155,8 +156,8 @@ def test_no_cell_can_act_as_a_formula(hand_in, grade, name):
     assert safe_cell("\tx") == "'\tx"
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "\" onmouseover=\"x", "../../../evil", "..", "a/b\\c", "&amp;",
-                                  "CON", "é" * 90, "'"])
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "\" onmouseover=\"x", "../../../evil", "..", "a/b\\c",
+                                  "&amp;", "CON", "é" * 90, "'"])
 def test_ids_stay_inside_the_report_folder_and_are_text_in_html(hand_in, grade, tmp_path, name):
     hand_in(name, {"q1": {"value": name, "unit": name}, name: 1}, file="x.json")
     before = everything(tmp_path).keys()

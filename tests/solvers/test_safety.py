@@ -33,7 +33,7 @@ protect = ResponsibleEngineeringModel().solve
     ("adamw", "bf16", 14),
     ("adam", "fp32", 12),  # no second copy of full-width weights
     ("lion", "bf16", 10),
-    ("momentum", "bf16", 10),
+    ("sgd_momentum", "bf16", 10),
     ("sgd", "bf16", 6),
     ("sgd", "fp32", 4),
     ("adam", "fp8", 13),
