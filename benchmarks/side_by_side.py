@@ -63,7 +63,13 @@ MEASUREMENTS = {
 
 def timed(python: str, script: str) -> float:
     """Seconds that the script printed."""
-    run = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True, cwd=tempfile.gettempdir())
+    run = subprocess.run(
+        [python, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tempfile.gettempdir(),
+    )
     return float(run.stdout.splitlines()[-1])
 
 
@@ -90,7 +96,9 @@ def measure(old: str, rounds: int) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Measure, and print a table or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--old", help=f"a Python that has {PUBLISHED}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
@@ -103,7 +111,9 @@ def main() -> None:
     sys.stdout.write(f"{'':28}{'ours':>12}{'0.3.0':>12}{'ratio':>9}{'budget':>9}\n")
     for title, row in table.items():
         budget = f"{BUDGET[title]:.2f}" if title in BUDGET else ""
-        sys.stdout.write(f"{title:28}{_time(row['ours_s']):>12}{_time(row['published_s']):>12}{row['ratio']:>9.4f}{budget:>9}\n")
+        sys.stdout.write(
+            f"{title:28}{_time(row['ours_s']):>12}{_time(row['published_s']):>12}{row['ratio']:>9.4f}{budget:>9}\n"
+        )
     rate = 1 / table["sweep, per configuration"]["ours_s"]
     sys.stdout.write(f"a sweep runs {rate:,.0f} configurations a second (goal: 1,000,000)\n")
 

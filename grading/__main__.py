@@ -40,7 +40,9 @@ def grade(args: argparse.Namespace) -> int:
     if not paths:
         raise BadRequestError(f"there are no answer sheets (*.json) below {folder}")
     key = secret or PUBLIC_SECRET
-    outcomes = _with_progress(len(paths), lambda tick: grade_files(paths, folder, key, args.jobs, tick))
+    outcomes = _with_progress(
+        len(paths), lambda tick: grade_files(paths, folder, key, args.jobs, tick)
+    )
     if args.student is not None:
         return _grade_one(args.student, outcomes, out, course_secret=secret is not None)
     before = reporting.earlier(out)
@@ -84,7 +86,11 @@ def check(args: argparse.Namespace) -> int:
     v, complete = checks.assignment.draw(code_for(sheet.student, sheet.assignment)), True
     for name, question in checks.questions.items():
         _, verdict = judge(checks, question, v, sheet.answers.get(name))
-        form = verdict.message if verdict.kind in ("blank", "unreadable", "wrong unit", "no unit") else "can be read"
+        form = (
+            verdict.message
+            if verdict.kind in ("blank", "unreadable", "wrong unit", "no unit")
+            else "can be read"
+        )
         complete = complete and form == "can be read"
         say(f"  {name:<6} {form}")
     return 0 if complete else BAD
@@ -94,7 +100,9 @@ def codes(args: argparse.Namespace) -> int:
     """One code a student, to hand out: it draws the student's numbers in the notebook."""
     secret = _secret(args)
     if secret is None:
-        raise BadRequestError("give --secret-file or $GRADING_SECRET: without a course secret no codes are needed")
+        raise BadRequestError(
+            "give --secret-file or $GRADING_SECRET: without a course secret no codes are needed"
+        )
     name = assignment(args.assignment).name
     text = Path(args.students).read_text(encoding="utf-8") if args.students else sys.stdin.read()
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -139,11 +147,13 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _with_progress(total: int, work: Callable[[Callable[[int], None]], list[Outcome]]) -> list[Outcome]:
+def _with_progress(
+    total: int, work: Callable[[Callable[[int], None]], list[Outcome]]
+) -> list[Outcome]:
     if not sys.stderr.isatty():
         return work(lambda _: None)
-    from rich.console import Console  # noqa: PLC0415 - only a person at a terminal needs it
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Grading", total=total)
@@ -152,7 +162,9 @@ def _with_progress(total: int, work: Callable[[Callable[[int], None]], list[Outc
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m grading", description="Judge answers against the solvers.")
+    top = argparse.ArgumentParser(
+        prog="python -m grading", description="Judge answers against the solvers."
+    )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def command(run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -162,16 +174,26 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command(grade)
     sub.add_argument("folder", metavar="FOLDER")
-    sub.add_argument("--out", required=True, metavar="OUT", help="folder for grades.csv, report.* and students/")
+    sub.add_argument(
+        "--out", required=True, metavar="OUT", help="folder for grades.csv, report.* and students/"
+    )
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to grade with (1)")
     sub.add_argument("--student", metavar="ID", help="grade this student only")
-    sub.add_argument("--secret-file", metavar="FILE", help="the course's secret (or $GRADING_SECRET)")
+    sub.add_argument(
+        "--secret-file", metavar="FILE", help="the course's secret (or $GRADING_SECRET)"
+    )
     command(check).add_argument("file", metavar="FILE")
     sub = command(codes)
     sub.add_argument("assignment", metavar="ASSIGNMENT")
-    sub.add_argument("students", nargs="?", metavar="STUDENTS", help="file with one id a line (standard input)")
-    sub.add_argument("--secret-file", metavar="FILE", help="the course's secret (or $GRADING_SECRET)")
-    command(derive).add_argument("--check", action="store_true", help="write nothing; exit 1 when one is stale")
+    sub.add_argument(
+        "students", nargs="?", metavar="STUDENTS", help="file with one id a line (standard input)"
+    )
+    sub.add_argument(
+        "--secret-file", metavar="FILE", help="the course's secret (or $GRADING_SECRET)"
+    )
+    command(derive).add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when one is stale"
+    )
     return top
 
 

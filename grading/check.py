@@ -83,15 +83,33 @@ def _into(units: Any, unit: str) -> float:
 
 
 def check(
-    name: str, *, points: float = 1, unit: str = "", within: float = 0.02, slack: float = 0.0,
-    choices: tuple[str, ...] = (), misconceptions: Mapping[str, Truth] | None = None,
-    accept: Mapping[str, Truth] | None = None, follows: str = "", follow: Follow | None = None,
+    name: str,
+    *,
+    points: float = 1,
+    unit: str = "",
+    within: float = 0.02,
+    slack: float = 0.0,
+    choices: tuple[str, ...] = (),
+    misconceptions: Mapping[str, Truth] | None = None,
+    accept: Mapping[str, Truth] | None = None,
+    follows: str = "",
+    follow: Follow | None = None,
 ) -> Callable[[Truth], Question]:
     """Turn a function that solves a variant into a graded question."""
 
     def wrap(truth: Truth) -> Question:
         return Question(
-            name, truth, points, unit, within, slack, choices, misconceptions or {}, accept or {}, follows, follow,
+            name,
+            truth,
+            points,
+            unit,
+            within,
+            slack,
+            choices,
+            misconceptions or {},
+            accept or {},
+            follows,
+            follow,
         )
 
     return wrap
@@ -111,7 +129,9 @@ class Checks:
     @property
     def points(self) -> float:
         """The most that a sheet can score."""
-        return sum(q.points for q in self.questions.values()) + self.prediction_points * len(self.predictions)
+        return sum(q.points for q in self.questions.values()) + self.prediction_points * len(
+            self.predictions
+        )
 
     def solved(self, what: Truth, question: Question, v: Variant) -> Any:
         """`what` for a variant, in the question's unit; each is worked out once."""
@@ -132,13 +152,18 @@ class Checks:
 
 def gather(module: ModuleType) -> Checks:
     """The checks that a module declares."""
-    questions = {value.name: value for value in vars(module).values() if isinstance(value, Question)}
+    questions = {
+        value.name: value for value in vars(module).values() if isinstance(value, Question)
+    }
     for question in questions.values():
         if question.follows and question.follows not in questions:
             raise UnknownName("follows", question.follows, questions)
     return Checks(
-        assignment(module.ASSIGNMENT), questions, tuple(getattr(module, "PREDICTIONS", ())),
-        getattr(module, "PREDICTION_POINTS", 0.5), getattr(module, "PREDICTION_TRUTHS", {}),
+        assignment(module.ASSIGNMENT),
+        questions,
+        tuple(getattr(module, "PREDICTIONS", ())),
+        getattr(module, "PREDICTION_POINTS", 0.5),
+        getattr(module, "PREDICTION_TRUTHS", {}),
     )
 
 

@@ -34,10 +34,14 @@ def stale(solutions: Path = SOLUTIONS, exercises: Path = EXERCISES) -> list[str]
     for solution in sorted(solutions.glob("*.py")):
         exercise, text = exercises / solution.name, solution.read_text(encoding="utf-8")
         if not any(map(MARK.fullmatch, text.splitlines())):
-            faults.append(f"solutions/{solution.name} has no `# answer:` mark: its exercise would hold the answers")
+            faults.append(
+                f"solutions/{solution.name} has no `# answer:` mark: its exercise would hold the answers"
+            )
         if not exercise.exists() or exercise.read_text(encoding="utf-8") != derive(text):
-            faults.append(f"exercises/{solution.name} is not what solutions/{solution.name} gives: "
-                          "run `python -m grading derive`")
+            faults.append(
+                f"exercises/{solution.name} is not what solutions/{solution.name} gives: "
+                "run `python -m grading derive`"
+            )
     for stray in sorted(exercises.glob("*.py")):
         if not (solutions / stray.name).exists():
             faults.append(f"exercises/{stray.name} has no solution: write one, or remove it")

@@ -61,7 +61,10 @@ def grade_sheet(sheet: Sheet, secret: bytes = PUBLIC_SECRET, file: str = "") -> 
     checks = load(sheet.assignment)
     v = checks.assignment.draw(code_for(sheet.student, sheet.assignment, secret))
     return Graded(
-        file=file, student=printable(sheet.student), id=clean_id(sheet.student), assignment=sheet.assignment,
+        file=file,
+        student=printable(sheet.student),
+        id=clean_id(sheet.student),
+        assignment=sheet.assignment,
         verdicts=tuple(judge_all(checks, v, sheet.answers)),
         predictions=judge_journal(checks, sheet.journal),
         flags=tuple(_flags(sheet, v.fields, checks.questions, checks.assignment.version)),
@@ -78,25 +81,32 @@ def grade_file(path: Path, secret: bytes = PUBLIC_SECRET, name: str = "") -> Out
     except MLSysError as error:
         return Refused(name, printable(f"it could not be graded: {error}"))
     except Exception as error:  # the class must not wait for one sheet
-        return Refused(name, printable(f"it could not be graded ({type(error).__name__}); please report this"))
+        return Refused(
+            name, printable(f"it could not be graded ({type(error).__name__}); please report this")
+        )
 
 
 def grade_files(
-    paths: Iterable[Path], folder: Path, secret: bytes = PUBLIC_SECRET, jobs: int = 1,
+    paths: Iterable[Path],
+    folder: Path,
+    secret: bytes = PUBLIC_SECRET,
+    jobs: int = 1,
     tick: Callable[[int], None] = lambda _: None,
 ) -> list[Outcome]:
     """Grade many files, in order; `tick` hears how many more are done."""
     paths = list(paths)
-    chunks = [paths[i:i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
+    chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
     outcomes: list[Outcome] = []
-    for graded in _mapped(partial(_grade_chunk, folder=folder.resolve(), secret=secret), chunks, jobs):
+    for graded in _mapped(
+        partial(_grade_chunk, folder=folder.resolve(), secret=secret), chunks, jobs
+    ):
         outcomes += graded
         tick(len(graded))
     return _mark_twins(outcomes)
 
 
 def _mapped(
-    work: Callable[[list[Path]], list[Outcome]], chunks: list[list[Path]], jobs: int,
+    work: Callable[[list[Path]], list[Outcome]], chunks: list[list[Path]], jobs: int
 ) -> Iterator[list[Outcome]]:
     if jobs == 1 or len(chunks) == 1:
         yield from map(work, chunks)
@@ -114,12 +124,15 @@ def _mark_twins(outcomes: list[Outcome]) -> list[Outcome]:
     times = Counter((o.assignment, o.id) for o in outcomes if isinstance(o, Graded))
     return [
         replace(o, flags=(*o.flags, f"{times[o.assignment, o.id]} files name this student"))
-        if isinstance(o, Graded) and times[o.assignment, o.id] > 1 else o
+        if isinstance(o, Graded) and times[o.assignment, o.id] > 1
+        else o
         for o in outcomes
     ]
 
 
-def _flags(sheet: Sheet, drawn: dict[str, object], questions: Iterable[str], version: int) -> Iterator[str]:
+def _flags(
+    sheet: Sheet, drawn: dict[str, object], questions: Iterable[str], version: int
+) -> Iterator[str]:
     if sheet.version != version:
         yield f"made for version {sheet.version} of the assignment; this is version {version}"
     if sheet.variant != drawn:

@@ -52,8 +52,11 @@ def judge_journal(checks: Checks, records: list[Any]) -> Predictions:
     committed = tuple(name for name in checks.predictions if name in by_question)
     guesses = [_guess(checks, by_question[name]) for name in committed]
     return Predictions(
-        committed, round(checks.prediction_points * len(committed), 3),
-        checks.prediction_points * len(checks.predictions), fault, tuple(g for g in guesses if g is not None),
+        committed,
+        round(checks.prediction_points * len(committed), 3),
+        checks.prediction_points * len(checks.predictions),
+        fault,
+        tuple(g for g in guesses if g is not None),
     )
 
 
@@ -78,12 +81,18 @@ def link(record: dict[str, Any]) -> str:
 def _fault(record: Any, previous: str, before: list[dict[str, Any]]) -> str:
     if not isinstance(record, dict) or set(record) != set(FIELDS):
         return f"does not have the fields {', '.join(FIELDS)}"
-    if not isinstance(record["question"], str) or not isinstance(record["value"], (int, float, str)):
+    if not isinstance(record["question"], str) or not isinstance(
+        record["value"], (int, float, str)
+    ):
         return "holds no prediction"
     if isinstance(record["value"], bool) or record["value"] == "":
         return "holds no prediction"
     order = record["order"]
-    if isinstance(order, bool) or not isinstance(order, int) or order <= (before[-1]["order"] if before else 0):
+    if (
+        isinstance(order, bool)
+        or not isinstance(order, int)
+        or order <= (before[-1]["order"] if before else 0)
+    ):
         return "is out of order"
     if record["previous"] != previous:
         return "does not follow from the one before it"
@@ -95,7 +104,11 @@ def _guess(checks: Checks, record: dict[str, Any]) -> Guess | None:
     if truth is None:
         return None
     sure = record["confidence"]
-    sure = float(sure) if isinstance(sure, (int, float)) and not isinstance(sure, bool) and 0 <= sure <= 1 else None
+    sure = (
+        float(sure)
+        if isinstance(sure, (int, float)) and not isinstance(sure, bool) and 0 <= sure <= 1
+        else None
+    )
     if isinstance(truth, str):
         return Guess(record["question"], None, record["value"] == truth, sure)
     into: float | None = 1.0  # beside a plain number a unit is only a word, as in "12 requests"
@@ -118,10 +131,16 @@ def calibration(guesses: list[Guess]) -> dict[str, Any]:
     levels = []
     for sure in sorted({g.confidence for g in guesses if g.confidence is not None}):
         of_level = [g for g in guesses if g.confidence == sure]
-        levels.append({"stated": sure, "predictions": len(of_level),
-                       "hit_rate": round(sum(g.hit for g in of_level) / len(of_level), 3)})
+        levels.append(
+            {
+                "stated": sure,
+                "predictions": len(of_level),
+                "hit_rate": round(sum(g.hit for g in of_level) / len(of_level), 3),
+            }
+        )
     logs = [math.log10(g.off_by) for g in guesses if g.off_by is not None]
     return {
-        "predictions": len(guesses), "levels": levels,
+        "predictions": len(guesses),
+        "levels": levels,
         "typical_factor": round(10 ** (sum(logs) / len(logs)), 3) if logs else None,
     }

@@ -20,8 +20,16 @@ from mlsysim.core.units import Q_
 # credit for an answer that is not right, as a part of the question's points: teaching values
 HALF, QUARTER, NONE = 0.5, 0.25, 0.0
 CREDIT = {
-    "right": 1.0, "assumption": 1.0, "followed": 1.0, "slip": HALF, "no unit": HALF, "misconception": QUARTER,
-    "wrong unit": NONE, "wrong": NONE, "unreadable": NONE, "blank": NONE,
+    "right": 1.0,
+    "assumption": 1.0,
+    "followed": 1.0,
+    "slip": HALF,
+    "no unit": HALF,
+    "misconception": QUARTER,
+    "wrong unit": NONE,
+    "wrong": NONE,
+    "unreadable": NONE,
+    "blank": NONE,
 }
 _BITS = "took bits for bytes, or bytes for bits"
 _BINARY = "took 1024 for 1000, or 1000 for 1024 (GiB are not GB)"
@@ -61,13 +69,15 @@ def judge_all(checks: Checks, v: Variant, answers: Mapping[str, Any]) -> list[Ve
 
 
 def judge(
-    checks: Checks, question: Question, v: Variant, answer: Any, own_before: Any = None,
+    checks: Checks, question: Question, v: Variant, answer: Any, own_before: Any = None
 ) -> tuple[Any, Verdict]:
     """The learner's value (None when it cannot be read) and the verdict on it.
 
     `own_before` is what the learner answered to the part that this one follows, in that part's unit.
     """
-    value, unit = (answer.get("value"), answer.get("unit")) if isinstance(answer, Mapping) else (answer, None)
+    value, unit = (
+        (answer.get("value"), answer.get("unit")) if isinstance(answer, Mapping) else (answer, None)
+    )
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, _verdict(question, "blank", message="No answer was given.")
     if question.choices:
@@ -85,11 +95,15 @@ def judge(
 def _as_given(answer: Any) -> str:
     if not isinstance(answer, Mapping):
         return ""
-    text = " ".join(str(answer[key])[:_SHOWN] for key in ("value", "unit") if answer.get(key) is not None)
+    text = " ".join(
+        str(answer[key])[:_SHOWN] for key in ("value", "unit") if answer.get(key) is not None
+    )
     return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
-def _judge_choice(checks: Checks, question: Question, v: Variant, value: Any, own: Any) -> tuple[Any, Verdict]:
+def _judge_choice(
+    checks: Checks, question: Question, v: Variant, value: Any, own: Any
+) -> tuple[Any, Verdict]:
     if not isinstance(value, str) or value not in question.choices:
         message = f"This is none of the choices: {', '.join(question.choices)}."
         return None, _verdict(question, "unreadable", message=message)
@@ -103,37 +117,63 @@ def _judge_choice(checks: Checks, question: Question, v: Variant, value: Any, ow
     return value, _verdict(question, "wrong", message=f"Not so. {question.hint}")
 
 
-def _judge_number(checks: Checks, question: Question, v: Variant, given: float, own: Any) -> Verdict:
+def _judge_number(
+    checks: Checks, question: Question, v: Variant, given: float, own: Any
+) -> Verdict:
     truth = checks.solved(question.truth, question, v)
     if question.close(given, truth):
         return _verdict(question, "right", message="Right.")
     for name, assumed in question.accept.items():
         other = checks.solved(assumed, question, v)
         if other is not None and question.close(given, other):
-            return _verdict(question, "assumption", name, f"Right, if you {name}: that is accepted here.")
+            return _verdict(
+                question, "assumption", name, f"Right, if you {name}: that is accepted here."
+            )
     if own is not None and question.follow is not None:
         before = checks.questions[question.follows]
-        followed = question.plain(question.follow(v, own if before.choices else Q_(own, before.unit)))
+        followed = question.plain(
+            question.follow(v, own if before.choices else Q_(own, before.unit))
+        )
         if followed is not None and followed > 0 and question.close(given, followed):
             return _followed(question)
-    for name, _, advice in _misconceptions(checks, question, v, lambda wrong: question.close(given, wrong)):
+    for name, _, advice in _misconceptions(
+        checks, question, v, lambda wrong: question.close(given, wrong)
+    ):
         return _verdict(question, "misconception", name, f"It looks as if you {name}. {advice}")
     if slip := _slip(question, given, truth):
-        return _verdict(question, "slip", slip, f"The approach is right, but it looks as if you {slip}.")
+        return _verdict(
+            question, "slip", slip, f"The approach is right, but it looks as if you {slip}."
+        )
     return _verdict(question, "wrong", message=f"Not so. {question.hint}")
 
 
-def _wrong_unit(checks: Checks, question: Question, v: Variant, number: float, unit: str) -> Verdict:
-    wanted = f"a quantity such as one in {question.unit}" if question.unit else "a plain number without a unit"
+def _wrong_unit(
+    checks: Checks, question: Question, v: Variant, number: float, unit: str
+) -> Verdict:
+    wanted = (
+        f"a quantity such as one in {question.unit}"
+        if question.unit
+        else "a plain number without a unit"
+    )
     if unit:
-        return _verdict(question, "wrong unit", "gave the wrong kind of unit",
-                        f"{unit} is the wrong kind of unit here: the question asks for {wanted}.")
+        return _verdict(
+            question,
+            "wrong unit",
+            "gave the wrong kind of unit",
+            f"{unit} is the wrong kind of unit here: the question asks for {wanted}.",
+        )
     if question.close(number, checks.solved(question.truth, question, v)):
-        return _verdict(question, "no unit", "left out the unit", f"The unit is missing: it asks for {wanted}.")
-    return _verdict(question, "wrong unit", "left out the unit", f"The unit is missing: it asks for {wanted}.")
+        return _verdict(
+            question, "no unit", "left out the unit", f"The unit is missing: it asks for {wanted}."
+        )
+    return _verdict(
+        question, "wrong unit", "left out the unit", f"The unit is missing: it asks for {wanted}."
+    )
 
 
-def _misconceptions(checks: Checks, question: Question, v: Variant, fits: Any) -> Iterator[tuple[str, Any, str]]:
+def _misconceptions(
+    checks: Checks, question: Question, v: Variant, fits: Any
+) -> Iterator[tuple[str, Any, str]]:
     truth = checks.solved(question.truth, question, v)
     for name, wrong in question.misconceptions.items():
         value = checks.solved(wrong, question, v)
@@ -165,4 +205,11 @@ def _followed(question: Question) -> Verdict:
 
 
 def _verdict(question: Question, kind: str, name: str = "", message: str = "") -> Verdict:
-    return Verdict(question.name, kind, round(question.points * CREDIT[kind], 3), question.points, name, message)
+    return Verdict(
+        question.name,
+        kind,
+        round(question.points * CREDIT[kind], 3),
+        question.points,
+        name,
+        message,
+    )

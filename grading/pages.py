@@ -54,9 +54,14 @@ def table(head: list[str], rows: list[list[str]], numeric: tuple[int, ...] = ())
     def line(cells: list[str], tag: str) -> str:
         scope = ' scope="col"' if tag == "th" else ""
         kinds = [' class="n"' if i in numeric else "" for i in range(len(cells))]
-        return "<tr>" + "".join(
-            f"<{tag}{scope}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True)
-        ) + "</tr>"
+        return (
+            "<tr>"
+            + "".join(
+                f"<{tag}{scope}{kind}>{cell}</{tag}>"
+                for kind, cell in zip(kinds, cells, strict=True)
+            )
+            + "</tr>"
+        )
 
     body = "\n".join(line(row, "td") for row in rows)
     return f'<div class="wide"><table><thead>{line(head, "th")}</thead>\n<tbody>{body}</tbody></table></div>'
@@ -73,16 +78,34 @@ def bar(part: float) -> str:
 
 def student(row: dict[str, Any], report: dict[str, Any]) -> str:
     """One student's feedback: each question's verdict in words, never the answer, and nobody else's data."""
-    titles = {name: q["title"] for name, q in report["assignments"][row["assignment"]]["questions"].items()}
+    titles = {
+        name: q["title"]
+        for name, q in report["assignments"][row["assignment"]]["questions"].items()
+    }
     cards = [
-        _card(f"{name} · {titles[name]}", answer["points"], answer["out_of"], answer["message"], answer["given"])
+        _card(
+            f"{name} · {titles[name]}",
+            answer["points"],
+            answer["out_of"],
+            answer["message"],
+            answer["given"],
+        )
         for name, answer in row["answers"].items()
     ]
     made, fault = row["predictions"], row["predictions"]["fault"]
     if made["out_of"]:
         listed = ", ".join(made["committed"]) or "none"
-        note = f"Committed before the reveal: {listed}. Being right is not asked, having committed is."
-        cards.append(_card("Predictions", made["points"], made["out_of"], f"{note} {fault.capitalize()}".strip()))
+        note = (
+            f"Committed before the reveal: {listed}. Being right is not asked, having committed is."
+        )
+        cards.append(
+            _card(
+                "Predictions",
+                made["points"],
+                made["out_of"],
+                f"{note} {fault.capitalize()}".strip(),
+            )
+        )
     body = (
         f'<p class="muted">{esc(row["assignment"])}</p><h1>{esc(row["student"])}</h1>'
         f'<p class="score">{row["score"]:g} <small>of {row["out_of"]:g} points</small></p>{"".join(cards)}'
@@ -115,19 +138,29 @@ def overview(report: dict[str, Any]) -> str:
 def _assignment(name: str, summary: dict[str, Any]) -> str:
     count, most = summary["students"], max(summary["distribution"])
     spread = [
-        [f"{10 * i}-{10 * i + 10} %", bar(n / most), str(n)] for i, n in enumerate(summary["distribution"])
+        [f"{10 * i}-{10 * i + 10} %", bar(n / most), str(n)]
+        for i, n in enumerate(summary["distribution"])
     ]
     questions = [
-        [esc(q), esc(held["title"]), bar(held["success"]), f"{held['success']:.0%}",
-         str(held["kinds"].get("blank", 0))]
+        [
+            esc(q),
+            esc(held["title"]),
+            bar(held["success"]),
+            f"{held['success']:.0%}",
+            str(held["kinds"].get("blank", 0)),
+        ]
         for q, held in summary["questions"].items()
     ]
     parts = [
         f"<h2>{esc(name)}</h2><p>{count} graded; on average {summary['mean']:.0%} of {summary['out_of']:g} points.</p>",
-        "<h2>Distribution</h2>", table(["Score", "Students", ""], spread, numeric=(2,)),
-        "<h2>Questions</h2>", table(["", "Question", "Success", "", "Blank"], questions, numeric=(3, 4)),
-        "<h2>What went wrong, by question</h2>", _heat(summary),
-        "<h2>Predictions</h2>", _calibration(summary),
+        "<h2>Distribution</h2>",
+        table(["Score", "Students", ""], spread, numeric=(2,)),
+        "<h2>Questions</h2>",
+        table(["", "Question", "Success", "", "Blank"], questions, numeric=(3, 4)),
+        "<h2>What went wrong, by question</h2>",
+        _heat(summary),
+        "<h2>Predictions</h2>",
+        _calibration(summary),
     ]
     return "\n".join(parts)
 
@@ -139,7 +172,9 @@ def _heat(summary: dict[str, Any]) -> str:
         for label, times in sorted(held["named"].items(), key=lambda pair: (-pair[1], pair[0])):
             share = times / count
             shade = f"background:rgba(179,32,58,{0.08 + 0.62 * share:.2f});padding-left:.5rem"
-            rows.append([esc(name), f'<div style="{shade}">{esc(label)}</div>', bar(share), str(times)])
+            rows.append(
+                [esc(name), f'<div style="{shade}">{esc(label)}</div>', bar(share), str(times)]
+            )
     if not rows:
         return "<p>No misconception, slip or assumption was recognised.</p>"
     return table(["", "Learners ...", "Share", ""], rows, numeric=(3,))
@@ -148,12 +183,20 @@ def _heat(summary: dict[str, Any]) -> str:
 def _calibration(summary: dict[str, Any]) -> str:
     committed, count = summary["committed"], summary["students"]
     rows = [[esc(name), bar(n / count), str(n)] for name, n in committed.items()]
-    parts = [table(["Prediction", "Committed", ""], rows, numeric=(2,))] if rows else ["<p>This one has none.</p>"]
+    parts = (
+        [table(["Prediction", "Committed", ""], rows, numeric=(2,))]
+        if rows
+        else ["<p>This one has none.</p>"]
+    )
     held = summary["calibration"]
     if held["levels"]:
         rows = [
-            [f"{level['stated']:.0%} sure", bar(level["hit_rate"]), f"{level['hit_rate']:.0%}",
-             str(level["predictions"])]
+            [
+                f"{level['stated']:.0%} sure",
+                bar(level["hit_rate"]),
+                f"{level['hit_rate']:.0%}",
+                str(level["predictions"]),
+            ]
             for level in held["levels"]
         ]
         head = ["Said to be", "Within a factor of 2, or the right choice", "", "Predictions"]
@@ -165,8 +208,11 @@ def _calibration(summary: dict[str, Any]) -> str:
 
 def _students(rows: list[dict[str, Any]]) -> str:
     cells = [
-        [f'<a href="{esc(row["page"])}">{esc(row["student"])}</a>', f"{row['score']:g}",
-         esc("; ".join([*row["flags"], *filter(None, [row["predictions"]["fault"]])]))]
+        [
+            f'<a href="{esc(row["page"])}">{esc(row["student"])}</a>',
+            f"{row['score']:g}",
+            esc("; ".join([*row["flags"], *filter(None, [row["predictions"]["fault"]])])),
+        ]
         for row in rows
     ]
     return f"<h2>Students</h2>{table(['Student', 'Score', 'Remarks'], cells, numeric=(1,))}"
@@ -174,4 +220,3 @@ def _students(rows: list[dict[str, Any]]) -> str:
 
 def _stamp(report: dict[str, Any]) -> str:
     return f"Judged by mlsysim {report['mlsysim']}, registry {report['registry']}, {report['variants']} variants."
-

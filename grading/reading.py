@@ -144,7 +144,7 @@ def _constant(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant,
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
 )
 
 
@@ -167,13 +167,28 @@ def sheet_of(data: Any) -> Sheet:
         raise UnreadableError("assignment_version should be a whole number")
     unknown = sorted(set(data) - _KEYS)
     return Sheet(
-        name, version, data["student"], answers, journal, _dict(data, "variant", _MOST_ANSWERS),
-        _short(data.get("mlsysim")), _short(data.get("registry")), tuple(_short(key) for key in unknown[:10]),
+        name,
+        version,
+        data["student"],
+        answers,
+        journal,
+        _dict(data, "variant", _MOST_ANSWERS),
+        _short(data.get("mlsysim")),
+        _short(data.get("registry")),
+        tuple(_short(key) for key in unknown[:10]),
     )
 
 
 _KEYS = {
-    "schema", "assignment", "assignment_version", "mlsysim", "registry", "student", "variant", "answers", "journal",
+    "schema",
+    "assignment",
+    "assignment_version",
+    "mlsysim",
+    "registry",
+    "student",
+    "variant",
+    "answers",
+    "journal",
     "notebook",
 }
 

@@ -46,25 +46,42 @@ def report_of(outcomes: Sequence[Outcome], *, course_secret: bool) -> dict[str, 
         "mlsysim": mlsysim.__version__,
         "registry": registry_hash(),
         "variants": "course secret" if course_secret else "public",
-        "assignments": {name: _summary(name, [g for g in graded if g.assignment == name]) for name in names},
+        "assignments": {
+            name: _summary(name, [g for g in graded if g.assignment == name]) for name in names
+        },
         "students": [_row(g) for g in graded],
-        "unreadable": [{"file": o.file, "reason": o.reason} for o in outcomes if isinstance(o, Refused)],
+        "unreadable": [
+            {"file": o.file, "reason": o.reason} for o in outcomes if isinstance(o, Refused)
+        ],
     }
 
 
 def _row(g: Graded) -> dict[str, Any]:
     return {
-        "student": g.student, "file": g.file, "assignment": g.assignment, "score": g.score, "out_of": g.out_of,
+        "student": g.student,
+        "file": g.file,
+        "assignment": g.assignment,
+        "score": g.score,
+        "out_of": g.out_of,
         "answers": {
-            v.question: {"points": v.points, "out_of": v.out_of, "kind": v.kind, "name": v.name,
-                         "message": v.message, "given": v.given}
+            v.question: {
+                "points": v.points,
+                "out_of": v.out_of,
+                "kind": v.kind,
+                "name": v.name,
+                "message": v.message,
+                "given": v.given,
+            }
             for v in g.verdicts
         },
         "predictions": {
-            "committed": list(g.predictions.committed), "points": g.predictions.points,
-            "out_of": g.predictions.out_of, "fault": g.predictions.fault,
+            "committed": list(g.predictions.committed),
+            "points": g.predictions.points,
+            "out_of": g.predictions.out_of,
+            "fault": g.predictions.fault,
         },
-        "flags": list(g.flags), "page": f"{STUDENTS}/{page_name(g)}",
+        "flags": list(g.flags),
+        "page": f"{STUDENTS}/{page_name(g)}",
     }
 
 
@@ -80,7 +97,9 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
             "points": question.points,
             "success": round(sum(v.credit for v in verdicts) / len(verdicts), 4),
             "kinds": dict(sorted(Counter(v.kind for v in verdicts).items())),
-            "named": dict(sorted(Counter(v.name for v in verdicts if v.name and v.kind != "followed").items())),
+            "named": dict(
+                sorted(Counter(v.name for v in verdicts if v.name and v.kind != "followed").items())
+            ),
         }
     return {
         "version": checks.assignment.version,
@@ -89,7 +108,9 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
         "mean": round(sum(parts) / len(parts), 4),
         "distribution": [distribution[tenth] for tenth in range(10)],
         "questions": questions,
-        "committed": {p: sum(p in g.predictions.committed for g in graded) for p in checks.predictions},
+        "committed": {
+            p: sum(p in g.predictions.committed for g in graded) for p in checks.predictions
+        },
         "calibration": calibration([guess for g in graded for guess in g.predictions.guesses]),
     }
 
@@ -98,12 +119,17 @@ def to_json(report: dict[str, Any]) -> str:
     """The report's text, with one line a student: quick to write, and differences are easy to read."""
     head = {key: value for key, value in report.items() if key != "students"}
     rows = ",\n  ".join(json.dumps(row, sort_keys=True) for row in report["students"])
-    return json.dumps(head, indent=1, sort_keys=True).removesuffix("\n}") + f',\n "students": [\n  {rows}\n ]\n}}\n'
+    return (
+        json.dumps(head, indent=1, sort_keys=True).removesuffix("\n}")
+        + f',\n "students": [\n  {rows}\n ]\n}}\n'
+    )
 
 
 def to_csv(report: dict[str, Any]) -> str:
     """One line a submission, those that could not be read included; no cell can act as a formula."""
-    questions = sorted({name for row in report["students"] for name in row["answers"]}, key=_natural)
+    questions = sorted(
+        {name for row in report["students"] for name in row["answers"]}, key=_natural
+    )
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = ["student", "file", "assignment", "score", "out_of", "percent"]
@@ -112,13 +138,24 @@ def to_csv(report: dict[str, Any]) -> str:
         points = [row["answers"][q]["points"] if q in row["answers"] else "" for q in questions]
         percent = round(100 * row["score"] / row["out_of"], 1)
         remarks = "; ".join([*row["flags"], *filter(None, [row["predictions"]["fault"]])])
-        writer.writerow([
-            safe_cell(row["student"]), safe_cell(row["file"]), row["assignment"], row["score"], row["out_of"], percent,
-            *points, row["predictions"]["points"], safe_cell(remarks),
-        ])
+        writer.writerow(
+            [
+                safe_cell(row["student"]),
+                safe_cell(row["file"]),
+                row["assignment"],
+                row["score"],
+                row["out_of"],
+                percent,
+                *points,
+                row["predictions"]["points"],
+                safe_cell(remarks),
+            ]
+        )
     for refused in report["unreadable"]:
         empty = [""] * (len(questions) + 5)
-        writer.writerow(["", safe_cell(refused["file"]), *empty, safe_cell(f"not graded: {refused['reason']}")])
+        writer.writerow(
+            ["", safe_cell(refused["file"]), *empty, safe_cell(f"not graded: {refused['reason']}")]
+        )
     return out.getvalue()
 
 
@@ -128,7 +165,11 @@ def safe_cell(text: str) -> str:
     >>> safe_cell("=HYPERLINK(0)")
     "'=HYPERLINK(0)"
     """
-    return f"'{text}" if text.lstrip(" \u00a0").startswith(_FORMULA) or text.startswith(_FORMULA) else text
+    return (
+        f"'{text}"
+        if text.lstrip(" \u00a0").startswith(_FORMULA) or text.startswith(_FORMULA)
+        else text
+    )
 
 
 def _natural(name: str) -> list[Any]:
@@ -141,10 +182,14 @@ def differences(before: dict[str, Any] | None, after: dict[str, Any]) -> list[st
         return []
     old, new = _scores(before), _scores(after)
     lines = [
-        f"{file}: {old[file]:g} -> {new[file]:g}" for file in sorted(new) if file in old and old[file] != new[file]
+        f"{file}: {old[file]:g} -> {new[file]:g}"
+        for file in sorted(new)
+        if file in old and old[file] != new[file]
     ]
     lines += [f"{file}: new, {new[file]:g}" for file in sorted(set(new) - set(old))]
-    return lines + [f"{file}: no longer graded, was {old[file]:g}" for file in sorted(set(old) - set(new))]
+    return lines + [
+        f"{file}: no longer graded, was {old[file]:g}" for file in sorted(set(old) - set(new))
+    ]
 
 
 def _scores(report: dict[str, Any]) -> dict[str, float]:

@@ -34,13 +34,34 @@ _CODE_DIGITS = 16
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PREFIXED = {
-    "B": ("", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti"), "b": ("", "k", "M", "G", "T"),
-    "FLOP": ("", "M", "G", "T", "P", "E", "Z"), "W": ("", "m", "k", "M"), "J": ("", "m", "k", "M", "G"),
-    "g": ("", "k"), "s": ("", "m", "u", "n"),
+    "B": ("", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti"),
+    "b": ("", "k", "M", "G", "T"),
+    "FLOP": ("", "M", "G", "T", "P", "E", "Z"),
+    "W": ("", "m", "k", "M"),
+    "J": ("", "m", "k", "M", "G"),
+    "g": ("", "k"),
+    "s": ("", "m", "u", "n"),
 }
 UNITS = (
-    "", "%", "min", "hour", "day", "year", "USD", "t", "L", "Wh", "kWh", "MWh", "1/s", "USD/hour", "USD/year",
-    "USD/kWh", "g/kWh", "L/kWh", "FLOP/B",
+    "",
+    "%",
+    "min",
+    "hour",
+    "day",
+    "year",
+    "USD",
+    "t",
+    "L",
+    "Wh",
+    "kWh",
+    "MWh",
+    "1/s",
+    "USD/hour",
+    "USD/year",
+    "USD/kWh",
+    "g/kWh",
+    "L/kWh",
+    "FLOP/B",
     *(prefix + unit for unit, prefixes in _PREFIXED.items() for prefix in prefixes),
     *(f"{prefix}{unit}/s" for unit in ("B", "b", "FLOP") for prefix in _PREFIXED[unit]),
 )
@@ -58,7 +79,9 @@ def read_number(given: Any, argument: str = "value") -> float:
     if isinstance(given, str):
         text = given.strip(" ")
         if len(text) > LONGEST_NUMBER:
-            raise BadArgument(argument, given, f"a number takes at most {LONGEST_NUMBER} characters")
+            raise BadArgument(
+                argument, given, f"a number takes at most {LONGEST_NUMBER} characters"
+            )
         if not _NUMBER.fullmatch(text):
             raise BadArgument(argument, given, _number_remedy(text))
         number = float(text)
@@ -193,20 +216,36 @@ def assignment(name: Any) -> Assignment:
     raise UnknownName("assignment", name, ASSIGNMENTS)
 
 
-ASSIGNMENTS = {each.name: each for each in (
-    Assignment(
-        name="00_hello_roofline",
-        version=1,
-        axes={
-            "model": ("Llama3_8B", "Mistral_7B", "Llama2_7B", "Llama2_13B", "Gemma2_9B"),
-            "device other": (
-                ("A100", "H100"), ("A100", "H200"), ("A100", "MI300X"), ("A100", "B200"),
-                ("H100", "MI300X"), ("H100", "MI325X"), ("H200", "B200"), ("A100", "MI325X"),
-            ),
-            "batch": (10, 12, 14),
-            "context": (1024, 1280, 1536),
-            "crowd": (24, 32, 40, 768, 896, 1024),
-        },
-        sample={"model": "Qwen2_5_7B", "device": "L40S", "other": "L4", "batch": 4, "context": 4096, "crowd": 300},
-    ),
-)}
+ASSIGNMENTS = {
+    each.name: each
+    for each in (
+        Assignment(
+            name="00_hello_roofline",
+            version=1,
+            axes={
+                "model": ("Llama3_8B", "Mistral_7B", "Llama2_7B", "Llama2_13B", "Gemma2_9B"),
+                "device other": (
+                    ("A100", "H100"),
+                    ("A100", "H200"),
+                    ("A100", "MI300X"),
+                    ("A100", "B200"),
+                    ("H100", "MI300X"),
+                    ("H100", "MI325X"),
+                    ("H200", "B200"),
+                    ("A100", "MI325X"),
+                ),
+                "batch": (10, 12, 14),
+                "context": (1024, 1280, 1536),
+                "crowd": (24, 32, 40, 768, 896, 1024),
+            },
+            sample={
+                "model": "Qwen2_5_7B",
+                "device": "L40S",
+                "other": "L4",
+                "batch": 4,
+                "context": 4096,
+                "crowd": 300,
+            },
+        ),
+    )
+}

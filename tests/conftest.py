@@ -16,7 +16,11 @@ from mlsysim.models.transformer import TransformerWorkload
 collect_ignore_glob = ["listings/*.py"]
 
 settings.register_profile(
-    "mlsysim", deadline=None, database=None, derandomize=True, max_examples=60,
+    "mlsysim",
+    deadline=None,
+    database=None,
+    derandomize=True,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("mlsysim")

@@ -40,11 +40,15 @@ def execute(stem: str, out: Path) -> Path:
         source = ROOT / "tutorials" / f"{stem}.py"
         subprocess.run(
             [*run, "marimo", "export", "ipynb", str(source), "-o", str(exported), "--force"],
-            check=True, env=env, capture_output=True,
+            check=True,
+            env=env,
+            capture_output=True,
         )
         subprocess.run(
             [*run, "nbconvert", "--to", "notebook", "--execute", "--inplace", str(exported)],
-            check=True, env=env, capture_output=True,
+            check=True,
+            env=env,
+            capture_output=True,
         )
         target = out / f"{stem}.ipynb"
         target.write_text(_steady(exported.read_text(encoding="utf-8")), encoding="utf-8")
@@ -54,7 +58,9 @@ def execute(stem: str, out: Path) -> Path:
 def _steady(text: str) -> str:
     """The notebook without what differs from run to run: times, versions, random ids."""
     notebook = json.loads(text)
-    notebook["metadata"] = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
     for number, cell in enumerate(notebook["cells"]):
         cell["metadata"] = {}
         cell["id"] = f"cell-{number}"

@@ -19,10 +19,12 @@ from mlsysim.core.solver import Result, Solver
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(mlsysim.__file__).parent
-SOURCES = sorted(path for path in PACKAGE.rglob("*.py")
-    if "course" not in path.relative_to(PACKAGE).parts)
+SOURCES = sorted(
+    path for path in PACKAGE.rglob("*.py") if "course" not in path.relative_to(PACKAGE).parts
+)
 MODULES = sorted(
-    module.name for module in pkgutil.walk_packages(mlsysim.__path__, "mlsysim.")
+    module.name
+    for module in pkgutil.walk_packages(mlsysim.__path__, "mlsysim.")
     if not module.name.endswith("__main__")
 )
 
@@ -40,9 +42,20 @@ SEED_PATHS = {
     "mlsysim.hardware.types": ["HardwareNode", "ComputeCore", "MemoryHierarchy"],
     "mlsysim.models.registry": ["Models"],
     "mlsysim": [
-        "Engine", "Hardware", "Models", "Systems", "Infra", "Infrastructure", "Fleet", "Literature",
+        "Engine",
+        "Hardware",
+        "Models",
+        "Systems",
+        "Infra",
+        "Infrastructure",
+        "Fleet",
+        "Literature",
         "Scenarios",
-        "Pipeline", "DSE", "audit_provenance", "Q_", *solvers.SOLVERS,
+        "Pipeline",
+        "DSE",
+        "audit_provenance",
+        "Q_",
+        *solvers.SOLVERS,
     ],
 }
 PATHS = [(module, name) for module, names in SEED_PATHS.items() for name in names]
@@ -63,16 +76,18 @@ def test_a_first_solve_loads_no_notebook_no_chart_and_no_terminal():
         "mlsysim.Engine.solve(mlsysim.Models.Language.Llama3_8B, mlsysim.Hardware.Cloud.H100)\n"
         f"print(*[module for module in {heavy!r} if module in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
-        check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.split() == []
 
 
 # ---- public names --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("module", "name"), PATHS,
-    ids=[f"{module}.{name}" for module, name in PATHS])
+@pytest.mark.parametrize(
+    ("module", "name"), PATHS, ids=[f"{module}.{name}" for module, name in PATHS]
+)
 def test_a_path_of_the_seeds_keeps_working(module, name):
     assert getattr(importlib.import_module(module), name) is not None
 
@@ -97,8 +112,9 @@ def test_a_modules_all_is_held_to_reality(module):
     assert not missing
 
 
-@pytest.mark.parametrize("module",
-    ["mlsysim", "mlsysim.solvers", "mlsysim.core.solver", "mlsysim.core.units"])
+@pytest.mark.parametrize(
+    "module", ["mlsysim", "mlsysim.solvers", "mlsysim.core.solver", "mlsysim.core.units"]
+)
 def test_a_name_that_is_not_there_is_an_attribute_error(module):
     loaded = importlib.import_module(module)
     assert not hasattr(loaded, "FluxCapacitor")
@@ -107,8 +123,11 @@ def test_a_name_that_is_not_there_is_an_attribute_error(module):
 
 def test_every_public_name_is_documented():
     objects = [getattr(mlsysim, name) for name in mlsysim.__all__ if name != "Q_"]
-    assert all(inspect.getdoc(thing) for thing in objects if inspect.isclass(thing)
-        or inspect.isfunction(thing))
+    assert all(
+        inspect.getdoc(thing)
+        for thing in objects
+        if inspect.isclass(thing) or inspect.isfunction(thing)
+    )
 
 
 # ---- solvers -------------------------------------------------------------------------------------
@@ -132,8 +151,9 @@ def test_a_solver_says_its_walls_its_question_and_its_answer(name):
 
 
 def test_every_wall_has_a_solver():
-    assert {wall for name in solvers.SOLVERS
-        for wall in getattr(solvers, name).walls} == set(range(1, 23))
+    assert {wall for name in solvers.SOLVERS for wall in getattr(solvers, name).walls} == set(
+        range(1, 23)
+    )
 
 
 # ---- the house -----------------------------------------------------------------------------------

@@ -88,10 +88,14 @@ def test_without_an_id_the_page_waits_for_one(stem):
 
 
 @each
-@pytest.mark.parametrize("folder", [derive.EXERCISES, derive.SOLUTIONS], ids=["exercise", "solution"])
+@pytest.mark.parametrize(
+    "folder", [derive.EXERCISES, derive.SOLUTIONS], ids=["exercise", "solution"]
+)
 def test_marimo_finds_nothing_to_mend(stem, folder):
     command = [sys.executable, "-m", "marimo", "check", "--strict", str(folder / f"{stem}.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -104,7 +108,11 @@ def test_a_stale_exercise_is_told_with_the_command_that_mends_it(tmp_path):
     (exercises / "02_stray.py").write_text("")
     faults = derive.stale(solutions, exercises)
     assert [fault.split(" ", 1)[0] for fault in faults] == [
-        "exercises/00_x.py", "solutions/01_y.py", "exercises/01_y.py", "exercises/02_stray.py"]
+        "exercises/00_x.py",
+        "solutions/01_y.py",
+        "exercises/01_y.py",
+        "exercises/02_stray.py",
+    ]
     assert "python -m grading derive" in faults[0]
     assert [path.name for path in derive.write(solutions, exercises)] == ["00_x.py", "01_y.py"]
     assert (exercises / "00_x.py").read_text() == "mine = None\n# answer: now\n\nask(mine)\n"

@@ -19,11 +19,27 @@ MEND = "run `python -m tests.notebooks` and look at what changed"
 def nbval(stem: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Re-run a committed notebook and compare every output."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "-c", "/dev/null",
-         "--rootdir", str(ROOT), "--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg"),
-         str(COMMITTED / f"{stem}.ipynb")],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            "/dev/null",
+            "--rootdir",
+            str(ROOT),
+            "--nbval-sanitize-with",
+            str(ROOT / "tests" / "nbval.cfg"),
+            str(COMMITTED / f"{stem}.ipynb"),
+        ],
         env={**environment(answered_journal(stem, folder)), **more},
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
@@ -36,7 +52,9 @@ def test_a_committed_notebook_runs_again_to_the_same_outputs(stem, tmp_path):
 def test_a_changed_bandwidth_shows_in_the_notebook(tmp_path):
     shelf = tmp_path / "registry" / "hardware" / "cloud"
     shelf.mkdir(parents=True)
-    shipped = next((ROOT / "mlsysim" / "hardware" / "data").rglob("H100.yaml")).read_text(encoding="utf-8")
+    shipped = next((ROOT / "mlsysim" / "hardware" / "data").rglob("H100.yaml")).read_text(
+        encoding="utf-8"
+    )
     assert Hardware.Cloud.H100.memory.bandwidth.m_as("TB/s") == 3.35
     (shelf / "H100.yaml").write_text(shipped.replace("3.35 TB/s", "3.9 TB/s"), encoding="utf-8")
     run = nbval("00_hello_roofline", tmp_path, MLSYSIM_REGISTRY=str(tmp_path / "registry"))

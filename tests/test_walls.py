@@ -43,7 +43,10 @@ def test_domains_follow_each_other_in_the_order_of_the_table():
 def test_fifteen_walls_bend_a_term_and_seven_cut_across():
     assert {one.number for one in bending(None)} == {7, 10, 17, 18, 20, 21, 22}
     assert {term: [one.number for one in bending(term)] for term in TERMS} == {
-        "FLOPs": [11, 12, 13], "N": [14, 15, 16], "Peak": [1, 2, 6], "MFU": [3, 4, 5],
+        "FLOPs": [11, 12, 13],
+        "N": [14, 15, 16],
+        "Peak": [1, 2, 6],
+        "MFU": [3, 4, 5],
         "Goodput": [8, 9, 19],
     }
 

@@ -28,7 +28,11 @@ TEACHING_EFFICIENCY = 0.5  # what Engine.solve assumes
 def solve(model: str, device: str, batch: int, context: int, precision: str = "fp16") -> Profile:
     """One decode step; many variants ask for the same one."""
     return Engine.solve(
-        Models[model], Hardware[device], batch_size=batch, seq_len=context, precision=precision,
+        Models[model],
+        Hardware[device],
+        batch_size=batch,
+        seq_len=context,
+        precision=precision,
         efficiency=TEACHING_EFFICIENCY,
     )
 
@@ -83,13 +87,20 @@ def whole_table(v: Variant) -> Quantity:
     return node.memory_time(p.weights + p.kv_cache, p.bandwidth) + p.overhead
 
 
-@check("q1", points=2, unit="ms", within=0.02, misconceptions={
-    "took the compute roof": compute_roof,
-    "left out the KV cache": without_cache,
-    "streamed the weights once for every request": weights_each,
-    "charged the efficiency to the memory roof": taxed_memory,
-    "took one byte a parameter": one_byte,
-}, accept={"counted the whole embedding table as read": whole_table})
+@check(
+    "q1",
+    points=2,
+    unit="ms",
+    within=0.02,
+    misconceptions={
+        "took the compute roof": compute_roof,
+        "left out the KV cache": without_cache,
+        "streamed the weights once for every request": weights_each,
+        "charged the efficiency to the memory roof": taxed_memory,
+        "took one byte a parameter": one_byte,
+    },
+    accept={"counted the whole embedding table as read": whole_table},
+)
 def decode_latency(v: Variant) -> Quantity:
     """How long is one decode step?
 
@@ -117,11 +128,16 @@ def gain(v: Variant) -> Quantity:
     return speed_up.truth(v) - 1
 
 
-@check("q2", points=2, within=0.02, misconceptions={
-    "scaled by peak FLOPS": by_peak,
-    "took the ratio the wrong way round": upside_down,
-    "gave the gain instead of the ratio": gain,
-})
+@check(
+    "q2",
+    points=2,
+    within=0.02,
+    misconceptions={
+        "scaled by peak FLOPS": by_peak,
+        "took the ratio the wrong way round": upside_down,
+        "gave the gain instead of the ratio": gain,
+    },
+)
 def speed_up(v: Variant) -> Quantity:
     """How many times as fast is the same step on the other device?
 
@@ -138,7 +154,12 @@ def regime_of_small_batch(v: Variant) -> str:
     return str(step(v).bottleneck).lower()
 
 
-@check("q3", points=1, choices=REGIMES, misconceptions={"judged the batch of question 1": regime_of_small_batch})
+@check(
+    "q3",
+    points=1,
+    choices=REGIMES,
+    misconceptions={"judged the batch of question 1": regime_of_small_batch},
+)
 def regime(v: Variant) -> str:
     """Which roof binds the big batch of short requests?
 
@@ -154,16 +175,22 @@ def doubled(device: str, lever: str) -> HardwareNode:
     if lever == "peak FLOPS":
         core = hardware.compute
         faster = {name: peak * 2 for name, peak in core.precision.items()}
-        return hardware.replace(compute=core.replace(peak_flops=core.peak_flops * 2, precision=faster))
+        return hardware.replace(
+            compute=core.replace(peak_flops=core.peak_flops * 2, precision=faster)
+        )
     field = "bandwidth" if lever == "bandwidth" else "capacity"
-    return hardware.replace(memory=hardware.memory.replace(**{field: getattr(hardware.memory, field) * 2}))
+    return hardware.replace(
+        memory=hardware.memory.replace(**{field: getattr(hardware.memory, field) * 2})
+    )
 
 
 @lru_cache(maxsize=65536)
 def best_lever(model: str, device: str, batch: int) -> str:
     """The number whose doubling shortens the step most."""
     times = {
-        lever: Engine.solve(Models[model], doubled(device, lever), batch_size=batch, seq_len=SHORT).si("latency")
+        lever: Engine.solve(
+            Models[model], doubled(device, lever), batch_size=batch, seq_len=SHORT
+        ).si("latency")
         for lever in LEVERS
     }
     return min(times, key=times.__getitem__)
@@ -184,10 +211,17 @@ def capacity(_: Variant) -> str:
     return "capacity"
 
 
-@check("q4", points=1, choices=LEVERS, misconceptions={
-    "raised the roof that does not bind": other_roof,
-    "took room for speed": capacity,
-}, follows="q3", follow=lever_from_regime)
+@check(
+    "q4",
+    points=1,
+    choices=LEVERS,
+    misconceptions={
+        "raised the roof that does not bind": other_roof,
+        "took room for speed": capacity,
+    },
+    follows="q3",
+    follow=lever_from_regime,
+)
 def lever(v: Variant) -> str:
     """Doubling which number shortens that step most?
 
@@ -201,7 +235,12 @@ def lever(v: Variant) -> str:
 
 @lru_cache(maxsize=1024)
 def crossover(
-    model: str, device: str, *, table: bool = False, cache: bool = True, efficiency: float = TEACHING_EFFICIENCY,
+    model: str,
+    device: str,
+    *,
+    table: bool = False,
+    cache: bool = True,
+    efficiency: float = TEACHING_EFFICIENCY,
     context: int = SHORT,
 ) -> float:
     """The crossover batch, from the bytes and operations of the solver's own step for one request.
@@ -234,11 +273,18 @@ def crossover_whole_table(v: Variant) -> float:
     return crossover(*chip(v), table=True)
 
 
-@check("q5", points=2, within=0.015, slack=1.0, misconceptions={
-    "forgot the efficiency": at_full_peak,
-    "took the ridge point for a batch": ridge,
-    "left out the KV cache": cache_free,
-}, accept={"counted the whole embedding table as read": crossover_whole_table})
+@check(
+    "q5",
+    points=2,
+    within=0.015,
+    slack=1.0,
+    misconceptions={
+        "forgot the efficiency": at_full_peak,
+        "took the ridge point for a batch": ridge,
+        "left out the KV cache": cache_free,
+    },
+    accept={"counted the whole embedding table as read": crossover_whole_table},
+)
 def crossover_batch(v: Variant) -> float:
     """From which batch on does compute bind, at a short context?
 
@@ -266,11 +312,17 @@ def four_bytes(v: Variant) -> Any:
     return v.model.weights("fp32") + v.model.kv_cache(v.context, v.batch, "fp32")
 
 
-@check("q6", points=2, unit="GB", within=0.02, misconceptions={
-    "left out the KV cache": weights_only,
-    "gave every query head its own keys and values": every_head,
-    "took four bytes a number": four_bytes,
-})
+@check(
+    "q6",
+    points=2,
+    unit="GB",
+    within=0.02,
+    misconceptions={
+        "left out the KV cache": weights_only,
+        "gave every query head its own keys and values": every_head,
+        "took four bytes a number": four_bytes,
+    },
+)
 def memory_needed(v: Variant) -> Quantity:
     """How much memory does that decode step need?
 
@@ -308,11 +360,19 @@ def requests_from_own_need(v: Variant, own: Quantity) -> float | None:
     return room(v, (own - step(v).weights) / v.batch)
 
 
-@check("q7", points=2, within=0.015, slack=1.0, misconceptions={
-    "forgot that the weights take room too": forgot_weights,
-    "gave every query head its own keys and values": every_head_requests,
-    "loaded the weights once for every request": whole_need_each,
-}, follows="q6", follow=requests_from_own_need)
+@check(
+    "q7",
+    points=2,
+    within=0.015,
+    slack=1.0,
+    misconceptions={
+        "forgot that the weights take room too": forgot_weights,
+        "gave every query head its own keys and values": every_head_requests,
+        "loaded the weights once for every request": whole_need_each,
+    },
+    follows="q6",
+    follow=requests_from_own_need,
+)
 def requests_that_fit(v: Variant) -> float | None:
     """How many such requests fit on the device?
 
@@ -324,8 +384,12 @@ def requests_that_fit(v: Variant) -> float | None:
 # ---- what the lesson's predictions were about: for calibration only ------------------------------
 
 PREDICTION_TRUTHS = {
-    "00.1": lambda: str(Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck).lower(),
+    "00.1": lambda: str(
+        Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
+    ).lower(),
     "00.2": lambda: Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).latency,
-    "00.3": lambda: str(Engine.solve(Models.Vision.ResNet50, Hardware.Cloud.A100).bottleneck).lower(),
+    "00.3": lambda: str(
+        Engine.solve(Models.Vision.ResNet50, Hardware.Cloud.A100).bottleneck
+    ).lower(),
     "00.4": lambda: crossover("Llama3_8B", "H100", context=1),
 }

@@ -27,7 +27,9 @@ class TraceableConstant(float):
     def __new__(cls, value: Any, unit: str, *, name: str, source: Source) -> TraceableConstant:
         """Build a constant; a constant without a source cannot be built."""
         if not isinstance(source, Source):
-            raise TypeError(f"constant {name!r} needs a Source; a number nobody can trace is a rumour")
+            raise TypeError(
+                f"constant {name!r} needs a Source; a number nobody can trace is a rumour"
+            )
         constant = super().__new__(cls, value)
         constant.name, constant.unit, constant.source = name, unit, source
         return constant
@@ -39,10 +41,14 @@ class TraceableConstant(float):
 
 
 FLOP_PER_MAC = TraceableConstant(
-    2, "FLOP", name="FLOP_PER_MAC",
+    2,
+    "FLOP",
+    name="FLOP_PER_MAC",
     source=Source(
-        kind="paper", ref="Kaplan et al. (2020), Scaling Laws for Neural Language Models, section 2.1",
-        url="https://arxiv.org/abs/2001.08361", read=dt.date(2026, 11, 20),
+        kind="paper",
+        ref="Kaplan et al. (2020), Scaling Laws for Neural Language Models, section 2.1",
+        url="https://arxiv.org/abs/2001.08361",
+        read=dt.date(2026, 11, 20),
         note="a multiply-accumulate is one multiplication and one addition",
     ),
 )

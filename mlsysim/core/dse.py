@@ -18,7 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsysim.core.errors import (
-    BadArgument, MissingValue, NoDatapath, OutOfRange, UnknownName, WrongUnit,
+    BadArgument,
+    MissingValue,
+    NoDatapath,
+    OutOfRange,
+    UnknownName,
+    WrongUnit,
 )
 from mlsysim.core.solver import show
 from mlsysim.core.units import Q_, Quantity, parse
@@ -30,12 +35,18 @@ _OBJECTIVE = re.compile(r"\s*(maximi[sz]e|minimi[sz]e)\s*:\s*([A-Za-z_]\w*)\s*")
 _CONSTRAINT = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*")
 _WORD = re.compile(r"(['\"]?)([A-Za-z_][\w .-]*)\1")
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "==": operator.eq, "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 _SWEEP_AXES = {
-    "hardware": "hardware", "precision": "precisions",
-    "batch_size": "batch_sizes", "seq_len": "seq_lens",
+    "hardware": "hardware",
+    "precision": "precisions",
+    "batch_size": "batch_sizes",
+    "seq_len": "seq_lens",
 }
 
 
@@ -52,7 +63,7 @@ class Objective(NamedTuple):
         match = _OBJECTIVE.fullmatch(text) if isinstance(text, str) else None
         if not match:
             raise BadArgument(
-                "objective", text, "write 'maximize: throughput' or 'minimize: tco_usd'",
+                "objective", text, "write 'maximize: throughput' or 'minimize: tco_usd'"
             )
         return cls(text, match[2], -1.0 if match[1].startswith("max") else 1.0)
 
@@ -140,7 +151,9 @@ class DSE:
     """
 
     def __init__(
-        self, space: Mapping[str, Any], objective: str | Sequence[str],
+        self,
+        space: Mapping[str, Any],
+        objective: str | Sequence[str],
         constraints: Iterable[str] = (),
     ) -> None:
         if not isinstance(space, Mapping) or not space:
@@ -164,7 +177,7 @@ class DSE:
     # ---- one point at a time -------------------------------------------------------------------
 
     def search(
-        self, evaluate: Evaluate, *, executor: Any = None, progress: Progress | None = None,
+        self, evaluate: Evaluate, *, executor: Any = None, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Evaluate every point; `evaluate` takes its parameters and gives a mapping or a Result.
 
@@ -188,8 +201,9 @@ class DSE:
         return self._answer(points, np.array(costs), points.__getitem__)
 
     def _labels(self) -> Iterator[dict[str, Any]]:
-        return (dict(zip(self.space, labels, strict=True))
-                for labels in product(*self.space.values()))
+        return (
+            dict(zip(self.space, labels, strict=True)) for labels in product(*self.space.values())
+        )
 
     def _values(self) -> Iterator[dict[str, Any]]:
         axes = [axis.values() for axis in self.space.values()]
@@ -231,8 +245,13 @@ class DSE:
     # ---- all points at once --------------------------------------------------------------------
 
     def search_sweep(
-        self, sweep: Callable[..., Any], model: Any, hardware: Any = None, *,
-        progress: Progress | None = None, **how: Any,
+        self,
+        sweep: Callable[..., Any],
+        model: Any,
+        hardware: Any = None,
+        *,
+        progress: Progress | None = None,
+        **how: Any,
     ) -> dict[str, Any]:
         """Search the columns of an `Engine.sweep`: `dse.search_sweep(Engine.sweep, model)`.
 
@@ -257,7 +276,7 @@ class DSE:
         for constraint in self.constraints:
             good = good & np.ravel(constraint.holds(column("constraints", constraint)))
         costs = np.stack(
-            [np.ravel(o.cost(column("objective", o))) for o in self.objectives], axis=1,
+            [np.ravel(o.cost(column("objective", o))) for o in self.objectives], axis=1
         )
         costs = np.where(good[:, None] & np.isfinite(costs), costs, np.inf)
         if progress is not None:
@@ -265,7 +284,7 @@ class DSE:
         return self._answer(points, costs, partial(_row, points))
 
     def _answer(
-        self, points: Sequence[Any], costs: np.ndarray, row: Callable[[int], dict[str, Any]],
+        self, points: Sequence[Any], costs: np.ndarray, row: Callable[[int], dict[str, Any]]
     ) -> dict[str, Any]:
         """Rank what can be chosen, and keep what cannot."""
         good = np.isfinite(costs).all(axis=1)
@@ -276,13 +295,20 @@ class DSE:
             where = knee(costs[chosen])
         front = [row(int(i)) for i in chosen]
         best = front[where] if front else {"params": None, "metrics": None}
-        reason = "" if front else (
-            f"none of {len(points):,} points can be chosen; the first: {failed[0]['reason']}"
+        reason = (
+            ""
+            if front
+            else (f"none of {len(points):,} points can be chosen; the first: {failed[0]['reason']}")
         )
         return {
-            "best_params": best["params"], "best": best["metrics"], "front": front,
-            "knee": best if front else None, "evaluated": len(points), "points": points,
-            "infeasible": failed, "reason": reason,
+            "best_params": best["params"],
+            "best": best["metrics"],
+            "front": front,
+            "knee": best if front else None,
+            "evaluated": len(points),
+            "points": points,
+            "infeasible": failed,
+            "reason": reason,
         }
 
 
@@ -290,7 +316,9 @@ class Failed(Sequence[dict[str, Any]]):
     """The points that cannot be chosen; the reason is worked out when one is looked at."""
 
     def __init__(
-        self, where: np.ndarray, row: Callable[[int], dict[str, Any]],
+        self,
+        where: np.ndarray,
+        row: Callable[[int], dict[str, Any]],
         why_not: Callable[[dict[str, Any], Any], str],
     ) -> None:
         self._where, self._row, self._why_not = where, row, why_not
@@ -355,7 +383,7 @@ def _names(metrics: Any) -> Iterable[str]:
 
 
 def _value(
-    argument: str, wanted: Objective | Constraint, params: Mapping[str, Any], metrics: Any,
+    argument: str, wanted: Objective | Constraint, params: Mapping[str, Any], metrics: Any
 ) -> Any:
     """Find the metric, or else the parameter, that an objective or a constraint names."""
     value = _lookup(metrics, wanted.metric)
@@ -367,7 +395,7 @@ def _value(
 
 
 def _column(
-    points: Any, shape: tuple[int, ...], argument: str, wanted: Objective | Constraint,
+    points: Any, shape: tuple[int, ...], argument: str, wanted: Objective | Constraint
 ) -> Any:
     """Find a metric, or else an axis, of all points of a sweep."""
     fields, axes = points.columns.fields, list(points.axes)

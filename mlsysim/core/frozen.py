@@ -13,8 +13,17 @@ from __future__ import annotations
 import datetime as dt
 import types
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, ClassVar, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from mlsysim.core.errors import BadArgument, InvalidEntry, did_you_mean, shown
 from mlsysim.core.units import Dim, Names, Quantity
@@ -33,7 +42,11 @@ class Frozen:
         where = str(data.get("name") or kind.__name__)
         for key in data:
             if key not in fields:
-                raise InvalidEntry(where, key, f"{kind.__name__} has no such key; {did_you_mean(key, sorted(fields))}")
+                raise InvalidEntry(
+                    where,
+                    key,
+                    f"{kind.__name__} has no such key; {did_you_mean(key, sorted(fields))}",
+                )
         for name, (hint, default) in fields.items():
             if name not in data:
                 if default is _MISSING:
@@ -78,31 +91,41 @@ class Frozen:
         return {name: self.__dict__[name] for name in fields_of(type(self))}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{type(self).__name__} does not change; build another with replace({name}=...)")
+        raise AttributeError(
+            f"{type(self).__name__} does not change; build another with replace({name}=...)"
+        )
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} does not change; {name} stays")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frozen) and type(other) is type(self) and self._values() == other._values()
+        return (
+            isinstance(other, Frozen)
+            and type(other) is type(self)
+            and self._values() == other._values()
+        )
 
     def __hash__(self) -> int:
         """Equal entries have equal names; that is enough, and fast."""
         return hash((type(self), self.__dict__.get("name")))
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={value!s}" for name, value in self._values().items()
-                          if value is not None and name != "sources")
+        parts = ", ".join(
+            f"{name}={value!s}"
+            for name, value in self._values().items()
+            if value is not None and name != "sources"
+        )
         return f"{type(self).__name__}({parts})"
 
 
-@lru_cache(maxsize=None)
+@cache
 def fields_of(kind: type[Frozen]) -> dict[str, tuple[Any, Any]]:
     """The fields of a type, as name: (annotation, default)."""
     hints = get_type_hints(kind, include_extras=True)
     return {
         name: (hint, getattr(kind, name, _MISSING))
-        for name, hint in hints.items() if get_origin(hint) is not ClassVar and not name.startswith("_")
+        for name, hint in hints.items()
+        if get_origin(hint) is not ClassVar and not name.startswith("_")
     }
 
 
@@ -113,7 +136,9 @@ def convert(value: Any, hint: Any, key: str) -> Any:
             try:
                 return word.quantity(value, key) if isinstance(word, Dim) else word.si(value, key)
             except BadArgument as error:
-                raise InvalidEntry("", key, f"{shown(error.given)} will not do; {error.remedy}") from None
+                raise InvalidEntry(
+                    "", key, f"{shown(error.given)} will not do; {error.remedy}"
+                ) from None
     origin, options = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
@@ -121,11 +146,18 @@ def convert(value: Any, hint: Any, key: str) -> Any:
         return _convert_union(value, options, key)
     if origin is Literal:
         if value not in options:
-            raise InvalidEntry("", key, f"{shown(value)} is not known; {did_you_mean(value, list(map(str, options)))}")
+            raise InvalidEntry(
+                "",
+                key,
+                f"{shown(value)} is not known; {did_you_mean(value, list(map(str, options)))}",
+            )
         return value
     if origin is dict:
         _expect(value, Mapping, "a mapping of keys and values", key)
-        return {convert(k, options[0], f"{key}.{k}"): convert(v, options[1], f"{key}.{k}") for k, v in value.items()}
+        return {
+            convert(k, options[0], f"{key}.{k}"): convert(v, options[1], f"{key}.{k}")
+            for k, v in value.items()
+        }
     if origin in (list, tuple):
         _expect(value, (list, tuple), "a list", key)
         return tuple(convert(part, options[0], f"{key}[{i}]") for i, part in enumerate(value))

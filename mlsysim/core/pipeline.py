@@ -20,10 +20,23 @@ from mlsysim.core.errors import BadArgument, MissingValue, UnknownArgument
 HOOKS = ("on_start", "on_stage_start", "on_stage_end", "on_error", "on_end")
 # Words by which every stage reports on its own step, and which are never passed on: the memory
 # bandwidth of one is not the link bandwidth of another, nor a training batch that of a server.
-OWN = frozenset({
-    "bandwidth", "batch_size", "context", "feasible", "latency", "mfu", "notes", "overhead", "peak",
-    "precision", "reason", "seq_len", "throughput",
-})
+OWN = frozenset(
+    {
+        "bandwidth",
+        "batch_size",
+        "context",
+        "feasible",
+        "latency",
+        "mfu",
+        "notes",
+        "overhead",
+        "peak",
+        "precision",
+        "reason",
+        "seq_len",
+        "throughput",
+    }
+)
 _ADDRESS = "__"  # `second__batch_size=8` gives an input to the stage named `second` alone
 
 
@@ -61,7 +74,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, stages: Iterable[Any] | Mapping[str, Any], *, callbacks: Iterable[Any] = (),
+        self, stages: Iterable[Any] | Mapping[str, Any], *, callbacks: Iterable[Any] = ()
     ) -> None:
         self.stages = _named(stages)
         self.callbacks = list(callbacks)
@@ -69,7 +82,8 @@ class Pipeline:
         for callback in self.callbacks:
             if not callable(callback) and not any(hasattr(callback, hook) for hook in HOOKS):
                 raise BadArgument(
-                    "callbacks", callback,
+                    "callbacks",
+                    callback,
                     f"give a function of (event, details), or an object with {', '.join(HOOKS)}",
                 )
 
@@ -102,7 +116,8 @@ class Pipeline:
             needs = [_origin(name, key, inputs, self._sources) for key in stage.requires]
             takes = [_origin(name, key, inputs, self._sources) for key in optional]
             lines += [
-                "", f"{number}. {name} ({_wall_list(_walls(stage))})",
+                "",
+                f"{number}. {name} ({_wall_list(_walls(stage))})",
                 *_wrapped("requires", needs or ["nothing"]),
                 *(_wrapped("may take", takes) if takes else ()),
                 *_wrapped("produces", _found(stage) or ["nothing that it declares"]),
@@ -112,11 +127,15 @@ class Pipeline:
         gaps: dict[str, list[str]] = {}
         for gap in self._gaps(inputs):
             gaps.setdefault(gap.input, []).append(gap.stage)
-        lines += ["", "Gaps: nothing before them produces these, so give them to run()" if gaps
-                  else "Gaps: none, it can run"]
+        lines += [
+            "",
+            "Gaps: nothing before them produces these, so give them to run()"
+            if gaps
+            else "Gaps: none, it can run",
+        ]
         for key, stages in gaps.items():
             lines += textwrap.wrap(
-                f"   {key}, for {', '.join(stages)}", 100, subsequent_indent=" " * 6,
+                f"   {key}, for {', '.join(stages)}", 100, subsequent_indent=" " * 6
             )
         return "\n".join(lines)
 
@@ -135,7 +154,8 @@ class Pipeline:
         if gaps := self._gaps(inputs):
             wanted = ", ".join(f"{key}=..." for key in dict.fromkeys(gap.input for gap in gaps))
             raise MissingValue(
-                f"Pipeline stage {gaps[0].stage}", gaps[0].input,
+                f"Pipeline stage {gaps[0].stage}",
+                gaps[0].input,
                 f"no stage before it produces it, so give run({wanted})",
             )
         results: dict[str, Any] = {}
@@ -159,7 +179,7 @@ class Pipeline:
     solve = run
 
     def _arguments(
-        self, name: str, stage: Any, inputs: Mapping[str, Any], results: Mapping[str, Any],
+        self, name: str, stage: Any, inputs: Mapping[str, Any], results: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Gather what a stage takes: given to it, given to all, or produced before it."""
         arguments = {}
@@ -175,7 +195,8 @@ class Pipeline:
                     arguments[key] = value
                 elif key in stage.requires:
                     raise MissingValue(
-                        f"Pipeline stage {name}", key,
+                        f"Pipeline stage {name}",
+                        key,
                         f"{producer} leaves it unknown{_why(results[producer])}",
                     )
         return arguments
@@ -208,7 +229,8 @@ class Pipeline:
         known, gaps = set(inputs), []
         for name, stage in self.stages.items():
             gaps += [
-                Gap(name, key) for key in stage.requires
+                Gap(name, key)
+                for key in stage.requires
                 if key not in known and f"{name}{_ADDRESS}{key}" not in known
             ]
             known |= set(_outputs(stage))
@@ -244,8 +266,11 @@ def _named(stages: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if not named:
         raise BadArgument("stages", "an empty list", "give at least one solver")
     for name, stage in named.items():
-        missing = [part for part in ("solve", "requires", "accepts", "produces")
-                   if not hasattr(stage, part)]
+        missing = [
+            part
+            for part in ("solve", "requires", "accepts", "produces")
+            if not hasattr(stage, part)
+        ]
         if isinstance(stage, type):
             raise BadArgument("stages", stage, f"give a solver itself, as in {stage.__name__}()")
         if missing:
@@ -262,7 +287,8 @@ def _found(stage: Any) -> list[str]:
     """List the fields that a stage works out: no inputs, or inputs that may be left at None."""
     inputs = inspect.signature(stage.solve).parameters
     return [
-        field for field in stage.produces
+        field
+        for field in stage.produces
         if field not in stage.accepts or (field in inputs and inputs[field].default is None)
     ]
 
@@ -304,7 +330,7 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _origin(
-    name: str, key: str, inputs: Mapping[str, Any], sources: Mapping[tuple[str, str], str],
+    name: str, key: str, inputs: Mapping[str, Any], sources: Mapping[tuple[str, str], str]
 ) -> str:
     """Tell an input with where it comes from: given, a stage, or nowhere yet."""
     if key in inputs or f"{name}{_ADDRESS}{key}" in inputs:

@@ -16,8 +16,16 @@ from mlsysim.core.frozen import Frozen, fields_of
 from mlsysim.core.units import Quantity
 
 SourceKind = Literal[
-    "datasheet", "specification", "documentation", "paper", "repository",
-    "measurement", "article", "estimate", "derived", "user",
+    "datasheet",
+    "specification",
+    "documentation",
+    "paper",
+    "repository",
+    "measurement",
+    "article",
+    "estimate",
+    "derived",
+    "user",
 ]
 
 
@@ -36,7 +44,9 @@ class Source(Frozen):
     def check(self) -> None:
         """A document was opened on some day."""
         if self.kind not in ("estimate", "user") and not self.read:
-            raise self.wrong("read", "it is required; write the day on which the document was opened")
+            raise self.wrong(
+                "read", "it is required; write the day on which the document was opened"
+            )
 
 
 class Entry(Frozen):
@@ -52,7 +62,9 @@ class Entry(Frozen):
         unknown = self.sources.keys() - {"default"}
         if unknown and (unknown := unknown - self._paths()):
             path = min(unknown)
-            raise self.wrong(f"sources.{path}", f"it names no field; {did_you_mean(path, sorted(self._paths()))}")
+            raise self.wrong(
+                f"sources.{path}", f"it names no field; {did_you_mean(path, sorted(self._paths()))}"
+            )
 
     @property
     def stem(self) -> str:
@@ -86,7 +98,9 @@ def leaves(value: Any, path: str = "", *, unknown: bool = False) -> Iterator[tup
     if isinstance(value, Entry) and path:
         return  # an entry inside another answers for itself
     if isinstance(value, Frozen):
-        items = [(name, getattr(value, name)) for name in fields_of(type(value)) if name != "sources"]
+        items = [
+            (name, getattr(value, name)) for name in fields_of(type(value)) if name != "sources"
+        ]
     elif isinstance(value, dict):
         items = list(value.items())
     elif isinstance(value, (list, tuple)):
@@ -118,12 +132,19 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """The audit as plain data."""
-        return {"entries": self.entries, "values": self.values, "passed": self.passed,
-                "kinds": self.kinds, "missing": self.missing}
+        return {
+            "entries": self.entries,
+            "values": self.values,
+            "passed": self.passed,
+            "kinds": self.kinds,
+            "missing": self.missing,
+        }
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
-        head = f"{self.values} values in {self.entries} entries: {len(self.missing)} without a source"
+        head = (
+            f"{self.values} values in {self.entries} entries: {len(self.missing)} without a source"
+        )
         return "\n".join([f"{head} ({kinds})", *(f"  no source: {path}" for path in self.missing)])
 
 

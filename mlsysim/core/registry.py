@@ -144,15 +144,21 @@ class Catalog(Generic[T]):
     def _all(self) -> dict[str, Shelf[T]]:
         if self._shelves is None:
             files: dict[str, dict[str, Path]] = {}
-            for folder in [_PACKAGE / self._layer / "data", *(top / self._layer for top in user_folders())]:
+            for folder in [
+                _PACKAGE / self._layer / "data",
+                *(top / self._layer for top in user_folders()),
+            ]:
                 for path in sorted(folder.glob("*/*.yaml")) + sorted(folder.glob("*.yaml")):
                     shelf = shelf_name(path.parent.name) if path.parent != folder else "Custom"
                     for other in files.values():
-                        other.pop(path.stem, None)  # a name stands on one shelf; the later folder wins
+                        other.pop(
+                            path.stem, None
+                        )  # a name stands on one shelf; the later folder wins
                     files.setdefault(shelf, {})[path.stem] = path
             self._shelves = {
                 shelf: Shelf(f"{self._title}.{shelf}", self._builder(shelf), held)
-                for shelf, held in files.items() if held
+                for shelf, held in files.items()
+                if held
             }
         return self._shelves
 
@@ -161,15 +167,24 @@ class Catalog(Generic[T]):
             return self._build
         if shelf not in self._build:
             folders = ", ".join(name.lower() for name in self._build)
-            raise InvalidEntry(f"{self._title}.{shelf}", "", f"its shelves hold different types; use one of {folders}")
+            raise InvalidEntry(
+                f"{self._title}.{shelf}",
+                "",
+                f"its shelves hold different types; use one of {folders}",
+            )
         return self._build[shelf]
 
 
 def _from_spec(title: str, build: Build[T], spec: Any) -> T:
     if not isinstance(spec, Mapping):
-        raise InvalidEntry(title, "", f"a specification is a mapping of keys, not {type(spec).__name__}")
+        raise InvalidEntry(
+            title, "", f"a specification is a mapping of keys, not {type(spec).__name__}"
+        )
     data = {str(key): value for key, value in spec.items()}
-    data.setdefault("sources", {"default": {"kind": "user", "ref": "given by the user", "read": dt.date.today()}})
+    data.setdefault(
+        "sources",
+        {"default": {"kind": "user", "ref": "given by the user", "read": dt.date.today()}},
+    )
     return build(data)
 
 
@@ -219,7 +234,9 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
 def _not_yaml(where: str, error: yaml.YAMLError) -> InvalidEntry:
     mark = getattr(error, "problem_mark", None)
     line = f"line {mark.line + 1}" if mark else ""
-    return InvalidEntry(where, line, f"it is not YAML ({' '.join(str(getattr(error, 'problem', error)).split())})")
+    return InvalidEntry(
+        where, line, f"it is not YAML ({' '.join(str(getattr(error, 'problem', error)).split())})"
+    )
 
 
 def _plain_tree(node: Any, where: str, seen: set[int]) -> None:
@@ -237,16 +254,24 @@ def _plain_tree(node: Any, where: str, seen: set[int]) -> None:
     keys = set()
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            raise InvalidEntry(where, f"line {key.start_mark.line + 1}", "a key is a word; put quotes around it")
+            raise InvalidEntry(
+                where, f"line {key.start_mark.line + 1}", "a key is a word; put quotes around it"
+            )
         if key.value in keys:
-            raise InvalidEntry(where, f"line {key.start_mark.line + 1}", f"key {key.value!r} stands twice; keep one")
+            raise InvalidEntry(
+                where,
+                f"line {key.start_mark.line + 1}",
+                f"key {key.value!r} stands twice; keep one",
+            )
         keys.add(key.value)
         _plain_tree(value, where, seen)
 
 
 def user_folders() -> list[Path]:
     """The folders of user entries: $MLSYSIM_REGISTRY, then those given with `add_folder`."""
-    named = [Path(part) for part in os.environ.get("MLSYSIM_REGISTRY", "").split(os.pathsep) if part]
+    named = [
+        Path(part) for part in os.environ.get("MLSYSIM_REGISTRY", "").split(os.pathsep) if part
+    ]
     for folder in named:
         _check_folder(folder, "MLSYSIM_REGISTRY")
     return [*named, *_folders]
@@ -272,7 +297,9 @@ def _check_folder(path: Path, argument: str) -> None:
         raise InvalidEntry(argument, "", f"there is no folder {str(path)!r}")
     if not any((path / layer).is_dir() for layer in LAYERS):
         layers = ", ".join(LAYERS)
-        raise InvalidEntry(argument, "", f"folder {str(path)!r} holds none of the sub-folders {layers}")
+        raise InvalidEntry(
+            argument, "", f"folder {str(path)!r} holds none of the sub-folders {layers}"
+        )
 
 
 LAYERS = ("hardware", "models", "infrastructure", "systems", "literature", "scenarios")
@@ -299,5 +326,7 @@ def audit_provenance() -> Audit:
         if (_PACKAGE / layer / "registry.py").exists():
             import_module(f"mlsysim.{layer}.registry")
     return audit(
-        (f"{catalog._title}.{stem}", entry) for catalog in _catalogs.values() for stem, entry in catalog.entries()
+        (f"{catalog._title}.{stem}", entry)
+        for catalog in _catalogs.values()
+        for stem, entry in catalog.entries()
     )

@@ -86,7 +86,9 @@ def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
             hints = get_type_hints(function, include_extras=True)
             checks.update({name: _check_for(hints.get(name)) for name in names})
         if len(args) > len(positional):
-            raise TypeError(f"{label} takes at most {len(positional)} arguments by place; name the others")
+            raise TypeError(
+                f"{label} takes at most {len(positional)} arguments by place; name the others"
+            )
         for name, value in zip(positional, args):  # noqa: B905 - fewer arguments than names is normal
             if name in kwargs:
                 raise TypeError(f"{label} got two values for argument {name!r}")
@@ -110,7 +112,9 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
         np.broadcast_shapes(*shapes.values())
     except ValueError:
         sizes = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise OutOfRange(" and ".join(shapes), sizes, "their shapes do not broadcast; make them equal") from None
+        raise OutOfRange(
+            " and ".join(shapes), sizes, "their shapes do not broadcast; make them equal"
+        ) from None
 
 
 def _check_for(hint: Any) -> Callable[[Any, str], Any]:
@@ -120,7 +124,9 @@ def _check_for(hint: Any) -> Callable[[Any, str], Any]:
     if word is not None:
         check = word.si
     else:
-        kinds = tuple(t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None))
+        kinds = tuple(
+            t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None)
+        )
         check = _instance_check(kinds)
     if optional:
         return lambda value, name: None if value is None else check(value, name)
@@ -187,7 +193,9 @@ class Result:
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the fields that this result has."""
-        return tuple(name for name, field in self._fields.items() if field.compute or name in self._values)
+        return tuple(
+            name for name, field in self._fields.items() if field.compute or name in self._values
+        )
 
     def si(self, name: str) -> Any:
         """The field's plain number or array, in the unit of its dimension."""
@@ -202,7 +210,9 @@ class Result:
     @property
     def shape(self) -> tuple[int, ...]:
         """The common shape of the fields: () for one answer, (n,) for a column of n."""
-        return np.broadcast_shapes(*(np.shape(v) for v in self._values.values() if isinstance(v, np.ndarray)))
+        return np.broadcast_shapes(
+            *(np.shape(v) for v in self._values.values() if isinstance(v, np.ndarray))
+        )
 
     def __len__(self) -> int:
         if not self.shape:
@@ -218,11 +228,15 @@ class Result:
     def row(self, where: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> Any:
         """The single answer at an index of `shape`."""
         shape = shape or self.shape
-        return type(self)(**{
-            name: _scalar(np.broadcast_to(value, shape)[where]) if isinstance(value, np.ndarray) else value
-            for name, value in self._values.items()
-            if name not in self._fields or self._fields[name].compute is None
-        })
+        return type(self)(
+            **{
+                name: _scalar(np.broadcast_to(value, shape)[where])
+                if isinstance(value, np.ndarray)
+                else value
+                for name, value in self._values.items()
+                if name not in self._fields or self._fields[name].compute is None
+            }
+        )
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -242,8 +256,11 @@ class Result:
 
     def lines(self) -> list[tuple[str, str]]:
         """Each known field in words: its name, and its value for people."""
-        return [(name.replace("_", " "), show(getattr(self, name)))
-                for name in self.fields if not _is_empty(self.si(name))]
+        return [
+            (name.replace("_", " "), show(getattr(self, name)))
+            for name in self.fields
+            if not _is_empty(self.si(name))
+        ]
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={show(getattr(self, name))}" for name in self.fields)
@@ -267,7 +284,11 @@ class _Field:
         self.name, self.word = name, word
         self.compute = declared.compute if isinstance(declared, Lazily) else None
         self.unit = ureg.Unit(shown or word.unit) if isinstance(word, Dim) and word.unit else None
-        self.factor = float(Q_(1.0, word.unit).m_as(self.unit)) if isinstance(word, Dim) and self.unit else 1.0
+        self.factor = (
+            float(Q_(1.0, word.unit).m_as(self.unit))
+            if isinstance(word, Dim) and self.unit
+            else 1.0
+        )
 
     def __get__(self, result: Result | None, owner: type) -> Any:
         if result is None:
@@ -288,7 +309,11 @@ def show(value: Any) -> str:
             return f"{value:~P}".replace("\n", " ")
         q = value.to_compact() if value.magnitude and _takes_prefixes(value) else value
         money = f"{q.units:~P}" == "USD"
-        return f"{q.magnitude:,.0f} USD" if money and abs(q.magnitude) >= 100 else f"{q.magnitude:.4g} {q.units:~P}"
+        return (
+            f"{q.magnitude:,.0f} USD"
+            if money and abs(q.magnitude) >= 100
+            else f"{q.magnitude:.4g} {q.units:~P}"
+        )
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, float):

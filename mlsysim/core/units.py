@@ -12,7 +12,7 @@ import numbers
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pint
@@ -26,11 +26,16 @@ ureg.formatter.default_format = "~P"
 ureg.separate_format_defaults = True  # f"{q:.1f}" shapes the number and keeps the short unit
 pint.set_application_registry(ureg)  # quantities survive pickling and copying between processes
 Q_ = ureg.Quantity
-Quantity = pint.Quantity
+if TYPE_CHECKING:
+    from pint.facets.plain import PlainQuantity as Quantity
+else:
+    Quantity = pint.Quantity
 
 # number, then a unit made of names joined by / and * : nothing in it can be evaluated
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
-_UNIT = re.compile(r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*")
+_UNIT = re.compile(
+    r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*"
+)
 _LONGEST_UNIT = 60
 _MANY = 1e15  # more tokens, parameters or devices than there are
 _LARGEST_BATCH = 1e9
@@ -97,8 +102,14 @@ class Dim:
     __slots__ = ("_factors", "bare", "high", "low", "open_low", "scale", "unit", "whole")
 
     def __init__(
-        self, unit: str, *, low: float = 0.0, high: float = math.inf,
-        open_low: bool = True, whole: bool = False, bare: str = "",
+        self,
+        unit: str,
+        *,
+        low: float = 0.0,
+        high: float = math.inf,
+        open_low: bool = True,
+        whole: bool = False,
+        bare: str = "",
     ) -> None:
         self.unit, self.low, self.high, self.open_low = unit, low, high, open_low
         self.whole, self.bare = whole, bare
@@ -123,7 +134,9 @@ class Dim:
                 if self.unit and not self.bare:
                     raise self._wrong_unit(argument, value)
                 number = self._numeric(np.asarray(value), argument) * self.scale
-            elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(value, (bool, np.bool_)):
+            elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(
+                value, (bool, np.bool_)
+            ):
                 return self.si(float(value), argument)
             else:
                 raise self._wrong_unit(argument, value)
@@ -192,7 +205,9 @@ class Dim:
         if not self.unit:
             return WrongUnit(argument, value, self.remedy)
         example = EXAMPLES.get(self.unit, f"1 {self.unit}")
-        return WrongUnit(argument, value, f"it is not a quantity in {self.unit}, such as '{example}'")
+        return WrongUnit(
+            argument, value, f"it is not a quantity in {self.unit}, such as '{example}'"
+        )
 
     # ---- on the way out, and in schemas --------------------------------------------------------
 
@@ -210,7 +225,11 @@ class Dim:
     def schema(self) -> dict[str, Any]:
         """JSON schema of a value in this dimension: text with a unit, or a number."""
         if not self.unit:
-            bounds = {"exclusiveMinimum" if self.open_low else "minimum": self.low} if self.low > -math.inf else {}
+            bounds = (
+                {"exclusiveMinimum" if self.open_low else "minimum": self.low}
+                if self.low > -math.inf
+                else {}
+            )
             if self.high < math.inf:
                 bounds["maximum"] = self.high
             return {"type": "integer" if self.whole else "number", **bounds}
@@ -227,10 +246,24 @@ class Dim:
 
 
 EXAMPLES = {
-    "B": "80 GB", "B/s": "3.35 TB/s", "FLOP": "1e21 FLOP", "FLOP/s": "989 TFLOP/s", "s": "50 ms",
-    "W": "700 W", "J": "3.6 MJ", "USD": "30000 USD", "USD/J": "0.10 USD/kWh", "g/J": "400 g/kWh",
-    "1/s": "100 1/s", "g": "10 kg", "FLOP/B": "295 FLOP/B", "USD/s": "2.50 USD/hour",
-    "L": "1 L", "L/J": "1.8 L/kWh", "USD/g": "85 USD/t", "B/FLOP": "0.01 B/FLOP",
+    "B": "80 GB",
+    "B/s": "3.35 TB/s",
+    "FLOP": "1e21 FLOP",
+    "FLOP/s": "989 TFLOP/s",
+    "s": "50 ms",
+    "W": "700 W",
+    "J": "3.6 MJ",
+    "USD": "30000 USD",
+    "USD/J": "0.10 USD/kWh",
+    "g/J": "400 g/kWh",
+    "1/s": "100 1/s",
+    "g": "10 kg",
+    "FLOP/B": "295 FLOP/B",
+    "USD/s": "2.50 USD/hour",
+    "L": "1 L",
+    "L/J": "1.8 L/kWh",
+    "USD/g": "85 USD/t",
+    "B/FLOP": "0.01 B/FLOP",
 }
 
 # The vocabulary. A dimension has one word, and that word stands in signatures, fields and schemas.
@@ -265,8 +298,15 @@ CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
 FractionOrZero = Annotated[Any, Dim("", open_low=False, high=1.0)]
 
 PRECISIONS = {
-    "fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0,
-    "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5,
+    "fp64": 8.0,
+    "fp32": 4.0,
+    "tf32": 4.0,
+    "bf16": 2.0,
+    "fp16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    "fp4": 0.5,
+    "int4": 0.5,
 }  # bytes that one number takes in memory
 
 

@@ -31,9 +31,15 @@ class Engine:
 
     @staticmethod
     def sweep(
-        model: Workload, hardware: Iterable[HardwareNode] | HardwareNode, *,
-        batch_sizes: Any = (1,), precisions: Sequence[str] = ("fp16",), seq_lens: Any = None,
-        efficiency: Any = 0.5, phase: str | None = None, training: bool = False,
+        model: Workload,
+        hardware: Iterable[HardwareNode] | HardwareNode,
+        *,
+        batch_sizes: Any = (1,),
+        precisions: Sequence[str] = ("fp16",),
+        seq_lens: Any = None,
+        efficiency: Any = 0.5,
+        phase: str | None = None,
+        training: bool = False,
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
@@ -41,10 +47,14 @@ class Engine:
         """
         devices = _listed("hardware", hardware, HardwareNode)
         if not isinstance(model, Workload):
-            raise BadArgument("model", model, "give a Workload, such as mlsysim.Models.Language.Llama3_8B")
+            raise BadArgument(
+                "model", model, "give a Workload, such as mlsysim.Models.Language.Llama3_8B"
+            )
         if not isinstance(training, bool):
             raise BadArgument("training", training, "give True or False")
-        names = [_PRECISION.si(name, "precisions") for name in _listed("precisions", precisions, str)]
+        names = [
+            _PRECISION.si(name, "precisions") for name in _listed("precisions", precisions, str)
+        ]
         batches = _line("batch_sizes", _BATCH.si(batch_sizes, "batch_sizes"))
         lengths = None if seq_lens is None else _line("seq_lens", _COUNT.si(seq_lens, "seq_lens"))
         efficiency = _FRACTION.si(efficiency, "efficiency")
@@ -55,15 +65,24 @@ class Engine:
 
         # one axis each: device, precision, batch, context; everything broadcasts against that
         step = model.step(
-            batches[None, None, :, None], None if lengths is None else lengths[None, None, None, :], phase,
-            np.array([PRECISIONS[name] for name in names])[None, :, None, None], training=training,
+            batches[None, None, :, None],
+            None if lengths is None else lengths[None, None, None, :],
+            phase,
+            np.array([PRECISIONS[name] for name in names])[None, :, None, None],
+            training=training,
         )
         columns = profile(
-            model.demand(step), _supplies(devices, names), step, efficiency,
-            np.array(names, dtype=object)[None, :, None, None], _notes(model, step),
+            model.demand(step),
+            _supplies(devices, names),
+            step,
+            efficiency,
+            np.array(names, dtype=object)[None, :, None, None],
+            _notes(model, step),
         )
         axes: dict[str, Sequence[Any]] = {
-            "hardware": devices, "precision": names, "batch_size": batches,
+            "hardware": devices,
+            "precision": names,
+            "batch_size": batches,
             "seq_len": np.atleast_1d(step.seq_len).ravel(),
         }
         return Sweep(columns, axes)
@@ -86,9 +105,14 @@ class Sweep(Sequence[dict[str, Any]]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         where = np.unravel_index(range(len(self))[index], self.shape)
-        device, precision, batch, length = (axis[i] for axis, i in zip(self.axes.values(), where, strict=True))
+        device, precision, batch, length = (
+            axis[i] for axis, i in zip(self.axes.values(), where, strict=True)
+        )
         return {
-            "hardware": device.name, "precision": precision, "batch_size": int(batch), "seq_len": int(length),
+            "hardware": device.name,
+            "precision": precision,
+            "batch_size": int(batch),
+            "seq_len": int(length),
             "profile": self.columns.row(where, self.shape),
         }
 
@@ -121,7 +145,9 @@ def _listed(argument: str, values: Any, kind: type) -> list[Any]:
 def _line(argument: str, values: Any) -> np.ndarray:
     """Numbers along one axis; raises BadArgument for tables of them."""
     if np.ndim(values) > 1:
-        raise BadArgument(argument, f"an array of shape {np.shape(values)}", "give a plain list of numbers")
+        raise BadArgument(
+            argument, f"an array of shape {np.shape(values)}", "give a plain list of numbers"
+        )
     return np.atleast_1d(values)
 
 
@@ -130,11 +156,14 @@ def _supplies(devices: list[HardwareNode], precisions: list[str]) -> Supply:
     rows = [[_supply_or_none(device, precision) for precision in precisions] for device in devices]
 
     def grid(field: int, dtype: Any = float) -> np.ndarray:
-        return np.array([[row[field] for row in line] for line in rows], dtype=dtype)[:, :, None, None]
+        return np.array([[row[field] for row in line] for line in rows], dtype=dtype)[
+            :, :, None, None
+        ]
 
     power = grid(Supply._fields.index("power"))  # None becomes NaN: unknown stays unknown
     return Supply(
-        *(grid(i) for i in range(Supply._fields.index("power"))), power=power,
+        *(grid(i) for i in range(Supply._fields.index("power"))),
+        power=power,
         datapath=grid(Supply._fields.index("datapath"), object),
     )
 

@@ -63,8 +63,11 @@ class Explanation(Result):
 
 
 def explain(
-    before: Profile | Mapping[str, Any], after: Profile | Mapping[str, Any], *,
-    model: Workload | None = None, names: tuple[str, str] | None = None,
+    before: Profile | Mapping[str, Any],
+    after: Profile | Mapping[str, Any],
+    *,
+    model: Workload | None = None,
+    names: tuple[str, str] | None = None,
 ) -> Explanation:
     """Explain the change from one profile to another.
 
@@ -72,8 +75,11 @@ def explain(
     sides share. `names` are what the sentences call them, by default the names of the devices.
 
     >>> from mlsysim import Hardware, Models
-    >>> why = explain({"hardware": Hardware.A100}, {"hardware": Hardware.H100},
-    ...               model=Models.Language.Llama3_8B)
+    >>> why = explain(
+    ...     {"hardware": Hardware.A100},
+    ...     {"hardware": Hardware.H100},
+    ...     model=Models.Language.Llama3_8B,
+    ... )
     >>> why.regime_before, why.regime_after, round(why.changes["memory_bandwidth"], 2)
     ('Memory', 'Memory', 1.64)
     """
@@ -88,10 +94,14 @@ def explain(
     return Explanation(
         speedup=old.si("latency") / new.si("latency"),
         throughput_ratio=new.si("throughput") / old.si("throughput"),
-        regime_before=str(old.bottleneck), regime_after=str(new.bottleneck),
-        binding_before=_BINDING[str(old.bottleneck)], binding_after=_BINDING[str(new.bottleneck)],
-        latency_before=old.si("latency"), latency_after=new.si("latency"),
-        changes=changes, alone=alone,
+        regime_before=str(old.bottleneck),
+        regime_after=str(new.bottleneck),
+        binding_before=_BINDING[str(old.bottleneck)],
+        binding_after=_BINDING[str(new.bottleneck)],
+        latency_before=old.si("latency"),
+        latency_after=new.si("latency"),
+        changes=changes,
+        alone=alone,
         sentences=tuple(_sentences(old, new, where, changes)),
     )
 
@@ -106,8 +116,11 @@ _ROOF = {  # the terms that the time under each roof is made of
     "Overhead": ("overhead",),
 }
 _WORDS = {
-    "operations": "the operations", "peak_flops": "the FLOPS", "efficiency": "the efficiency",
-    "traffic": "the bytes moved", "memory_bandwidth": "the bandwidth",
+    "operations": "the operations",
+    "peak_flops": "the FLOPS",
+    "efficiency": "the efficiency",
+    "traffic": "the bytes moved",
+    "memory_bandwidth": "the bandwidth",
     "overhead": "the dispatch tax",
 }
 
@@ -133,9 +146,11 @@ def _terms(profile: Profile) -> Terms:
     """Take a profile apart; the bandwidth is what it moved over the time that took."""
     operations, peak, traffic = (profile.si(key) for key in ("operations", "peak", "traffic"))
     return Terms(
-        operations=operations, peak_flops=peak,
+        operations=operations,
+        peak_flops=peak,
         efficiency=operations / (peak * profile.si("compute_time")),
-        traffic=traffic, memory_bandwidth=traffic / profile.si("memory_time"),
+        traffic=traffic,
+        memory_bandwidth=traffic / profile.si("memory_time"),
         overhead=profile.si("overhead"),
     )
 
@@ -154,11 +169,13 @@ def _device(side: Any) -> str:
 
 
 def _sentences(
-    old: Profile, new: Profile, where: tuple[str, str], changes: dict[str, float],
+    old: Profile, new: Profile, where: tuple[str, str], changes: dict[str, float]
 ) -> Iterator[str]:
     speedup, was, now = old.si("latency") / new.si("latency"), old.bottleneck, new.bottleneck
-    yield (f"The step takes {show(old.latency)} {where[0]} and {show(new.latency)} {where[1]}: "
-           f"{speedup:.2f}x as fast.")
+    yield (
+        f"The step takes {show(old.latency)} {where[0]} and {show(new.latency)} {where[1]}: "
+        f"{speedup:.2f}x as fast."
+    )
     rate = new.si("throughput") / old.si("throughput")
     if not _same(rate / speedup):
         yield f"A step now does {rate / speedup:.3g}x the samples: {rate:.2f}x the throughput."
@@ -166,20 +183,26 @@ def _sentences(
         yield _same_regime(now, changes, speedup)
     else:
         roof = old.si(_TIME[was]) / new.si(_TIME[was]) if new.si(_TIME[was]) else np.inf
-        yield (f"Regime shift: it was {_BOUND[was]} and is {_BOUND[now]} now. "
-               f"{_WORK[was].capitalize()} is {roof:.2f}x as fast, but {_WORK[now]} now takes "
-               f"longer, and holds the step to {speedup:.2f}x.")
+        yield (
+            f"Regime shift: it was {_BOUND[was]} and is {_BOUND[now]} now. "
+            f"{_WORK[was].capitalize()} is {roof:.2f}x as fast, but {_WORK[now]} now takes "
+            f"longer, and holds the step to {speedup:.2f}x."
+        )
     share = new.si("overhead") / new.si("latency")
     if share > WORTH_SAYING and now != "Overhead":
         yield f"The dispatch tax is {share:.0%} of the step {where[1]}, and no roof moves it."
     if old.si("memory_tier") != new.si("memory_tier"):
-        yield (f"The weights are read from {new.si('memory_tier')} memory instead of "
-               f"{old.si('memory_tier')} memory.")
+        yield (
+            f"The weights are read from {new.si('memory_tier')} memory instead of "
+            f"{old.si('memory_tier')} memory."
+        )
     for place, side in zip(where, (old, new), strict=True):
         precision, datapath = side.si("precision"), side.si("datapath")
         if datapath != precision:
-            yield (f"There is no {precision} datapath {place}: it is stored as {precision} and "
-                   f"computed in {datapath}.")
+            yield (
+                f"There is no {precision} datapath {place}: it is stored as {precision} and "
+                f"computed in {datapath}."
+            )
         if not side.feasible:
             yield f"It cannot run {place}. {side.si('reason')}"
 

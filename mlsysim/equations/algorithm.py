@@ -125,12 +125,20 @@ def conv_output(size: Number, kernel: Number, stride: Number, padding: Number) -
     return np.floor((size + padding - kernel) / stride) + 1
 
 
-def conv_macs(positions: Number, kernel_area: Number, in_channels: Number, out_channels: Number, groups: Number) -> Number:
+def conv_macs(
+    positions: Number,
+    kernel_area: Number,
+    in_channels: Number,
+    out_channels: Number,
+    groups: Number,
+) -> Number:
     r"""Multiply-accumulates of one convolution over its output positions.
 
     $$\mathrm{MACs} = \mathrm{positions} \cdot k_h k_w \cdot \frac{C_{in} C_{out}}{g}$$
 
-    >>> conv_macs(positions=12544.0, kernel_area=49.0, in_channels=3.0, out_channels=64.0, groups=1.0)
+    >>> conv_macs(
+    ...     positions=12544.0, kernel_area=49.0, in_channels=3.0, out_channels=64.0, groups=1.0
+    ... )
     118013952.0
 
     Source: Dumoulin & Visin (2016), arXiv:1603.07285.
@@ -237,8 +245,13 @@ def affordable(compute: Operations, other: Number, per_token: Operations) -> Num
 
 
 def decode_time(
-    *, first_compute: Seconds, last_compute: Seconds, first_memory: Seconds,
-    last_memory: Seconds, overhead: SecondsOrZero, steps: Count,
+    *,
+    first_compute: Seconds,
+    last_compute: Seconds,
+    first_memory: Seconds,
+    last_memory: Seconds,
+    overhead: SecondsOrZero,
+    steps: Count,
 ) -> Seconds:
     r"""Wall 12: the time of many decode steps while both roofs grow evenly from first to last.
 
@@ -248,8 +261,16 @@ def decode_time(
     $c_i$ and $m_i$ are arithmetic series and the sum is exact, also where the binding roof changes
     on the way: the memory series, plus the terms by which compute exceeds it.
 
-    >>> float(decode_time(first_compute=1.0, last_compute=5.0, first_memory=3.0, last_memory=3.0,
-    ...                   overhead=0.5, steps=5.0))
+    >>> float(
+    ...     decode_time(
+    ...         first_compute=1.0,
+    ...         last_compute=5.0,
+    ...         first_memory=3.0,
+    ...         last_memory=3.0,
+    ...         overhead=0.5,
+    ...         steps=5.0,
+    ...     )
+    ... )
     20.5
 
     Source: Pope et al. (2022), arXiv:2211.05102, for the step; the sum is arithmetic.

@@ -8,7 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from mlsysim.core.units import (
-    Bandwidth, Bytes, Fraction, Number, OperationRate, Operations, Seconds, SecondsOrZero, Signed,
+    Bandwidth,
+    Bytes,
+    Fraction,
+    Number,
+    OperationRate,
+    Operations,
+    Seconds,
+    SecondsOrZero,
+    Signed,
 )
 
 
@@ -48,7 +56,7 @@ def forward_elasticity(raised: Seconds, base: Seconds, step: Fraction) -> Signed
 
 
 def smooth_roofline_time(
-    compute: Seconds, memory: Seconds, overhead: Seconds, sharpness: Number,
+    compute: Seconds, memory: Seconds, overhead: Seconds, sharpness: Number
 ) -> Seconds:
     r"""A roofline whose two roofs blend: the p-norm of their times, plus the dispatch tax.
 

@@ -152,7 +152,7 @@ def bisection_fraction(links: Number, nodes: Count) -> Fraction:
 
 
 def effective_bandwidth(
-    link: Bandwidth, bisection: Fraction, oversubscription: Number,
+    link: Bandwidth, bisection: Fraction, oversubscription: Number
 ) -> Bandwidth:
     r"""Wall 10: a node's bandwidth when every node sends across the middle of the network.
 

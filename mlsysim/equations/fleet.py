@@ -54,8 +54,14 @@ def ring_all_reduce(
 
 
 def hierarchical_all_reduce(
-    data: Bytes, local: Number, nodes: Number, *, link: Bandwidth, link_latency: SecondsOrZero,
-    network: Bandwidth, network_latency: SecondsOrZero,
+    data: Bytes,
+    local: Number,
+    nodes: Number,
+    *,
+    link: Bandwidth,
+    link_latency: SecondsOrZero,
+    network: Bandwidth,
+    network_latency: SecondsOrZero,
 ) -> Seconds:
     r"""Sum $M$ bytes over `local` ranks in each of `nodes` servers, slow wires used sparingly.
 
@@ -66,8 +72,15 @@ def hierarchical_all_reduce(
     inside the node: the two inner legs together are one ring. `network` is one device's share of
     the server's ports.
 
-    >>> hierarchical_all_reduce(data=8e9, local=8.0, nodes=2.0, link=28e9, link_latency=0.0,
-    ...                         network=4e9, network_latency=0.0)
+    >>> hierarchical_all_reduce(
+    ...     data=8e9,
+    ...     local=8.0,
+    ...     nodes=2.0,
+    ...     link=28e9,
+    ...     link_latency=0.0,
+    ...     network=4e9,
+    ...     network_latency=0.0,
+    ... )
     0.75
 
     Source: Jia et al. (2018), section 4.2, arXiv:1807.11205.
@@ -77,7 +90,12 @@ def hierarchical_all_reduce(
 
 
 def all_to_all(
-    data: Bytes, ranks: Number, local: Number, *, link: Bandwidth, network: Bandwidth,
+    data: Bytes,
+    ranks: Number,
+    local: Number,
+    *,
+    link: Bandwidth,
+    network: Bandwidth,
     latency: SecondsOrZero,
 ) -> Seconds:
     r"""Each of $N$ ranks sends an equal part of its $M$ bytes to every rank.
@@ -176,8 +194,13 @@ def scaling_efficiency(ideal: Seconds, actual: Seconds) -> Number:
 
 
 def fleet_time(
-    operations: Operations, devices: Number, peak: OperationRate, *, mfu: Fraction,
-    scaling: Fraction, goodput: Fraction,
+    operations: Operations,
+    devices: Number,
+    peak: OperationRate,
+    *,
+    mfu: Fraction,
+    scaling: Fraction,
+    goodput: Fraction,
 ) -> Seconds:
     r"""The Iron Law of a fleet: everything that stands between FLOP and the day it is done.
 
@@ -327,9 +350,7 @@ def survival(time: Seconds, mtbf: Seconds) -> Number:
 # ---- wall 16: many tenants ---------------------------------------------------------------------
 
 
-def deterministic_wait(
-    service: Seconds, load: Number, servers: Number, delayed: Number
-) -> Seconds:
+def deterministic_wait(service: Seconds, load: Number, servers: Number, delayed: Number) -> Seconds:
     r"""Wall 16: the mean wait for one of $c$ servers when every job takes equally long.
 
     $$W = \frac{C\,D}{c\,(1 - \rho)} \cdot \min\left(

@@ -58,7 +58,8 @@ def zero_memory(
     Source: Rajbhandari et al. (2020), ZeRO, figure 1, arXiv:1910.02054.
     """
     return (
-        zero_share(weights, ranks, stage, 3) + zero_share(gradients, ranks, stage, 2)
+        zero_share(weights, ranks, stage, 3)
+        + zero_share(gradients, ranks, stage, 2)
         + zero_share(optimizer, ranks, stage, 1)
     )
 

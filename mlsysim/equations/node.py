@@ -9,7 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from mlsysim.core.units import (
-    Bandwidth, Bytes, Energy, Fraction, Intensity, Number, OperationRate, Operations, Power, Rate, Seconds,
+    Bandwidth,
+    Bytes,
+    Energy,
+    Fraction,
+    Intensity,
+    Number,
+    OperationRate,
+    Operations,
+    Power,
+    Rate,
+    Seconds,
 )
 
 
@@ -135,7 +145,11 @@ def energy(power: Power, time: Seconds) -> Energy:
 
 
 def crossover_batch(
-    weights: Bytes, state: Bytes, operations: Operations, peak: OperationRate, bandwidth: Bandwidth,
+    weights: Bytes,
+    state: Bytes,
+    operations: Operations,
+    peak: OperationRate,
+    bandwidth: Bandwidth,
     efficiency: Fraction,
 ) -> Number:
     r"""The batch at which a step turns from memory-bound to compute-bound.

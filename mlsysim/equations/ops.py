@@ -8,8 +8,23 @@ from __future__ import annotations
 import numpy as np
 
 from mlsysim.core.units import (
-    Bandwidth, Bytes, CarbonIntensity, CarbonPrice, Count, Energy, EnergyPrice, Fraction, Mass,
-    Money, Number, OperationRate, Operations, Power, PowerUsageEffectiveness, Seconds, Volume,
+    Bandwidth,
+    Bytes,
+    CarbonIntensity,
+    CarbonPrice,
+    Count,
+    Energy,
+    EnergyPrice,
+    Fraction,
+    Mass,
+    Money,
+    Number,
+    OperationRate,
+    Operations,
+    Power,
+    PowerUsageEffectiveness,
+    Seconds,
+    Volume,
     WaterUsageEffectiveness,
 )
 

@@ -9,7 +9,15 @@ from mlsysim.core.errors import NoDatapath, UnknownName
 from mlsysim.core.frozen import Frozen
 from mlsysim.core.provenance import Entry
 from mlsysim.core.units import (
-    PRECISIONS, Bandwidth, Bytes, Money, OperationRate, Power, Precision, Quantity, SecondsOrZero,
+    PRECISIONS,
+    Bandwidth,
+    Bytes,
+    Money,
+    OperationRate,
+    Power,
+    Precision,
+    Quantity,
+    SecondsOrZero,
 )
 from mlsysim.equations import node
 
@@ -93,7 +101,9 @@ class HardwareNode(Entry):
         """The year is one in which there are computers."""
         super().check()
         if not 1940 <= self.release_year <= 2100:
-            raise self.wrong("release_year", f"{self.release_year} will not do; give a year such as 2027")
+            raise self.wrong(
+                "release_year", f"{self.release_year} will not do; give a year such as 2027"
+            )
 
     def datapath(self, precision: str) -> str:
         """The arithmetic that would really run `precision` here; raises NoDatapath or UnknownName.

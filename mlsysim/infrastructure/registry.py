@@ -8,7 +8,8 @@ from mlsysim.core.registry import Catalog
 from mlsysim.infrastructure.types import Facility, Grid, Price
 
 Infrastructure: Catalog[Any] = Catalog(
-    "Infrastructure", "infrastructure",
+    "Infrastructure",
+    "infrastructure",
     {
         "Grids": lambda spec: Grid(**spec),
         "Facilities": lambda spec: Facility(**spec),

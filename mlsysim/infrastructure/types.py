@@ -6,7 +6,12 @@ from typing import Literal
 
 from mlsysim.core.provenance import Entry
 from mlsysim.core.units import (
-    CarbonIntensity, CarbonPrice, Count, EnergyPrice, HourlyPrice, PowerUsageEffectiveness,
+    CarbonIntensity,
+    CarbonPrice,
+    Count,
+    EnergyPrice,
+    HourlyPrice,
+    PowerUsageEffectiveness,
     WaterUsageEffectiveness,
 )
 

@@ -40,14 +40,23 @@ class AnswerSheet:
     """
 
     def __init__(
-        self, name: str, student: str, *, code: str = "", notebook: str | Path | None = None,
+        self,
+        name: str,
+        student: str,
+        *,
+        code: str = "",
+        notebook: str | Path | None = None,
         drafts: str | Path | None = None,
     ) -> None:
         self.assignment, self.student = assignment(name), student
         self.id = clean_id(student)
         code = code.strip().lower()
         if code and not _CODE.fullmatch(code):
-            raise BadArgument("code", code, "a course code has 16 digits and letters from a to f, or leave it empty")
+            raise BadArgument(
+                "code",
+                code,
+                "a course code has 16 digits and letters from a to f, or leave it empty",
+            )
         self.variant = self.assignment.draw(code or code_for(student, name))
         self.notebook = Path(notebook) if notebook else None
         self.registry = registry_hash()
@@ -60,7 +69,13 @@ class AnswerSheet:
     # ---- forms ---------------------------------------------------------------------------------
 
     def ask(
-        self, question: str, text: str, *, units: Sequence[str] = (), assumptions: Sequence[str] = (), mine: Any = None,
+        self,
+        question: str,
+        text: str,
+        *,
+        units: Sequence[str] = (),
+        assumptions: Sequence[str] = (),
+        mine: Any = None,
     ) -> Any:
         """A form for a number: text, a unit where one belongs, and an assumption where one is allowed.
 
@@ -71,11 +86,16 @@ class AnswerSheet:
         value, unit = str(kept.get("value") or ""), kept.get("unit")
         if mine is not None:
             value, unit = _written(mine, units)
-        parts: dict[str, Any] = {"value": mo.ui.text(value=value, placeholder="a number", debounce=False)}
+        parts: dict[str, Any] = {
+            "value": mo.ui.text(value=value, placeholder="a number", debounce=False)
+        }
         row = "{value}"
         if units:
             parts["unit"] = mo.ui.dropdown(
-                list(units), value=unit if unit in units else None, allow_select_none=True, label="unit",
+                list(units),
+                value=unit if unit in units else None,
+                allow_select_none=True,
+                label="unit",
             )
             row += " {unit}"
         body = f"{_literal(text)}\n\n{row}"
@@ -83,7 +103,9 @@ class AnswerSheet:
             options = {_LESSON_ASSUMPTION: None, **{name: name for name in assumptions}}
             held = kept.get("assumption")
             parts["assumption"] = mo.ui.dropdown(
-                options, value=held if held in options else _LESSON_ASSUMPTION, allow_select_none=False,
+                options,
+                value=held if held in options else _LESSON_ASSUMPTION,
+                allow_select_none=False,
             )
             body += "\n\nAn assumption of your own: {assumption}"
         return mo.ui.batch(mo.md(body), parts)
@@ -98,7 +120,10 @@ class AnswerSheet:
             if not matches:
                 raise UnknownName("mine", mine, options)
             value = matches[0]
-        return mo.ui.batch(mo.md(f"{_literal(text)}\n\n{{value}}"), {"value": mo.ui.radio(list(options), value=value)})
+        return mo.ui.batch(
+            mo.md(f"{_literal(text)}\n\n{{value}}"),
+            {"value": mo.ui.radio(list(options), value=value)},
+        )
 
     # ---- the file ------------------------------------------------------------------------------
 
@@ -124,7 +149,8 @@ class AnswerSheet:
         """What cannot be graded as it stands, by question: not answered, no number, no unit."""
         answers = document["answers"]
         return {
-            name: fault for name in (*self._units, *self._choices)
+            name: fault
+            for name in (*self._units, *self._choices)
             if (fault := self._fault(name, answers.get(name)))
         }
 
@@ -146,22 +172,35 @@ class AnswerSheet:
         for name in sorted((*self._units, *self._choices)):
             answer = document["answers"].get(name, {})
             text = " ".join(str(answer[key]) for key in ("value", "unit") if answer.get(key))
-            cells = (name.removeprefix("q"), _literal_html(text) or "-", _literal_html(faults.get(name, "can be read")))
+            cells = (
+                name.removeprefix("q"),
+                _literal_html(text) or "-",
+                _literal_html(faults.get(name, "can be read")),
+            )
             rows.append(f"| {' | '.join(cells)} |")
         done, every = len(rows) - len(faults), len(rows)
         predictions = len(document["journal"])
-        return mo.vstack([
-            mo.callout(
-                mo.md(f"**{done} of {every} answers are complete**, and {predictions} predictions of yours go with "
-                      "them. Whether the answers are right is for the grader to say."),
-                kind="success" if done == every else "neutral",
-            ),
-            mo.md("\n".join(["| question | your answer | its form |", "|:---|:---|:---|", *rows])),
-            mo.download(
-                data=lambda: to_json(document).encode(), filename=FILE, mimetype="application/json",
-                label=f"Download {FILE}",
-            ),
-        ], gap=1)
+        return mo.vstack(
+            [
+                mo.callout(
+                    mo.md(
+                        f"**{done} of {every} answers are complete**, and {predictions} predictions of yours go with "
+                        "them. Whether the answers are right is for the grader to say."
+                    ),
+                    kind="success" if done == every else "neutral",
+                ),
+                mo.md(
+                    "\n".join(["| question | your answer | its form |", "|:---|:---|:---|", *rows])
+                ),
+                mo.download(
+                    data=lambda: to_json(document).encode(),
+                    filename=FILE,
+                    mimetype="application/json",
+                    label=f"Download {FILE}",
+                ),
+            ],
+            gap=1,
+        )
 
     def _notebook_hash(self) -> str | None:
         if self.notebook is None or not self.notebook.is_file():
@@ -175,7 +214,11 @@ class AnswerSheet:
             held = json.loads(self._draft.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return {name: part for name, part in held.items() if isinstance(part, dict)} if isinstance(held, dict) else {}
+        return (
+            {name: part for name, part in held.items() if isinstance(part, dict)}
+            if isinstance(held, dict)
+            else {}
+        )
 
     def _write_draft(self, answers: Mapping[str, Any]) -> None:
         if answers == self._kept:
@@ -191,7 +234,13 @@ class AnswerSheet:
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
     """The learner's sheet; the cell stops with a note where there is no id yet, or none that can be one."""
     if not student.strip():
-        mo.stop(True, mo.callout(mo.md("Give your **student id** above: your numbers are drawn from it."), kind="info"))
+        mo.stop(
+            True,
+            mo.callout(
+                mo.md("Give your **student id** above: your numbers are drawn from it."),
+                kind="info",
+            ),
+        )
     try:
         return AnswerSheet(name, student, **how)
     except MLSysError as error:
@@ -221,7 +270,11 @@ def _given(value: Mapping[str, Any]) -> dict[str, Any] | None:
     answer = value.get("value")
     if answer is None or not str(answer).strip():
         return None
-    return {"value": str(answer).strip(), "unit": value.get("unit") or None, "assumption": value.get("assumption")}
+    return {
+        "value": str(answer).strip(),
+        "unit": value.get("unit") or None,
+        "assumption": value.get("assumption"),
+    }
 
 
 def _literal(text: str) -> str:

@@ -68,8 +68,10 @@ def lessons() -> list[Lesson]:
 
 def paths() -> list[CoursePath]:
     """Every path."""
-    return [CoursePath(name, facts["title"], tuple(facts["lessons"]), tuple(facts.get("timetable", ())))
-            for name, facts in _data()["paths"].items()]
+    return [
+        CoursePath(name, facts["title"], tuple(facts["lessons"]), tuple(facts.get("timetable", ())))
+        for name, facts in _data()["paths"].items()
+    ]
 
 
 def find_lesson(name: str) -> Lesson:

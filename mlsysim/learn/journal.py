@@ -54,7 +54,11 @@ class Journal:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = Path(path) if path else Path(os.environ.get("MLSYSIM_JOURNAL") or home() / "journal.jsonl")
+        self.path = (
+            Path(path)
+            if path
+            else Path(os.environ.get("MLSYSIM_JOURNAL") or home() / "journal.jsonl")
+        )
         self.damaged = 0
         self._rows: dict[str, Commitment] = {}
         self._last = FIRST
@@ -65,7 +69,11 @@ class Journal:
         return self._rows.get(question)
 
     def commit(
-        self, question: str, value: float | str, unit: str | None = None, confidence: float | None = None,
+        self,
+        question: str,
+        value: float | str,
+        unit: str | None = None,
+        confidence: float | None = None,
     ) -> Commitment:
         """Write a prediction down; if there is one already, that one stays and is returned."""
         with _lock:
@@ -73,7 +81,9 @@ class Journal:
             if question in self._rows:
                 return self._rows[question]
             now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            row = Commitment(question, value, unit, confidence, len(self._rows) + 1, now, self._last)
+            row = Commitment(
+                question, value, unit, confidence, len(self._rows) + 1, now, self._last
+            )
             line = json.dumps(asdict(row), ensure_ascii=False)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
@@ -158,7 +168,9 @@ def off_by(guess: float, truth: float) -> float:
 def typical_factor(factors: list[float]) -> float:
     """The geometric mean of several factors: being off by 2 and by 8 is being off by 4."""
     finite = [factor for factor in factors if math.isfinite(factor)]
-    return math.exp(sum(math.log(factor) for factor in finite) / len(finite)) if finite else math.nan
+    return (
+        math.exp(sum(math.log(factor) for factor in finite) / len(finite)) if finite else math.nan
+    )
 
 
 def times(factor: float) -> str:

@@ -28,14 +28,23 @@ def tail(stem: str, journal: Journal) -> mo.Html:
     done = sum(question in journal for question in lesson.questions)
     save = mo.download(
         data=lambda: journal.path.read_bytes() if journal.path.exists() else b"",
-        filename="journal.jsonl", mimetype="application/jsonl", label="Download my journal",
+        filename="journal.jsonl",
+        mimetype="application/jsonl",
+        label="Download my journal",
     )
-    return mo.vstack([
-        mo.md(f"**{done} of {len(lesson.questions)} predictions committed.** They are kept in "
-              f"`{_short(journal.path)}`, and stay there when you reload or come back tomorrow."),
-        save,
-        mo.md(f"**Now you:** the exercise has numbers of your own. `mlsysim learn {stem[:2]} --exercise`"),
-    ], gap=0.75)
+    return mo.vstack(
+        [
+            mo.md(
+                f"**{done} of {len(lesson.questions)} predictions committed.** They are kept in "
+                f"`{_short(journal.path)}`, and stay there when you reload or come back tomorrow."
+            ),
+            save,
+            mo.md(
+                f"**Now you:** the exercise has numbers of your own. `mlsysim learn {stem[:2]} --exercise`"
+            ),
+        ],
+        gap=0.75,
+    )
 
 
 def _short(path: Path) -> str:

@@ -33,8 +33,14 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
     """
 
     def __init__(
-        self, question: str, text: str, *, journal: Journal, unit: str = "",
-        units: Sequence[str] = (), options: Sequence[str] = (),
+        self,
+        question: str,
+        text: str,
+        *,
+        journal: Journal,
+        unit: str = "",
+        units: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         self.question, self.asked, self.journal, self.unit = question, text, journal, unit
         self._units = list(units) or [unit]
@@ -46,14 +52,18 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
             parts["value"] = mo.ui.text(placeholder="a number", full_width=False)
             entry = f"{{value}} {unit}"
             if len(self._units) > 1:
-                parts["unit"] = mo.ui.dropdown(self._units, value=unit or self._units[0], allow_select_none=False)
+                parts["unit"] = mo.ui.dropdown(
+                    self._units, value=unit or self._units[0], allow_select_none=False
+                )
                 entry = "{value} {unit}"
         parts["confidence"] = mo.ui.radio(list(CONFIDENCE), value="just a guess", inline=True)
         body = f"**Your prediction.** {text}\n\n{entry}\n\nHow sure are you? {{confidence}}"
         super().__init__(
-            mo.ui.batch(mo.md(body), parts), submit_button_label="Commit",
+            mo.ui.batch(mo.md(body), parts),
+            submit_button_label="Commit",
             submit_button_tooltip="A commitment is final. A wrong one teaches more than none.",
-            validate=self._fault, on_change=self._freeze,
+            validate=self._fault,
+            on_change=self._freeze,
         )
 
     @property
@@ -73,9 +83,10 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         """What stands in place of the form after the commitment."""
         done = self.commitment
         sure = next((name for name, share in CONFIDENCE.items() if share == done.confidence), "")
-        return mo.callout(mo.md(
-            f"**You predicted: {done.text}**{f' ({sure})' if sure else ''}\n\n{self.asked}"
-        ), kind="info")
+        return mo.callout(
+            mo.md(f"**You predicted: {done.text}**{f' ({sure})' if sure else ''}\n\n{self.asked}"),
+            kind="info",
+        )
 
     def _fault(self, sent: Any) -> str | None:
         """What is wrong with a submission, in a sentence; None when it can be committed."""
@@ -91,7 +102,8 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
             return f"Write {given.replace(',', '.')} with a point, not a comma."
         if not _NUMBER.fullmatch(str(given).strip()):
             return f"{given!r} is not a plain number; write one such as 12 or 0.5" + (
-                f", in {self._units[0]}." if self._units[0] else ".")
+                f", in {self._units[0]}." if self._units[0] else "."
+            )
         return None if float(given) > 0 else "The answer is above zero."
 
     def _choices(self) -> Sequence[str]:
@@ -120,14 +132,23 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         return self
 
 
-def wait_for(*questions: predict, hint: str = "Commit to your prediction above, and this opens.") -> None:
+def wait_for(
+    *questions: predict, hint: str = "Commit to your prediction above, and this opens."
+) -> None:
     """Stop the cell until every question is answered."""
-    mo.stop(not all(question.committed for question in questions), mo.callout(mo.md(f"*{hint}*"), kind="neutral"))
+    mo.stop(
+        not all(question.committed for question in questions),
+        mo.callout(mo.md(f"*{hint}*"), kind="neutral"),
+    )
 
 
 def reveal(
-    question: predict, truth: Callable[[], Any], *, why: str | Callable[[], str] = "",
-    chart: Callable[[], Any] | None = None, misconceptions: Mapping[str, Callable[[], Any]] | None = None,
+    question: predict,
+    truth: Callable[[], Any],
+    *,
+    why: str | Callable[[], str] = "",
+    chart: Callable[[], Any] | None = None,
+    misconceptions: Mapping[str, Callable[[], Any]] | None = None,
 ) -> mo.Html:
     """What the solver says, beside what the learner said; shown only after the commitment.
 
@@ -139,7 +160,9 @@ def reveal(
     answer = truth()
     plain = number_in(answer, done.unit)
     question.journal.reveal(done.question, plain)
-    kind, sentence = verdict(done, answer, {name: value() for name, value in (misconceptions or {}).items()})
+    kind, sentence = verdict(
+        done, answer, {name: value() for name, value in (misconceptions or {}).items()}
+    )
     parts: list[Any] = [mo.callout(mo.md(sentence), kind=kind)]
     if not isinstance(plain, str):
         parts.append(charts.versus(float(done.value), plain, done.unit or ""))
@@ -162,14 +185,21 @@ def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[st
     truth = number_in(answer, done.unit)
     if isinstance(truth, str) or isinstance(done.value, str):
         right = done.value == truth
-        return ("success", f"**Yes: {truth}.**") if right else (
-            "warn", f"You said **{done.value}**; the solver says **{truth}**.")
+        return (
+            ("success", f"**Yes: {truth}.**")
+            if right
+            else ("warn", f"You said **{done.value}**; the solver says **{truth}**.")
+        )
     shown = f"**{truth:.3g} {done.unit or ''}**".replace(" **", "**")
     said = f"You said **{done.text}**; the solver says {shown}."
     factor = off_by(float(done.value), truth)
     if factor <= SPOT_ON:
         return "success", f"{said} Within {100 * (SPOT_ON - 1):.0f} %: spot on."
-    named = [name for name, value in slips.items() if off_by(float(done.value), float(number_in(value, done.unit))) <= 1.1]
+    named = [
+        name
+        for name, value in slips.items()
+        if off_by(float(done.value), float(number_in(value, done.unit))) <= 1.1
+    ]
     side = "high" if done.value > truth else "low"
     sentence = f"{said} Too {side} by a factor of {times(factor)}."
     if named:
@@ -181,14 +211,18 @@ def intuition(journal: Journal) -> mo.Html:
     """Predicted against computed over all lessons, and how well the learner knows what they know."""
     truths = journal.truths()
     rows = [
-        (row, truths[row.question]) for row in journal.rows()
+        (row, truths[row.question])
+        for row in journal.rows()
         if isinstance(row.value, float | int) and isinstance(truths.get(row.question), float | int)
     ]
-    choices = [(row, truths[row.question]) for row in journal.rows()
-               if isinstance(row.value, str) and row.question in truths]
+    choices = [
+        (row, truths[row.question])
+        for row in journal.rows()
+        if isinstance(row.value, str) and row.question in truths
+    ]
     if not rows and not choices:
         return mo.callout(mo.md("Your first commitment will appear here."), kind="neutral")
-    return mo.vstack([
-        mo.md(charts.intuition_text(rows, choices)),
-        *([charts.intuition(rows)] if rows else []),
-    ], gap=0.5)
+    return mo.vstack(
+        [mo.md(charts.intuition_text(rows, choices)), *([charts.intuition(rows)] if rows else [])],
+        gap=0.5,
+    )

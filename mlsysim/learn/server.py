@@ -29,13 +29,18 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> As
     for lesson in lessons:
         builder = builder.with_app(path=f"/{lesson.stem}", root=str(lesson.file()))
         if lesson.file("exercises").exists():
-            builder = builder.with_app(path=f"/exercise/{lesson.stem}", root=str(lesson.file("exercises")))
+            builder = builder.with_app(
+                path=f"/exercise/{lesson.stem}", root=str(lesson.file("exercises"))
+            )
     notebooks = builder.build()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] == "/":
             body = gallery(lessons, Journal(), path).encode()
-            headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+            headers = [
+                (b"content-type", b"text/html; charset=utf-8"),
+                (b"cache-control", b"no-store"),
+            ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         else:
@@ -44,12 +49,21 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> As
     return app
 
 
-def serve(lesson: Lesson | None, path: CoursePath | None, *, port: int, browser: bool, exercise: bool = False) -> None:
+def serve(
+    lesson: Lesson | None,
+    path: CoursePath | None,
+    *,
+    port: int,
+    browser: bool,
+    exercise: bool = False,
+) -> None:
     """Serve the gallery, or one lesson at once, until interrupted."""
     import uvicorn
 
     shown = [entry for entry in course.lessons() if path is None or entry.number in path.lessons]
-    page = "/" if lesson is None else f"/exercise/{lesson.stem}/" if exercise else f"/{lesson.stem}/"
+    page = (
+        "/" if lesson is None else f"/exercise/{lesson.stem}/" if exercise else f"/{lesson.stem}/"
+    )
     port = free_port(port)
     url = f"http://{HOST}:{port}{page}"
     sys.stdout.write(f"mlsysim learn: {url}  (Ctrl+C ends it)\n")
@@ -74,7 +88,9 @@ def free_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError):
-            raise BadArgument("port", port, "it is taken or no port at all; give another, or 0 for any") from None
+            raise BadArgument(
+                "port", port, "it is taken or no port at all; give another, or 0 for any"
+            ) from None
         return probe.getsockname()[1]
 
 
@@ -101,7 +117,9 @@ def _card(lesson: Lesson, journal: Journal, slot: str) -> str:
     done = sum(question in journal for question in lesson.questions)
     share = round(100 * done / len(lesson.questions))
     exercise = (
-        f'<a class="quiet" href="/exercise/{lesson.stem}/">Exercise</a>' if lesson.file("exercises").exists() else ""
+        f'<a class="quiet" href="/exercise/{lesson.stem}/">Exercise</a>'
+        if lesson.file("exercises").exists()
+        else ""
     )
     verb = "Start" if not done else "Continue" if share < 100 else "Look again"
     return f"""

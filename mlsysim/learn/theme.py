@@ -18,8 +18,14 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 def theme() -> Any:
     """The Vega-Lite configuration that all charts share."""
     axis = {
-        "labelColor": MUTED, "titleColor": INK, "gridColor": GRID, "domainColor": "#aab1bd",
-        "tickColor": "#aab1bd", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500,
+        "labelColor": MUTED,
+        "titleColor": INK,
+        "gridColor": GRID,
+        "domainColor": "#aab1bd",
+        "tickColor": "#aab1bd",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
         "titlePadding": 8,
     }
     return {
@@ -29,8 +35,14 @@ def theme() -> Any:
             "view": {"stroke": None},
             "axis": axis,
             "title": {
-                "anchor": "start", "color": INK, "fontSize": 16, "fontWeight": 600, "offset": 12,
-                "subtitleColor": MUTED, "subtitleFontSize": 12.5, "subtitlePadding": 5,
+                "anchor": "start",
+                "color": INK,
+                "fontSize": 16,
+                "fontWeight": 600,
+                "offset": 12,
+                "subtitleColor": MUTED,
+                "subtitleFontSize": 12.5,
+                "subtitlePadding": 5,
             },
             "legend": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 12},
             "range": {"category": PALETTE},

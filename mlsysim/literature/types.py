@@ -32,4 +32,6 @@ class Finding(Entry):
         if isinstance(number, (int, float)) and not isfinite(number):
             raise self.wrong("value", f"{number} will not do; give a finite number")
         if isinstance(self.value, bool) or not isinstance(self.value, (int, float, Quantity)):
-            raise self.wrong("value", f"{self.value!r} will not do; give a number, or text with a unit")
+            raise self.wrong(
+                "value", f"{self.value!r} will not do; give a number, or text with a unit"
+            )

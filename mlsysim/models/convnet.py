@@ -83,14 +83,18 @@ class ConvNetWorkload(Workload):
             raise self.wrong("layers", "give at least one layer")
         for name, layer in self._named_layers():
             if name not in BUILDERS:
-                raise self.wrong("layers", f"there is no layer {name!r}; {did_you_mean(name, sorted(BUILDERS))}")
+                raise self.wrong(
+                    "layers", f"there is no layer {name!r}; {did_you_mean(name, sorted(BUILDERS))}"
+                )
             for key in BUILDERS[name][1]:
                 if getattr(layer, key) is None:
                     raise self.wrong(f"layers.{name}.{key}", "it is required; add it")
             for key in ("kernel", "stride"):
                 value = getattr(layer, key)
                 if isinstance(value, tuple) and len(value) != 2:
-                    raise self.wrong(f"layers.{name}.{key}", "give one number, or two: height and width")
+                    raise self.wrong(
+                        f"layers.{name}.{key}", "give one number, or two: height and width"
+                    )
         try:
             self.pieces  # noqa: B018 - derives them all, and remembers
         except LayerFault as fault:
@@ -118,8 +122,14 @@ class ConvNetWorkload(Workload):
         """Every layer of one forward step."""
         return [
             Operator(
-                p.name, p.kind, 1, flop(p.macs) * step.batch, eq.stored(p.parameters, step.width), 0.0,
-                eq.stored(p.inputs * step.batch, step.width), eq.stored(p.outputs * step.batch, step.width),
+                p.name,
+                p.kind,
+                1,
+                flop(p.macs) * step.batch,
+                eq.stored(p.parameters, step.width),
+                0.0,
+                eq.stored(p.inputs * step.batch, step.width),
+                eq.stored(p.outputs * step.batch, step.width),
             )
             for p in self.pieces
         ]
@@ -133,8 +143,12 @@ class ConvNetWorkload(Workload):
         """The totals of a batch: linear in those of one sample, so they are summed only once."""
         one, data = self._one, step.batch * step.width
         return Totals(
-            flops=one.flops * step.batch, weights=one.weights * step.width, state=0.0 * step.batch,
-            traffic=one.traffic * data, widest=one.widest * data, inputs=one.inputs * data,
+            flops=one.flops * step.batch,
+            weights=one.weights * step.width,
+            state=0.0 * step.batch,
+            traffic=one.traffic * data,
+            widest=one.widest * data,
+            inputs=one.inputs * data,
         )
 
     def counted_parameters(self) -> float:
@@ -150,15 +164,23 @@ class ConvNetWorkload(Workload):
 
 
 def _pair(value: Any) -> tuple[float, float]:
-    return (float(value[0]), float(value[-1])) if isinstance(value, tuple) else (float(value), float(value))
+    return (
+        (float(value[0]), float(value[-1]))
+        if isinstance(value, tuple)
+        else (float(value), float(value))
+    )
 
 
-def _window(shape: Shape, kernel: tuple[float, float], stride: tuple[float, float], padding: Any) -> tuple[float, float]:
+def _window(
+    shape: Shape, kernel: tuple[float, float], stride: tuple[float, float], padding: Any
+) -> tuple[float, float]:
     """Output height and width; "same" keeps ceil(size / stride)."""
     sides = []
     for size, k, s in zip(shape[:2], kernel, stride, strict=True):
         same = max((-(-size // s) - 1) * s + k - size, 0.0)
-        sides.append(float(eq.conv_output(size, k, s, same if padding == "same" else 2.0 * padding)))
+        sides.append(
+            float(eq.conv_output(size, k, s, same if padding == "same" else 2.0 * padding))
+        )
     return sides[0], sides[1]
 
 
@@ -168,15 +190,31 @@ class _Builder:
     def __init__(self, pieces: list[Piece], batchnorm: bool) -> None:
         self.pieces, self.batchnorm = pieces, batchnorm
 
-    def conv(self, shape: Shape, out: float, kernel: Any = 1, stride: Any = 1, padding: Any = "same",
-             groups: float = 1, *, bias: bool = False, name: str = "conv") -> Shape:
+    def conv(
+        self,
+        shape: Shape,
+        out: float,
+        kernel: Any = 1,
+        stride: Any = 1,
+        padding: Any = "same",
+        groups: float = 1,
+        *,
+        bias: bool = False,
+        name: str = "conv",
+    ) -> Shape:
         k = _pair(kernel)
         if shape.channels % groups or out % groups:
-            raise LayerFault(f"{groups:g} groups do not divide {shape.channels:g} and {out:g} channels")
+            raise LayerFault(
+                f"{groups:g} groups do not divide {shape.channels:g} and {out:g} channels"
+            )
         height, width = _window(shape, k, _pair(stride), padding)
         new = Shape(height, width, float(out))
         macs = eq.conv_macs(height * width, prod(k), shape.channels, out, groups)
-        learned = prod(k) * shape.channels * out / groups + out * (2 if self.batchnorm else 1) + out * bias
+        learned = (
+            prod(k) * shape.channels * out / groups
+            + out * (2 if self.batchnorm else 1)
+            + out * bias
+        )
         self.pieces.append(Piece(name, "convolution", macs, learned, shape.elements, new.elements))
         self.pieces.append(Piece("activation", "elementwise", 0.0, 0.0, new.elements, new.elements))
         return new
@@ -191,7 +229,9 @@ class _Builder:
         return Shape(1.0, 1.0, float(out))
 
     def add(self, shape: Shape) -> Shape:
-        self.pieces.append(Piece("add", "elementwise", 0.0, 0.0, 2 * shape.elements, shape.elements))
+        self.pieces.append(
+            Piece("add", "elementwise", 0.0, 0.0, 2 * shape.elements, shape.elements)
+        )
         return shape
 
     def shortcut(self, before: Shape, after: Shape, stride: Any) -> Shape:
@@ -202,11 +242,15 @@ class _Builder:
 
 
 def _conv(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    return b.conv(shape, layer.out, layer.kernel, stride, layer.padding, layer.groups, bias=layer.bias)
+    return b.conv(
+        shape, layer.out, layer.kernel, stride, layer.padding, layer.groups, bias=layer.bias
+    )
 
 
 def _depthwise(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    return b.conv(shape, shape.channels, layer.kernel, stride, layer.padding, shape.channels, name="depthwise")
+    return b.conv(
+        shape, shape.channels, layer.kernel, stride, layer.padding, shape.channels, name="depthwise"
+    )
 
 
 def _separable(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
@@ -243,7 +287,13 @@ def _dense(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
 
 
 BUILDERS: dict[str, tuple[Callable[..., Shape], tuple[str, ...]]] = {
-    "conv": (_conv, ("out",)), "depthwise": (_depthwise, ()), "separable": (_separable, ("out",)),
-    "basic": (_basic, ("out",)), "bottleneck": (_bottleneck, ("mid", "out")), "inverted": (_inverted, ("out",)),
-    "maxpool": (_maxpool, ()), "avgpool": (_avgpool, ()), "dense": (_dense, ("out",)),
+    "conv": (_conv, ("out",)),
+    "depthwise": (_depthwise, ()),
+    "separable": (_separable, ("out",)),
+    "basic": (_basic, ("out",)),
+    "bottleneck": (_bottleneck, ("mid", "out")),
+    "inverted": (_inverted, ("out",)),
+    "maxpool": (_maxpool, ()),
+    "avgpool": (_avgpool, ()),
+    "dense": (_dense, ("out",)),
 }  # and the keys that each cannot do without

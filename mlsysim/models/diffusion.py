@@ -61,8 +61,12 @@ class DiffusionWorkload(Workload):
         """The totals of a batch: linear in those of one image, so they are summed only once."""
         one, data = self._ones[step.training], step.batch * step.width
         return Totals(
-            flops=one.flops * step.batch, weights=one.weights * step.width, state=0.0 * step.batch,
-            traffic=one.traffic * data, widest=one.widest * data, inputs=one.inputs * data,
+            flops=one.flops * step.batch,
+            weights=one.weights * step.width,
+            state=0.0 * step.batch,
+            traffic=one.traffic * data,
+            widest=one.widest * data,
+            inputs=one.inputs * data,
         )
 
     def counted_parameters(self) -> float:
@@ -111,7 +115,7 @@ class _UNet:
         return self.size * self.size
 
     def _convolution(
-        self, name: str, inner: float, out: float, *, kernel: float = 3.0, stride: float = 1.0,
+        self, name: str, inner: float, out: float, *, kernel: float = 3.0, stride: float = 1.0
     ) -> None:
         self.parts.append(convolution(name, self.positions, kernel, inner, out, stride=stride))
 

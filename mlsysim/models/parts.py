@@ -21,15 +21,21 @@ class Part(NamedTuple):
 
 
 def operators(
-    parts: Iterable[Part], step: Step, *, repeat: Any = 1, batch: Any = None,
+    parts: Iterable[Part], step: Step, *, repeat: Any = 1, batch: Any = None
 ) -> list[Operator]:
     """The parts done for a whole batch: weights are read once, all else grows with it."""
     batch = step.batch if batch is None else batch
     data = batch * step.width
     return [
         Operator(
-            part.name, part.kind, repeat, flop(part.macs) * batch,
-            eq.stored(part.parameters, step.width), 0.0, part.inputs * data, part.outputs * data,
+            part.name,
+            part.kind,
+            repeat,
+            flop(part.macs) * batch,
+            eq.stored(part.parameters, step.width),
+            0.0,
+            part.inputs * data,
+            part.outputs * data,
         )
         for part in parts
     ]
@@ -43,7 +49,7 @@ def dense(name: str, rows: float, inner: float, columns: float, *, bias: bool = 
 
 
 def convolution(
-    name: str, positions: float, kernel: float, inner: float, out: float, *, stride: float = 1,
+    name: str, positions: float, kernel: float, inner: float, out: float, *, stride: float = 1
 ) -> Part:
     """A square convolution of `inner` to `out` channels, with its bias, over output positions."""
     area = kernel * kernel

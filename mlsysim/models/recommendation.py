@@ -82,8 +82,14 @@ class RecommendationWorkload(Workload):
         touched = eq.distinct_experts(rows, 1.0, sought * step.batch) * self.embedding_dim
         summed = step.batch * self.embedding_dim
         return Operator(
-            "embedding", "gather", 1, 0.0 * step.batch, eq.stored(touched, step.width), 0.0,
-            0.0, eq.stored(summed, step.width),
+            "embedding",
+            "gather",
+            1,
+            0.0 * step.batch,
+            eq.stored(touched, step.width),
+            0.0,
+            0.0,
+            eq.stored(summed, step.width),
         )
 
     def demand(self, step: Step) -> Demand:

@@ -42,7 +42,7 @@ class StateSpaceWorkload(Workload):
         return float(self.layers * self.inner * (self.state + self.conv_kernel))
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
     ) -> Step:
         """One step; `seq_len` is the prompt of a prefill, by default 2048, and idle in decode."""
         step = super().step(batch, None, phase, width, training=training)
@@ -84,9 +84,14 @@ class StateSpaceWorkload(Workload):
         macs = eq.conv_macs(tokens, self.conv_kernel, self.inner, self.inner, self.inner)
         values = eq.stored(tokens * self.inner, step.width)
         return Operator(
-            "conv", "convolution", self.layers, flop(macs),
+            "conv",
+            "convolution",
+            self.layers,
+            flop(macs),
             eq.stored((self.conv_kernel + 1) * self.inner, step.width),
-            self._moved(self.conv_kernel, step), values, values,
+            self._moved(self.conv_kernel, step),
+            values,
+            values,
         )
 
     def _scan(self, tokens: Any, step: Step) -> Operator:
@@ -94,9 +99,14 @@ class StateSpaceWorkload(Workload):
         macs = SCAN_MACS * tokens * self.inner * self.state
         fed = 3 * self.inner + 2 * self.state  # values, gates and steps of every channel; B and C
         return Operator(
-            "scan", "attention", self.layers, flop(macs),
-            eq.stored((self.state + 1) * self.inner, step.width), self._moved(self.state, step),
-            eq.stored(tokens * fed, step.width), eq.stored(tokens * self.inner, step.width),
+            "scan",
+            "attention",
+            self.layers,
+            flop(macs),
+            eq.stored((self.state + 1) * self.inner, step.width),
+            self._moved(self.state, step),
+            eq.stored(tokens * fed, step.width),
+            eq.stored(tokens * self.inner, step.width),
         )
 
     def _moved(self, values: float, step: Step) -> Any:
@@ -107,14 +117,25 @@ class StateSpaceWorkload(Workload):
         return eq.stored(ways * step.batch * self.inner * values, step.width)
 
     def _gemm(
-        self, name: str, rows: Any, inner: Any, columns: Any, step: Step, *,
-        bias: bool = False, repeat: Any = None,
+        self,
+        name: str,
+        rows: Any,
+        inner: Any,
+        columns: Any,
+        step: Step,
+        *,
+        bias: bool = False,
+        repeat: Any = None,
     ) -> Operator:
         return Operator(
-            name, "gemm", self.layers if repeat is None else repeat,
+            name,
+            "gemm",
+            self.layers if repeat is None else repeat,
             flop(eq.matmul_macs(rows, inner, columns)),
-            eq.stored((inner + bias) * columns, step.width), 0.0,
-            eq.stored(rows * inner, step.width), eq.stored(rows * columns, step.width),
+            eq.stored((inner + bias) * columns, step.width),
+            0.0,
+            eq.stored(rows * inner, step.width),
+            eq.stored(rows * columns, step.width),
         )
 
     def counted_parameters(self) -> float:

@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.frozen import Frozen
-from mlsysim.core.units import PRECISIONS, Q_, Batch, Count, CountOrZero, Precision, Quantity, dim_of
+from mlsysim.core.units import (
+    PRECISIONS,
+    Q_,
+    Batch,
+    Count,
+    CountOrZero,
+    Precision,
+    Quantity,
+    dim_of,
+)
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import DECODE, FORWARD, PREFILL, Operator, Step, Workload, flop
 
@@ -26,7 +35,9 @@ class MixtureOfExperts(Frozen):
     def check(self) -> None:
         """A token picks from the experts that there are."""
         if self.per_token > self.experts:
-            raise self.wrong("per_token", f"{self.per_token} of {self.experts} experts cannot be picked")
+            raise self.wrong(
+                "per_token", f"{self.per_token} of {self.experts} experts cannot be picked"
+            )
 
 
 class LatentAttention(Frozen):
@@ -73,7 +84,10 @@ class TransformerWorkload(Workload):
         if self.moe and self.moe.dense_layers > self.layers:
             raise self.wrong("moe.dense_layers", f"there are only {self.layers} layers")
         if self.head_dim is None and self.hidden % self.heads:
-            raise self.wrong("head_dim", f"hidden {self.hidden} is no multiple of {self.heads} heads; give head_dim")
+            raise self.wrong(
+                "head_dim",
+                f"hidden {self.hidden} is no multiple of {self.heads} heads; give head_dim",
+            )
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -91,7 +105,7 @@ class TransformerWorkload(Workload):
         return self.head_dim or self.hidden // self.heads
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
     ) -> Step:
         """One step at a context of `seq_len` tokens, by default 2048 or all that the model takes."""
         if seq_len is None:
@@ -119,7 +133,10 @@ class TransformerWorkload(Workload):
         width = PRECISIONS[dim_of(Precision).si(precision, "precision")]
         if not self.causal:
             raise BadArgument("model", self.name, "an encoder keeps no KV cache; give a decoder")
-        batch, length = dim_of(Batch).si(batch_size, "batch_size"), dim_of(Count).si(seq_len, "seq_len")
+        batch, length = (
+            dim_of(Batch).si(batch_size, "batch_size"),
+            dim_of(Count).si(seq_len, "seq_len"),
+        )
         step = Step(batch, length, DECODE, width)
         return Q_(self.held_state(step) / 1e9, "GB")
 
@@ -132,7 +149,11 @@ class TransformerWorkload(Workload):
         ops = [self._gather(tokens, step)]
         ops += self._latent_attention(tokens, step) if self.mla else self._attention(tokens, step)
         ops += self._feed_forward(tokens, step)
-        ops.append(self._elementwise("norm", 2 * self.layers + 1, tokens * self.hidden, tokens * self.hidden, step))
+        ops.append(
+            self._elementwise(
+                "norm", 2 * self.layers + 1, tokens * self.hidden, tokens * self.hidden, step
+            )
+        )
         if self.causal:
             # only the last position of a prompt is turned into a token; training predicts them all
             rows = tokens if step.training else step.batch
@@ -145,7 +166,9 @@ class TransformerWorkload(Workload):
         return [
             self._gemm("qkv", self.layers, tokens, self.hidden, query + 2 * key, step, bias=bias),
             self._scores(tokens, self.key_dim, self.key_dim, step),
-            self._gemm("attention out", self.layers, tokens, query, self.hidden, step, bias=self.biases),
+            self._gemm(
+                "attention out", self.layers, tokens, query, self.hidden, step, bias=self.biases
+            ),
         ]
 
     def _latent_attention(self, tokens: Any, step: Step) -> list[Operator]:
@@ -153,14 +176,22 @@ class TransformerWorkload(Workload):
         assert mla is not None
         query, head = self.heads * (mla.nope_dim + mla.rope_dim), mla.nope_dim + mla.v_dim
         # decode attends to the compressed cache itself, with the up-projections absorbed
-        dims = (mla.kv_rank + mla.rope_dim, mla.kv_rank) if step.phase == DECODE else (mla.nope_dim + mla.rope_dim, mla.v_dim)
+        dims = (
+            (mla.kv_rank + mla.rope_dim, mla.kv_rank)
+            if step.phase == DECODE
+            else (mla.nope_dim + mla.rope_dim, mla.v_dim)
+        )
         return [
             self._gemm("q down", self.layers, tokens, self.hidden, mla.q_rank, step),
             self._gemm("q up", self.layers, tokens, mla.q_rank, query, step),
-            self._gemm("kv down", self.layers, tokens, self.hidden, mla.kv_rank + mla.rope_dim, step),
+            self._gemm(
+                "kv down", self.layers, tokens, self.hidden, mla.kv_rank + mla.rope_dim, step
+            ),
             self._gemm("kv up", self.layers, tokens, mla.kv_rank, self.heads * head, step),
             self._scores(tokens, *dims, step),
-            self._gemm("attention out", self.layers, tokens, self.heads * mla.v_dim, self.hidden, step),
+            self._gemm(
+                "attention out", self.layers, tokens, self.heads * mla.v_dim, self.hidden, step
+            ),
         ]
 
     def _scores(self, tokens: Any, key_dim: int, value_dim: int, step: Step) -> Operator:
@@ -172,16 +203,23 @@ class TransformerWorkload(Workload):
             pairs = step.batch * step.seq_len * step.seq_len
         cached = self._kv_per_token / self.layers
         if step.phase == DECODE:
-            state = eq.stored(step.batch * step.seq_len * cached, step.width)  # read it all, with the new token
+            state = eq.stored(
+                step.batch * step.seq_len * cached, step.width
+            )  # read it all, with the new token
         elif self.causal and not step.training:
             state = eq.stored(tokens * cached, step.width)  # write it
         else:
             state = 0.0
         fed = self.heads * key_dim + (0.0 if step.phase == DECODE else cached)
         return Operator(
-            "attention", "attention", self.layers,
-            flop(eq.attention_macs(pairs, self.heads, key_dim, value_dim)), 0.0, state,
-            eq.stored(tokens * fed, step.width), eq.stored(tokens * self.heads * value_dim, step.width),
+            "attention",
+            "attention",
+            self.layers,
+            flop(eq.attention_macs(pairs, self.heads, key_dim, value_dim)),
+            0.0,
+            state,
+            eq.stored(tokens * fed, step.width),
+            eq.stored(tokens * self.heads * value_dim, step.width),
         )
 
     def _feed_forward(self, tokens: Any, step: Step) -> list[Operator]:
@@ -198,40 +236,86 @@ class TransformerWorkload(Workload):
             ops += self._mlp("shared experts", routed, tokens, moe.shared * moe.ffn, step, 1.0)
         return ops
 
-    def _mlp(self, name: str, repeat: Any, tokens: Any, ffn: int, step: Step, copies: Any) -> list[Operator]:
+    def _mlp(
+        self, name: str, repeat: Any, tokens: Any, ffn: int, step: Step, copies: Any
+    ) -> list[Operator]:
         """Up (and gate), activation, down; `copies` sets of weights are read."""
         up = 2 * ffn if self.gated else ffn
         return [
-            self._gemm(f"{name} up", repeat, tokens, self.hidden, up, step, bias=self.biases, copies=copies),
+            self._gemm(
+                f"{name} up", repeat, tokens, self.hidden, up, step, bias=self.biases, copies=copies
+            ),
             self._elementwise(f"{name} activation", repeat, tokens * up, tokens * ffn, step),
-            self._gemm(f"{name} down", repeat, tokens, ffn, self.hidden, step, bias=self.biases, copies=copies),
+            self._gemm(
+                f"{name} down",
+                repeat,
+                tokens,
+                ffn,
+                self.hidden,
+                step,
+                bias=self.biases,
+                copies=copies,
+            ),
         ]
 
     def _gemm(
-        self, name: str, repeat: Any, rows: Any, inner: Any, columns: Any, step: Step, *,
-        bias: bool = False, copies: Any = 1.0,
+        self,
+        name: str,
+        repeat: Any,
+        rows: Any,
+        inner: Any,
+        columns: Any,
+        step: Step,
+        *,
+        bias: bool = False,
+        copies: Any = 1.0,
     ) -> Operator:
         width = step.width
         return Operator(
-            name, "gemm", repeat, flop(eq.matmul_macs(rows, inner, columns)),
-            eq.stored(copies * (inner + bias) * columns, width), 0.0,
-            eq.stored(rows * inner, width), eq.stored(rows * columns, width),
+            name,
+            "gemm",
+            repeat,
+            flop(eq.matmul_macs(rows, inner, columns)),
+            eq.stored(copies * (inner + bias) * columns, width),
+            0.0,
+            eq.stored(rows * inner, width),
+            eq.stored(rows * columns, width),
         )
 
     def _gather(self, tokens: Any, step: Step) -> Operator:
         rows = tokens * self.hidden * (2.0 if self.learned_positions else 1.0)
-        return Operator("embedding", "gather", 1, 0.0 * tokens, eq.stored(rows, step.width), 0.0,
-                        0.0, eq.stored(tokens * self.hidden, step.width))
+        return Operator(
+            "embedding",
+            "gather",
+            1,
+            0.0 * tokens,
+            eq.stored(rows, step.width),
+            0.0,
+            0.0,
+            eq.stored(tokens * self.hidden, step.width),
+        )
 
-    def _elementwise(self, name: str, repeat: Any, inputs: Any, outputs: Any, step: Step) -> Operator:
-        return Operator(name, "elementwise", repeat, 0.0, 0.0, 0.0,
-                        eq.stored(inputs, step.width), eq.stored(outputs, step.width))
+    def _elementwise(
+        self, name: str, repeat: Any, inputs: Any, outputs: Any, step: Step
+    ) -> Operator:
+        return Operator(
+            name,
+            "elementwise",
+            repeat,
+            0.0,
+            0.0,
+            0.0,
+            eq.stored(inputs, step.width),
+            eq.stored(outputs, step.width),
+        )
 
     def counted_parameters(self) -> float:
         """Weights of every operator, all experts, embeddings, positions and norms."""
         everything = 1e12  # so many tokens that every expert is touched
         ops = self.operators(Step(everything, 1.0, PREFILL, 1.0))
-        matrices = sum(op.repeat * op.weights for op in ops if op.kind == "gemm" and op.name != "head")
+        matrices = sum(
+            op.repeat * op.weights for op in ops if op.kind == "gemm" and op.name != "head"
+        )
         norm = self.hidden * (2 if self.norm_bias else 1)
         tables = self.hidden * (self.vocab + self.learned_positions)
         head = 0 if self.tied_embeddings or not self.causal else self.hidden * self.vocab

@@ -84,7 +84,7 @@ class Workload(Entry):
         raise NotImplementedError
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
     ) -> Step:
         """The step that a question means; raises when the model has no such phase or length."""
         if phase is None:
@@ -126,8 +126,15 @@ class Workload(Entry):
         total = self.totals(step)
         held = algorithm.stored(self.parameters, step.width)
         if not step.training:
-            return Demand(total.flops, total.weights, total.state, total.traffic,
-                          held, self.held_state(step), total.widest)
+            return Demand(
+                total.flops,
+                total.weights,
+                total.state,
+                total.traffic,
+                held,
+                self.held_state(step),
+                total.widest,
+            )
         adam = algorithm.adam_state(self.parameters, step.width, FULL_WIDTH)
         return Demand(
             operations=algorithm.training_operations(total.flops),

@@ -42,7 +42,7 @@ class VisionTransformerWorkload(TransformerWorkload):
         return (self.image // self.patch) ** 2
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
     ) -> Step:
         """One step on images, whose number of tokens is given by their size."""
         if seq_len is not None:
@@ -61,7 +61,12 @@ class VisionTransformerWorkload(TransformerWorkload):
         macs = eq.conv_macs(step.batch * self.patches, area, self.image_channels, self.hidden, 1.0)
         learned = area * self.image_channels * self.hidden + self.hidden
         return Operator(
-            "patches", "convolution", 1, flop(macs), eq.stored(learned, step.width), 0.0,
+            "patches",
+            "convolution",
+            1,
+            flop(macs),
+            eq.stored(learned, step.width),
+            0.0,
             eq.stored(step.batch * self.image * self.image * self.image_channels, step.width),
             eq.stored(tokens * self.hidden, step.width),
         )

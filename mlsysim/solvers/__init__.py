@@ -24,7 +24,7 @@ _MODULES = {
 }
 SOLVERS = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = list(SOLVERS)  # noqa: PLE0605 - the names are the table above
+__all__ = list(SOLVERS)
 
 
 def __getattr__(name: str) -> Any:

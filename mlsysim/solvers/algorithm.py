@@ -60,7 +60,8 @@ class ScalingResult(Result):
     optimal_tokens: Number
     compute: Operations = "FLOP"
     tokens_per_parameter: Number = lazily(
-        "", lambda r: r.si("optimal_tokens") / r.si("optimal_parameters"))
+        "", lambda r: r.si("optimal_tokens") / r.si("optimal_parameters")
+    )
     training_time: Seconds | None = "day"
 
 
@@ -73,8 +74,13 @@ class ScalingModel(Solver):
     walls = (11,)
 
     def solve(
-        self, compute_budget: Operations, *, parameters: Number | None = None,
-        tokens: Number | None = None, fleet: Fleet | None = None, mfu: Fraction = 0.4,
+        self,
+        compute_budget: Operations,
+        *,
+        parameters: Number | None = None,
+        tokens: Number | None = None,
+        fleet: Fleet | None = None,
+        mfu: Fraction = 0.4,
         precision: Precision = "fp16",
     ) -> ScalingResult:
         """Spend a budget of FLOP compute-optimally, or on given `parameters` or `tokens`.
@@ -93,18 +99,27 @@ class ScalingModel(Solver):
         if tokens is None:
             tokens = eq.affordable(compute_budget, parameters, six)
         return ScalingResult(
-            optimal_parameters=parameters, optimal_tokens=tokens, compute=compute_budget,
+            optimal_parameters=parameters,
+            optimal_tokens=tokens,
+            compute=compute_budget,
             training_time=_training_time(compute_budget, fleet, mfu, precision),
         )
 
     def budget(
-        self, parameters: Number, tokens: Number, *, fleet: Fleet | None = None,
-        mfu: Fraction = 0.4, precision: Precision = "fp16",
+        self,
+        parameters: Number,
+        tokens: Number,
+        *,
+        fleet: Fleet | None = None,
+        mfu: Fraction = 0.4,
+        precision: Precision = "fp16",
     ) -> ScalingResult:
         """Work out the FLOP that training `parameters` on `tokens` takes, optimal or not."""
         compute = eq.training_compute(parameters, tokens, _scaling_law()[0])
         return ScalingResult(
-            optimal_parameters=parameters, optimal_tokens=tokens, compute=compute,
+            optimal_parameters=parameters,
+            optimal_tokens=tokens,
+            compute=compute,
             training_time=_training_time(compute, fleet, mfu, precision),
         )
 
@@ -126,7 +141,7 @@ def _training_time(compute: Any, fleet: Fleet | None, mfu: Any, precision: str) 
     assert fleet.node is not None  # every fleet is built with one
     peak = fleet.node.accelerator.supply(precision).peak
     return fleet_eq.fleet_time(
-        operations=compute, devices=fleet.devices, peak=peak, mfu=mfu, scaling=1.0, goodput=1.0,
+        operations=compute, devices=fleet.devices, peak=peak, mfu=mfu, scaling=1.0, goodput=1.0
     )
 
 
@@ -178,13 +193,24 @@ class InferenceScalingModel(Solver):
     walls = (12,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        reasoning_steps: Count = 8.0, tokens_per_step: Count = 50.0, prompt_tokens: Count = 512.0,
-        batch_size: Batch = 1.0, precision: Precision = "fp16", efficiency: Fraction = 0.5,
-        overhead: SecondsOrZero | None = None, arrival_rate_qps: Qps | None = None,
-        devices_per_node: Count = 1.0, unit_cost: Money | None = None,
-        amortization_years: Years | None = None, maintenance_fraction: YearlyFraction = 0.0,
-        electricity_price: EnergyPrice | None = None, pue: PowerUsageEffectiveness | None = None,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        reasoning_steps: Count = 8.0,
+        tokens_per_step: Count = 50.0,
+        prompt_tokens: Count = 512.0,
+        batch_size: Batch = 1.0,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
+        overhead: SecondsOrZero | None = None,
+        arrival_rate_qps: Qps | None = None,
+        devices_per_node: Count = 1.0,
+        unit_cost: Money | None = None,
+        amortization_years: Years | None = None,
+        maintenance_fraction: YearlyFraction = 0.0,
+        electricity_price: EnergyPrice | None = None,
+        pue: PowerUsageEffectiveness | None = None,
         power: Power | None = None,
     ) -> InferenceScalingResult:
         """Prefill the prompt, then decode `reasoning_steps * tokens_per_step` tokens.
@@ -211,9 +237,12 @@ class InferenceScalingModel(Solver):
 
         def decoding(last: Profile, tokens: Any) -> Any:
             return eq.decode_time(
-                first_compute=first.si("compute_time"), last_compute=last.si("compute_time"),
-                first_memory=first.si("memory_time"), last_memory=last.si("memory_time"),
-                overhead=supply.overhead, steps=tokens,
+                first_compute=first.si("compute_time"),
+                last_compute=last.si("compute_time"),
+                first_memory=first.si("memory_time"),
+                last_memory=last.si("memory_time"),
+                overhead=supply.overhead,
+                steps=tokens,
             )
 
         tokens = reasoning_steps * tokens_per_step
@@ -226,27 +255,46 @@ class InferenceScalingModel(Solver):
 
         devices = None
         year_cost, notes = _device_year(
-            hardware, unit_cost, amortization_years, maintenance_fraction,
-            electricity_price, pue, power,
+            hardware,
+            unit_cost,
+            amortization_years,
+            maintenance_fraction,
+            electricity_price,
+            pue,
+            power,
         )
         if arrival_rate_qps is not None:
             needed = eq.devices_needed(arrival_rate_qps, latency, batch_size, devices_per_node)
             devices = where_feasible(feasible, needed)
         return InferenceScalingResult(
-            latency=latency, ttft=ttft, decode_time=decode, tokens_generated=tokens,
-            reasoning_steps=reasoning_steps, bottleneck=last.si("bottleneck"),
+            latency=latency,
+            ttft=ttft,
+            decode_time=decode,
+            tokens_generated=tokens,
+            reasoning_steps=reasoning_steps,
+            bottleneck=last.si("bottleneck"),
             multiplier=latency / (ttft + decoding(single, tokens_per_step)),
-            feasible=feasible, reason=last.si("reason") or prefill.si("reason"),
+            feasible=feasible,
+            reason=last.si("reason") or prefill.si("reason"),
             energy=None if power is None else node_eq.energy(power, latency) / batch_size,
-            kv_cache=last.si("kv_cache"), memory_required=last.si("memory_required"),
-            devices=devices, device_year=year_cost, batch_size=batch_size, notes=notes,
+            kv_cache=last.si("kv_cache"),
+            memory_required=last.si("memory_required"),
+            devices=devices,
+            device_year=year_cost,
+            batch_size=batch_size,
+            notes=notes,
             annual_cost=None if devices is None or year_cost is None else devices * year_cost,
         )
 
 
-def _device_year(  # noqa: PLR0917 - the parts of one price
-    hardware: HardwareNode, unit_cost: Any, lifetime: Any, maintenance: Any,
-    electricity_price: Any, pue: Any, power: Any,
+def _device_year(
+    hardware: HardwareNode,
+    unit_cost: Any,
+    lifetime: Any,
+    maintenance: Any,
+    electricity_price: Any,
+    pue: Any,
+    power: Any,
 ) -> tuple[Any, tuple[str, ...]]:
     """Dollars that one device costs in a year; None, with a note, where a part is unknown."""
     if unit_cost is None and hardware.unit_cost is not None:

@@ -10,8 +10,22 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.core.provenance import Source
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
-    PRECISIONS, Q_, Bandwidth, Batch, Bytes, Count, Dim, Fraction, Intensity, Number,
-    OperationRate, Operations, Phase, Precision, Seconds, SecondsOrZero,
+    PRECISIONS,
+    Q_,
+    Bandwidth,
+    Batch,
+    Bytes,
+    Count,
+    Dim,
+    Fraction,
+    Intensity,
+    Number,
+    OperationRate,
+    Operations,
+    Phase,
+    Precision,
+    Seconds,
+    SecondsOrZero,
 )
 from mlsysim.equations import analysis, node
 from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
@@ -83,10 +97,19 @@ class SensitivitySolver(Solver):
     walls = (21,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        precision: Precision = "fp16", batch_size: Batch = 1.0, seq_len: Count | None = None,
-        efficiency: Fraction = 0.5, perturbation_pct: Percent = 10.0, phase: Phase | None = None,
-        training: bool = False, smooth: bool = False, sharpness: Number = 2.0,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        precision: Precision = "fp16",
+        batch_size: Batch = 1.0,
+        seq_len: Count | None = None,
+        efficiency: Fraction = 0.5,
+        perturbation_pct: Percent = 10.0,
+        phase: Phase | None = None,
+        training: bool = False,
+        smooth: bool = False,
+        sharpness: Number = 2.0,
         forward: bool = False,
     ) -> Sensitivity:
         """Elasticity of one step's time to each resource of `hardware`.
@@ -125,8 +148,12 @@ class SensitivitySolver(Solver):
         roof = f"smooth roofline, sharpness {sharpness:g}" if smooth else "hard roofline"
         difference = "forward difference" if forward else "central difference in the logarithm"
         return Sensitivity(
-            latency=latency, method=f"{roof}, {difference}", perturbation_pct=perturbation_pct,
-            feasible=base.si("feasible"), reason=_reasons(base), **slopes,
+            latency=latency,
+            method=f"{roof}, {difference}",
+            perturbation_pct=perturbation_pct,
+            feasible=base.si("feasible"),
+            reason=_reasons(base),
+            **slopes,
         )
 
 
@@ -173,12 +200,14 @@ class Synthesis(Result):
             raise BadArgument("target_latency", show(self.target_latency), self.si("reason"))
         exact = {field: Q_(self.si(field), unit) for field, unit in _UNITS.items()}
         return HardwareNode(
-            name=name, release_year=release_year, dispatch_tax=exact["overhead"],
+            name=name,
+            release_year=release_year,
+            dispatch_tax=exact["overhead"],
             compute=ComputeCore(
-                peak_flops=exact["required_flops"], peak_precision=self.si("precision"),
+                peak_flops=exact["required_flops"], peak_precision=self.si("precision")
             ),
             memory=MemoryHierarchy(
-                capacity=exact["required_capacity"], bandwidth=exact["required_bw"],
+                capacity=exact["required_capacity"], bandwidth=exact["required_bw"]
             ),
             sources={"default": Source(kind="user", ref="SynthesisSolver, from a target latency")},
         )
@@ -186,7 +215,10 @@ class Synthesis(Result):
 
 # the units of the plain numbers, so that what just fits still fits after the way through a Quantity
 _UNITS = {
-    "required_bw": "B/s", "required_flops": "FLOP/s", "required_capacity": "B", "overhead": "s",
+    "required_bw": "B/s",
+    "required_flops": "FLOP/s",
+    "required_capacity": "B",
+    "overhead": "s",
 }
 
 
@@ -203,9 +235,16 @@ class SynthesisSolver(Solver):
     walls = (22,)
 
     def solve(
-        self, model: Workload, target_latency: Seconds, *,
-        precision: Precision = "fp16", batch_size: Batch = 1.0, seq_len: Count | None = None,
-        efficiency: Fraction = 0.5, dispatch_tax: SecondsOrZero = 0.0, phase: Phase | None = None,
+        self,
+        model: Workload,
+        target_latency: Seconds,
+        *,
+        precision: Precision = "fp16",
+        batch_size: Batch = 1.0,
+        seq_len: Count | None = None,
+        efficiency: Fraction = 0.5,
+        dispatch_tax: SecondsOrZero = 0.0,
+        phase: Phase | None = None,
         training: bool = False,
     ) -> Synthesis:
         """Bandwidth, peak and capacity with which one step takes `target_latency`.
@@ -222,9 +261,16 @@ class SynthesisSolver(Solver):
         peak = analysis.required_peak(demand.operations, left, efficiency)
         possible = bool(np.any(feasible))
         return Synthesis(
-            required_bw=bandwidth if possible else None, required_flops=peak if possible else None,
+            required_bw=bandwidth if possible else None,
+            required_flops=peak if possible else None,
             required_capacity=demand.held_weights + demand.held_state + demand.held_activations,
-            target_latency=target_latency, overhead=dispatch_tax, operations=demand.operations,
-            traffic=traffic, feasible=feasible, precision=precision, efficiency=efficiency,
-            batch_size=step.batch, seq_len=step.seq_len,
+            target_latency=target_latency,
+            overhead=dispatch_tax,
+            operations=demand.operations,
+            traffic=traffic,
+            feasible=feasible,
+            precision=precision,
+            efficiency=efficiency,
+            batch_size=step.batch,
+            seq_len=step.seq_len,
         )

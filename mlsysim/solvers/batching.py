@@ -89,9 +89,16 @@ class ContinuousBatchingModel(Solver):
     walls = (5,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        seq_len: Count | None = None, max_seq_len: Count | None = None, page_size: Count = 16.0,
-        reserve: BytesOrZero = 0.0, precision: Precision = "fp16", efficiency: Fraction = 0.5,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        seq_len: Count | None = None,
+        max_seq_len: Count | None = None,
+        page_size: Count = 16.0,
+        reserve: BytesOrZero = 0.0,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
     ) -> Batched:
         """Fill one device with sequences of `seq_len` tokens, prompt and answer together.
 
@@ -123,7 +130,8 @@ class ContinuousBatchingModel(Solver):
         static_batch, paged_batch = float(eq.slots(room, slot)), float(eq.slots(room, pages))
         fits, running = paged_batch >= 1, decode(paged_batch)
         return Batched(
-            static_batch=static_batch, paged_batch=paged_batch,
+            static_batch=static_batch,
+            paged_batch=paged_batch,
             static_fragmentation=eq.unused_share(used, slot),
             paged_fragmentation=eq.unused_share(used, pages),
             static_throughput=decode(static_batch).si("throughput") if static_batch else 0.0,
@@ -132,9 +140,14 @@ class ContinuousBatchingModel(Solver):
             decode_bottleneck=running.bottleneck if fits else "",
             feasible=fits,
             reason="" if fits else _no_room(weights, reserve, pages, supply.capacity),
-            memory_left=max(room, 0.0), sequence=pages, weights=weights,
-            memory_capacity=supply.capacity, page_size=page_size, max_seq_len=allowed,
-            mean_seq_len=mean, precision=precision,
+            memory_left=max(room, 0.0),
+            sequence=pages,
+            weights=weights,
+            memory_capacity=supply.capacity,
+            page_size=page_size,
+            max_seq_len=allowed,
+            mean_seq_len=mean,
+            precision=precision,
             notes=_notes(model, Step(1.0, allowed, DECODE, width)),
         )
 
@@ -194,10 +207,16 @@ class BatchingOptimizer(Solver):
     walls = (5,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        arrival_rate_qps: Queries, sla_latency_ms: Milliseconds,
-        seq_len: Count | None = None, decode_tokens: Count | None = None,
-        precision: Precision = "fp16", efficiency: Fraction = 0.5,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        arrival_rate_qps: Queries,
+        sla_latency_ms: Milliseconds,
+        seq_len: Count | None = None,
+        decode_tokens: Count | None = None,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
         max_batch_size: Candidates = 256.0,
     ) -> BatchPlan:
         """Search every batch size up to `max_batch_size`.
@@ -205,12 +224,22 @@ class BatchingOptimizer(Solver):
         A request is a prompt of `seq_len` tokens and an answer of `decode_tokens`, 128 unless
         given; that and the largest batch of 256 are teaching values.
         """
-        _one(arrival_rate_qps=arrival_rate_qps, sla_latency_ms=sla_latency_ms, seq_len=seq_len,
-             decode_tokens=decode_tokens, efficiency=efficiency, max_batch_size=max_batch_size)
+        _one(
+            arrival_rate_qps=arrival_rate_qps,
+            sla_latency_ms=sla_latency_ms,
+            seq_len=seq_len,
+            decode_tokens=decode_tokens,
+            efficiency=efficiency,
+            max_batch_size=max_batch_size,
+        )
         batches = np.arange(1.0, max_batch_size + 1)
         runs = _runs(model, hardware, batches, seq_len, decode_tokens, precision, efficiency)
-        asked = {"arrival_rate": arrival_rate_qps, "sla_latency": sla_latency_ms,
-                 "precision": precision, "notes": runs.notes}
+        asked = {
+            "arrival_rate": arrival_rate_qps,
+            "sla_latency": sla_latency_ms,
+            "precision": precision,
+            "notes": runs.notes,
+        }
         capacity = node.throughput(batches, runs.si("latency"))
         utilization = arrival_rate_qps / capacity
         usable = runs.feasible & (utilization < 1)
@@ -232,10 +261,16 @@ class BatchingOptimizer(Solver):
         quickest = int(np.argmin(p99))
         best = int(np.argmax(np.where(within, capacity, 0.0))) if within.any() else quickest
         front = [
-            {"batch_size": int(batches[i]), "p99_latency": _ms(p99[i]),
-             "throughput": Q_(float(capacity[i]), "1/s"), "utilization": float(utilization[i]),
-             "fill_time": _ms(fill[i]), "queue_wait": _ms(queue[i]),
-             "service_time": _ms(service[i]), "meets_sla": bool(within[i])}
+            {
+                "batch_size": int(batches[i]),
+                "p99_latency": _ms(p99[i]),
+                "throughput": Q_(float(capacity[i]), "1/s"),
+                "utilization": float(utilization[i]),
+                "fill_time": _ms(fill[i]),
+                "queue_wait": _ms(queue[i]),
+                "service_time": _ms(service[i]),
+                "meets_sla": bool(within[i]),
+            }
             for i in _front(batches, p99, capacity, {quickest, best})
         ]
         if not within.any():
@@ -246,9 +281,14 @@ class BatchingOptimizer(Solver):
             )
             return BatchPlan(**_NOTHING, feasible=False, reason=reason, pareto_front=front, **asked)
         return BatchPlan(
-            best_batch_size=int(batches[best]), p99_latency=float(p99[best]),
-            throughput=float(capacity[best]), utilization=float(utilization[best]),
-            feasible=True, reason="", pareto_front=front, **asked,
+            best_batch_size=int(batches[best]),
+            p99_latency=float(p99[best]),
+            throughput=float(capacity[best]),
+            utilization=float(utilization[best]),
+            feasible=True,
+            reason="",
+            pareto_front=front,
+            **asked,
         )
 
 
@@ -256,14 +296,24 @@ _NOTHING = dict.fromkeys(("best_batch_size", "p99_latency", "throughput", "utili
 
 
 def _runs(
-    model: Workload, hardware: HardwareNode, batches: Any, seq_len: Any, decode_tokens: Any,
-    precision: Any, efficiency: Any,
+    model: Workload,
+    hardware: HardwareNode,
+    batches: Any,
+    seq_len: Any,
+    decode_tokens: Any,
+    precision: Any,
+    efficiency: Any,
 ) -> Any:
     """One run of every batch: a result with `latency`, `feasible` and `reason` in columns."""
     if DECODE in model.phases:
         return ServingModel().solve(
-            model, hardware, seq_len=seq_len, decode_tokens=decode_tokens or DECODE_TOKENS,
-            batch_size=batches, precision=precision, efficiency=efficiency,
+            model,
+            hardware,
+            seq_len=seq_len,
+            decode_tokens=decode_tokens or DECODE_TOKENS,
+            batch_size=batches,
+            precision=precision,
+            efficiency=efficiency,
         )
     if decode_tokens is not None:
         remedy = f"{model.name} does not decode; leave it out"
@@ -274,7 +324,7 @@ def _runs(
 
 
 def _front(
-    batches: np.ndarray, p99: np.ndarray, capacity: np.ndarray, shown: set[int],
+    batches: np.ndarray, p99: np.ndarray, capacity: np.ndarray, shown: set[int]
 ) -> list[int]:
     """Of the batches that none dominates, the powers of two and those that must be `shown`."""
     order = np.lexsort((p99, -capacity))  # most throughput first; what follows must be quicker

@@ -31,7 +31,6 @@ from mlsysim.core.units import (
 from mlsysim.equations import algorithm as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.literature.registry import Literature
-from mlsysim.models.registry import Models
 from mlsysim.models.types import Demand, Workload
 from mlsysim.solvers.algorithm import where_feasible
 from mlsysim.solvers.node import profile
@@ -41,13 +40,16 @@ Pattern = Annotated[str, Names("unstructured", "2:4", "structured")]
 Faster = Annotated[Any, Dim("", low=1.0, open_low=False)]
 
 INDEX_WIDTH = TraceableConstant(
-    1 / 8, "B", name="INDEX_WIDTH",
+    1 / 8,
+    "B",
+    name="INDEX_WIDTH",
     source=Source(
-        kind="repository", ref="PyTorch, torch/sparse/semi_structured.py, compression factors",
+        kind="repository",
+        ref="PyTorch, torch/sparse/semi_structured.py, compression factors",
         url="https://android.googlesource.com/platform/external/pytorch/+/7bf08b77f3/torch/sparse/semi_structured.py",
         read=dt.date(2026, 11, 20),
         note="2:4 keeps 9/16 of fp16 and 10/16 of int8: half the values and one bit a parameter; a "
-             "bitmap of an unstructured pattern takes the same bit",
+        "bitmap of an unstructured pattern takes the same bit",
     ),
 )
 # What compression cost a model that stands in the registry: perplexity added, by precision or
@@ -109,10 +111,19 @@ class CompressionModel(Solver):
     walls = (13,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *, precision: Precision = "int4",
-        baseline_precision: Precision = "fp16", kv_precision: Precision | None = None,
-        sparsity: Sparsity = 0.0, pattern: Pattern = "unstructured", sparse_speedup: Faster = 1.0,
-        batch_size: Batch = 1.0, seq_len: Count | None = None, phase: Phase | None = None,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        precision: Precision = "int4",
+        baseline_precision: Precision = "fp16",
+        kv_precision: Precision | None = None,
+        sparsity: Sparsity = 0.0,
+        pattern: Pattern = "unstructured",
+        sparse_speedup: Faster = 1.0,
+        batch_size: Batch = 1.0,
+        seq_len: Count | None = None,
+        phase: Phase | None = None,
         efficiency: Fraction = 0.5,
     ) -> CompressionResult:
         """Solve the roofline of one step before and after.
@@ -134,7 +145,10 @@ class CompressionModel(Solver):
         base = profile(demand, dense, step, efficiency, baseline_precision)
         kept = eq.sparse_width(width, 1 - sparsity, _index(pattern, sparsity))
         shrunk = _shrunk(
-            demand, before, weights=kept, activations=min(before, PRECISIONS[supply.datapath]),
+            demand,
+            before,
+            weights=kept,
+            activations=min(before, PRECISIONS[supply.datapath]),
             state=PRECISIONS[kv_precision or baseline_precision],
         )
         if pattern == "structured":
@@ -145,14 +159,24 @@ class CompressionModel(Solver):
         delta, source = _accuracy(model, baseline_precision, precision, pattern, sparsity)
         return CompressionResult(
             compression_ratio=eq.compression_ratio(before, kept),
-            baseline_bottleneck=base.si("bottleneck"), bottleneck=after.si("bottleneck"),
-            datapath=supply.datapath, baseline_latency=base.si("latency"),
-            latency=after.si("latency"), baseline_weights=base.si("weights"),
-            weights=after.si("weights"), kv_cache=after.si("kv_cache"), peak=supply.peak,
-            bandwidth=supply.bandwidth, throughput=after.si("throughput"),
-            baseline_feasible=base.si("feasible"), feasible=after.si("feasible"),
-            reason=after.si("reason"), accuracy_delta=delta, accuracy_source=source,
-            precision=precision, baseline_precision=baseline_precision,
+            baseline_bottleneck=base.si("bottleneck"),
+            bottleneck=after.si("bottleneck"),
+            datapath=supply.datapath,
+            baseline_latency=base.si("latency"),
+            latency=after.si("latency"),
+            baseline_weights=base.si("weights"),
+            weights=after.si("weights"),
+            kv_cache=after.si("kv_cache"),
+            peak=supply.peak,
+            bandwidth=supply.bandwidth,
+            throughput=after.si("throughput"),
+            baseline_feasible=base.si("feasible"),
+            feasible=after.si("feasible"),
+            reason=after.si("reason"),
+            accuracy_delta=delta,
+            accuracy_source=source,
+            precision=precision,
+            baseline_precision=baseline_precision,
             notes=_notes(hardware, precision, supply.datapath, pattern, sparse_speedup),
         )
 
@@ -184,7 +208,7 @@ def _shrunk(demand: Demand, before: float, *, weights: Any, activations: Any, st
 
 
 def _accuracy(
-    model: Workload, baseline: str, precision: str, pattern: str, sparsity: Any,
+    model: Workload, baseline: str, precision: str, pattern: str, sparsity: Any
 ) -> tuple[float | None, str]:
     """Loss published for exactly this compression of exactly this model; no guess."""
     if np.ndim(sparsity) or PRECISIONS[baseline] < PRECISIONS["fp16"]:
@@ -199,12 +223,14 @@ def _accuracy(
 
 
 def _notes(
-    hardware: HardwareNode, precision: str, datapath: str, pattern: str, sparse_speedup: Any,
+    hardware: HardwareNode, precision: str, datapath: str, pattern: str, sparse_speedup: Any
 ) -> tuple[str, ...]:
     notes = []
     if datapath != precision:
-        notes.append(f"{hardware.name} has no {precision} datapath: weights are widened to "
-                     f"{datapath} on the way, so bytes shrink and compute does not")
+        notes.append(
+            f"{hardware.name} has no {precision} datapath: weights are widened to "
+            f"{datapath} on the way, so bytes shrink and compute does not"
+        )
     if pattern == "2:4" and np.all(np.equal(sparse_speedup, 1)):
         notes.append("no sparse datapath is assumed; give sparse_speedup where there is one")
     return tuple(notes)

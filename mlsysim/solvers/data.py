@@ -76,10 +76,16 @@ class DataModel(Solver):
     walls = (8,)
 
     def solve(
-        self, *, bytes_per_sample: Bytes, samples_per_second: Rate | None = None,
-        profile: Profile | None = None, step_time: Seconds | None = None,
-        batch_size: Batch | None = None, accelerators: Count | None = None,
-        storage_bandwidth: Bandwidth | None = None, node: Node | None = None,
+        self,
+        *,
+        bytes_per_sample: Bytes,
+        samples_per_second: Rate | None = None,
+        profile: Profile | None = None,
+        step_time: Seconds | None = None,
+        batch_size: Batch | None = None,
+        accelerators: Count | None = None,
+        storage_bandwidth: Bandwidth | None = None,
+        node: Node | None = None,
     ) -> DataResult:
         """Demand against supply.
 
@@ -93,7 +99,8 @@ class DataModel(Solver):
         return DataResult(
             demand=eq.demand(accelerators, rate, bytes_per_sample),
             supply=_supply(storage_bandwidth, node),
-            samples_per_second=rate, accelerators=accelerators,
+            samples_per_second=rate,
+            accelerators=accelerators,
         )
 
 
@@ -101,7 +108,8 @@ def _rate(rate: Any, profile: Profile | None, step_time: Any, batch_size: Any) -
     """Rate of samples of one device, however the question says it."""
     if sum(given is not None for given in (rate, profile, step_time)) != 1:
         raise BadArgument(
-            "samples_per_second", rate,
+            "samples_per_second",
+            rate,
             "give one of samples_per_second, profile, or step_time with batch_size",
         )
     if (batch_size is None) != (step_time is None):
@@ -140,15 +148,25 @@ class TransformationResult(Result):
 
     walls = (9,)
 
-    step_time: Seconds = lazily("ms", lambda r: eq.pipelined_step(
-        r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")))
+    step_time: Seconds = lazily(
+        "ms",
+        lambda r: eq.pipelined_step(
+            r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")
+        ),
+    )
     bottleneck: str = lazily("", _stage)
     accelerator_utilization: Fraction = lazily(
-        "", lambda r: eq.busy(r.si("compute_time"), r.si("step_time")))
-    workers_needed: Number = lazily("", lambda r: eq.balanced_workers(
-        r.si("batch_size"), r.si("worker_rate"), r.si("compute_time")))
-    throughput: Rate = lazily("1/s", lambda r: node_eq.throughput(
-        r.si("batch_size"), r.si("step_time")))
+        "", lambda r: eq.busy(r.si("compute_time"), r.si("step_time"))
+    )
+    workers_needed: Number = lazily(
+        "",
+        lambda r: eq.balanced_workers(
+            r.si("batch_size"), r.si("worker_rate"), r.si("compute_time")
+        ),
+    )
+    throughput: Rate = lazily(
+        "1/s", lambda r: node_eq.throughput(r.si("batch_size"), r.si("step_time"))
+    )
     compute_time: Seconds = "ms"
     transform_time: Seconds = "ms"
     ingest_time: SecondsOrZero = "ms"
@@ -169,11 +187,19 @@ class TransformationModel(Solver):
     walls = (9,)
 
     def solve(
-        self, *, batch_size: Batch, workers: Count, worker_rate: Rate | None = None,
-        step_time: Seconds | None = None, model: Workload | None = None,
-        hardware: HardwareNode | None = None, seq_len: Count | None = None,
-        precision: Precision = "fp16", efficiency: Fraction = 0.5,
-        bytes_per_sample: Bytes | None = None, storage_bandwidth: Bandwidth | None = None,
+        self,
+        *,
+        batch_size: Batch,
+        workers: Count,
+        worker_rate: Rate | None = None,
+        step_time: Seconds | None = None,
+        model: Workload | None = None,
+        hardware: HardwareNode | None = None,
+        seq_len: Count | None = None,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
+        bytes_per_sample: Bytes | None = None,
+        storage_bandwidth: Bandwidth | None = None,
     ) -> TransformationResult:
         """Pipelined training step of one device that `workers` feed.
 
@@ -188,8 +214,13 @@ class TransformationModel(Solver):
             raise BadArgument("step_time", step_time, remedy)
         if model is not None and hardware is not None:
             step = _SINGLE_NODE.solve(
-                model=model, hardware=hardware, batch_size=batch_size, seq_len=seq_len,
-                precision=precision, efficiency=efficiency, training=True,
+                model=model,
+                hardware=hardware,
+                batch_size=batch_size,
+                seq_len=seq_len,
+                precision=precision,
+                efficiency=efficiency,
+                training=True,
             )
             compute, feasible, reason = step.si("latency"), step.si("feasible"), step.si("reason")
         notes: tuple[str, ...] = ()
@@ -206,36 +237,49 @@ class TransformationModel(Solver):
         if bytes_per_sample is not None:
             ingest = eq.ingest_time(batch_size, bytes_per_sample, storage_bandwidth)
         return TransformationResult(
-            compute_time=compute, ingest_time=ingest,
+            compute_time=compute,
+            ingest_time=ingest,
             transform_time=eq.transform_time(batch_size, worker_rate, workers),
-            worker_rate=worker_rate, workers=workers, batch_size=batch_size,
-            feasible=feasible, reason=reason, notes=notes,
+            worker_rate=worker_rate,
+            workers=workers,
+            batch_size=batch_size,
+            feasible=feasible,
+            reason=reason,
+            notes=notes,
         )
 
 
 # ---- wall 10 -------------------------------------------------------------------------------------
 
 FULL_BISECTION = TraceableConstant(
-    1.0, "", name="FULL_BISECTION",
+    1.0,
+    "",
+    name="FULL_BISECTION",
     source=Source(
-        kind="derived", ref="Leiserson (1985), Fat-Trees, doi:10.1109/TC.1985.6312192",
+        kind="derived",
+        ref="Leiserson (1985), Fat-Trees, doi:10.1109/TC.1985.6312192",
         read=dt.date(2026, 11, 20),
         note="every level carries what enters below it; a thinner one is said as oversubscription",
     ),
 )
 DRAGONFLY_BISECTION = TraceableConstant(
-    0.5, "", name="DRAGONFLY_BISECTION",
+    0.5,
+    "",
+    name="DRAGONFLY_BISECTION",
     source=Source(
         kind="derived",
         ref="Kim et al. (2008), Technology-Driven, Highly-Scalable Dragonfly Topology",
-        url="https://doi.org/10.1109/ISCA.2008.19", read=dt.date(2026, 11, 20),
+        url="https://doi.org/10.1109/ISCA.2008.19",
+        read=dt.date(2026, 11, 20),
         note="balanced (a = 2p = 2h), one link between each two of its g = ah + 1 groups: a cut "
-             "through the middle severs g^2/4 links, and N/2 = apg/2, so about one half; that is "
-             "enough for uniform traffic, half of which crosses the cut",
+        "through the middle severs g^2/4 links, and N/2 = apg/2, so about one half; that is "
+        "enough for uniform traffic, half of which crosses the cut",
     ),
 )
 _SWITCHED = {
-    "fat_tree": FULL_BISECTION, "rail_optimized": FULL_BISECTION, "dragonfly": DRAGONFLY_BISECTION,
+    "fat_tree": FULL_BISECTION,
+    "rail_optimized": FULL_BISECTION,
+    "dragonfly": DRAGONFLY_BISECTION,
 }
 _TORUS = {"ring": 1.0, "torus2d": 2.0, "torus3d": 3.0}  # dimensions
 
@@ -250,8 +294,12 @@ class TopologyResult(Result):
 
     walls = (10,)
 
-    effective_bandwidth: Bandwidth = lazily("GB/s", lambda r: eq.effective_bandwidth(
-        r.si("link_bandwidth"), r.si("bisection_fraction"), r.si("oversubscription")))
+    effective_bandwidth: Bandwidth = lazily(
+        "GB/s",
+        lambda r: eq.effective_bandwidth(
+            r.si("link_bandwidth"), r.si("bisection_fraction"), r.si("oversubscription")
+        ),
+    )
     bisection_fraction: Fraction
     bisection_bandwidth: Bandwidth = lazily("TB/s", _across)
     link_bandwidth: Bandwidth = "GB/s"
@@ -269,9 +317,14 @@ class TopologyModel(Solver):
     walls = (10,)
 
     def solve(
-        self, fleet: Fleet | None = None, *, fabric: Fabric | None = None,
-        topology: Topology | None = None, nodes: Count | None = None,
-        bandwidth: Bandwidth | None = None, oversubscription: Oversubscription | None = None,
+        self,
+        fleet: Fleet | None = None,
+        *,
+        fabric: Fabric | None = None,
+        topology: Topology | None = None,
+        nodes: Count | None = None,
+        bandwidth: Bandwidth | None = None,
+        oversubscription: Oversubscription | None = None,
     ) -> TopologyResult:
         """Bandwidth across the middle, for each node.
 
@@ -294,9 +347,11 @@ class TopologyModel(Solver):
         if topology is None:
             raise BadArgument("topology", None, "give one, such as 'fat_tree', or a fabric")
         return TopologyResult(
-            bisection_fraction=_bisection(topology, nodes), link_bandwidth=bandwidth,
+            bisection_fraction=_bisection(topology, nodes),
+            link_bandwidth=bandwidth,
             oversubscription=1.0 if oversubscription is None else oversubscription,
-            topology=topology, nodes=nodes,
+            topology=topology,
+            nodes=nodes,
         )
 
 

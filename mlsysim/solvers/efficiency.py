@@ -51,9 +51,13 @@ class EfficiencyModel(Solver):
     walls = (3,)
 
     def solve(
-        self, stack: str | None = None, *,
-        model: Workload | None = None, hardware: HardwareNode | None = None,
-        precision: Precision | None = None, achieved: OperationRate | None = None,
+        self,
+        stack: str | None = None,
+        *,
+        model: Workload | None = None,
+        hardware: HardwareNode | None = None,
+        precision: Precision | None = None,
+        achieved: OperationRate | None = None,
         metric: Annotated[str, Names("mfu", "bandwidth")] = "mfu",
     ) -> Efficiency:
         """The median of the measurements that match, or `achieved` over the peak of `hardware`.
@@ -76,8 +80,13 @@ class EfficiencyModel(Solver):
             raise MissingValue("Literature", f"{metric} for {asked}", f"measured are {known}")
         values = [float(f.value) for f in matching]
         return Efficiency(
-            efficiency=median(values), low=min(values), high=max(values), count=len(values),
-            achieved=None, peak=None, metric=metric,
+            efficiency=median(values),
+            low=min(values),
+            high=max(values),
+            count=len(values),
+            achieved=None,
+            peak=None,
+            metric=metric,
             measurements=tuple((f.name, float(f.value), _reference(f)) for f in matching),
         )
 
@@ -98,8 +107,14 @@ def _own(
         remedy = f"{hardware.name} peaks at {_rate(peak)}; give a rate up to that"
         raise BadArgument("achieved", _rate(np.max(achieved)), remedy)
     return Efficiency(
-        efficiency=share, low=share, high=share, count=1, achieved=achieved, peak=peak,
-        metric=metric, measurements=(),
+        efficiency=share,
+        low=share,
+        high=share,
+        count=1,
+        achieved=achieved,
+        peak=peak,
+        metric=metric,
+        measurements=(),
     )
 
 
@@ -119,8 +134,11 @@ def _metric(finding: Finding) -> str:
 def _of_stack(findings: list[Finding], stack: str) -> list[Finding]:
     """Those of one stack, by its full name or by what stands before a bracket."""
     names = {f.stack: _short(f.stack) for f in findings if f.stack}
-    wanted = {full for full, short in names.items()
-              if stack.casefold() in (full.casefold(), short.casefold())}
+    wanted = {
+        full
+        for full, short in names.items()
+        if stack.casefold() in (full.casefold(), short.casefold())
+    }
     if not wanted:
         raise UnknownName("stack", stack, set(names.values()))
     return [f for f in findings if f.stack in wanted]
@@ -149,8 +167,12 @@ def _entry_name(catalog: Any, stem: str | None) -> str | None:
 
 
 def _conditions(finding: Finding) -> str:
-    parts = (finding.stack and _short(finding.stack), finding.model, finding.hardware,
-             finding.precision)
+    parts = (
+        finding.stack and _short(finding.stack),
+        finding.model,
+        finding.hardware,
+        finding.precision,
+    )
     return " ".join(part for part in parts if part)
 
 

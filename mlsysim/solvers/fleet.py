@@ -137,8 +137,14 @@ class Ask(NamedTuple):
     def cost(self, plan: Plan, microbatch: Any) -> Cost:
         """What one step costs under a plan."""
         return cost(
-            self.work(microbatch), plan, self.wires, self.supply, width=self.width,
-            moments=MOMENTS[self.optimizer], efficiency=self.efficiency, overlap=self.overlap,
+            self.work(microbatch),
+            plan,
+            self.wires,
+            self.supply,
+            width=self.width,
+            moments=MOMENTS[self.optimizer],
+            efficiency=self.efficiency,
+            overlap=self.overlap,
         )
 
 
@@ -156,15 +162,29 @@ class DistributedModel(Solver):
     walls = (14,)
 
     def solve(
-        self, model: Workload | None = None, *, fleet: Fleet, batch_size: Batch | None = None,
-        seq_len: Count | None = None, precision: TrainingPrecision = "fp16",
-        efficiency: Fraction = 0.5, mfu: Fraction | None = None,
-        tensor_parallel: Count = 1.0, pipeline_parallel: Count = 1.0,
-        expert_parallel: Count = 1.0, microbatch: Batch | None = None, interleave: Count = 1.0,
-        zero_stage: ZeroStage = 0.0, optimizer: Optimizer = "adam", recompute: Recompute = "none",
-        sequence_parallel: bool = False, flash_attention: bool = True,
-        overlap: FractionOrZero = 0.0, link_latency: SecondsOrZero = 1e-6,
-        tokens: Number | None = None, optimal_parameters: Number | None = None,
+        self,
+        model: Workload | None = None,
+        *,
+        fleet: Fleet,
+        batch_size: Batch | None = None,
+        seq_len: Count | None = None,
+        precision: TrainingPrecision = "fp16",
+        efficiency: Fraction = 0.5,
+        mfu: Fraction | None = None,
+        tensor_parallel: Count = 1.0,
+        pipeline_parallel: Count = 1.0,
+        expert_parallel: Count = 1.0,
+        microbatch: Batch | None = None,
+        interleave: Count = 1.0,
+        zero_stage: ZeroStage = 0.0,
+        optimizer: Optimizer = "adam",
+        recompute: Recompute = "none",
+        sequence_parallel: bool = False,
+        flash_attention: bool = True,
+        overlap: FractionOrZero = 0.0,
+        link_latency: SecondsOrZero = 1e-6,
+        tokens: Number | None = None,
+        optimal_parameters: Number | None = None,
         optimal_tokens: Number | None = None,
     ) -> FleetProfile:
         """Time, efficiency and memory of one step, and of all steps when `tokens` are given.
@@ -182,9 +202,17 @@ class DistributedModel(Solver):
         """
         one_each(locals())
         ask = ask_about(
-            model, fleet, precision, seq_len, optimal_parameters, efficiency=mfu or efficiency,
-            overlap=overlap, link_latency=link_latency, optimizer=optimizer,
-            sequence=sequence_parallel, flash=flash_attention,
+            model,
+            fleet,
+            precision,
+            seq_len,
+            optimal_parameters,
+            efficiency=mfu or efficiency,
+            overlap=overlap,
+            link_latency=link_latency,
+            optimizer=optimizer,
+            sequence=sequence_parallel,
+            flash=flash_attention,
         )
         if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
             why = "give model=..., whose layers the plan can divide"
@@ -192,9 +220,16 @@ class DistributedModel(Solver):
         data = ask.wires.total / (tensor_parallel * pipeline_parallel)
         batch_size, microbatch = _batches(ask, batch_size, microbatch, data)
         plan = Plan(
-            tensor_parallel, pipeline_parallel, data, expert_parallel,
-            batch_size / (data * microbatch), zero_stage, RECOMPUTE.index(recompute), interleave,
-            sequence_parallel, flash_attention,
+            tensor_parallel,
+            pipeline_parallel,
+            data,
+            expert_parallel,
+            batch_size / (data * microbatch),
+            zero_stage,
+            RECOMPUTE.index(recompute),
+            interleave,
+            sequence_parallel,
+            flash_attention,
         )
         return profile_of(ask, plan, batch_size, microbatch, tokens or optimal_tokens)
 
@@ -210,8 +245,14 @@ def one_each(arguments: dict[str, Any]) -> None:
 
 
 def ask_about(
-    model: Workload | None, fleet_: Fleet, precision: str, seq_len: float | None,
-    parameters: float | None = None, *, link_latency: float, **how: Any,
+    model: Workload | None,
+    fleet_: Fleet,
+    precision: str,
+    seq_len: float | None,
+    parameters: float | None = None,
+    *,
+    link_latency: float,
+    **how: Any,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
     if model is not None:
@@ -222,13 +263,19 @@ def ask_about(
         raise MissingValue("DistributedModel", "model", why)
     assert fleet_.hw is not None  # every fleet is built with one
     return Ask(
-        model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision,
-        fleet_.hw.supply(precision), wires(fleet_, link_latency), **how,
+        model,
+        fleet_,
+        parameters,
+        float(seq_len or DEFAULT_CONTEXT),
+        precision,
+        fleet_.hw.supply(precision),
+        wires(fleet_, link_latency),
+        **how,
     )
 
 
 def _batches(
-    ask: Ask, batch: float | None, microbatch: float | None, data: float,
+    ask: Ask, batch: float | None, microbatch: float | None, data: float
 ) -> tuple[float, float]:
     """Sequences a step and a microbatch, as given or by default."""
     if batch is None:
@@ -242,25 +289,45 @@ def _batches(
 # ---- from a plan to an answer ------------------------------------------------------------------
 
 _COSTS = (
-    "step_time", "compute_time", "tensor_time", "pipeline_time", "expert_time", "bubble_time",
-    "data_time", "exposed_data_time", "bubble_fraction", "memory_required", "weights", "gradients",
-    "optimizer_state", "activations",
+    "step_time",
+    "compute_time",
+    "tensor_time",
+    "pipeline_time",
+    "expert_time",
+    "bubble_time",
+    "data_time",
+    "exposed_data_time",
+    "bubble_fraction",
+    "memory_required",
+    "weights",
+    "gradients",
+    "optimizer_state",
+    "activations",
 )
 _IF_FEASIBLE = ("scaling_efficiency", "mfu", "throughput", "token_throughput", "training_time")
 
 
 def profile_of(
-    ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None,
+    ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None
 ) -> FleetProfile:
     """Answer for one plan: an impossible one has no times, one too large no efficiency."""
     useful = algorithm.training_operations(ask.work(batch).forward)
     same = {
-        "devices": ask.wires.total, "tensor_parallel": plan.tensor,
-        "pipeline_parallel": plan.pipeline, "data_parallel": plan.data,
-        "expert_parallel": plan.expert, "microbatch": microbatch,
-        "microbatches": plan.microbatches, "batch_size": batch, "seq_len": ask.seq_len,
-        "operations": useful, "memory_capacity": ask.supply.capacity, "parameters": ask.parameters,
-        "tokens": tokens, "precision": ask.precision, "notes": _notes(ask),
+        "devices": ask.wires.total,
+        "tensor_parallel": plan.tensor,
+        "pipeline_parallel": plan.pipeline,
+        "data_parallel": plan.data,
+        "expert_parallel": plan.expert,
+        "microbatch": microbatch,
+        "microbatches": plan.microbatches,
+        "batch_size": batch,
+        "seq_len": ask.seq_len,
+        "operations": useful,
+        "memory_capacity": ask.supply.capacity,
+        "parameters": ask.parameters,
+        "tokens": tokens,
+        "precision": ask.precision,
+        "notes": _notes(ask),
     }
     for mask, _, sentence in faults(ask.model, ask.wires, plan, batch, microbatch):
         if np.any(mask):
@@ -276,18 +343,29 @@ def profile_of(
         efficiencies = {
             "scaling_efficiency": fleet.scaling_efficiency(c.ideal, c.step),
             "mfu": node.utilization(useful, c.step, ask.wires.total * ask.supply.peak),
-            "throughput": rate, "token_throughput": a_sample and rate * a_sample,
+            "throughput": rate,
+            "token_throughput": a_sample and rate * a_sample,
             "training_time": tokens / (rate * (a_sample or 1.0)) if tokens else None,
         }
     return FleetProfile(
-        **same, **efficiencies, feasible=not lacking, reason=sentence(()) if lacking else "",
-        step_time=c.step, compute_time=c.busy, tensor_time=c.tensor,
-        pipeline_time=c.pipeline, expert_time=c.expert, bubble_time=c.bubble, data_time=c.data,
+        **same,
+        **efficiencies,
+        feasible=not lacking,
+        reason=sentence(()) if lacking else "",
+        step_time=c.step,
+        compute_time=c.busy,
+        tensor_time=c.tensor,
+        pipeline_time=c.pipeline,
+        expert_time=c.expert,
+        bubble_time=c.bubble,
+        data_time=c.data,
         exposed_data_time=c.exposed,
-        bubble_fraction=fleet.bubble_fraction(
-            plan.pipeline, plan.microbatches, plan.interleave),
-        memory_required=c.held, weights=c.weights, gradients=c.gradients,
-        optimizer_state=c.optimizer, activations=c.activations,
+        bubble_fraction=fleet.bubble_fraction(plan.pipeline, plan.microbatches, plan.interleave),
+        memory_required=c.held,
+        weights=c.weights,
+        gradients=c.gradients,
+        optimizer_state=c.optimizer,
+        activations=c.activations,
     )
 
 

@@ -8,8 +8,21 @@ import numpy as np
 
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
-    PRECISIONS, Bandwidth, Batch, Bytes, Count, Energy, Fraction, Intensity, Number, OperationRate, Operations,
-    Phase, Precision, Rate, Seconds,
+    PRECISIONS,
+    Bandwidth,
+    Batch,
+    Bytes,
+    Count,
+    Energy,
+    Fraction,
+    Intensity,
+    Number,
+    OperationRate,
+    Operations,
+    Phase,
+    Precision,
+    Rate,
+    Seconds,
 )
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -51,10 +64,16 @@ class Profile(Result):
     arithmetic_intensity: Intensity = lazily(
         "FLOP/B", lambda p: node.arithmetic_intensity(p.si("operations"), p.si("traffic"))
     )
-    ridge_point: Intensity = lazily("FLOP/B", lambda p: node.ridge_point(p.si("peak"), p.si("bandwidth")))
-    mfu: Number = lazily("", lambda p: node.utilization(p.si("operations"), p.si("latency"), p.si("peak")))
+    ridge_point: Intensity = lazily(
+        "FLOP/B", lambda p: node.ridge_point(p.si("peak"), p.si("bandwidth"))
+    )
+    mfu: Number = lazily(
+        "", lambda p: node.utilization(p.si("operations"), p.si("latency"), p.si("peak"))
+    )
     energy: Energy = lazily("J", _energy)
-    memory_required: Bytes = lazily("GB", lambda p: p.si("weights") + p.si("kv_cache") + p.si("activations"))
+    memory_required: Bytes = lazily(
+        "GB", lambda p: p.si("weights") + p.si("kv_cache") + p.si("activations")
+    )
     weights: Bytes = "GB"
     kv_cache: Bytes = "GB"
     activations: Bytes = "GB"
@@ -75,7 +94,11 @@ class Profile(Result):
         if not self.si("datapath"):
             return f"The device has no datapath that can run {self.si('precision')}."
         need, room = self.memory_required, self.memory_capacity
-        parts = {"weights": self.weights, "KV cache": self.kv_cache, "activations": self.activations}
+        parts = {
+            "weights": self.weights,
+            "KV cache": self.kv_cache,
+            "activations": self.activations,
+        }
         listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
         sentence = f"It needs {show(need)} ({listed}) and the device holds {show(room)}: short by {show(need - room)}"
         return f"{sentence}; {self._remedy(need, room)}."
@@ -83,7 +106,11 @@ class Profile(Result):
     def _remedy(self, need: Any, room: Any) -> str:
         if self.weights > room:
             width = PRECISIONS[self.si("precision")]
-            narrower = [name for name, w in PRECISIONS.items() if w < width and self.weights * (w / width) <= room]
+            narrower = [
+                name
+                for name, w in PRECISIONS.items()
+                if w < width and self.weights * (w / width) <= room
+            ]
             share = f"split the model over {int(np.ceil((need / room).m_as('')))} devices"
             return f"{share} or store it as {' or '.join(narrower[:2])}" if narrower else share
         return "use a smaller batch or a shorter context"
@@ -101,9 +128,16 @@ class SingleNodeModel(Solver):
     walls = (1, 2)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        batch_size: Batch = 1.0, seq_len: Count | None = None, precision: Precision = "fp16",
-        efficiency: Fraction = 0.5, phase: Phase | None = None, training: bool = False,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        batch_size: Batch = 1.0,
+        seq_len: Count | None = None,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
+        phase: Phase | None = None,
+        training: bool = False,
     ) -> Profile:
         """Time, roof and memory of one step.
 
@@ -112,11 +146,23 @@ class SingleNodeModel(Solver):
         answer with `feasible=False` and its `reason`.
         """
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-        return profile(model.demand(step), hardware.supply(precision), step, efficiency, precision, _notes(model, step))
+        return profile(
+            model.demand(step),
+            hardware.supply(precision),
+            step,
+            efficiency,
+            precision,
+            _notes(model, step),
+        )
 
 
 def profile(
-    demand: Demand, supply: Supply, step: Step, efficiency: Any, precision: Any, notes: tuple[str, ...] = (),
+    demand: Demand,
+    supply: Supply,
+    step: Step,
+    efficiency: Any,
+    precision: Any,
+    notes: tuple[str, ...] = (),
 ) -> Profile:
     """The Iron Law over what a step demands and a device supplies, both in SI numbers or arrays."""
     fast = demand.held_weights + demand.held_state + demand.held_activations
@@ -128,24 +174,43 @@ def profile(
         )
         has_flash = np.asarray(supply.flash_capacity) > 0
         tier = np.where(feasible | ~has_flash, "main", np.where(in_flash, "flash", "none"))[()]
-        weights_bandwidth = np.where(feasible | ~has_flash, supply.bandwidth, supply.flash_bandwidth)[()]
+        weights_bandwidth = np.where(
+            feasible | ~has_flash, supply.bandwidth, supply.flash_bandwidth
+        )[()]
         feasible = feasible | in_flash
     moving = demand.state + demand.activations
     compute = node.compute_time(demand.operations, supply.peak, efficiency)
-    memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(moving, supply.bandwidth)
+    memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(
+        moving, supply.bandwidth
+    )
     return Profile(
         latency=node.roofline_time(compute, memory, supply.overhead),
-        compute_time=compute, memory_time=memory, overhead=supply.overhead,
-        operations=demand.operations, traffic=demand.weights + moving,
-        feasible=feasible, weights=demand.held_weights, kv_cache=demand.held_state,
-        activations=demand.held_activations, memory_capacity=supply.capacity, memory_tier=tier,
-        peak=supply.peak, bandwidth=supply.bandwidth, datapath=supply.datapath, precision=precision,
-        batch_size=step.batch, seq_len=step.seq_len, notes=notes, power=supply.power,
+        compute_time=compute,
+        memory_time=memory,
+        overhead=supply.overhead,
+        operations=demand.operations,
+        traffic=demand.weights + moving,
+        feasible=feasible,
+        weights=demand.held_weights,
+        kv_cache=demand.held_state,
+        activations=demand.held_activations,
+        memory_capacity=supply.capacity,
+        memory_tier=tier,
+        peak=supply.peak,
+        bandwidth=supply.bandwidth,
+        datapath=supply.datapath,
+        precision=precision,
+        batch_size=step.batch,
+        seq_len=step.seq_len,
+        notes=notes,
+        power=supply.power,
     )
 
 
 def _notes(model: Workload, step: Step) -> tuple[str, ...]:
     context = getattr(model, "context", None)
     if context is not None and np.max(step.seq_len) > context:
-        return (f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} that {model.name} was trained for",)
+        return (
+            f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} that {model.name} was trained for",
+        )
     return ()

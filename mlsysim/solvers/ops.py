@@ -9,11 +9,25 @@ import numpy as np
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result, Solver, lazily
 from mlsysim.core.units import (
-    Q_, CarbonIntensity, Dim, Energy, EnergyPrice, Fraction, HourlyPrice, Mass, Money, Number,
-    Operations, Power, PowerUsageEffectiveness, Precision, Seconds, Volume, WaterUsageEffectiveness,
+    Q_,
+    CarbonIntensity,
+    Dim,
+    Energy,
+    EnergyPrice,
+    Fraction,
+    HourlyPrice,
+    Mass,
+    Money,
+    Number,
+    Operations,
+    Power,
+    PowerUsageEffectiveness,
+    Precision,
+    Seconds,
+    Volume,
+    WaterUsageEffectiveness,
 )
 from mlsysim.equations import ops
-from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
 from mlsysim.literature.registry import Literature
@@ -48,7 +62,7 @@ class Use(NamedTuple):
 
 
 def energy_use(
-    fleet: Fleet, time: Any, power_fraction: Any, facility: Facility | None, pue: Any,
+    fleet: Fleet, time: Any, power_fraction: Any, facility: Facility | None, pue: Any
 ) -> Use:
     """Maximum power of the servers, and energy at a fraction of it before and after the PUE."""
     power, notes = _node_power(fleet)
@@ -156,8 +170,8 @@ class Economics(Result):
     region_name: str
     operations: Operations | None = "FLOP"
     cost_per_exaflop: float = lazily(
-        "", lambda r: None if r.si("operations") is None
-        else r.si("tco") / (r.si("operations") / 1e18)
+        "",
+        lambda r: None if r.si("operations") is None else r.si("tco") / (r.si("operations") / 1e18),
     )
     tariff: EnergyPrice = "USD/kWh"
     pue: Number
@@ -182,11 +196,19 @@ class EconomicsModel(Solver):
     walls = (17,)
 
     def solve(
-        self, fleet: Fleet, duration_days: Days, *, infrastructure_multiplier: Multiplier = 1.0,
-        datacenter: Grid | None = None, mfu: Fraction | None = None,
-        amortization_years: Years | None = None, electricity_price: EnergyPrice | None = None,
-        facility: Facility | None = None, pue: PowerUsageEffectiveness | None = None,
-        power_fraction: Fraction | None = None, maintenance_fraction: YearlyFraction = 0.0,
+        self,
+        fleet: Fleet,
+        duration_days: Days,
+        *,
+        infrastructure_multiplier: Multiplier = 1.0,
+        datacenter: Grid | None = None,
+        mfu: Fraction | None = None,
+        amortization_years: Years | None = None,
+        electricity_price: EnergyPrice | None = None,
+        facility: Facility | None = None,
+        pue: PowerUsageEffectiveness | None = None,
+        power_fraction: Fraction | None = None,
+        maintenance_fraction: YearlyFraction = 0.0,
         precision: Precision = "fp16",
     ) -> Economics:
         """Cost, and with a `datacenter` carbon, of `duration_days`; amortized over three years.
@@ -208,10 +230,16 @@ class EconomicsModel(Solver):
             capex=ops.amortized(purchase, infrastructure_multiplier, duration_days, lifetime),
             energy_cost=ops.energy_cost(use.energy, tariff),
             maintenance=ops.maintenance(purchase, maintenance_fraction, duration_days, YEAR),
-            energy=use.energy, carbon=carbon, region_name=datacenter.name if datacenter else "",
+            energy=use.energy,
+            carbon=carbon,
+            region_name=datacenter.name if datacenter else "",
             operations=_work(fleet, duration_days, mfu, precision),
-            tariff=tariff, pue=use.pue, infrastructure_multiplier=infrastructure_multiplier,
-            duration=duration_days, accelerators=fleet.devices, notes=price_notes + use.notes,
+            tariff=tariff,
+            pue=use.pue,
+            infrastructure_multiplier=infrastructure_multiplier,
+            duration=duration_days,
+            accelerators=fleet.devices,
+            notes=price_notes + use.notes,
         )
 
 
@@ -235,15 +263,21 @@ class Sustainability(Result):
     water: Volume | None = "L"
     embodied: Mass | None = "t"
     embodied_share: float = lazily(
-        "", lambda r: None if r.si("embodied") is None
-        else r.si("embodied") / (r.si("carbon") + r.si("embodied"))
+        "",
+        lambda r: (
+            None
+            if r.si("embodied") is None
+            else r.si("embodied") / (r.si("carbon") + r.si("embodied"))
+        ),
     )
     power: Power = "kW"
     average_power: Power = lazily("kW", lambda r: r.si("it_energy") / r.si("duration"))
     operations: Operations | None = "FLOP"
     grams_per_exaflop: float = lazily(
-        "", lambda r: None if r.si("operations") is None
-        else r.si("carbon") / (r.si("operations") / 1e18)
+        "",
+        lambda r: (
+            None if r.si("operations") is None else r.si("carbon") / (r.si("operations") / 1e18)
+        ),
     )
     carbon_intensity: CarbonIntensity = "g/kWh"
     basis: str
@@ -266,10 +300,18 @@ class SustainabilityModel(Solver):
     walls = (18,)
 
     def solve(
-        self, fleet: Fleet, duration_days: Days, datacenter: Grid, *, mfu: Fraction | None = None,
-        facility: Facility | None = None, pue: PowerUsageEffectiveness | None = None,
-        wue: WaterUsageEffectiveness | None = None, power_fraction: Fraction | None = None,
-        embodied_carbon: Embodied | None = None, lifetime_years: Years | None = None,
+        self,
+        fleet: Fleet,
+        duration_days: Days,
+        datacenter: Grid,
+        *,
+        mfu: Fraction | None = None,
+        facility: Facility | None = None,
+        pue: PowerUsageEffectiveness | None = None,
+        wue: WaterUsageEffectiveness | None = None,
+        power_fraction: Fraction | None = None,
+        embodied_carbon: Embodied | None = None,
+        lifetime_years: Years | None = None,
         precision: Precision = "fp16",
     ) -> Sustainability:
         """Energy, carbon and water of `duration_days` on the grid `datacenter`.
@@ -289,14 +331,21 @@ class SustainabilityModel(Solver):
             notes += ("the duration exceeds the lifetime: devices are made again",)
         intensity = si(datacenter.carbon_intensity, "g/J")
         return Sustainability(
-            carbon=ops.carbon(use.energy, intensity), region_name=datacenter.name,
-            it_energy=use.it_energy, energy=use.energy,
+            carbon=ops.carbon(use.energy, intensity),
+            region_name=datacenter.name,
+            it_energy=use.it_energy,
+            energy=use.energy,
             water=None if wue is None else ops.water(use.it_energy, wue),
-            embodied=None if embodied_carbon is None
+            embodied=None
+            if embodied_carbon is None
             else ops.embodied_carbon(embodied_carbon, fleet.devices, duration_days, lifetime),
-            power=use.power, operations=_work(fleet, duration_days, mfu, precision),
-            carbon_intensity=intensity, basis=datacenter.basis, pue=use.pue,
-            duration=duration_days, notes=notes,
+            power=use.power,
+            operations=_work(fleet, duration_days, mfu, precision),
+            carbon_intensity=intensity,
+            basis=datacenter.basis,
+            pue=use.pue,
+            duration=duration_days,
+            notes=notes,
         )
 
 

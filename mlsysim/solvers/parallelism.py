@@ -96,11 +96,19 @@ class ParallelismOptimizer(Solver):
     walls = (14,)
 
     def solve(
-        self, model: Workload, fleet: Fleet, *, batch_size: Batch = float(USUAL_BATCH),
-        seq_len: Count | None = None, precision: TrainingPrecision = "fp16",
-        efficiency: Fraction = 0.5, optimizer: Optimizer = "adam",
-        sequence_parallel: bool = False, flash_attention: bool = True,
-        overlap: FractionOrZero = 0.0, link_latency: SecondsOrZero = 1e-6,
+        self,
+        model: Workload,
+        fleet: Fleet,
+        *,
+        batch_size: Batch = float(USUAL_BATCH),
+        seq_len: Count | None = None,
+        precision: TrainingPrecision = "fp16",
+        efficiency: Fraction = 0.5,
+        optimizer: Optimizer = "adam",
+        sequence_parallel: bool = False,
+        flash_attention: bool = True,
+        overlap: FractionOrZero = 0.0,
+        link_latency: SecondsOrZero = 1e-6,
         tokens: Number | None = None,
     ) -> PlanSearch:
         """Find the fastest feasible plan for a step of `batch_size` sequences in the whole fleet.
@@ -110,8 +118,15 @@ class ParallelismOptimizer(Solver):
         """
         one_each(locals())
         ask = ask_about(
-            model, fleet, precision, seq_len, efficiency=efficiency, overlap=overlap,
-            link_latency=link_latency, optimizer=optimizer, sequence=sequence_parallel,
+            model,
+            fleet,
+            precision,
+            seq_len,
+            efficiency=efficiency,
+            overlap=overlap,
+            link_latency=link_latency,
+            optimizer=optimizer,
+            sequence=sequence_parallel,
             flash=flash_attention,
         )
         plan, microbatch = _grid(ask, batch_size)
@@ -127,9 +142,14 @@ class ParallelismOptimizer(Solver):
         order = order[np.lexsort((held[order], step[order]))]
 
         columns = {
-            "tensor_parallel": plan.tensor, "pipeline_parallel": plan.pipeline,
-            "data_parallel": plan.data, "expert_parallel": plan.expert, "microbatch": microbatch,
-            "zero_stage": plan.zero, "recompute": plan.recompute, "step_time": step,
+            "tensor_parallel": plan.tensor,
+            "pipeline_parallel": plan.pipeline,
+            "data_parallel": plan.data,
+            "expert_parallel": plan.expert,
+            "microbatch": microbatch,
+            "zero_stage": plan.zero,
+            "recompute": plan.recompute,
+            "step_time": step,
             "memory_required": held,
         }
         counts = {short: int((which == i).sum()) for i, (_, short, _) in enumerate(wrong, 1)}
@@ -138,14 +158,21 @@ class ParallelismOptimizer(Solver):
             i = int(order[0])
             row = Plan(*(np.asarray(p)[i].item() if np.ndim(p) else p for p in plan))
             best = profile_of(ask, row, batch_size, microbatch[i].item(), tokens)
-            chosen = {name: best.si(name) if name in best.fields else _cell(name, columns[name][i])
-                      for name in chosen}
+            chosen = {
+                name: best.si(name) if name in best.fields else _cell(name, columns[name][i])
+                for name in chosen
+            }
         return PlanSearch(
-            **chosen, feasible=bool(order.size),
+            **chosen,
+            feasible=bool(order.size),
             reason="" if order.size else _none_fits(ask, held, which, wrong),
-            considered=int(which.size), fitting=int(fits.sum()),
+            considered=int(which.size),
+            fitting=int(fits.sum()),
             rejected_because={short: count for short, count in counts.items() if count},
-            _best=best, _order=order, _fits=fits, _columns=columns,
+            _best=best,
+            _order=order,
+            _fits=fits,
+            _columns=columns,
             _reasons=lambda i: wrong[which[i] - 1][2](i),
         )
 
@@ -163,8 +190,18 @@ def _grid(ask: Ask, batch: float) -> tuple[Plan, np.ndarray]:
     axes = np.meshgrid(tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij")
     tensor, pipeline, expert, microbatch, zero, recompute = (axis.ravel() for axis in axes)
     data = devices / (tensor * pipeline)
-    plan = Plan(tensor, pipeline, data, expert, batch / (data * microbatch), zero, recompute,
-                np.ones_like(tensor), ask.sequence, ask.flash)
+    plan = Plan(
+        tensor,
+        pipeline,
+        data,
+        expert,
+        batch / (data * microbatch),
+        zero,
+        recompute,
+        np.ones_like(tensor),
+        ask.sequence,
+        ask.flash,
+    )
     return plan, microbatch
 
 

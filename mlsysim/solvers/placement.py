@@ -9,7 +9,14 @@ import numpy as np
 from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange
 from mlsysim.core.solver import Result, Solver, lazily
 from mlsysim.core.units import (
-    CarbonPrice, Energy, EnergyPrice, Fraction, Mass, Money, Names, PowerUsageEffectiveness,
+    CarbonPrice,
+    Energy,
+    EnergyPrice,
+    Fraction,
+    Mass,
+    Money,
+    Names,
+    PowerUsageEffectiveness,
 )
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
@@ -55,12 +62,17 @@ class PlacementOptimizer(Solver):
     walls = (18,)
 
     def solve(
-        self, fleet: Fleet, duration_days: Days, *,
+        self,
+        fleet: Fleet,
+        duration_days: Days,
+        *,
         objective: Annotated[str, Names("carbon", "cost", "total")] = "total",
         regions: list | tuple | None = None,
         basis: Annotated[str, Names("lifecycle", "direct")] = "lifecycle",
-        carbon_price: CarbonPrice | None = None, electricity_price: EnergyPrice | None = None,
-        facility: Facility | None = None, pue: PowerUsageEffectiveness | None = None,
+        carbon_price: CarbonPrice | None = None,
+        electricity_price: EnergyPrice | None = None,
+        facility: Facility | None = None,
+        pue: PowerUsageEffectiveness | None = None,
         power_fraction: Fraction | None = None,
     ) -> Placement:
         """Rank the places by `objective`.
@@ -69,8 +81,11 @@ class PlacementOptimizer(Solver):
         it is given; `electricity_price` stands for all places at once.
         """
         _one_number(
-            duration_days=duration_days, power_fraction=power_fraction, pue=pue,
-            carbon_price=carbon_price, electricity_price=electricity_price,
+            duration_days=duration_days,
+            power_fraction=power_fraction,
+            pue=pue,
+            carbon_price=carbon_price,
+            electricity_price=electricity_price,
         )
         grids = _grids(regions, basis)
         if carbon_price is None:
@@ -85,10 +100,16 @@ class PlacementOptimizer(Solver):
         cheapest = min(priced, key=lambda row: row["cost"]) if priced else None
         mixed = len({grid.basis for grid in grids}) > 1
         return Placement(
-            region_name=ranked[0]["region"], carbon=ranked[0]["carbon"] * 1e6, energy=use.energy,
-            energy_cost=ranked[0]["cost"], total=ranked[0]["total"], ranking=tuple(ranked),
-            cheapest=cheapest["region"] if cheapest else "", cleanest=cleanest["region"],
-            breakeven_carbon_price=_breakeven(cheapest, cleanest), carbon_price=carbon_price,
+            region_name=ranked[0]["region"],
+            carbon=ranked[0]["carbon"] * 1e6,
+            energy=use.energy,
+            energy_cost=ranked[0]["cost"],
+            total=ranked[0]["total"],
+            ranking=tuple(ranked),
+            cheapest=cheapest["region"] if cheapest else "",
+            cleanest=cleanest["region"],
+            breakeven_carbon_price=_breakeven(cheapest, cleanest),
+            carbon_price=carbon_price,
             unranked=tuple(row["region"] for row in rows if row not in ranked),
             notes=use.notes + ("lifecycle and direct intensities are mixed",) * mixed,
         )
@@ -121,7 +142,11 @@ def _row(grid: Grid, use: Use, price: Any, carbon_price: float) -> dict[str, Any
     total = None if cost is None else cost + ops.carbon_cost(mass, carbon_price)
     tonnes = mass / 1e6
     return {
-        "region": grid.name, "carbon": tonnes, "cost": cost, "total": total, "basis": grid.basis,
+        "region": grid.name,
+        "carbon": tonnes,
+        "cost": cost,
+        "total": total,
+        "basis": grid.basis,
     }
 
 

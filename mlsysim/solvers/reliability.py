@@ -49,9 +49,12 @@ class Reliability(Result):
     rework_share: Number
     restart_share: Number
     waste: Number = lazily(
-        "", lambda r: r.si("checkpoint_share") + r.si("rework_share") + r.si("restart_share"))
-    goodput: Number = lazily("", lambda r: eq.goodput(
-        r.si("checkpoint_share"), r.si("rework_share"), r.si("restart_share")))
+        "", lambda r: r.si("checkpoint_share") + r.si("rework_share") + r.si("restart_share")
+    )
+    goodput: Number = lazily(
+        "",
+        lambda r: eq.goodput(r.si("checkpoint_share"), r.si("rework_share"), r.si("restart_share")),
+    )
     feasible: bool = lazily("", lambda r: _plain(r.si("goodput") > 0))
     reason: str = lazily("", lambda r: r.why_infeasible())
     expected_failures: Number
@@ -63,8 +66,10 @@ class Reliability(Result):
         """One sentence when failures leave no time for the job; empty otherwise."""
         if self.shape or self.feasible:
             return ""
-        return (f"The fleet fails every {show(self.mtbf)} on average, and checkpoints, lost work "
-                "and restarts take all of that; write checkpoints faster or use fewer devices.")
+        return (
+            f"The fleet fails every {show(self.mtbf)} on average, and checkpoints, lost work "
+            "and restarts take all of that; write checkpoints faster or use fewer devices."
+        )
 
 
 class ReliabilityModel(Solver):
@@ -79,11 +84,19 @@ class ReliabilityModel(Solver):
     walls = (15,)
 
     def solve(
-        self, fleet: Fleet, *, checkpoint_time: Seconds = 60.0, restart_time: SecondsOrZero = 600.0,
-        interval: Seconds | None = None, duration_days: Days | None = None,
-        mtbf: Seconds | None = None, device_mtbf: Seconds | None = None,
-        nic_mtbf: Seconds | None = None, cable_mtbf: Seconds | None = None,
-        psu_mtbf: Seconds | None = None, psus_per_node: CountOrZero = 2.0,
+        self,
+        fleet: Fleet,
+        *,
+        checkpoint_time: Seconds = 60.0,
+        restart_time: SecondsOrZero = 600.0,
+        interval: Seconds | None = None,
+        duration_days: Days | None = None,
+        mtbf: Seconds | None = None,
+        device_mtbf: Seconds | None = None,
+        nic_mtbf: Seconds | None = None,
+        cable_mtbf: Seconds | None = None,
+        psu_mtbf: Seconds | None = None,
+        psus_per_node: CountOrZero = 2.0,
     ) -> Reliability:
         """Failures of the fleet and the goodput that they leave.
 
@@ -112,19 +125,26 @@ class ReliabilityModel(Solver):
         else:
             shares, notes = {}, []
         if np.any(np.asarray(checkpoint_time) > _LONG_CHECKPOINT * np.asarray(mtbf)):
-            notes.append("a checkpoint takes more than a tenth of the time between failures: "
-                         "first-order formulas are then a guess")
+            notes.append(
+                "a checkpoint takes more than a tenth of the time between failures: "
+                "first-order formulas are then a guess"
+            )
         best = eq.young_daly(checkpoint_time, mtbf)
         interval = best if interval is None else interval
         published = eq.failure_rate(fleet.devices, _hours(known.Llama3_gpu_hours_per_interruption))
         return Reliability(
-            mtbf=mtbf, mtbf_published=eq.mean_time_between_failures(published),
+            mtbf=mtbf,
+            mtbf_published=eq.mean_time_between_failures(published),
             failure_shares=shares,
-            checkpoint_time=checkpoint_time, optimal_interval=best, interval=interval,
+            checkpoint_time=checkpoint_time,
+            optimal_interval=best,
+            interval=interval,
             checkpoint_share=eq.checkpoint_share(checkpoint_time, interval),
             rework_share=eq.rework_share(interval, mtbf),
             restart_share=eq.restart_share(restart_time, mtbf),
-            devices=fleet.devices, notes=tuple(notes), **_over(duration_days, mtbf),
+            devices=fleet.devices,
+            notes=tuple(notes),
+            **_over(duration_days, mtbf),
         )
 
 
@@ -132,8 +152,10 @@ def _over(duration: Any, mtbf: Any) -> dict[str, Any]:
     """What to expect of a run of a given length; nothing when none is given."""
     if duration is None:
         return {"expected_failures": None, "survival": None}
-    return {"expected_failures": eq.littles_law(eq.failure_rate(1, mtbf), duration),
-            "survival": eq.survival(duration, mtbf)}
+    return {
+        "expected_failures": eq.littles_law(eq.failure_rate(1, mtbf), duration),
+        "survival": eq.survival(duration, mtbf),
+    }
 
 
 def _hours(finding: Any) -> float:
@@ -177,7 +199,11 @@ class OrchestrationModel(Solver):
     walls = (16,)
 
     def solve(
-        self, fleet: Fleet, *, jobs_per_day: PerDay, job_duration: Seconds,
+        self,
+        fleet: Fleet,
+        *,
+        jobs_per_day: PerDay,
+        job_duration: Seconds,
         devices_per_job: Count = 8.0,
     ) -> Orchestration:
         """Mean wait and turnaround of a job that holds its devices for `job_duration`.
@@ -193,18 +219,25 @@ class OrchestrationModel(Solver):
         wait = eq.deterministic_wait(job_duration, load, places, delayed)
         wait, delayed = (np.where(stable, value, np.nan)[()] for value in (wait, delayed))
         settled = {
-            "wait": wait, "turnaround": wait + job_duration, "delayed": delayed,
+            "wait": wait,
+            "turnaround": wait + job_duration,
+            "delayed": delayed,
             "queue_length": eq.littles_law(jobs_per_day, wait),
         }
         if np.ndim(stable) == 0 and not stable:
             settled = dict.fromkeys(settled)
         return Orchestration(
-            **settled, utilization=load / places if np.all(holds) else None,
-            stable=_plain(stable), feasible=_plain(stable),
+            **settled,
+            utilization=load / places if np.all(holds) else None,
+            stable=_plain(stable),
+            feasible=_plain(stable),
             reason=_why_waiting(fleet, devices_per_job, servers, load, job_duration),
-            servers=servers, devices=fleet.devices, devices_per_job=devices_per_job,
+            servers=servers,
+            devices=fleet.devices,
+            devices_per_job=devices_per_job,
             idle_devices=fleet.devices - servers * devices_per_job,
-            capacity=servers / job_duration, arrival_rate=jobs_per_day,
+            capacity=servers / job_duration,
+            arrival_rate=jobs_per_day,
         )
 
 
@@ -212,9 +245,7 @@ def _plain(flag: Any) -> Any:
     return flag if np.ndim(flag) else bool(flag)
 
 
-def _why_waiting(
-    fleet: Fleet, devices_per_job: Any, servers: Any, load: Any, duration: Any,
-) -> str:
+def _why_waiting(fleet: Fleet, devices_per_job: Any, servers: Any, load: Any, duration: Any) -> str:
     """One sentence when there is no steady state; empty for columns and where there is one."""
     if np.ndim(servers) or np.ndim(load):
         return ""

@@ -10,7 +10,16 @@ import numpy as np
 from mlsysim.core.errors import MissingValue, OutOfRange
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
-    PRECISIONS, Bandwidth, Batch, Bytes, Count, Fraction, Names, Number, Precision, Seconds,
+    PRECISIONS,
+    Bandwidth,
+    Batch,
+    Bytes,
+    Count,
+    Fraction,
+    Names,
+    Number,
+    Precision,
+    Seconds,
 )
 from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
@@ -18,7 +27,6 @@ from mlsysim.literature.registry import Literature
 from mlsysim.models.types import FULL_WIDTH, Workload
 from mlsysim.solvers.training import MOMENTS, Optimizer
 from mlsysim.systems.types import Fleet
-
 
 # ---- wall 19 ------------------------------------------------------------------------------------
 
@@ -42,16 +50,19 @@ class Checkpoint(Result):
         "", lambda r: ops.checkpoint_overhead(r.si("blocking_time"), r.si("interval"))
     )
     rework: Number | None = lazily(
-        "", lambda r: None if r.si("mtbf") is None
-        else fleets.rework_share(r.si("interval"), r.si("mtbf"))
+        "",
+        lambda r: (
+            None if r.si("mtbf") is None else fleets.rework_share(r.si("interval"), r.si("mtbf"))
+        ),
     )
     feasible: bool
     reason: str = lazily("", lambda r: r.why_infeasible())
     storage_bandwidth: Bandwidth = "GB/s"
     needed_bandwidth: Bandwidth | None = lazily(
-        "GB/s", lambda r: ops.hidden_write_bandwidth(
+        "GB/s",
+        lambda r: ops.hidden_write_bandwidth(
             r.si("size"), r.si("interval") + r.si("blocking_time")
-        )
+        ),
     )
     mtbf: Seconds | None = "hour"
     optimizer: str
@@ -85,9 +96,16 @@ class CheckpointModel(Solver):
     walls = (19,)
 
     def solve(
-        self, model: Workload, *, optimizer: Optimizer = "adam", precision: Precision = "bf16",
-        storage_bandwidth: Bandwidth | None = None, mtbf: Seconds | None = None,
-        interval: Seconds | None = None, fleet: Fleet | None = None, asynchronous: bool = False,
+        self,
+        model: Workload,
+        *,
+        optimizer: Optimizer = "adam",
+        precision: Precision = "bf16",
+        storage_bandwidth: Bandwidth | None = None,
+        mtbf: Seconds | None = None,
+        interval: Seconds | None = None,
+        fleet: Fleet | None = None,
+        asynchronous: bool = False,
         snapshot_bandwidth: Bandwidth | None = None,
     ) -> Checkpoint:
         """Size, write time and overhead of checkpoints `interval` apart.
@@ -116,10 +134,17 @@ class CheckpointModel(Solver):
             if asynchronous:  # a write must end before the next one begins
                 interval = np.maximum(np.asarray(interval), write - blocking)[()]
         return Checkpoint(
-            size=size, write_time=write, blocking_time=blocking, interval=interval,
+            size=size,
+            write_time=write,
+            blocking_time=blocking,
+            interval=interval,
             feasible=_plain(write <= interval + blocking) if asynchronous else True,
-            storage_bandwidth=storage_bandwidth, mtbf=mtbf, optimizer=optimizer,
-            precision=precision, parameters=parameters, notes=notes,
+            storage_bandwidth=storage_bandwidth,
+            mtbf=mtbf,
+            optimizer=optimizer,
+            precision=precision,
+            parameters=parameters,
+            notes=notes,
         )
 
 
@@ -167,8 +192,12 @@ class Responsibility(Result):
     samples_per_group: Number
     samples_balanced: Number = lazily("", lambda r: r.si("samples_per_group") * r.si("groups"))
     samples_at_random: Number | None = lazily(
-        "", lambda r: None if r.si("smallest_share") is None
-        else np.ceil(r.si("samples_per_group") / r.si("smallest_share"))
+        "",
+        lambda r: (
+            None
+            if r.si("smallest_share") is None
+            else np.ceil(r.si("samples_per_group") / r.si("smallest_share"))
+        ),
     )
     epsilon: Number
     delta: Number
@@ -194,12 +223,21 @@ class ResponsibleEngineeringModel(Solver):
     walls = (20,)
 
     def solve(
-        self, epsilon: Number, delta: Fraction = 1e-5, *, clip_norm: Number = 1.0,
-        batch_size: Batch | None = None, releases: Count = 1.0, model: Workload | None = None,
+        self,
+        epsilon: Number,
+        delta: Fraction = 1e-5,
+        *,
+        clip_norm: Number = 1.0,
+        batch_size: Batch | None = None,
+        releases: Count = 1.0,
+        model: Workload | None = None,
         base_training_time: Seconds | None = None,
         stack: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
-        groups: Count = 2.0, smallest_share: Fraction | None = None, half_width: Fraction = 0.05,
-        confidence: Fraction = 0.95, proportion: Fraction = 0.5,
+        groups: Count = 2.0,
+        smallest_share: Fraction | None = None,
+        half_width: Fraction = 0.05,
+        confidence: Fraction = 0.95,
+        proportion: Fraction = 0.5,
     ) -> Responsibility:
         """Noise for a budget (`epsilon`, `delta`) over all `releases`, and samples for groups.
 
@@ -223,14 +261,23 @@ class ResponsibleEngineeringModel(Solver):
         quantile = np.vectorize(NormalDist().inv_cdf, otypes=[float])
         deviate = quantile((1 + np.asarray(confidence)) / 2)[()]
         return Responsibility(
-            noise_multiplier=one, proved=_plain(proved[()]), composed_noise_multiplier=together,
+            noise_multiplier=one,
+            proved=_plain(proved[()]),
+            composed_noise_multiplier=together,
             gradient_noise=ops.gradient_noise(sigma, clip_norm, batch_size) if known else None,
             noise_to_gradient=ops.noise_to_gradient(sigma, model.parameters, batch_size)
-            if known and model is not None else None,
-            slowdown_low=low, slowdown_high=high, base_training_time=base_training_time,
+            if known and model is not None
+            else None,
+            slowdown_low=low,
+            slowdown_high=high,
+            base_training_time=base_training_time,
             samples_per_group=ops.samples_for_half_width(deviate, proportion, half_width),
-            smallest_share=smallest_share, epsilon=epsilon, delta=delta, releases=releases,
-            groups=groups, notes=notes,
+            smallest_share=smallest_share,
+            epsilon=epsilon,
+            delta=delta,
+            releases=releases,
+            groups=groups,
+            notes=notes,
         )
 
 

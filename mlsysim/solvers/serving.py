@@ -112,9 +112,16 @@ class ServingModel(Solver):
     walls = (4,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        seq_len: Count | None = None, decode_tokens: Count = 128.0, batch_size: Batch = 1.0,
-        context: Count | None = None, precision: Precision = "fp16", efficiency: Fraction = 0.5,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        seq_len: Count | None = None,
+        decode_tokens: Count = 128.0,
+        batch_size: Batch = 1.0,
+        context: Count | None = None,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
     ) -> Served:
         """Answer `batch_size` prompts of `seq_len` tokens with `decode_tokens` tokens each.
 
@@ -130,8 +137,10 @@ class ServingModel(Solver):
             context = eq.mean_decode_context(prompt.seq_len, decode_tokens)
         decode = model.step(batch_size, context, DECODE, width)
         finished = model.demand(model.step(batch_size, total, DECODE, width))
-        held = {name: getattr(finished, name)
-                for name in ("held_weights", "held_state", "held_activations")}
+        held = {
+            name: getattr(finished, name)
+            for name in ("held_weights", "held_state", "held_activations")
+        }
 
         def run(step: Any) -> Profile:
             demand = model.demand(step)._replace(**held)
@@ -139,16 +148,26 @@ class ServingModel(Solver):
 
         first, later = run(prompt), run(decode)
         return Served(
-            ttft=first.si("latency"), itl=later.si("latency"),
-            prefill_bottleneck=first.bottleneck, decode_bottleneck=later.bottleneck,
+            ttft=first.si("latency"),
+            itl=later.si("latency"),
+            prefill_bottleneck=first.bottleneck,
+            decode_bottleneck=later.bottleneck,
             prefill_intensity=first.si("arithmetic_intensity"),
             decode_intensity=later.si("arithmetic_intensity"),
-            ridge_point=later.si("ridge_point"), feasible=later.feasible,
-            weights=later.si("weights"), kv_cache=later.si("kv_cache"),
-            activations=later.si("activations"), memory_capacity=supply.capacity,
-            power=supply.power, datapath=supply.datapath, precision=precision,
-            batch_size=batch_size, seq_len=prompt.seq_len, decode_tokens=decode_tokens,
-            context=context, notes=_notes(model, prompt._replace(seq_len=total)),
+            ridge_point=later.si("ridge_point"),
+            feasible=later.feasible,
+            weights=later.si("weights"),
+            kv_cache=later.si("kv_cache"),
+            activations=later.si("activations"),
+            memory_capacity=supply.capacity,
+            power=supply.power,
+            datapath=supply.datapath,
+            precision=precision,
+            batch_size=batch_size,
+            seq_len=prompt.seq_len,
+            decode_tokens=decode_tokens,
+            context=context,
+            notes=_notes(model, prompt._replace(seq_len=total)),
         )
 
 
@@ -200,7 +219,9 @@ class TailLatencyModel(Solver):
     walls = (7,)
 
     def solve(
-        self, arrival_rate_qps: Queries, service_latency_ms: Milliseconds,
+        self,
+        arrival_rate_qps: Queries,
+        service_latency_ms: Milliseconds,
         num_replicas: Servers = 1.0,
     ) -> Tail:
         """Requests arrive at `arrival_rate_qps` and occupy one of `num_replicas` servers each.
@@ -217,8 +238,11 @@ class TailLatencyModel(Solver):
             eq.sojourn_quantile(tail, service_latency_ms, waiting, spare) for tail in (0.5, TAIL)
         )
         answers = {
-            "wait_probability": waiting, "mean_wait": wait,
-            "mean_latency": wait + service_latency_ms, "p50_latency": half, "p99_latency": last,
+            "wait_probability": waiting,
+            "mean_wait": wait,
+            "mean_latency": wait + service_latency_ms,
+            "p50_latency": half,
+            "p99_latency": last,
             "slowdown": last / service_latency_ms,
         }
         if np.ndim(stable):
@@ -226,6 +250,10 @@ class TailLatencyModel(Solver):
         else:
             answers = {name: float(value) if stable else None for name, value in answers.items()}
         return Tail(
-            stable=stable, utilization=load / num_replicas, service_time=service_latency_ms,
-            arrival_rate=arrival_rate_qps, num_replicas=num_replicas, **answers,
+            stable=stable,
+            utilization=load / num_replicas,
+            service_time=service_latency_ms,
+            arrival_rate=arrival_rate_qps,
+            num_replicas=num_replicas,
+            **answers,
         )

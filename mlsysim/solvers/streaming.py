@@ -53,9 +53,7 @@ class Streamed(Result):
     walls = (6,)
 
     latency: Seconds = "ms"
-    throughput: Rate = lazily(
-        "1/s", lambda s: node.throughput(s.si("batch_size"), s.si("latency"))
-    )
+    throughput: Rate = lazily("1/s", lambda s: node.throughput(s.si("batch_size"), s.si("latency")))
     bottleneck: str
     feasible: bool
     reason: str = lazily("", _why_full)
@@ -92,9 +90,15 @@ class WeightStreamingModel(Solver):
     walls = (6,)
 
     def solve(
-        self, model: Workload, hardware: HardwareNode, *,
-        batch_size: Batch = 1.0, seq_len: Count | None = None, precision: Precision = "fp16",
-        efficiency: Fraction = 0.5, phase: Phase | None = None,
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        batch_size: Batch = 1.0,
+        seq_len: Count | None = None,
+        precision: Precision = "fp16",
+        efficiency: Fraction = 0.5,
+        phase: Phase | None = None,
     ) -> Streamed:
         """One step of inference; raises MissingValue for a device without a host link.
 
@@ -115,23 +119,34 @@ class WeightStreamingModel(Solver):
             slowest = serving.streamed_layer_time(way_in, arithmetic, inside)
             latency = latency + repeat * slowest
             injection, compute, memory = (
-                injection + repeat * way_in, compute + repeat * arithmetic,
+                injection + repeat * way_in,
+                compute + repeat * arithmetic,
                 memory + repeat * inside,
             )
 
         held = demand.held_state + demand.held_activations
         return Streamed(
-            latency=latency, bottleneck=_roof(injection, compute, memory, supply.overhead),
+            latency=latency,
+            bottleneck=_roof(injection, compute, memory, supply.overhead),
             feasible=held <= supply.capacity,
             max_batch=serving.slots(supply.capacity, one.held_state + one.held_activations),
             crossover_batch=node.crossover_batch(
                 demand.weights, 0.0, one.operations, supply.peak, inlet, efficiency
             ),
-            injection_time=injection, compute_time=compute, memory_time=memory,
-            overhead=supply.overhead, streamed=demand.weights, operations=demand.operations,
-            held=held, memory_capacity=supply.capacity, injection_bandwidth=inlet,
-            power=supply.power, datapath=supply.datapath, precision=precision,
-            batch_size=batch_size, seq_len=step.seq_len,
+            injection_time=injection,
+            compute_time=compute,
+            memory_time=memory,
+            overhead=supply.overhead,
+            streamed=demand.weights,
+            operations=demand.operations,
+            held=held,
+            memory_capacity=supply.capacity,
+            injection_bandwidth=inlet,
+            power=supply.power,
+            datapath=supply.datapath,
+            precision=precision,
+            batch_size=batch_size,
+            seq_len=step.seq_len,
             notes=_notes(model, step) + _resident(demand, supply),
         )
 

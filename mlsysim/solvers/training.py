@@ -39,8 +39,14 @@ TrainingPrecision = Annotated[str, Names("fp32", "tf32", "bf16", "fp16", "fp8")]
 # Operators between a column-parallel and a row-parallel matrix: tensor parallelism divides what
 # they read (Shoeybi et al., 2019, Megatron-LM, section 3, arXiv:1909.08053).
 _DIVIDED = {
-    "attention", "attention out", "ffn activation", "ffn down", "experts activation",
-    "experts down", "shared experts activation", "shared experts down",
+    "attention",
+    "attention out",
+    "ffn activation",
+    "ffn down",
+    "experts activation",
+    "experts down",
+    "shared experts activation",
+    "shared experts down",
 }
 _ENDS = {"embedding", "head"}  # before the first layer and after the last
 _BLOCK_ENDS = 2  # a layer ends its attention and its feed-forward with one all-reduce each way
@@ -139,8 +145,21 @@ def work(model: Workload, step: Step) -> Work:
     totals = model.totals(step)
     if not isinstance(model, TransformerWorkload):
         # without equal layers there is nothing to divide but the batch
-        return Work(1.0, float(model.parameters), 0.0, totals.flops, 0.0, totals.traffic,
-                    0.0, 0.0, 0.0, 0.0, totals.inputs, 0.0, 0.0)
+        return Work(
+            1.0,
+            float(model.parameters),
+            0.0,
+            totals.flops,
+            0.0,
+            totals.traffic,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            totals.inputs,
+            0.0,
+            0.0,
+        )
     layers = float(model.layers)
     tokens = step.batch * step.seq_len
     entry = algorithm.stored(tokens * model.hidden, step.width)
@@ -162,15 +181,27 @@ def work(model: Workload, step: Step) -> Work:
             dispatched = op.repeat * op.inputs / layers
     scores = algorithm.stored(step.batch * model.heads * step.seq_len * step.seq_len, step.width)
     return Work(
-        layers, float(model.parameters), _expert_parameters(model), totals.flops, attention,
-        totals.traffic, whole / layers, split / layers, scores, entry, tail, logits, dispatched,
+        layers,
+        float(model.parameters),
+        _expert_parameters(model),
+        totals.flops,
+        attention,
+        totals.traffic,
+        whole / layers,
+        split / layers,
+        scores,
+        entry,
+        tail,
+        logits,
+        dispatched,
     )
 
 
 def unknown_work(parameters: float, tokens: Any) -> Work:
     """What a model of which only the size is known asks for: six FLOP a parameter and token."""
-    return Work(1.0, parameters, 0.0, flop(parameters * tokens), 0.0, 0.0,
-                0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Work(
+        1.0, parameters, 0.0, flop(parameters * tokens), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    )
 
 
 def _expert_parameters(model: TransformerWorkload) -> float:
@@ -183,8 +214,15 @@ def _expert_parameters(model: TransformerWorkload) -> float:
 
 
 def cost(
-    work: Work, plan: Plan, wires: Wires, supply: Supply, *,
-    width: float, moments: float, efficiency: float, overlap: float,
+    work: Work,
+    plan: Plan,
+    wires: Wires,
+    supply: Supply,
+    *,
+    width: float,
+    moments: float,
+    efficiency: float,
+    overlap: float,
 ) -> Cost:
     """Time and memory of one step; the fullest pipeline stage sets the pace."""
     t, p, m = plan.tensor, plan.pipeline, plan.microbatches
@@ -221,13 +259,18 @@ def cost(
     neighbours = np.maximum(wires.inside // np.maximum(np.asarray(t, dtype=int), 1), 1)
     crosses = wires.total > wires.inside  # the outermost split is the pipeline's
     hop = fleet.transfer_time(
-        work.entry / t, wires.network if crosses else wires.link,
+        work.entry / t,
+        wires.network if crosses else wires.link,
         wires.network_latency if crosses else wires.link_latency,
     )
     pipeline = np.where(p > 1, 2 * plan.interleave * hop, 0.0)
     experts_here = np.gcd(np.asarray(plan.expert, dtype=int), neighbours)
     dispatch = fleet.all_to_all(
-        work.dispatched / t, plan.expert, experts_here, link=wires.link, network=wires.network,
+        work.dispatched / t,
+        plan.expert,
+        experts_here,
+        link=wires.link,
+        network=wires.network,
         latency=np.where(plan.expert > experts_here, wires.network_latency, wires.link_latency),
     )
     expert = np.where(work.dispatched > 0, stage_layers * collectives * dispatch, 0.0)
@@ -241,16 +284,21 @@ def cost(
     alike = plan.data / plan.expert  # ranks that hold the same experts
     local, local_alike = (np.gcd(np.asarray(n, dtype=int), neighbours) for n in (plan.data, alike))
     routed = _all_reduce(algorithm.stored(experts, width), alike, local_alike, wires)
-    data = legs / 2 * (
-        _all_reduce(algorithm.stored(dense, width), plan.data, local, wires)
-        + np.where(experts > 0, routed, 0.0)
+    data = (
+        legs
+        / 2
+        * (
+            _all_reduce(algorithm.stored(dense, width), plan.data, local, wires)
+            + np.where(experts > 0, routed, 0.0)
+        )
     )
     backward = 2 * busy / 3
     exposed = fleet.exposed_time(data, overlap, np.where(plan.zero >= 2, m * busy, backward))
 
     def sharded(state: Any, first: int) -> Any:
-        return (memory.zero_share(state(dense), plan.data, plan.zero, first)
-                + memory.zero_share(state(experts), alike, plan.zero, first))
+        return memory.zero_share(state(dense), plan.data, plan.zero, first) + memory.zero_share(
+            state(experts), alike, plan.zero, first
+        )
 
     def kept(parameters: Any) -> Any:
         return algorithm.stored(parameters, width)
@@ -261,9 +309,17 @@ def cost(
     # ZeRO-3 gathers one layer at a time: its weights and gradients then stand whole
     gathered = np.where(plan.zero >= 3, held / stage_layers, 0.0)
     return Cost(
-        busy=m * busy, tensor=m * tensor, pipeline=m * pipeline, expert=m * expert,
-        bubble=through - m * stage, data=data, exposed=exposed, step=through + exposed, ideal=ideal,
-        weights=sharded(kept, 3) + gathered, gradients=sharded(kept, 2) + gathered,
+        busy=m * busy,
+        tensor=m * tensor,
+        pipeline=m * pipeline,
+        expert=m * expert,
+        bubble=through - m * stage,
+        data=data,
+        exposed=exposed,
+        step=through + exposed,
+        ideal=ideal,
+        weights=sharded(kept, 3) + gathered,
+        gradients=sharded(kept, 2) + gathered,
         optimizer=sharded(optimized, 1),
         activations=_activations(work, plan, stage_layers),
     )
@@ -271,8 +327,13 @@ def cost(
 
 def _all_reduce(data: Any, ranks: Any, local: Any, wires: Wires) -> Any:
     return fleet.hierarchical_all_reduce(
-        data, local, ranks / local, link=wires.link, link_latency=wires.link_latency,
-        network=wires.network, network_latency=wires.network_latency,
+        data,
+        local,
+        ranks / local,
+        link=wires.link,
+        link_latency=wires.link_latency,
+        network=wires.network,
+        network_latency=wires.network_latency,
     )
 
 
@@ -295,36 +356,68 @@ Fault = tuple[Any, str, Callable[[Any], str]]  # where it holds, in a word, and 
 
 
 def faults(
-    model: Workload | None, wires: Wires, plan: Plan, batch: float, microbatch: Any,
+    model: Workload | None, wires: Wires, plan: Plan, batch: float, microbatch: Any
 ) -> Iterator[Fault]:
     """Every way in which a plan may fail to divide its model, its fleet or its batch."""
     t, p, d, e, mb, m, chunks = np.broadcast_arrays(
-        plan.tensor, plan.pipeline, plan.data, plan.expert, microbatch, plan.microbatches,
+        plan.tensor,
+        plan.pipeline,
+        plan.data,
+        plan.expert,
+        microbatch,
+        plan.microbatches,
         plan.pipeline * plan.interleave,
     )
     experts = 1
     if isinstance(model, TransformerWorkload):
         heads, layers = model.heads, model.layers
         experts = model.moe.experts if model.moe else 1
-        yield (heads % t != 0, "heads", lambda i:
-               f"{heads} attention heads cannot be divided among {t[i]:g} tensor-parallel devices.")
-        yield (chunks > layers, "layers", lambda i:
-               f"{layers} layers are too few for {chunks[i]:g} pipeline stages or chunks.")
+        yield (
+            heads % t != 0,
+            "heads",
+            lambda i: (
+                f"{heads} attention heads cannot be divided among {t[i]:g} tensor-parallel devices."
+            ),
+        )
+        yield (
+            chunks > layers,
+            "layers",
+            lambda i: f"{layers} layers are too few for {chunks[i]:g} pipeline stages or chunks.",
+        )
     elif model is not None:
         apart = (t > 1) | (p > 1) | (plan.recompute != NONE)
-        yield (apart, "layers", lambda _:
-               f"{model.name} has no equal layers to divide or compute again; divide its batch.")
-    yield (wires.total % (t * p) != 0, "devices", lambda i:
-           f"{wires.total:,} devices cannot be divided into groups of {t[i] * p[i]:g}.")
-    yield ((experts % e != 0) | (d % e != 0), "experts", lambda i:
-           f"{experts} experts and {d[i]:g} replicas cannot both be divided by {e[i]:g}.")
-    yield ((m != np.floor(m)) | (m < 1), "batch", lambda i:
-           f"A batch of {batch:g} cannot be divided into microbatches of {mb[i]:g} on {d[i]:g} "
-           f"replicas; use a multiple of {mb[i] * d[i]:g}.")
+        yield (
+            apart,
+            "layers",
+            lambda _: (
+                f"{model.name} has no equal layers to divide or compute again; divide its batch."
+            ),
+        )
+    yield (
+        wires.total % (t * p) != 0,
+        "devices",
+        lambda i: f"{wires.total:,} devices cannot be divided into groups of {t[i] * p[i]:g}.",
+    )
+    yield (
+        (experts % e != 0) | (d % e != 0),
+        "experts",
+        lambda i: f"{experts} experts and {d[i]:g} replicas cannot both be divided by {e[i]:g}.",
+    )
+    yield (
+        (m != np.floor(m)) | (m < 1),
+        "batch",
+        lambda i: (
+            f"A batch of {batch:g} cannot be divided into microbatches of {mb[i]:g} on {d[i]:g} "
+            f"replicas; use a multiple of {mb[i] * d[i]:g}."
+        ),
+    )
 
 
 def shortage(supply: Supply, held: Any) -> Fault:
     """The fault of needing more memory than the device has."""
     room = supply.capacity
-    return (held > room, "memory", lambda i:
-            f"A device needs {show(Q_(held[i], 'B'))} and holds {show(Q_(room, 'B'))}.")
+    return (
+        held > room,
+        "memory",
+        lambda i: f"A device needs {show(Q_(held[i], 'B'))} and holds {show(Q_(room, 'B'))}.",
+    )

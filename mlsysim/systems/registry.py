@@ -34,6 +34,7 @@ def build_fleet(spec: dict[str, Any]) -> Fleet:
 
 
 Systems: Catalog[Any] = Catalog(
-    "Systems", "systems",
+    "Systems",
+    "systems",
     {"Nodes": build_node, "Fabrics": lambda spec: Fabric(**spec), "Clusters": build_fleet},
 )

@@ -8,7 +8,16 @@ from mlsysim.core.errors import MissingValue
 from mlsysim.core.frozen import Frozen
 from mlsysim.core.provenance import Entry
 from mlsysim.core.units import (
-    Bandwidth, Bytes, Count, CountOrZero, Dim, Money, Names, Power, Quantity, SecondsOrZero,
+    Bandwidth,
+    Bytes,
+    Count,
+    CountOrZero,
+    Dim,
+    Money,
+    Names,
+    Power,
+    Quantity,
+    SecondsOrZero,
 )
 from mlsysim.hardware.types import HardwareNode, Link
 
@@ -60,7 +69,9 @@ class Fleet(Entry):
         """A fleet has nodes, described by `node` or by `hw`."""
         super().check()
         if self.node is None and self.hw is None:
-            raise self.wrong("node", "give either node (a server) or hw (a device in plain nodes of eight)")
+            raise self.wrong(
+                "node", "give either node (a server) or hw (a device in plain nodes of eight)"
+            )
         if self.node is None:
             self.__dict__["node"] = _plain_node(self.hw)
         if self.hw is not None and self.hw != self.node.accelerator:
@@ -86,6 +97,8 @@ def _plain_node(device: HardwareNode) -> Node:
     """A server of eight devices of which nothing else is known."""
     lineage = device.source_of("tdp")
     return Node(
-        name=f"plain node of 8 {device.name}", accelerator=device, interconnect=device.interconnect,
+        name=f"plain node of 8 {device.name}",
+        accelerator=device,
+        interconnect=device.interconnect,
         sources={"default": lineage} if lineage else {},
     )

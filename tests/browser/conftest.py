@@ -13,15 +13,23 @@ from pathlib import Path
 import pytest
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
 
 
 def chromium() -> str | None:
     """The Chromium to drive: $CHROMIUM, or Debian's."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    return (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +52,16 @@ def browser() -> Iterator[object]:
 @pytest.fixture
 def course_url(tmp_path: Path) -> Iterator[str]:
     """`mlsysim learn` on a free port, with a journal of its own; ended after the test."""
-    env = {**os.environ, "MLSYSIM_HOME": str(tmp_path / "home"), "MLSYSIM_JOURNAL": "", "PYTHONUNBUFFERED": "1"}
+    env = {
+        **os.environ,
+        "MLSYSIM_HOME": str(tmp_path / "home"),
+        "MLSYSIM_JOURNAL": "",
+        "PYTHONUNBUFFERED": "1",
+    }
     command = [sys.executable, "-m", "mlsysim", "learn", "--no-browser", "--port", "0"]
-    server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         assert server.stdout is not None
         said = server.stdout.readline()

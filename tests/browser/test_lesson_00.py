@@ -20,7 +20,13 @@ def visit(browser, course_url):
     def go(path: str, width: int = 1280, height: int = 900):
         page = browser.new_page(viewport={"width": width, "height": height})
         page.outside, page.faults = [], []
-        page.on("request", lambda r: r.url.startswith(("http://127.0.0.1", "data:", "blob:")) or page.outside.append(r.url))
+        page.on(
+            "request",
+            lambda r: (
+                r.url.startswith(("http://127.0.0.1", "data:", "blob:"))
+                or page.outside.append(r.url)
+            ),
+        )
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.goto(course_url + path)
         opened.append(page)
@@ -107,7 +113,9 @@ def test_a_slider_moves_the_explorer_and_the_journal_can_be_taken_home(visit, ke
     page = visit(LESSON, height=1600)
     chart(page)
     finish(page)
-    page.get_by_text("At a context of 1 token, compute binds from batch 148 on.").wait_for(timeout=20_000)
+    page.get_by_text("At a context of 1 token, compute binds from batch 148 on.").wait_for(
+        timeout=20_000
+    )
     slider = page.get_by_role("slider").nth(1)
     slider.focus()
     for _ in range(4):
@@ -115,7 +123,9 @@ def test_a_slider_moves_the_explorer_and_the_journal_can_be_taken_home(visit, ke
     page.get_by_text("no batch is large enough").wait_for(timeout=20_000)
     page.get_by_text("You have been off by a factor of").wait_for(timeout=20_000)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download my journal").or_(page.get_by_role("link", name="Download my journal")).first.click()
+        page.get_by_role("button", name="Download my journal").or_(
+            page.get_by_role("link", name="Download my journal")
+        ).first.click()
     text = download.value.path().read_text()
     assert text.count('"question"') == 4
     assert page.faults == []
@@ -142,7 +152,12 @@ def test_the_gallery_shows_titles_questions_minutes_and_progress(visit, keep, wi
     page = visit("", width=width)
     page.get_by_role("heading", name="Hello, Roofline").wait_for()
     said = page.inner_text("body")
-    for words in ("Is my model memory-bound or compute-bound?", "15 min", "0 of 4 predictions made", "--path conference"):
+    for words in (
+        "Is my model memory-bound or compute-bound?",
+        "15 min",
+        "0 of 4 predictions made",
+        "--path conference",
+    ):
         assert words in said
     keep(page, f"gallery_{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -22,8 +22,12 @@ LLAMA, H100, A100 = Models.Language.Llama3_8B, Hardware.Cloud.H100, Hardware.Clo
 def square(params):
     """A metric of each kind: a number, a quantity, a word, a truth."""
     x = params["x"]
-    return {"area": x * x, "side": Q_(float(x), "GB"), "parity": "odd" if x % 2 else "even",
-            "feasible": x != 9}
+    return {
+        "area": x * x,
+        "side": Q_(float(x), "GB"),
+        "parity": "odd" if x % 2 else "even",
+        "feasible": x != 9,
+    }
 
 
 def found(objective="maximize: area", constraints=(), space=None, evaluate=square, **how):
@@ -33,36 +37,83 @@ def found(objective="maximize: area", constraints=(), space=None, evaluate=squar
 # ---- the grammar --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [
-    "maximize: throughput", "maximise:throughput", " minimize : latency ", "minimise: tco_usd",
-])
+@pytest.mark.parametrize(
+    "text",
+    ["maximize: throughput", "maximise:throughput", " minimize : latency ", "minimise: tco_usd"],
+)
 def test_objectives_that_are_understood(text):
     assert Objective.read(text).sign == (-1 if "max" in text else 1)
 
 
-@pytest.mark.parametrize("text", [
-    "", "throughput", "max: throughput", "maximize throughput", "maximize: ", "maximize: a b",
-    "maximize: 2x", "maximize: f(x)", "maximize: a + b", "maximize: __import__('os')", None, 3, [],
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "throughput",
+        "max: throughput",
+        "maximize throughput",
+        "maximize: ",
+        "maximize: a b",
+        "maximize: 2x",
+        "maximize: f(x)",
+        "maximize: a + b",
+        "maximize: __import__('os')",
+        None,
+        3,
+        [],
+    ],
+)
 def test_objectives_that_are_refused(text):
     with pytest.raises(BadArgument):
         DSE({"x": [1]}, text if text == [] else [text])
 
 
-@pytest.mark.parametrize("text", [
-    "latency < 100", "latency<=1e2", "latency < 50 ms", "mfu >= 0.4", "cost != 3,000 USD",
-    "feasible == True", "bottleneck == Memory", "name == 'H100 SXM'", 'name != "A100"', "x > -1",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "latency < 100",
+        "latency<=1e2",
+        "latency < 50 ms",
+        "mfu >= 0.4",
+        "cost != 3,000 USD",
+        "feasible == True",
+        "bottleneck == Memory",
+        "name == 'H100 SXM'",
+        'name != "A100"',
+        "x > -1",
+    ],
+)
 def test_constraints_that_are_understood(text):
     assert Constraint.read(text).metric in text
 
 
-@pytest.mark.parametrize("text", [
-    "", "latency", "latency <", "< 100", "latency << 100", "latency = 100", "latency < > 3",
-    "1 < latency", "1 < latency < 5", "latency < 100 parrots", "latency < nan", "latency < inf",
-    "latency < 1e999", "latency < True", "latency > Memory", "latency < 5; import os",
-    "latency < (1 + 1)", "a < 1 and b < 2", "a.b < 1", None, 5, ("latency", "<", 5),
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "latency",
+        "latency <",
+        "< 100",
+        "latency << 100",
+        "latency = 100",
+        "latency < > 3",
+        "1 < latency",
+        "1 < latency < 5",
+        "latency < 100 parrots",
+        "latency < nan",
+        "latency < inf",
+        "latency < 1e999",
+        "latency < True",
+        "latency > Memory",
+        "latency < 5; import os",
+        "latency < (1 + 1)",
+        "a < 1 and b < 2",
+        "a.b < 1",
+        None,
+        5,
+        ("latency", "<", 5),
+    ],
+)
 def test_constraints_that_are_refused(text):
     with pytest.raises(BadArgument):
         DSE({"x": [1]}, "maximize: x", [text])
@@ -72,9 +123,9 @@ def test_one_constraint_may_stand_without_a_list():
     assert found(constraints="area < 50")["best_params"] == {"x": 7}
 
 
-@pytest.mark.parametrize("space", [
-    {}, None, [1, 2], {"x": []}, {"x": [1.0, math.nan]}, {"x": [math.inf]}, {"x": {}},
-])
+@pytest.mark.parametrize(
+    "space", [{}, None, [1, 2], {"x": []}, {"x": [1.0, math.nan]}, {"x": [math.inf]}, {"x": {}}]
+)
 def test_spaces_that_are_refused(space):
     with pytest.raises((BadArgument, OutOfRange)):
         DSE(space, "maximize: x")
@@ -124,9 +175,9 @@ def test_words_and_truths_are_compared_for_equality():
     assert found(constraints=["parity != even", "feasible == True"])["best_params"] == {"x": 7}
 
 
-@pytest.mark.parametrize("constraint", [
-    "area == odd", "parity < 5", "parity == True", "feasible > 0",
-])
+@pytest.mark.parametrize(
+    "constraint", ["area == odd", "parity < 5", "parity == True", "feasible > 0"]
+)
 def test_kinds_that_cannot_be_compared_are_refused(constraint):
     with pytest.raises(BadArgument):
         found(constraints=[constraint])
@@ -137,9 +188,9 @@ def test_a_parameter_may_be_constrained_and_be_the_objective():
     assert found("minimize: x", ["x > 2"])["best_params"] == {"x": 3}
 
 
-@pytest.mark.parametrize(("objective", "constraint"), [
-    ("maximize: arae", "x > 0"), ("maximize: area", "arae < 5"),
-])
+@pytest.mark.parametrize(
+    ("objective", "constraint"), [("maximize: arae", "x > 0"), ("maximize: area", "arae < 5")]
+)
 def test_a_metric_that_does_not_exist_is_told_the_nearest_one(objective, constraint):
     with pytest.raises(UnknownName, match="did you mean 'area'"):
         found(objective, [constraint])
@@ -237,13 +288,18 @@ def beaten(costs, i):
     """Whether some row is at least as good everywhere and better somewhere, or an earlier equal."""
     return any(
         np.all(costs[j] <= costs[i]) and (np.any(costs[j] < costs[i]) or j < i)
-        for j in range(len(costs)) if j != i
+        for j in range(len(costs))
+        if j != i
     )
 
 
-@given(st.integers(1, 4).flatmap(lambda k: st.lists(
-    st.lists(st.integers(0, 6), min_size=k, max_size=k), min_size=1, max_size=30,
-)))
+@given(
+    st.integers(1, 4).flatmap(
+        lambda k: st.lists(
+            st.lists(st.integers(0, 6), min_size=k, max_size=k), min_size=1, max_size=30
+        )
+    )
+)
 def test_the_front_holds_just_the_points_that_no_other_beats(rows):
     costs = np.array(rows, dtype=float)
     assert set(pareto(costs).tolist()) == {i for i in range(len(costs)) if not beaten(costs, i)}
@@ -268,8 +324,12 @@ def test_a_front_of_one_is_its_own_knee():
 
 # ---- columns ------------------------------------------------------------------------------------
 
-SPACE = {"hardware": [A100, H100], "batch_size": [1, 7, 64, 512], "precision": ["fp16", "int8"],
-         "seq_len": [128, 8192]}
+SPACE = {
+    "hardware": [A100, H100],
+    "batch_size": [1, 7, 64, 512],
+    "precision": ["fp16", "int8"],
+    "seq_len": [128, 8192],
+}
 
 
 def one_by_one(objective, constraints):
@@ -280,14 +340,25 @@ def one_by_one(objective, constraints):
     return DSE(SPACE, objective, constraints).search(evaluate)
 
 
-@pytest.mark.parametrize("objective", [
-    "maximize: throughput", "minimize: latency", ["maximize: throughput", "minimize: latency"],
-    ["maximize: mfu", "minimize: energy", "minimize: memory_required"],
-])
-@pytest.mark.parametrize("constraints", [
-    [], ["latency < 20 ms"], ["bottleneck == Memory", "mfu >= 0.01"], ["batch_size > 5"],
-    ["feasible == True", "memory_required <= 60 GB"],
-])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "maximize: throughput",
+        "minimize: latency",
+        ["maximize: throughput", "minimize: latency"],
+        ["maximize: mfu", "minimize: energy", "minimize: memory_required"],
+    ],
+)
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        [],
+        ["latency < 20 ms"],
+        ["bottleneck == Memory", "mfu >= 0.01"],
+        ["batch_size > 5"],
+        ["feasible == True", "memory_required <= 60 GB"],
+    ],
+)
 def test_columns_give_the_answer_of_the_points_one_by_one(objective, constraints):
     plain = one_by_one(objective, constraints)
     fast = DSE(SPACE, objective, constraints).search_sweep(Engine.sweep, LLAMA)
@@ -318,10 +389,14 @@ def test_points_that_fall_out_of_the_columns_say_why_when_looked_at():
 
 
 def test_a_device_without_the_datapath_keeps_its_place_in_the_columns():
-    only = Hardware.from_spec({
-        "name": "int8 only", "release_year": 2027, "compute": {"peak_flops": "1 TFLOP/s",
-        "peak_precision": "int8"}, "memory": {"capacity": "80 GB", "bandwidth": "1 TB/s"},
-    })
+    only = Hardware.from_spec(
+        {
+            "name": "int8 only",
+            "release_year": 2027,
+            "compute": {"peak_flops": "1 TFLOP/s", "peak_precision": "int8"},
+            "memory": {"capacity": "80 GB", "bandwidth": "1 TB/s"},
+        }
+    )
     dse = DSE({"hardware": [only, H100], "precision": ["fp32"]}, "minimize: latency")
     answer = dse.search_sweep(Engine.sweep, LLAMA)
     assert answer["best_params"]["hardware"] == H100.name
@@ -332,7 +407,10 @@ def test_devices_may_be_given_beside_the_space_and_constrained_by_name():
     dse = DSE({"batch_size": [1, 2]}, "minimize: latency", [f"hardware != {H100.name}"])
     answer = dse.search_sweep(Engine.sweep, LLAMA, [H100, A100], efficiency=0.4)
     assert answer["best_params"] == {
-        "hardware": A100.name, "precision": "fp16", "batch_size": 1, "seq_len": 2048,
+        "hardware": A100.name,
+        "precision": "fp16",
+        "batch_size": 1,
+        "seq_len": 2048,
     }
 
 
@@ -346,12 +424,17 @@ def test_an_axis_that_a_sweep_does_not_have_is_refused():
         DSE({"batch": [1]}, "minimize: latency").search_sweep(Engine.sweep, LLAMA, H100)
 
 
-@pytest.mark.parametrize(("objective", "constraint", "error"), [
-    ("minimize: latencie", "mfu > 0", UnknownName), ("minimize: latency", "mfuu > 0", UnknownName),
-    ("minimize: latency", "latency < 5", WrongUnit), ("minimize: latency", "mfu < 5 ms", WrongUnit),
-    ("minimize: bottleneck", "mfu > 0", BadArgument),
-    ("minimize: latency", "mfu == Memory", BadArgument),
-])
+@pytest.mark.parametrize(
+    ("objective", "constraint", "error"),
+    [
+        ("minimize: latencie", "mfu > 0", UnknownName),
+        ("minimize: latency", "mfuu > 0", UnknownName),
+        ("minimize: latency", "latency < 5", WrongUnit),
+        ("minimize: latency", "mfu < 5 ms", WrongUnit),
+        ("minimize: bottleneck", "mfu > 0", BadArgument),
+        ("minimize: latency", "mfu == Memory", BadArgument),
+    ],
+)
 def test_columns_are_as_strict_as_points(objective, constraint, error):
     with pytest.raises(error):
         DSE(SPACE, objective, [constraint]).search_sweep(Engine.sweep, LLAMA)

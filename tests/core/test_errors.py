@@ -59,10 +59,17 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code():
     assert {type(error).__name__ for error in EXAMPLES} == kinds - {"MLSysError"}
 
 
-@pytest.mark.parametrize(("kind", "builtin"), [
-    (BadArgument, ValueError), (UnknownArgument, TypeError), (UnknownEntry, AttributeError),
-    (InvalidEntry, ValueError), (MissingValue, ValueError), (NoDatapath, ValueError),
-])
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (BadArgument, ValueError),
+        (UnknownArgument, TypeError),
+        (UnknownEntry, AttributeError),
+        (InvalidEntry, ValueError),
+        (MissingValue, ValueError),
+        (NoDatapath, ValueError),
+    ],
+)
 def test_each_is_also_the_builtin_that_a_stranger_would_catch(kind, builtin):
     assert issubclass(kind, builtin)
 
@@ -77,14 +84,17 @@ def test_errors_keep_their_parts_for_programs():
     assert (missing.entry, missing.field) == ("Gaudi3", "unit_cost")
 
 
-@pytest.mark.parametrize(("given", "known", "hint"), [
-    ("H10O", ["A100", "H100"], "did you mean 'H100'?"),
-    ("h100", ["A100", "H100"], "did you mean 'H100'?"),
-    ("fat-tree", ["fat_tree", "ring"], "did you mean 'fat_tree'?"),
-    ("zzz", ["a", "b"], "known are a, b"),
-    (3, ["fp16"], "known are fp16"),
-    ("x", [], "there are none yet"),
-])
+@pytest.mark.parametrize(
+    ("given", "known", "hint"),
+    [
+        ("H10O", ["A100", "H100"], "did you mean 'H100'?"),
+        ("h100", ["A100", "H100"], "did you mean 'H100'?"),
+        ("fat-tree", ["fat_tree", "ring"], "did you mean 'fat_tree'?"),
+        ("zzz", ["a", "b"], "known are a, b"),
+        (3, ["fp16"], "known are fp16"),
+        ("x", [], "there are none yet"),
+    ],
+)
 def test_a_near_miss_is_told_the_nearest_name_and_a_far_one_the_list(given, known, hint):
     assert did_you_mean(given, known) == hint
 

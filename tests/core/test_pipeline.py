@@ -122,7 +122,8 @@ def test_an_input_that_a_stage_works_out_itself_is_passed_on():
     pipe = Pipeline([mlsysim.ReliabilityModel(), mlsysim.CheckpointModel()])
     assert ("ReliabilityModel", "mtbf", "CheckpointModel") in pipe.edges
     results = pipe.run(
-        fleet=mlsysim.Systems.Clusters.Research_256, model=Models.Language.GPT2,
+        fleet=mlsysim.Systems.Clusters.Research_256,
+        model=Models.Language.GPT2,
         storage_bandwidth="200 GB/s",
     )
     found, used = results["ReliabilityModel"].mtbf, results["CheckpointModel"].mtbf
@@ -133,14 +134,27 @@ def test_one_run_answers_for_all_22_walls():
     """Inputs for one stage alone are addressed to it: the streaming wall is that of a wafer."""
     pipe = Pipeline([getattr(mlsysim.solvers, name)() for name in SOLVERS])
     results = pipe.run(
-        model=Models.Language.Llama3_8B, hardware=Hardware.H100, target_latency="50 ms",
-        EfficiencyModel__model=None, WeightStreamingModel__hardware=Hardware.CS3,
-        arrival_rate_qps=10, service_latency_ms=50, sla_latency_ms=20_000,
-        samples_per_second="1000 1/s", bytes_per_sample="100 kB", storage_bandwidth="10 GB/s",
-        TransformationModel__batch_size=256, workers=64, worker_rate="500 1/s",
-        compute_budget="1e21 FLOP", fleet=mlsysim.Systems.Clusters.Research_256,
-        jobs_per_day=10, job_duration="1 hour", duration_days=30,
-        datacenter=mlsysim.Infra.Grids.Quebec, epsilon=1.0,
+        model=Models.Language.Llama3_8B,
+        hardware=Hardware.H100,
+        target_latency="50 ms",
+        EfficiencyModel__model=None,
+        WeightStreamingModel__hardware=Hardware.CS3,
+        arrival_rate_qps=10,
+        service_latency_ms=50,
+        sla_latency_ms=20_000,
+        samples_per_second="1000 1/s",
+        bytes_per_sample="100 kB",
+        storage_bandwidth="10 GB/s",
+        TransformationModel__batch_size=256,
+        workers=64,
+        worker_rate="500 1/s",
+        compute_budget="1e21 FLOP",
+        fleet=mlsysim.Systems.Clusters.Research_256,
+        jobs_per_day=10,
+        job_duration="1 hour",
+        duration_days=30,
+        datacenter=mlsysim.Infra.Grids.Quebec,
+        epsilon=1.0,
     )
     assert list(results) == list(SOLVERS)
     assert {number for result in results.values() for number in result.walls} == set(range(1, 23))
@@ -153,12 +167,14 @@ def test_the_efficiency_found_first_holds_for_the_stages_after_it():
 
 def test_the_listing_of_three_stages_flows_from_the_budget_to_the_fleet():
     """1e21 FLOP buy sqrt(1e21 / 120) = 2.887e9 parameters, which the fleet then trains."""
-    pipe = Pipeline([
-        mlsysim.ScalingModel(), mlsysim.DistributedModel(), mlsysim.EconomicsModel(),
-    ])
+    pipe = Pipeline([mlsysim.ScalingModel(), mlsysim.DistributedModel(), mlsysim.EconomicsModel()])
     results = pipe.run(
-        compute_budget="1e21 FLOP", fleet=mlsysim.Systems.Clusters.Research_256, duration_days=30,
-        datacenter=mlsysim.Infra.Grids.Quebec, mfu=0.45, infrastructure_multiplier=2.5,
+        compute_budget="1e21 FLOP",
+        fleet=mlsysim.Systems.Clusters.Research_256,
+        duration_days=30,
+        datacenter=mlsysim.Infra.Grids.Quebec,
+        mfu=0.45,
+        infrastructure_multiplier=2.5,
     )
     assert results["DistributedModel"].parameters == pytest.approx(math.sqrt(1e21 / 120), rel=1e-3)
 
@@ -237,7 +253,9 @@ def test_callback_objects_hear_the_events_that_they_have_a_method_for():
     listener = Listener()
     Pipeline([Double(), Move()], callbacks=[listener]).run(given="1 GB")
     assert listener.heard == [
-        ("start", ["given"]), ("end", "Double", "Doubled"), ("end", "Move", "Moved"),
+        ("start", ["given"]),
+        ("end", "Double", "Doubled"),
+        ("end", "Move", "Moved"),
     ]
 
 
@@ -246,8 +264,10 @@ def test_callback_functions_hear_every_event():
     pipe = Pipeline([Double()], callbacks=[lambda event, details: events.append((event, *details))])
     pipe.run(given="1 GB")
     assert events == [
-        ("on_start", "inputs"), ("on_stage_start", "stage", "inputs"),
-        ("on_stage_end", "stage", "result", "seconds"), ("on_end", "results"),
+        ("on_start", "inputs"),
+        ("on_stage_start", "stage", "inputs"),
+        ("on_stage_end", "stage", "result", "seconds"),
+        ("on_end", "results"),
     ]
 
 

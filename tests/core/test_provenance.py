@@ -15,17 +15,22 @@ from mlsysim.hardware.types import HardwareNode
 
 DATASHEET = {"kind": "datasheet", "ref": "a datasheet", "read": "2026-11-20"}
 CHIP = {
-    "name": "Chip", "release_year": 2026,
+    "name": "Chip",
+    "release_year": 2026,
     "compute": {"peak_flops": "1 TFLOP/s", "precision": {"int8": "2 TOP/s"}},
-    "memory": {"capacity": "1 GB", "bandwidth": "1 GB/s",
-        "flash": {"capacity": "8 GB", "bandwidth": "0.1 GB/s"}},
+    "memory": {
+        "capacity": "1 GB",
+        "bandwidth": "1 GB/s",
+        "flash": {"capacity": "8 GB", "bandwidth": "0.1 GB/s"},
+    },
 }
 
 
 def chip(**sources):
     """Build the chip with these sources, dots written as two underscores."""
-    return HardwareNode(**CHIP,
-        sources={path.replace("__", "."): source for path, source in sources.items()})
+    return HardwareNode(
+        **CHIP, sources={path.replace("__", "."): source for path, source in sources.items()}
+    )
 
 
 def test_every_shipped_number_has_a_source():
@@ -41,7 +46,8 @@ def test_a_number_without_a_source_is_found():
     found = audit(iter([("Hardware.Chip", partly)]))
     assert not found.passed
     assert found.missing == [
-        "Hardware.Chip.memory.bandwidth", "Hardware.Chip.memory.flash.capacity",
+        "Hardware.Chip.memory.bandwidth",
+        "Hardware.Chip.memory.flash.capacity",
         "Hardware.Chip.memory.flash.bandwidth",
     ]
     # release year, two peaks, two capacities, two bandwidths
@@ -62,11 +68,14 @@ def test_the_nearest_source_answers_for_a_number():
     assert audit(iter([("Chip", one)])).passed
 
 
-@pytest.mark.parametrize(("path", "hint"), [
-    ("memory.bandwith", "did you mean 'memory.bandwidth'?"),
-    ("memroy", "did you mean 'memory'?"),
-    ("compute.precision.int9", "did you mean 'compute.precision.int8'?"),
-])
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("memory.bandwith", "did you mean 'memory.bandwidth'?"),
+        ("memroy", "did you mean 'memory'?"),
+        ("compute.precision.int9", "did you mean 'compute.precision.int8'?"),
+    ],
+)
 def test_a_source_that_names_no_field_is_refused(path, hint):
     with pytest.raises(InvalidEntry) as caught:
         HardwareNode(**CHIP, sources={"default": DATASHEET, path: DATASHEET})
@@ -84,11 +93,15 @@ def test_a_document_was_opened_on_some_day():
     assert Source(kind="estimate", ref="order of magnitude").read is None
 
 
-@pytest.mark.parametrize(("bad", "key"), [
-    ({"kind": "hearsay", "ref": "x"}, "kind"), ({"kind": "paper"}, "ref"),
-    ({"kind": "paper", "ref": "x", "read": "soon"}, "read"),
-    ({"kind": "paper", "ref": "x", "page": 3}, "page"),
-])
+@pytest.mark.parametrize(
+    ("bad", "key"),
+    [
+        ({"kind": "hearsay", "ref": "x"}, "kind"),
+        ({"kind": "paper"}, "ref"),
+        ({"kind": "paper", "ref": "x", "read": "soon"}, "read"),
+        ({"kind": "paper", "ref": "x", "page": 3}, "page"),
+    ],
+)
 def test_a_malformed_source_is_refused(bad, key):
     with pytest.raises(InvalidEntry) as caught:
         chip(default=bad)
@@ -96,12 +109,17 @@ def test_a_malformed_source_is_refused(bad, key):
 
 
 def test_every_document_was_opened_on_a_day_that_has_been():
-    sources = [source for layer in (Hardware, Models, Systems, Infrastructure, Literature)
-               for _, entry in layer.entries() for source in entry.sources.values()]
+    sources = [
+        source
+        for layer in (Hardware, Models, Systems, Infrastructure, Literature)
+        for _, entry in layer.entries()
+        for source in entry.sources.values()
+    ]
     assert len(sources) > 200
     assert all(source.read is None or dt.date(2020, 1, 1) <= source.read for source in sources)
-    assert all(source.url is None or source.url.startswith(("http://", "https://"))
-        for source in sources)
+    assert all(
+        source.url is None or source.url.startswith(("http://", "https://")) for source in sources
+    )
 
 
 def test_a_constant_without_a_source_cannot_be_built():
@@ -120,5 +138,6 @@ def test_a_constant_computes_like_a_number_and_knows_its_unit():
 def test_every_constant_in_the_module_has_a_source():
     found = [value for value in vars(constants).values() if isinstance(value, float)]
     assert found
-    assert all(isinstance(value, TraceableConstant) and isinstance(value.source, Source)
-        for value in found)
+    assert all(
+        isinstance(value, TraceableConstant) and isinstance(value.source, Source) for value in found
+    )

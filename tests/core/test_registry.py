@@ -74,14 +74,17 @@ def test_registries_behave_like_collections():
     assert "Hardware.Cloud: " in repr(Hardware)
 
 
-@pytest.mark.parametrize(("ask", "hint"), [
-    (lambda: Hardware.Cloud.H10O, "Hardware.Cloud has no entry 'H10O': did you mean 'H100'?"),
-    (lambda: Hardware.Clud, "did you mean 'Cloud'?"),
-    (lambda: Hardware.find("h100"), "did you mean 'H100'?"),
-    (lambda: Models.Language["Llama3_9B"], "did you mean 'Llama3_8B'?"),
-    (lambda: Models["zzzzzz"], "known are"),
-    (lambda: Systems.Clusters.Research_265, "did you mean 'Research_256'?"),
-])
+@pytest.mark.parametrize(
+    ("ask", "hint"),
+    [
+        (lambda: Hardware.Cloud.H10O, "Hardware.Cloud has no entry 'H10O': did you mean 'H100'?"),
+        (lambda: Hardware.Clud, "did you mean 'Cloud'?"),
+        (lambda: Hardware.find("h100"), "did you mean 'H100'?"),
+        (lambda: Models.Language["Llama3_9B"], "did you mean 'Llama3_8B'?"),
+        (lambda: Models["zzzzzz"], "known are"),
+        (lambda: Systems.Clusters.Research_265, "did you mean 'Research_256'?"),
+    ],
+)
 def test_a_name_that_is_not_held_is_told_the_nearest(ask, hint):
     with pytest.raises(UnknownEntry) as caught:
         ask()
@@ -108,34 +111,53 @@ def test_a_specification_is_a_mapping(spec):
         Hardware.from_spec(spec)
 
 
-@pytest.mark.parametrize(("change", "key", "hint"), [
-    ({"memry": {}}, "memry", "did you mean 'memory'?"),
-    ({"memory": {"capacity": "144 GB", "bandwith": "5 TB/s"}}, "memory.bandwith",
-        "did you mean 'bandwidth'?"),
-    ({"memory": {"capacity": "144 GB", "bandwidth": "5 TB"}}, "memory.bandwidth",
-        "such as '3.35 TB/s'"),
-    ({"memory": {"capacity": "144 GB", "bandwidth": 5}}, "memory.bandwidth", "such as '3.35 TB/s'"),
-    ({"memory": {"capacity": "144 KB", "bandwidth": "5 TB/s"}}, "memory.capacity", "KiB"),
-    ({"memory": {"capacity": "-144 GB", "bandwidth": "5 TB/s"}}, "memory.capacity", "above 0"),
-    ({"memory": {"capacity": "144 GB", "bandwidth": "0 TB/s"}}, "memory.bandwidth", "above 0"),
-    ({"memory": {"capacity": "144 GB"}}, "memory.bandwidth", "required"),
-    ({"memory": "144 GB"}, "memory", "a MemoryHierarchy"),
-    ({"memory": None}, "memory", "a MemoryHierarchy"),
-    ({"compute": {"peak_flops": "0 FLOP/s"}}, "compute.peak_flops", "above 0"),
-    ({"compute": {"peak_flops": "9**9**9 FLOP/s"}}, "compute.peak_flops", "write a unit"),
-    ({"compute": {"peak_flops": "1 TFLOP/s", "peak_precision": "fp61"}}, "compute.peak_precision",
-        "did you mean"),
-    ({"compute": {"peak_flops": "1 TFLOP/s", "precision": {"int9": "1 TOP/s"}}},
-        "compute.precision.int9", "int8"),
-    ({"tdp": "-1 W"}, "tdp", "above 0"),
-    ({"dispatch_tax": "-1 us"}, "dispatch_tax", "at least 0"),
-    ({"release_year": 2020.5}, "release_year", "whole number"),
-    ({"release_year": 20200}, "release_year", "2027"),
-    ({"release_year": True}, "release_year", "whole number"),
-    ({"name": 5}, "name", "text"),
-    ({"name": ""}, "name", ""),
-    ({"sources": None}, "sources", "a mapping"),
-])
+@pytest.mark.parametrize(
+    ("change", "key", "hint"),
+    [
+        ({"memry": {}}, "memry", "did you mean 'memory'?"),
+        (
+            {"memory": {"capacity": "144 GB", "bandwith": "5 TB/s"}},
+            "memory.bandwith",
+            "did you mean 'bandwidth'?",
+        ),
+        (
+            {"memory": {"capacity": "144 GB", "bandwidth": "5 TB"}},
+            "memory.bandwidth",
+            "such as '3.35 TB/s'",
+        ),
+        (
+            {"memory": {"capacity": "144 GB", "bandwidth": 5}},
+            "memory.bandwidth",
+            "such as '3.35 TB/s'",
+        ),
+        ({"memory": {"capacity": "144 KB", "bandwidth": "5 TB/s"}}, "memory.capacity", "KiB"),
+        ({"memory": {"capacity": "-144 GB", "bandwidth": "5 TB/s"}}, "memory.capacity", "above 0"),
+        ({"memory": {"capacity": "144 GB", "bandwidth": "0 TB/s"}}, "memory.bandwidth", "above 0"),
+        ({"memory": {"capacity": "144 GB"}}, "memory.bandwidth", "required"),
+        ({"memory": "144 GB"}, "memory", "a MemoryHierarchy"),
+        ({"memory": None}, "memory", "a MemoryHierarchy"),
+        ({"compute": {"peak_flops": "0 FLOP/s"}}, "compute.peak_flops", "above 0"),
+        ({"compute": {"peak_flops": "9**9**9 FLOP/s"}}, "compute.peak_flops", "write a unit"),
+        (
+            {"compute": {"peak_flops": "1 TFLOP/s", "peak_precision": "fp61"}},
+            "compute.peak_precision",
+            "did you mean",
+        ),
+        (
+            {"compute": {"peak_flops": "1 TFLOP/s", "precision": {"int9": "1 TOP/s"}}},
+            "compute.precision.int9",
+            "int8",
+        ),
+        ({"tdp": "-1 W"}, "tdp", "above 0"),
+        ({"dispatch_tax": "-1 us"}, "dispatch_tax", "at least 0"),
+        ({"release_year": 2020.5}, "release_year", "whole number"),
+        ({"release_year": 20200}, "release_year", "2027"),
+        ({"release_year": True}, "release_year", "whole number"),
+        ({"name": 5}, "name", "text"),
+        ({"name": ""}, "name", ""),
+        ({"sources": None}, "sources", "a mapping"),
+    ],
+)
 def test_a_wrong_specification_says_which_key_and_what_would_do(change, key, hint):
     with pytest.raises(InvalidEntry) as caught:
         Hardware.from_spec({**SPEC, **change})
@@ -162,8 +184,9 @@ def test_a_catalog_of_several_types_asks_for_the_shelf():
     assert fabric.bandwidth.m_as("GB/s") == 50
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "1e999 s", True, None, "fast"],
-    ids=repr)
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), "1e999 s", True, None, "fast"], ids=repr
+)
 def test_a_cited_value_is_a_finite_number(value):
     with pytest.raises(InvalidEntry, match="value"):
         Literature.from_spec({"name": "x", "value": value, "context": "c"})
@@ -172,26 +195,29 @@ def test_a_cited_value_is_a_finite_number(value):
 # ---- YAML ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("", "it should hold a mapping"),
-    ("# only a comment\n", "it should hold a mapping"),
-    ("- a\n- b\n", "it should hold a mapping"),
-    ("just text", "it should hold a mapping"),
-    ("3", "it should hold a mapping"),
-    ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands twice"),
-    ("a:\n  b: 1\n  b: 2\n", "line 3: key 'b' stands twice"),
-    ("a: [{b: 1, b: 2}]", "line 1: key 'b' stands twice"),
-    ("a: [1, 2", "line 2: it is not YAML"),
-    ("a: b: c", "line 1: it is not YAML"),
-    ("a: 1\n---\nb: 2\n", "it is not YAML"),
-    ("a: \0", "it is not YAML"),
-    ("a: !!python/object/apply:os.getcwd []", "it is not YAML"),
-    ("a: *nowhere", "it is not YAML"),
-    ("read: 2026-13-45\n", "f.yaml"),
-    ("a: !!int abc\n", "f.yaml"),
-    ("? [a, b]\n: c\n", "f.yaml"),
-    ("a: &a [*a]\n", "f.yaml"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it should hold a mapping"),
+        ("# only a comment\n", "it should hold a mapping"),
+        ("- a\n- b\n", "it should hold a mapping"),
+        ("just text", "it should hold a mapping"),
+        ("3", "it should hold a mapping"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands twice"),
+        ("a:\n  b: 1\n  b: 2\n", "line 3: key 'b' stands twice"),
+        ("a: [{b: 1, b: 2}]", "line 1: key 'b' stands twice"),
+        ("a: [1, 2", "line 2: it is not YAML"),
+        ("a: b: c", "line 1: it is not YAML"),
+        ("a: 1\n---\nb: 2\n", "it is not YAML"),
+        ("a: \0", "it is not YAML"),
+        ("a: !!python/object/apply:os.getcwd []", "it is not YAML"),
+        ("a: *nowhere", "it is not YAML"),
+        ("read: 2026-13-45\n", "f.yaml"),
+        ("a: !!int abc\n", "f.yaml"),
+        ("? [a, b]\n: c\n", "f.yaml"),
+        ("a: &a [*a]\n", "f.yaml"),
+    ],
+)
 def test_text_that_is_no_entry_says_where_and_why(text, words):
     with pytest.raises(InvalidEntry) as caught:
         parse_yaml(text, "f.yaml")

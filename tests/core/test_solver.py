@@ -30,7 +30,7 @@ class Answer(Result):
 
     time: Seconds = "ms"
     rate: Rate = lazily("1/s", lambda r: 1 / r.si("time"))
-    slow: bool = lazily("", lambda r: (r.si("time") > 1.0))
+    slow: bool = lazily("", lambda r: r.si("time") > 1.0)
     copies: Number
     unknown: Seconds = "s"
     notes: tuple
@@ -42,11 +42,16 @@ class CopyModel(Solver):
     walls = (2,)
 
     def solve(
-        self, data: Bytes, bandwidth: Bandwidth, *, copies: Batch = 1.0,
+        self,
+        data: Bytes,
+        bandwidth: Bandwidth,
+        *,
+        copies: Batch = 1.0,
         mode: Annotated[str, Names("dma", "cpu")] = "dma",
         pause_ms: Annotated[Any, Dim("s", bare="ms", open_low=False)] = 0.0,
         device: HardwareNode | None = None,
-        limit: Seconds | None = None, exact: bool = False,
+        limit: Seconds | None = None,
+        exact: bool = False,
     ) -> Answer:
         """Seconds, worked out from SI numbers."""
         assert not hasattr(data, "units")
@@ -73,8 +78,10 @@ def test_the_signature_says_what_a_solver_requires_and_accepts():
 
 
 def test_an_unknown_argument_is_told_the_nearest():
-    with pytest.raises(UnknownArgument,
-        match=r"CopyModel\.solve takes no argument 'bandwith': did you mean 'bandwidth'\?"):
+    with pytest.raises(
+        UnknownArgument,
+        match=r"CopyModel\.solve takes no argument 'bandwith': did you mean 'bandwidth'\?",
+    ):
         solve("1 GB", bandwith="1 GB/s")
 
 
@@ -92,19 +99,34 @@ def test_arguments_after_the_star_are_given_by_name():
         solve("1 GB", "1 GB/s", 3)
 
 
-@pytest.mark.parametrize(("wrong", "kind"), [
-    ({"data": 80}, WrongUnit), ({"data": "80"}, WrongUnit), ({"data": "1 s"}, WrongUnit),
-    ({"data": None}, WrongUnit),
-    ({"data": "0 B"}, OutOfRange), ({"data": "-1 GB"}, OutOfRange),
-    ({"data": Q_(float("nan"), "B")}, OutOfRange),
-    ({"bandwidth": "1 GB"}, WrongUnit), ({"bandwidth": Q_(float("inf"), "B/s")}, OutOfRange),
-    ({"copies": 1.5}, OutOfRange), ({"copies": 0}, OutOfRange), ({"copies": True}, WrongUnit),
-    ({"mode": "dam"}, UnknownName), ({"mode": None}, UnknownName),
-    ({"pause_ms": -1}, OutOfRange), ({"pause_ms": "1 GB"}, WrongUnit),
-    ({"pause_ms": float("nan")}, OutOfRange),
-    ({"device": "H100"}, BadArgument), ({"limit": 3}, WrongUnit), ({"limit": "0 s"}, OutOfRange),
-    ({"exact": 1}, BadArgument), ({"exact": None}, BadArgument), ({"exact": "yes"}, BadArgument),
-])
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"data": 80}, WrongUnit),
+        ({"data": "80"}, WrongUnit),
+        ({"data": "1 s"}, WrongUnit),
+        ({"data": None}, WrongUnit),
+        ({"data": "0 B"}, OutOfRange),
+        ({"data": "-1 GB"}, OutOfRange),
+        ({"data": Q_(float("nan"), "B")}, OutOfRange),
+        ({"bandwidth": "1 GB"}, WrongUnit),
+        ({"bandwidth": Q_(float("inf"), "B/s")}, OutOfRange),
+        ({"copies": 1.5}, OutOfRange),
+        ({"copies": 0}, OutOfRange),
+        ({"copies": True}, WrongUnit),
+        ({"mode": "dam"}, UnknownName),
+        ({"mode": None}, UnknownName),
+        ({"pause_ms": -1}, OutOfRange),
+        ({"pause_ms": "1 GB"}, WrongUnit),
+        ({"pause_ms": float("nan")}, OutOfRange),
+        ({"device": "H100"}, BadArgument),
+        ({"limit": 3}, WrongUnit),
+        ({"limit": "0 s"}, OutOfRange),
+        ({"exact": 1}, BadArgument),
+        ({"exact": None}, BadArgument),
+        ({"exact": "yes"}, BadArgument),
+    ],
+)
 def test_a_wrong_argument_is_named_in_one_sentence(wrong, kind):
     with pytest.raises(kind) as caught:
         solve(**{"data": "1 GB", "bandwidth": "1 GB/s", **wrong})
@@ -191,11 +213,18 @@ def test_a_result_crosses_process_borders():
     assert pickle.loads(pickle.dumps(answer)) == answer
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (Q_(0.0123456, "s"), "12.35 ms"), (Q_(0.0, "s"), "0 s"),
-    (Q_(1234567.0, "USD"), "1,234,567 USD"),
-    (True, "yes"), (0.123456, "0.1235"), (("a", "b"), "a; b"), ("Memory", "Memory"),
-    (Q_(3.0, "day"), "3 d"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Q_(0.0123456, "s"), "12.35 ms"),
+        (Q_(0.0, "s"), "0 s"),
+        (Q_(1234567.0, "USD"), "1,234,567 USD"),
+        (True, "yes"),
+        (0.123456, "0.1235"),
+        (("a", "b"), "a; b"),
+        ("Memory", "Memory"),
+        (Q_(3.0, "day"), "3 d"),
+    ],
+)
 def test_values_are_shown_in_four_digits(value, text):
     assert show(value) == text

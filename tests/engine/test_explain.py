@@ -20,8 +20,11 @@ LLAMA, A100, H100 = Models.Language.Llama3_8B, Hardware.Cloud.A100, Hardware.Clo
 def device(name="test", peak="100 TFLOP/s", bandwidth="1 TB/s", **more):
     capacity, flash = more.pop("capacity", "1 TB"), more.pop("flash", None)
     return HardwareNode(
-        name=name, release_year=2027, compute=ComputeCore(peak_flops=peak),
-        memory=MemoryHierarchy(capacity=capacity, bandwidth=bandwidth, flash=flash), **more,
+        name=name,
+        release_year=2027,
+        compute=ComputeCore(peak_flops=peak),
+        memory=MemoryHierarchy(capacity=capacity, bandwidth=bandwidth, flash=flash),
+        **more,
     )
 
 
@@ -115,8 +118,11 @@ def test_profiles_may_be_given_as_they_are_with_names():
 
 
 @given(
-    peak=st.floats(0.1, 1e4), bandwidth=st.floats(0.01, 1e3), tax=st.floats(0, 1e-2),
-    batch=st.integers(1, 512), precision=st.sampled_from(["fp16", "int8", "int4"]),
+    peak=st.floats(0.1, 1e4),
+    bandwidth=st.floats(0.01, 1e3),
+    tax=st.floats(0, 1e-2),
+    batch=st.integers(1, 512),
+    precision=st.sampled_from(["fp16", "int8", "int4"]),
 )
 def test_the_terms_account_for_the_whole_change(peak, bandwidth, tax, batch, precision):
     """All changes made at once are the speed-up, whatever the terms are."""
@@ -140,11 +146,16 @@ def test_an_explanation_is_plain_data_too():
     assert len(data["sentences"]) >= 2
 
 
-@pytest.mark.parametrize(("before", "after", "model"), [
-    (3, 3, None), (None, {"hardware": H100}, LLAMA), ({"hardware": H100}, {}, LLAMA),
-    ({"hardware": H100}, {"hardware": H100}, None),
-    ({"hardware": "H100"}, {"hardware": H100}, LLAMA),
-])
+@pytest.mark.parametrize(
+    ("before", "after", "model"),
+    [
+        (3, 3, None),
+        (None, {"hardware": H100}, LLAMA),
+        ({"hardware": H100}, {}, LLAMA),
+        ({"hardware": H100}, {"hardware": H100}, None),
+        ({"hardware": "H100"}, {"hardware": H100}, LLAMA),
+    ],
+)
 def test_sides_that_cannot_be_solved_are_refused(before, after, model):
     with pytest.raises(BadArgument):
         explain(before, after, model=model)

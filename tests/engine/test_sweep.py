@@ -15,10 +15,14 @@ from mlsysim.core.errors import BadArgument, MLSysError, NoDatapath
 
 LLAMA, RESNET = Models.Language.Llama3_8B, Models.Vision.ResNet50
 DEVICES = [Hardware.H100, Hardware.T4, Hardware.Coral_EdgeTPU, Hardware.nRF52840, Hardware.MI300X]
-NO_TDP = Hardware.from_spec({
-    "name": "No TDP", "release_year": 2026, "compute": {"peak_flops": "100 TFLOP/s"},
-    "memory": {"capacity": "64 GB", "bandwidth": "1 TB/s"},
-})
+NO_TDP = Hardware.from_spec(
+    {
+        "name": "No TDP",
+        "release_year": 2026,
+        "compute": {"peak_flops": "100 TFLOP/s"},
+        "memory": {"capacity": "64 GB", "bandwidth": "1 TB/s"},
+    }
+)
 
 
 def same(row, profile):
@@ -33,13 +37,18 @@ def same(row, profile):
 
 def test_every_row_is_the_solve_of_its_question():
     batches, precisions, lengths = [1, 16, 256], ["fp16", "int8", "int4"], [128, 4096]
-    sweep = Engine.sweep(LLAMA, DEVICES, batch_sizes=batches, precisions=precisions,
-        seq_lens=lengths, efficiency=0.4)
+    sweep = Engine.sweep(
+        LLAMA, DEVICES, batch_sizes=batches, precisions=precisions, seq_lens=lengths, efficiency=0.4
+    )
     questions = [*itertools.product(DEVICES, precisions, batches, lengths)]
     assert len(sweep) == len(questions) == 5 * 3 * 3 * 2
     for row, (device, precision, batch, length) in zip(sweep, questions, strict=True):
         assert (row["hardware"], row["precision"], row["batch_size"], row["seq_len"]) == (
-            device.name, precision, batch, length)
+            device.name,
+            precision,
+            batch,
+            length,
+        )
         ask = {"batch_size": batch, "precision": precision, "seq_len": length, "efficiency": 0.4}
         try:
             same(row["profile"], Engine.solve(LLAMA, device, **ask))
@@ -48,13 +57,20 @@ def test_every_row_is_the_solve_of_its_question():
             assert row["profile"].reason == f"The device has no datapath that can run {precision}."
 
 
-@given(batches=st.lists(st.integers(1, 10_000), min_size=1, max_size=4), training=st.booleans(),
-       model=st.sampled_from([LLAMA, RESNET, Models.Language.Mixtral_8x7B]))
+@given(
+    batches=st.lists(st.integers(1, 10_000), min_size=1, max_size=4),
+    training=st.booleans(),
+    model=st.sampled_from([LLAMA, RESNET, Models.Language.Mixtral_8x7B]),
+)
 def test_any_sweep_has_the_latencies_of_its_solves(batches, training, model):
-    sweep = Engine.sweep(model, [Hardware.H100, Hardware.A100], batch_sizes=batches,
-        training=training)
-    expected = [Engine.solve(model, device, batch_size=batch, training=training).si("latency")
-                for device in (Hardware.H100, Hardware.A100) for batch in batches]
+    sweep = Engine.sweep(
+        model, [Hardware.H100, Hardware.A100], batch_sizes=batches, training=training
+    )
+    expected = [
+        Engine.solve(model, device, batch_size=batch, training=training).si("latency")
+        for device in (Hardware.H100, Hardware.A100)
+        for batch in batches
+    ]
     np.testing.assert_allclose(sweep.column("latency"), expected, rtol=1e-12)
 
 
@@ -65,8 +81,9 @@ def test_a_device_of_unknown_power_has_an_unknown_energy_in_a_sweep_too():
 
 
 def test_points_that_do_not_fit_are_kept_with_their_reason():
-    sweep = Engine.sweep(Models.Language.Llama3_70B, [Hardware.H100, Hardware.MI300X],
-        precisions=["fp16", "int8"])
+    sweep = Engine.sweep(
+        Models.Language.Llama3_70B, [Hardware.H100, Hardware.MI300X], precisions=["fp16", "int8"]
+    )
     assert [bool(row["profile"].feasible) for row in sweep] == [False, True, True, True]
     assert "85.52 GB" in sweep[0]["profile"].reason
     assert sweep[1]["profile"].reason == ""
@@ -93,8 +110,10 @@ def test_a_sweep_is_a_sequence():
 def test_one_device_one_precision_and_one_batch_need_no_lists():
     sweep = Engine.sweep(LLAMA, Hardware.H100, batch_sizes=8, precisions="int8", seq_lens=256)
     assert len(sweep) == 1
-    same(sweep[0]["profile"],
-        Engine.solve(LLAMA, Hardware.H100, batch_size=8, precision="int8", seq_len=256))
+    same(
+        sweep[0]["profile"],
+        Engine.solve(LLAMA, Hardware.H100, batch_size=8, precision="int8", seq_len=256),
+    )
 
 
 def test_a_model_without_a_sequence_sweeps_too():
@@ -108,26 +127,42 @@ def test_hardware_may_come_from_a_generator():
     assert len(Engine.sweep(LLAMA, (device for device in DEVICES))) == 5
 
 
-@pytest.mark.parametrize(("wrong", "name"), [
-    ({"hardware": []}, "hardware"), ({"hardware": None}, "hardware"),
-    ({"hardware": "H100"}, "hardware"),
-    ({"hardware": [None]}, "hardware"), ({"hardware": 3}, "hardware"),
-    ({"model": "Llama"}, "model"),
-    ({"batch_sizes": []}, "batch_sizes"), ({"batch_sizes": [0]}, "batch_sizes"),
-    ({"batch_sizes": [1, -1]}, "batch_sizes"),
-    ({"batch_sizes": [1.5]}, "batch_sizes"), ({"batch_sizes": [math.nan]}, "batch_sizes"),
-    ({"batch_sizes": ["1"]}, "batch_sizes"), ({"batch_sizes": None}, "batch_sizes"),
-    ({"batch_sizes": [[1, 2], [3, 4]]}, "batch_sizes"), ({"batch_sizes": [1, 1e10]}, "batch_sizes"),
-    ({"precisions": []}, "precisions"), ({"precisions": ["fp61"]}, "precisions"),
-    ({"precisions": [16]}, "precisions"),
-    ({"precisions": None}, "precisions"), ({"seq_lens": []}, "seq_lens"),
-    ({"seq_lens": [0]}, "seq_lens"),
-    ({"seq_lens": [[1, 2], [3, 4]]}, "seq_lens"), ({"efficiency": 0}, "efficiency"),
-    ({"efficiency": 1.5}, "efficiency"),
-    ({"efficiency": None}, "efficiency"), ({"efficiency": [0.4, 0.5]}, "efficiency"),
-    ({"phase": "decoding"}, "phase"),
-    ({"phase": 3}, "phase"), ({"training": "yes"}, "training"), ({"training": 1}, "training"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"hardware": []}, "hardware"),
+        ({"hardware": None}, "hardware"),
+        ({"hardware": "H100"}, "hardware"),
+        ({"hardware": [None]}, "hardware"),
+        ({"hardware": 3}, "hardware"),
+        ({"model": "Llama"}, "model"),
+        ({"batch_sizes": []}, "batch_sizes"),
+        ({"batch_sizes": [0]}, "batch_sizes"),
+        ({"batch_sizes": [1, -1]}, "batch_sizes"),
+        ({"batch_sizes": [1.5]}, "batch_sizes"),
+        ({"batch_sizes": [math.nan]}, "batch_sizes"),
+        ({"batch_sizes": ["1"]}, "batch_sizes"),
+        ({"batch_sizes": None}, "batch_sizes"),
+        ({"batch_sizes": [[1, 2], [3, 4]]}, "batch_sizes"),
+        ({"batch_sizes": [1, 1e10]}, "batch_sizes"),
+        ({"precisions": []}, "precisions"),
+        ({"precisions": ["fp61"]}, "precisions"),
+        ({"precisions": [16]}, "precisions"),
+        ({"precisions": None}, "precisions"),
+        ({"seq_lens": []}, "seq_lens"),
+        ({"seq_lens": [0]}, "seq_lens"),
+        ({"seq_lens": [[1, 2], [3, 4]]}, "seq_lens"),
+        ({"efficiency": 0}, "efficiency"),
+        ({"efficiency": 1.5}, "efficiency"),
+        ({"efficiency": None}, "efficiency"),
+        ({"efficiency": [0.4, 0.5]}, "efficiency"),
+        ({"phase": "decoding"}, "phase"),
+        ({"phase": 3}, "phase"),
+        ({"training": "yes"}, "training"),
+        ({"training": 1}, "training"),
+    ],
+    ids=str,
+)
 def test_a_malformed_sweep_is_refused_and_the_argument_named(wrong, name):
     with pytest.raises(MLSysError) as caught:
         Engine.sweep(**{"model": LLAMA, "hardware": DEVICES, **wrong})

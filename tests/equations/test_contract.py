@@ -13,18 +13,32 @@ import pytest
 from mlsysim import equations
 from mlsysim.core.units import Q_, Dim, dim_of
 
-MODULES = [import_module(f"{equations.__name__}.{module.name}")
-    for module in pkgutil.iter_modules(equations.__path__)]
+MODULES = [
+    import_module(f"{equations.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(equations.__path__)
+]
 EQUATIONS = [
-    function for module in MODULES for name, function in vars(module).items()
-    if inspect.isfunction(function) and function.__module__ == module.__name__
+    function
+    for module in MODULES
+    for name, function in vars(module).items()
+    if inspect.isfunction(function)
+    and function.__module__ == module.__name__
     and not name.startswith("_")
 ]
-each = pytest.mark.parametrize("equation", EQUATIONS,
-    ids=lambda f: f"{f.__module__.rpartition('.')[2]}.{f.__name__}")
+each = pytest.mark.parametrize(
+    "equation", EQUATIONS, ids=lambda f: f"{f.__module__.rpartition('.')[2]}.{f.__name__}"
+)
 
-OTHER_UNITS = {"s": "ms", "B": "GiB", "FLOP": "TFLOP", "W": "kW", "J": "kWh", "USD": "kUSD",
-    "g": "t", "L": "mL"}
+OTHER_UNITS = {
+    "s": "ms",
+    "B": "GiB",
+    "FLOP": "TFLOP",
+    "W": "kW",
+    "J": "kWh",
+    "USD": "kUSD",
+    "g": "t",
+    "L": "mL",
+}
 
 
 def declared(equation):
@@ -68,7 +82,8 @@ def test_the_answer_does_not_depend_on_the_units_of_the_question(equation):
         for name, word in words.items()
     }
     np.testing.assert_allclose(
-        np.asarray(Q_(equation(**converted)).m_as(result.unit)), np.asarray(equation(**numbers)),
+        np.asarray(Q_(equation(**converted)).m_as(result.unit)),
+        np.asarray(equation(**numbers)),
         rtol=1e-9,
     )
 

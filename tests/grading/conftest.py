@@ -24,15 +24,26 @@ def checks():
 @pytest.fixture
 def variant(checks):
     """The variant that an id draws."""
-    return lambda student, secret=PUBLIC_SECRET: checks.assignment.draw(code_for(student, NAME, secret))
+    return lambda student, secret=PUBLIC_SECRET: checks.assignment.draw(
+        code_for(student, NAME, secret)
+    )
 
 
 def journal(*questions):
     """An unbroken journal of commitments."""
     records, previous = [], FIRST
     for order, question in enumerate(questions, start=1):
-        records.append({"question": question, "value": 8.0, "unit": "ms", "confidence": 0.6, "order": order,
-                        "time": "2026-11-20T18:00:00Z", "previous": previous})
+        records.append(
+            {
+                "question": question,
+                "value": 8.0,
+                "unit": "ms",
+                "confidence": 0.6,
+                "order": order,
+                "time": "2026-11-20T18:00:00Z",
+                "previous": previous,
+            }
+        )
         previous = link(records[-1])
     return records
 
@@ -64,9 +75,17 @@ def sheet(variant, registry):
 
     def build(student, answers, **changes):
         return {
-            "schema": 1, "assignment": NAME, "assignment_version": 1, "mlsysim": mlsysim.__version__,
-            "registry": registry, "student": student, "variant": variant(student).fields, "answers": answers,
-            "journal": journal("00.1", "00.2", "00.3", "00.4"), "notebook": None, **changes,
+            "schema": 1,
+            "assignment": NAME,
+            "assignment_version": 1,
+            "mlsysim": mlsysim.__version__,
+            "registry": registry,
+            "student": student,
+            "variant": variant(student).fields,
+            "answers": answers,
+            "journal": journal("00.1", "00.2", "00.3", "00.4"),
+            "notebook": None,
+            **changes,
         }
 
     return build

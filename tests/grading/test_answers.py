@@ -17,7 +17,9 @@ from tests.grading.conftest import NAME
 @pytest.fixture
 def book(tmp_path):
     """A sheet whose drafts lie in a folder of the test's own."""
-    return lambda student="ada", **how: AnswerSheet(NAME, student, drafts=tmp_path / "drafts", **how)
+    return lambda student="ada", **how: AnswerSheet(
+        NAME, student, drafts=tmp_path / "drafts", **how
+    )
 
 
 def test_the_same_id_draws_the_same_numbers_and_a_code_others(book):
@@ -35,7 +37,9 @@ def test_a_code_that_cannot_be_one_is_refused(book, code):
 
 def test_forms_left_alone_make_a_valid_document_without_answers(book):
     sheet = book()
-    document = sheet.document(q1=sheet.ask("q1", "?", units=("ms",)), q3=sheet.choose("q3", "?", ("a", "b")))
+    document = sheet.document(
+        q1=sheet.ask("q1", "?", units=("ms",)), q3=sheet.choose("q3", "?", ("a", "b"))
+    )
     assert document["answers"] == {}
     assert "score" not in document
     assert sheet_of(parse(to_json(document).encode())).ignored == ()
@@ -44,8 +48,10 @@ def test_forms_left_alone_make_a_valid_document_without_answers(book):
 def test_a_computed_answer_is_written_in_the_first_unit_that_is_offered(book):
     sheet = book()
     document = sheet.document(
-        q1=sheet.ask("q1", "?", units=("ms", "s"), mine=Q_(0.0123456789, "s")), q2=sheet.ask("q2", "?", mine=1.5),
-        q5=sheet.ask("q5", "?", mine=Q_(80.0, "")), q3=sheet.choose("q3", "?", ("memory", "compute"), mine="Memory"),
+        q1=sheet.ask("q1", "?", units=("ms", "s"), mine=Q_(0.0123456789, "s")),
+        q2=sheet.ask("q2", "?", mine=1.5),
+        q5=sheet.ask("q5", "?", mine=Q_(80.0, "")),
+        q3=sheet.choose("q3", "?", ("memory", "compute"), mine="Memory"),
     )
     assert document["answers"]["q1"] == {"value": "12.3457", "unit": "ms", "assumption": None}
     assert [document["answers"][q]["value"] for q in ("q2", "q5", "q3")] == ["1.5", "80", "memory"]
@@ -73,8 +79,10 @@ def test_a_draft_survives_a_reload_and_belongs_to_one_learner(book):
     assert book("bob").ask("q1", "?", units=("ms", "s")).value["value"] == ""
 
 
-@pytest.mark.parametrize("junk", ["", "[]", "{", '{"q1": 3}',
-                                  '{"q1": {"value": {}, "unit": [1], "assumption": {"a": 1}}}'])
+@pytest.mark.parametrize(
+    "junk",
+    ["", "[]", "{", '{"q1": 3}', '{"q1": {"value": {}, "unit": [1], "assumption": {"a": 1}}}'],
+)
 def test_a_damaged_draft_costs_nothing(book, junk):
     first = book()
     first.document(q2=first.ask("q2", "?", mine=2.0))
@@ -86,7 +94,8 @@ def test_a_damaged_draft_costs_nothing(book, junk):
 def test_the_panel_speaks_of_form_only(book):
     sheet = book()
     forms = {
-        "q1": sheet.ask("q1", "?", units=("ms",)), "q2": sheet.ask("q2", "?", mine=2.0),
+        "q1": sheet.ask("q1", "?", units=("ms",)),
+        "q2": sheet.ask("q2", "?", mine=2.0),
         "q6": sheet.ask("q6", "?", units=("GB",)),
     }
     document = sheet.document(**forms)

@@ -80,9 +80,13 @@ def test_misconceptions_can_be_told_from_each_other_for_every_variant(checks):
         for q in checks.questions.values():
             if q.choices:
                 continue
-            values = [value for f in q.misconceptions.values() if (value := q.plain(f(v))) is not None]
+            values = [
+                value for f in q.misconceptions.values() if (value := q.plain(f(v))) is not None
+            ]
             for i, one in enumerate(values):
-                assert not any(overlap(span(q, one), span(q, other)) for other in values[i + 1:]), (v, q.name)
+                assert not any(
+                    overlap(span(q, one), span(q, other)) for other in values[i + 1 :]
+                ), (v, q.name)
 
 
 def test_every_numeric_question_knows_at_least_two_misconceptions_and_each_advises(checks):
@@ -98,11 +102,22 @@ def test_every_numeric_question_knows_at_least_two_misconceptions_and_each_advis
 def test_a_decode_step_of_llama_2_13b_by_hand(checks):
     # 40 layers of hidden 5120, ffn 13824 (gated), all 40 heads with keys of their own, vocabulary 32000;
     # per layer 4*5120^2 attention and 3*5120*13824 feed-forward weights; then the output head; fp16
-    v = Variant({"model": "Llama2_13B", "device": "A100", "other": "H100", "batch": 10, "context": 1024, "crowd": 24})
+    v = Variant(
+        {
+            "model": "Llama2_13B",
+            "device": "A100",
+            "other": "H100",
+            "batch": 10,
+            "context": 1024,
+            "crowd": 24,
+        }
+    )
     weights = 2 * (40 * (4 * 5120**2 + 3 * 5120 * 13824) + 5120 * 32000)
     cache = 2 * 10 * 1024 * 40 * 2 * 5120
     rows = 2 * 10 * 5120  # the embedding of ten tokens
-    by_hand = (weights + cache + rows) / 2.039e12 * 1e3 + 0.01  # A100: 2.039 TB/s; 10 us of dispatch
+    by_hand = (
+        weights + cache + rows
+    ) / 2.039e12 * 1e3 + 0.01  # A100: 2.039 TB/s; 10 us of dispatch
     assert checks.questions["q1"].expected(v) == pytest.approx(by_hand, rel=2e-3)
     need = 2 * 13_015_864_320 + cache
     assert checks.questions["q6"].expected(v) == pytest.approx(need / 1e9, rel=1e-3)
@@ -123,7 +138,10 @@ def test_doubling_the_lever_shortens_the_step_and_doubling_another_does_not(chec
         best = checks.questions["q4"].expected(v)
         times = {
             lever: Engine.solve(
-                v.model, c00.doubled(v.fields["device"], lever), batch_size=v.crowd, seq_len=c00.SHORT,
+                v.model,
+                c00.doubled(v.fields["device"], lever),
+                batch_size=v.crowd,
+                seq_len=c00.SHORT,
             ).si("latency")
             for lever in c00.LEVERS
         }
@@ -134,10 +152,17 @@ def test_doubling_the_lever_shortens_the_step_and_doubling_another_does_not(chec
 
 def test_the_sample_is_no_variant_and_its_answers_score_less_than_full_for_every_variant(checks):
     sample = Variant(checks.assignment.sample)
-    copied = {q.name: {"value": q.expected(sample), "unit": q.unit} for q in checks.questions.values()}
-    shown = {name: {"value": checks.questions["q1"].expected(sample), "unit": "ms"} for name in checks.questions}
+    copied = {
+        q.name: {"value": q.expected(sample), "unit": q.unit} for q in checks.questions.values()
+    }
+    shown = {
+        name: {"value": checks.questions["q1"].expected(sample), "unit": "ms"}
+        for name in checks.questions
+    }
     full = sum(q.points for q in checks.questions.values())
-    assert Engine.solve(sample.model, sample.device, batch_size=sample.batch, seq_len=sample.context).feasible
+    assert Engine.solve(
+        sample.model, sample.device, batch_size=sample.batch, seq_len=sample.context
+    ).feasible
     for v in every(checks):
         assert v != sample
         assert sum(verdict.points for verdict in judge_all(checks, v, copied)) <= full / 2
@@ -173,7 +198,9 @@ def test_predictions_of_the_lesson_have_truths(checks):
 
 
 def test_the_grader_does_not_load_notebooks_or_charts():
-    code = "import sys, grading.__main__, grading.checks.c00_hello_roofline; " \
-           "print([m for m in ('marimo', 'altair', 'pydantic', 'pandas') if m in sys.modules])"
+    code = (
+        "import sys, grading.__main__, grading.checks.c00_hello_roofline; "
+        "print([m for m in ('marimo', 'altair', 'pydantic', 'pandas') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -41,7 +41,10 @@ def grade(hand_in, tmp_path, capsys, monkeypatch):
 
 def everything(out):
     files = [path for path in out.rglob("*") if path.is_file()]
-    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def test_a_class_is_graded_into_a_table_a_report_and_a_page_each(hand_in, grade, variant, right):
@@ -70,7 +73,9 @@ def test_an_unreadable_file_is_reported_and_the_rest_graded(hand_in, grade, vari
     assert "not graded: it is a link" in (grade.out / "grades.csv").read_text()
 
 
-def test_the_same_submissions_give_the_same_bytes_whatever_the_number_of_jobs(hand_in, grade, variant, right):
+def test_the_same_submissions_give_the_same_bytes_whatever_the_number_of_jobs(
+    hand_in, grade, variant, right
+):
     for n in range(70):  # more than one chunk
         hand_in(f"s{n:02d}", right(variant("s00")))
     grade()
@@ -132,7 +137,9 @@ def test_a_secret_that_is_short_or_absent_is_refused(hand_in, grade, tmp_path, m
     assert grade("--secret-file", str(tmp_path / "absent"))[0] == 2
 
 
-def test_the_environment_can_hold_the_secret_and_codes_hand_out_variants(hand_in, grade, monkeypatch, tmp_path, capsys):
+def test_the_environment_can_hold_the_secret_and_codes_hand_out_variants(
+    hand_in, grade, monkeypatch, tmp_path, capsys
+):
     monkeypatch.setenv("GRADING_SECRET", "a secret of this course")
     ids = tmp_path / "ids.txt"
     ids.write_text("ada\n=evil()\n\nBob Ross\n")
@@ -152,19 +159,33 @@ def test_no_cell_can_act_as_a_formula(hand_in, grade, name):
     grade()
     rows = list(csv.reader(table(grade.out)))
     assert rows[1][0] == f"'{name}"
-    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
+    assert not any(
+        cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row
+    )
     assert safe_cell("\tx") == "'\tx"
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "\" onmouseover=\"x", "../../../evil", "..", "a/b\\c",
-                                  "&amp;", "CON", "é" * 90, "'"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<script>alert(1)</script>",
+        '" onmouseover="x',
+        "../../../evil",
+        "..",
+        "a/b\\c",
+        "&amp;",
+        "CON",
+        "é" * 90,
+        "'",
+    ],
+)
 def test_ids_stay_inside_the_report_folder_and_are_text_in_html(hand_in, grade, tmp_path, name):
     hand_in(name, {"q1": {"value": name, "unit": name}, name: 1}, file="x.json")
     before = everything(tmp_path).keys()
     grade()
     fresh = [path for path in everything(tmp_path) if path not in before]
     assert all(path.startswith("out/") for path in fresh)
-    row, = grade.report()["students"]
+    (row,) = grade.report()["students"]
     assert re.fullmatch(r"students/[A-Za-z0-9_-]{1,40}-[0-9a-f]{12}\.html", row["page"])
     for page in (grade.out / "report.html", grade.out / row["page"]):
         text = page.read_text(encoding="utf-8")
@@ -183,7 +204,11 @@ def test_two_ids_that_look_alike_have_two_pages_and_twins_are_flagged(hand_in, g
     grade()
     rows = grade.report()["students"]
     assert len({row["page"] for row in rows}) == 3
-    flagged = [row["student"] for row in rows if any("2 files name this student" in flag for flag in row["flags"])]
+    flagged = [
+        row["student"]
+        for row in rows
+        if any("2 files name this student" in flag for flag in row["flags"])
+    ]
     assert sorted(flagged) == ["A B", "a b"]
 
 
@@ -199,15 +224,24 @@ def test_a_students_page_shows_nobody_elses_data(hand_in, grade, variant, right)
     hand_in("ada", right(variant("ada")))
     hand_in("bob", {})
     grade()
-    pages = {row["student"]: (grade.out / row["page"]).read_text() for row in grade.report()["students"]}
+    pages = {
+        row["student"]: (grade.out / row["page"]).read_text() for row in grade.report()["students"]
+    }
     assert "bob" not in pages["ada"]
     assert "ada" not in pages["bob"]
 
 
 def test_what_was_made_elsewhere_is_flagged_and_costs_nothing(hand_in, grade, variant, right):
-    hand_in("ada", right(variant("ada")), mlsysim="0.0.1", registry="x", assignment_version=9, variant={"model": "x"})
+    hand_in(
+        "ada",
+        right(variant("ada")),
+        mlsysim="0.0.1",
+        registry="x",
+        assignment_version=9,
+        variant={"model": "x"},
+    )
     grade()
-    row, = grade.report()["students"]
+    (row,) = grade.report()["students"]
     assert len(row["flags"]) == 4
     assert row["score"] == row["out_of"]
 
@@ -215,7 +249,8 @@ def test_what_was_made_elsewhere_is_flagged_and_costs_nothing(hand_in, grade, va
 def test_a_crash_in_one_sheet_costs_that_sheet_only(hand_in, tmp_path, monkeypatch):
     hand_in("ada", {})
     hand_in("bob", {})
-    from grading import grade as module  # noqa: PLC0415
+    from grading import grade as module
+
     honest = module.judge_all
 
     def crash(checks, v, answers):
@@ -232,11 +267,13 @@ def test_a_crash_in_one_sheet_costs_that_sheet_only(hand_in, tmp_path, monkeypat
 
 def test_page_names_do_not_depend_on_the_machine(hand_in):
     hand_in("ada", {})
-    graded, = grade_files(submissions(hand_in.folder), hand_in.folder)
+    (graded,) = grade_files(submissions(hand_in.folder), hand_in.folder)
     assert page_name(graded) == f"ada-{hashlib.sha256(b'ada.json').hexdigest()[:12]}.html"
 
 
-@pytest.mark.parametrize("arguments", [["grade", "/nowhere", "--out", "x"], ["check", "/nowhere"], ["codes", "nothing"]])
+@pytest.mark.parametrize(
+    "arguments", [["grade", "/nowhere", "--out", "x"], ["check", "/nowhere"], ["codes", "nothing"]]
+)
 def test_a_bad_request_costs_one_line_and_exit_2(arguments, capsys):
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -260,7 +297,11 @@ def test_check_speaks_of_form_and_never_of_truth(hand_in, variant, right, capsys
             answer["value"] = "1"
     assert main(["check", str(hand_in("ada", wrong))]) == 0
     assert capsys.readouterr().out == good
-    bad = {"q1": {"value": "4,5", "unit": "ms"}, "q2": {"value": "2"}, "q6": {"value": "2", "unit": "ms"}}
+    bad = {
+        "q1": {"value": "4,5", "unit": "ms"},
+        "q2": {"value": "2"},
+        "q6": {"value": "2", "unit": "ms"},
+    }
     assert main(["check", str(hand_in("ada", bad))]) == 2
     said = capsys.readouterr().out
     assert "without commas" in said

@@ -80,11 +80,17 @@ def test_guesses_are_measured_against_the_lessons_truths(checks):
 
 
 def test_calibration_is_the_hit_rate_at_each_stated_confidence():
-    guesses = [Guess("a", 2.0, hit=True, confidence=0.9), Guess("b", 8.0, hit=False, confidence=0.9),
-               Guess("c", None, hit=True, confidence=0.3), Guess("d", None, hit=True, confidence=None)]
+    guesses = [
+        Guess("a", 2.0, hit=True, confidence=0.9),
+        Guess("b", 8.0, hit=False, confidence=0.9),
+        Guess("c", None, hit=True, confidence=0.3),
+        Guess("d", None, hit=True, confidence=None),
+    ]
     held = calibration(guesses)
-    assert held["levels"] == [{"stated": 0.3, "predictions": 1, "hit_rate": 1.0},
-                              {"stated": 0.9, "predictions": 2, "hit_rate": 0.5}]
+    assert held["levels"] == [
+        {"stated": 0.3, "predictions": 1, "hit_rate": 1.0},
+        {"stated": 0.9, "predictions": 2, "hit_rate": 0.5},
+    ]
     assert held["typical_factor"] == 4  # off by 2 and by 8 is off by 4
     assert calibration([])["typical_factor"] is None
 

@@ -103,7 +103,7 @@ def test_scaled_by_peak_flops_is_named(one, checks):
 
 def test_another_assumption_is_accepted_and_named(one, checks):
     q1 = checks.questions["q1"]
-    (name, assumed), = q1.accept.items()
+    ((name, assumed),) = q1.accept.items()
     accepted = one("q1", q1.plain(assumed(one.v)), "ms")
     if not q1.close(q1.plain(assumed(one.v)), one.truth("q1")):
         assert (accepted.kind, accepted.name) == ("assumption", name)
@@ -138,18 +138,40 @@ def test_a_choice_is_judged_from_the_learners_own_choice_before(checks, variant,
 def test_part_b_does_not_follow_from_an_impossible_part_a(checks, variant):
     v = variant(WHO)
     for own in ("-5", "0", "1e300"):
-        verdicts = judge_all(checks, v, {"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}})
+        verdicts = judge_all(
+            checks, v, {"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}}
+        )
         assert verdicts[-1].points == 0
 
 
-@pytest.mark.parametrize("value", ["9**9**9", "1e999", "nan", "inf", "0x10", "1_000", "4,57", "١٢", "4.57 ms", "42±3",
-                                   "1" * 65, True, [1], {"a": 1}, "1e9999"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "9**9**9",
+        "1e999",
+        "nan",
+        "inf",
+        "0x10",
+        "1_000",
+        "4,57",
+        "١٢",
+        "4.57 ms",
+        "42±3",
+        "1" * 65,
+        True,
+        [1],
+        {"a": 1},
+        "1e9999",
+    ],
+)
 def test_what_is_no_number_is_said_to_be_unreadable(one, value):
     verdict = one("q1", value, "ms")
     assert (verdict.kind, verdict.points) == ("unreadable", 0)
 
 
-@pytest.mark.parametrize("unit", ["9**9**9 m", "ms ± 3", "gilbert", "__import__('os')", "m" * 10_000, 5, ["ms"], {}])
+@pytest.mark.parametrize(
+    "unit", ["9**9**9 m", "ms ± 3", "gilbert", "__import__('os')", "m" * 10_000, 5, ["ms"], {}]
+)
 def test_a_unit_outside_the_list_is_refused_before_any_unit_is_parsed(one, unit):
     assert one("q1", "1", unit).kind == "unreadable"
 
@@ -183,12 +205,18 @@ def test_any_text_is_a_number_or_a_bad_argument(text):
     assert sentence.endswith((".", "?"))
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
-    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=8), part, max_size=3), max_leaves=8,
-))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+        lambda part: (
+            st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=8), part, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
 def test_any_json_in_place_of_an_answer_gets_a_verdict(answer):
-    from grading.check import load  # noqa: PLC0415 - hypothesis does not mix with fixtures of a function's scope
+    from grading.check import load
+
     checks = load("00_hello_roofline")
     v = checks.assignment.draw("0" * 16)
     for verdict in judge_all(checks, v, dict.fromkeys(checks.questions, answer)):
@@ -206,7 +234,13 @@ def test_feedback_never_contains_the_answer(checks, variant, sheet):
             wrongs = [q.plain(f(v)) for f in q.misconceptions.values()]
             for value in [truth * 3.3, truth * 8, truth * 1000, *filter(None, wrongs)]:
                 data = sheet(student, {q.name: {"value": f"{value:.8g}", "unit": q.unit or None}})
-                told = " ".join(x.message for x in grade_sheet(sheet_of(parse(json.dumps(data).encode()))).verdicts)
+                told = " ".join(
+                    x.message
+                    for x in grade_sheet(sheet_of(parse(json.dumps(data).encode()))).verdicts
+                )
                 numbers = [float(x) for x in re.findall(r"(?<![\w.])\d+\.?\d*", told)]
                 fixed = {1, 2, 3, 6, 1000, 1024}
-                assert not any(abs(x / truth - 1) < 0.05 for x in numbers if x not in fixed), (q.name, told)
+                assert not any(abs(x / truth - 1) < 0.05 for x in numbers if x not in fixed), (
+                    q.name,
+                    told,
+                )

@@ -67,30 +67,49 @@ def test_the_numbers_are_those_of_a_machine(name):
     assert device.sleep_power is None or device.tdp is None or device.sleep_power < device.tdp
 
 
-@pytest.mark.parametrize(("name", "gigabytes"), [
-    # what the driver lets a user allocate: HBM boards are near 80 GiB, GDDR ones are not
-    ("H100", 85.52), ("A100", 85.90), ("H200", 150.75), ("T4", 16.11), ("L4", 24.15),
-    ("L40S", 48.31),
-])
+@pytest.mark.parametrize(
+    ("name", "gigabytes"),
+    [
+        # what the driver lets a user allocate: HBM boards are near 80 GiB, GDDR ones are not
+        ("H100", 85.52),
+        ("A100", 85.90),
+        ("H200", 150.75),
+        ("T4", 16.11),
+        ("L4", 24.15),
+        ("L40S", 48.31),
+    ],
+)
 def test_capacity_is_what_can_be_allocated(name, gigabytes):
     assert ENTRIES[name].memory.capacity.m_as("GB") == pytest.approx(gigabytes, rel=0.02)
 
 
-@pytest.mark.parametrize(("name", "precision", "teraflops"), [
-    ("A100", "fp16", 312), ("A100", "int8", 624), ("H100", "fp16", 989.4), ("H100", "fp8", 1978.9),
-    ("V100", "fp16", 125),
-])
+@pytest.mark.parametrize(
+    ("name", "precision", "teraflops"),
+    [
+        ("A100", "fp16", 312),
+        ("A100", "int8", 624),
+        ("H100", "fp16", 989.4),
+        ("H100", "fp8", 1978.9),
+        ("V100", "fp16", 125),
+    ],
+)
 def test_peaks_are_dense(name, precision, teraflops):
     assert ENTRIES[name].peak(precision).m_as("TFLOP/s") == pytest.approx(teraflops, rel=0.002)
 
 
-@pytest.mark.parametrize(("name", "precision", "path"), [
-    ("H100", "int4", "fp16"),  # Hopper has no int4 tensor path: bytes shrink, compute does not
-    ("A100", "int4", "int4"), ("V100", "int8", "fp16"), ("V100", "bf16", "fp32"),
-    ("A100", "fp8", "fp16"),
-    ("Coral_EdgeTPU", "int8", "int8"), ("Coral_EdgeTPU", "int4", "int8"),
-    ("nRF52840", "fp16", "fp32"),
-])
+@pytest.mark.parametrize(
+    ("name", "precision", "path"),
+    [
+        ("H100", "int4", "fp16"),  # Hopper has no int4 tensor path: bytes shrink, compute does not
+        ("A100", "int4", "int4"),
+        ("V100", "int8", "fp16"),
+        ("V100", "bf16", "fp32"),
+        ("A100", "fp8", "fp16"),
+        ("Coral_EdgeTPU", "int8", "int8"),
+        ("Coral_EdgeTPU", "int4", "int8"),
+        ("nRF52840", "fp16", "fp32"),
+    ],
+)
 def test_a_precision_runs_on_the_datapath_that_would_really_run_it(name, precision, path):
     assert ENTRIES[name].datapath(precision) == path
 
@@ -116,16 +135,19 @@ def test_an_unknown_precision_is_refused(precision):
 
 def test_a_device_is_built_from_quantities_too():
     chip = HardwareNode(
-        name="Speculative GPU", release_year=2027,
+        name="Speculative GPU",
+        release_year=2027,
         compute=ComputeCore(peak_flops=Q_("1200 TFLOP/s")),
-        memory=MemoryHierarchy(capacity=Q_("144 GB"), bandwidth=Q_("5 TB/s")), tdp=Q_("800 W"),
+        memory=MemoryHierarchy(capacity=Q_("144 GB"), bandwidth=Q_("5 TB/s")),
+        tdp=Q_("800 W"),
     )
     assert chip.ridge().m_as("FLOP/B") == pytest.approx(240)
     assert "1200" in str(chip)
 
 
-@pytest.mark.parametrize("value",
-    [Q_(float("nan"), "B/s"), Q_(0, "B/s"), Q_(-1, "B/s"), Q_(1, "B"), 5, "fast"], ids=str)
+@pytest.mark.parametrize(
+    "value", [Q_(float("nan"), "B/s"), Q_(0, "B/s"), Q_(-1, "B/s"), Q_(1, "B"), 5, "fast"], ids=str
+)
 def test_no_device_has_an_impossible_bandwidth(value):
     with pytest.raises(MLSysError, match="bandwidth"):
         MemoryHierarchy(capacity="1 GB", bandwidth=value)

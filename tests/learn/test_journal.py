@@ -28,7 +28,10 @@ def test_a_reload_finds_what_was_committed(journal):
     journal.commit("00.1", "memory")
     journal.commit("00.2", 4.5, "ms", 0.3)
     again = Journal(journal.path)
-    assert [(row.question, row.value, row.order) for row in again] == [("00.1", "memory", 1), ("00.2", 4.5, 2)]
+    assert [(row.question, row.value, row.order) for row in again] == [
+        ("00.1", "memory", 1),
+        ("00.2", 4.5, 2),
+    ]
 
 
 def test_two_tabs_cannot_answer_the_same_question_twice(journal):
@@ -77,6 +80,9 @@ def test_the_typical_factor_is_a_geometric_mean():
     assert math.isnan(typical_factor([]))
 
 
-@pytest.mark.parametrize(("factor", "text"), [(1.64, "1.6"), (2.0, "2"), (17.6, "18"), (152.0, "150"), (15200.0, "15,000")])
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [(1.64, "1.6"), (2.0, "2"), (17.6, "18"), (152.0, "150"), (15200.0, "15,000")],
+)
 def test_factors_read_as_people_say_them(factor, text):
     assert times(factor) == text

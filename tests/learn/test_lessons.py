@@ -27,8 +27,12 @@ def load(path):
 
 @each
 def test_a_lesson_has_its_four_files(lesson):
-    wanted = [f"tutorials/{lesson.stem}.py", f"exercises/{lesson.stem}.py", f"solutions/{lesson.stem}.py",
-              f"grading/checks/c{lesson.stem}.py"]
+    wanted = [
+        f"tutorials/{lesson.stem}.py",
+        f"exercises/{lesson.stem}.py",
+        f"solutions/{lesson.stem}.py",
+        f"grading/checks/c{lesson.stem}.py",
+    ]
     assert [path for path in wanted if not (ROOT / path).is_file()] == []
 
 
@@ -45,7 +49,9 @@ def test_unanswered_a_lesson_ends_and_reveals_nothing(lesson, tmp_path):
     assert len(journal) == 0
     assert journal.truths() == {}
     questions = [value for value in defs.values() if isinstance(value, predict)]
-    assert [question.committed for question in questions] == [False]  # the second opens after the first
+    assert [question.committed for question in questions] == [
+        False
+    ]  # the second opens after the first
 
 
 @each
@@ -53,21 +59,38 @@ def test_answered_a_lesson_reveals_every_truth(lesson, tmp_path):
     journal = Journal(answered_journal(lesson.stem, tmp_path))
     _, defs = load(lesson.file()).app.run(defs={"journal": journal})
     assert sorted(journal.truths()) == lesson.questions
-    assert {value.question for value in defs.values() if isinstance(value, predict)} == set(lesson.questions)
+    assert {value.question for value in defs.values() if isinstance(value, predict)} == set(
+        lesson.questions
+    )
 
 
 @each
 def test_a_lesson_runs_as_a_script(lesson, tmp_path):
-    run = subprocess.run([sys.executable, str(lesson.file())], capture_output=True, text=True, check=False,
-                         env={"MLSYSIM_HOME": str(tmp_path), "PATH": ""}, timeout=60)
+    run = subprocess.run(
+        [sys.executable, str(lesson.file())],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"MLSYSIM_HOME": str(tmp_path), "PATH": ""},
+        timeout=60,
+    )
     assert run.returncode == 0, run.stderr
 
 
 @each
 def test_marimo_has_nothing_to_say_about_a_lesson(lesson):
-    files = [str(lesson.file()), str(lesson.file("exercises")), str(ROOT / "solutions" / f"{lesson.stem}.py")]
-    run = subprocess.run([sys.executable, "-m", "marimo", "check", "--strict", *files],
-                         capture_output=True, text=True, check=False, timeout=60)
+    files = [
+        str(lesson.file()),
+        str(lesson.file("exercises")),
+        str(ROOT / "solutions" / f"{lesson.stem}.py"),
+    ]
+    run = subprocess.run(
+        [sys.executable, "-m", "marimo", "check", "--strict", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -91,11 +114,22 @@ class TestPredictions:
     def number(self, journal):
         return predict("09.1", "How long?", unit="ms", journal=journal)
 
-    @pytest.mark.parametrize(("typed", "complaint"), [
-        (None, "wrong guess"), ("", "wrong guess"), ("abc", "plain number"), ("4,5", "point"),
-        ("4 ms", "plain number"), ("-3", "plain number"), ("0", "above zero"), ("9**9**9", "plain number"),
-        ("nan", "plain number"), ("inf", "plain number"), ("1e999", "plain number"),
-    ])
+    @pytest.mark.parametrize(
+        ("typed", "complaint"),
+        [
+            (None, "wrong guess"),
+            ("", "wrong guess"),
+            ("abc", "plain number"),
+            ("4,5", "point"),
+            ("4 ms", "plain number"),
+            ("-3", "plain number"),
+            ("0", "above zero"),
+            ("9**9**9", "plain number"),
+            ("nan", "plain number"),
+            ("inf", "plain number"),
+            ("1e999", "plain number"),
+        ],
+    )
     def test_what_is_no_number_is_refused_in_a_sentence(self, number, journal, typed, complaint):
         sent = {"value": typed, "confidence": "certain"}
         assert complaint in number._fault(sent)
@@ -119,9 +153,15 @@ class TestPredictions:
         assert again.committed
         assert "You predicted: 4.5 ms" in again._mime_()[1]
 
-    @pytest.mark.parametrize(("guess", "kind", "words"), [
-        (5.0, "success", "spot on"), (8.0, "info", "Too high"), (0.6, "warn", "Too low"), (400.0, "danger", "by a factor of 89"),
-    ])
+    @pytest.mark.parametrize(
+        ("guess", "kind", "words"),
+        [
+            (5.0, "success", "spot on"),
+            (8.0, "info", "Too high"),
+            (0.6, "warn", "Too low"),
+            (400.0, "danger", "by a factor of 89"),
+        ],
+    )
     def test_a_verdict_says_how_far_off_and_which_way(self, journal, guess, kind, words):
         row = journal.commit("09.1", guess, "ms")
         assert verdict(row, 4.5, {})[0] == kind
@@ -129,4 +169,6 @@ class TestPredictions:
 
     def test_a_verdict_names_the_misconception_that_the_number_matches(self, journal):
         row = journal.commit("09.1", 36.0, "ms")
-        assert "when bytes are read as bits" in verdict(row, 4.5, {"bytes are read as bits": 36.0})[1]
+        assert (
+            "when bytes are read as bits" in verdict(row, 4.5, {"bytes are read as bits": 36.0})[1]
+        )

@@ -10,11 +10,17 @@ from mlsysim.core.errors import BadArgument, InvalidEntry, UnknownName
 
 def net(*layers, height=8, width=8, channels=3, **keys):
     """Build a network of these layers on a small image."""
-    return Models.from_spec({
-        "kind": "convnet", "name": "Net", "parameters": 1, "batchnorm": False,
-        "input": {"height": height, "width": width, "channels": channels}, "layers": list(layers),
-        **keys,
-    })
+    return Models.from_spec(
+        {
+            "kind": "convnet",
+            "name": "Net",
+            "parameters": 1,
+            "batchnorm": False,
+            "input": {"height": height, "width": width, "channels": channels},
+            "layers": list(layers),
+            **keys,
+        }
+    )
 
 
 def sums(model):
@@ -24,30 +30,54 @@ def sums(model):
 
 CASES = {
     # 3x3x3 x 16 weights and a shift each; 8 x 8 positions
-    "a convolution keeps the size": ({"conv": {"out": 16}}, 3 * 3 * 3 * 16 + 16, 64 * 27 * 16,
-        64 * 16),
+    "a convolution keeps the size": (
+        {"conv": {"out": 16}},
+        3 * 3 * 3 * 16 + 16,
+        64 * 27 * 16,
+        64 * 16,
+    ),
     "a stride halves it": ({"conv": {"out": 16, "stride": 2}}, 27 * 16 + 16, 16 * 27 * 16, 16 * 16),
-    "explicit padding": ({"conv": {"out": 4, "kernel": 5, "padding": 1}}, 75 * 4 + 4, 36 * 75 * 4,
-        36 * 4),
+    "explicit padding": (
+        {"conv": {"out": 4, "kernel": 5, "padding": 1}},
+        75 * 4 + 4,
+        36 * 75 * 4,
+        36 * 4,
+    ),
     "no padding": ({"conv": {"out": 4, "padding": 0}}, 27 * 4 + 4, 36 * 27 * 4, 36 * 4),
     "an oblong kernel": ({"conv": {"out": 4, "kernel": [1, 5]}}, 15 * 4 + 4, 64 * 15 * 4, 64 * 4),
-    "groups share the channels": ({"conv": {"out": 6, "groups": 3}}, 9 * 3 * 6 / 3 + 6, 64 * 9 * 6,
-        64 * 6),
+    "groups share the channels": (
+        {"conv": {"out": 6, "groups": 3}},
+        9 * 3 * 6 / 3 + 6,
+        64 * 9 * 6,
+        64 * 6,
+    ),
     "depthwise": ({"depthwise": {}}, 9 * 3 + 3, 64 * 9 * 3, 64 * 3),
     "separable": ({"separable": {"out": 5}}, (27 + 3) + (15 + 5), 64 * 27 + 64 * 15, 64 * 5),
     "dense": ({"dense": {"out": 10}}, 192 * 10 + 10, 192 * 10, 10),
     "a pool has no weights": ("avgpool", 0, 0, 3),
     "max pooling": ({"maxpool": {"kernel": 2, "stride": 2}}, 0, 0, 16 * 3),
     # two 3x3 convolutions and a 1x1 projection, at 4 x 4
-    "a basic block": ({"basic": {"out": 6, "stride": 2}}, (162 + 6) + (324 + 6) + (18 + 6),
-        16 * (162 + 324 + 18), 16 * 6),
+    "a basic block": (
+        {"basic": {"out": 6, "stride": 2}},
+        (162 + 6) + (324 + 6) + (18 + 6),
+        16 * (162 + 324 + 18),
+        16 * 6,
+    ),
     "a basic block of equal shape": ({"basic": {"out": 3}}, 2 * (81 + 3), 64 * 162, 64 * 3),
     # 1x1 to 2, 3x3, 1x1 to 8, and the projection 3 -> 8
-    "a bottleneck": ({"bottleneck": {"mid": 2, "out": 8}}, 8 + 38 + 24 + 32,
-        64 * (6 + 36 + 16 + 24), 64 * 8),
+    "a bottleneck": (
+        {"bottleneck": {"mid": 2, "out": 8}},
+        8 + 38 + 24 + 32,
+        64 * (6 + 36 + 16 + 24),
+        64 * 8,
+    ),
     # 3 -> 6, depthwise, 6 -> 3, joined with its input
-    "an inverted residual": ({"inverted": {"out": 3, "expand": 2}}, 24 + 60 + 21,
-        64 * (18 + 54 + 18), 64 * 3),
+    "an inverted residual": (
+        {"inverted": {"out": 3, "expand": 2}},
+        24 + 60 + 21,
+        64 * (18 + 54 + 18),
+        64 * 3,
+    ),
 }
 
 
@@ -74,18 +104,27 @@ def test_keyword_spotting_adds_up_by_hand():
     assert Models.Tiny.KeywordSpotting.counted_macs() == by_hand
 
 
-@pytest.mark.parametrize(("layers", "key"), [
-    ([], "layers"), (["conv"], "layers.conv.out"), ([{"convolution": {"out": 3}}], "layers"),
-    ([{"conv": {"out": 3, "kernal": 3}}], "layers"), ([{"conv": {"out": 0}}], "layers"),
-    ([{"conv": {"out": 3, "kernel": []}}], "layers"),
-    ([{"conv": {"out": 3, "kernel": [1, 2, 3]}}], "layers"),
-    ([{"conv": {"out": 3, "stride": 0}}], "layers"),
-    ([{"conv": {"out": 3, "padding": "valid"}}], "layers"),
-    ([{"conv": {"out": 4, "groups": 2}}], "layers"),  # three channels do not split in two
-    ([{"bottleneck": {"out": 3}}], "layers.bottleneck.mid"), ([3], "layers"), ("conv", "layers"),
-    ([{"conv": {"out": 3, "kernel": 9, "padding": 0}}], "layers"),  # nothing is left of 8 x 8
-    ([{"conv": {"out": 3, "kernel": 20, "padding": 0}}], "layers"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("layers", "key"),
+    [
+        ([], "layers"),
+        (["conv"], "layers.conv.out"),
+        ([{"convolution": {"out": 3}}], "layers"),
+        ([{"conv": {"out": 3, "kernal": 3}}], "layers"),
+        ([{"conv": {"out": 0}}], "layers"),
+        ([{"conv": {"out": 3, "kernel": []}}], "layers"),
+        ([{"conv": {"out": 3, "kernel": [1, 2, 3]}}], "layers"),
+        ([{"conv": {"out": 3, "stride": 0}}], "layers"),
+        ([{"conv": {"out": 3, "padding": "valid"}}], "layers"),
+        ([{"conv": {"out": 4, "groups": 2}}], "layers"),  # three channels do not split in two
+        ([{"bottleneck": {"out": 3}}], "layers.bottleneck.mid"),
+        ([3], "layers"),
+        ("conv", "layers"),
+        ([{"conv": {"out": 3, "kernel": 9, "padding": 0}}], "layers"),  # nothing is left of 8 x 8
+        ([{"conv": {"out": 3, "kernel": 20, "padding": 0}}], "layers"),
+    ],
+    ids=str,
+)
 def test_a_network_that_cannot_be_is_refused_and_the_layer_named(layers, key):
     with pytest.raises(InvalidEntry) as caught:
         net() if layers == [] else Models.from_spec({**net("avgpool").to_dict(), "layers": layers})

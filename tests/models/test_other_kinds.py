@@ -164,8 +164,12 @@ def test_the_state_is_the_same_at_any_context():
     assert long.latency == short.latency
     assert MAMBA.inner == 2 * 2560
     assert MAMBA.kv_cache(9000).m_as("B") == pytest.approx(short.si("kv_cache"))
-    for malformed in ({"seq_len": -5}, {"seq_len": 5, "batch_size": 0}, {"seq_len": "long"},
-                      {"seq_len": 5, "precision": "int5"}):
+    for malformed in (
+        {"seq_len": -5},
+        {"seq_len": 5, "batch_size": 0},
+        {"seq_len": "long"},
+        {"seq_len": 5, "precision": "int5"},
+    ):
         with pytest.raises(BadArgument):
             MAMBA.kv_cache(**malformed)
 

@@ -14,8 +14,11 @@ ENTRIES = dict(Models.entries())
 KINDS = {"gemm", "attention", "elementwise", "convolution", "gather"}
 each = pytest.mark.parametrize("name", ENTRIES)
 CONVNETS = [name for name, model in ENTRIES.items() if isinstance(model, ConvNetWorkload)]
-DECODERS = [name for name, model in ENTRIES.items() if isinstance(model, TransformerWorkload)
-    and model.causal]
+DECODERS = [
+    name
+    for name, model in ENTRIES.items()
+    if isinstance(model, TransformerWorkload) and model.causal
+]
 
 
 @each
@@ -84,8 +87,11 @@ def test_an_array_of_batches_is_as_many_single_ones(name):
             one = model.demand(model.step(float(batch), None, phase, 2.0))
             for field in one._fields:
                 np.testing.assert_allclose(
-                    np.broadcast_to(getattr(many, field), 3)[i], getattr(one, field), rtol=1e-9,
-                    err_msg=field)
+                    np.broadcast_to(getattr(many, field), 3)[i],
+                    getattr(one, field),
+                    rtol=1e-9,
+                    err_msg=field,
+                )
 
 
 @each

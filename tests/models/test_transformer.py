@@ -17,9 +17,15 @@ from mlsysim.models.types import DECODE, FORWARD, PREFILL, Step
 LAYERS = 32 * (4096 * (4096 + 2 * 1024) + 4096 * 4096 + 3 * 4096 * 14336)
 HEAD = 4096 * 128256
 TINY = {
-    "kind": "transformer", "name": "Tiny", "parameters": 1000, "layers": 2, "hidden": 8, "heads": 4,
+    "kind": "transformer",
+    "name": "Tiny",
+    "parameters": 1000,
+    "layers": 2,
+    "hidden": 8,
+    "heads": 4,
     "ffn": 16,
-    "vocab": 10, "context": 64,
+    "vocab": 10,
+    "context": 64,
 }
 
 
@@ -84,8 +90,9 @@ def test_grouped_queries_shrink_the_cache_by_the_size_of_the_group(llama):
     assert llama.kv_cache(131072).m_as("GB") == pytest.approx(17.18, rel=1e-3)
     assert multi_head.kv_cache(131072).m_as("GB") == pytest.approx(68.72, rel=1e-3)
     assert (llama.weights() + llama.kv_cache(131072)).m_as("GB") == pytest.approx(33.2, rel=2e-3)
-    assert (llama.weights() + multi_head.kv_cache(131072)).m_as("GB") == pytest.approx(84.8,
-        rel=2e-3)
+    assert (llama.weights() + multi_head.kv_cache(131072)).m_as("GB") == pytest.approx(
+        84.8, rel=2e-3
+    )
 
 
 def test_latent_attention_keeps_one_short_vector_a_token():
@@ -98,11 +105,14 @@ MIXTRAL_REST = 32 * (4096 * 6144 + 4096 * 4096 + 4096 * 8) + 4096 * 32000
 EXPERT = 3 * 4096 * 14336
 
 
-@pytest.mark.parametrize(("batch", "experts"), [
-    (1, 2.0),  # a token picks 2 of 8
-    (4, 8 * (1 - 0.75**4)),  # 5.47: four tokens collide now and then
-    (1024, 8.0),
-])
+@pytest.mark.parametrize(
+    ("batch", "experts"),
+    [
+        (1, 2.0),  # a token picks 2 of 8
+        (4, 8 * (1 - 0.75**4)),  # 5.47: four tokens collide now and then
+        (1024, 8.0),
+    ],
+)
 def test_a_batch_reads_the_experts_that_it_is_expected_to_touch(batch, experts):
     mixtral = Models.Language.Mixtral_8x7B
     read = mixtral.totals(Step(float(batch), 1.0, DECODE, 1.0)).weights
@@ -113,8 +123,9 @@ def test_a_batch_reads_the_experts_that_it_is_expected_to_touch(batch, experts):
 def test_each_token_computes_in_its_own_experts_only(batch):
     mixtral = Models.Language.Mixtral_8x7B
     work = mixtral.totals(Step(float(batch), 1.0, DECODE, 1.0)).flops
-    assert work == pytest.approx(batch * (2 * (MIXTRAL_REST + 32 * 2 * EXPERT) + 2 * 32 * 32 * 256),
-        rel=1e-9)
+    assert work == pytest.approx(
+        batch * (2 * (MIXTRAL_REST + 32 * 2 * EXPERT) + 2 * 32 * 32 * 256), rel=1e-9
+    )
 
 
 def test_all_experts_must_be_held_even_if_few_are_read():
@@ -132,29 +143,46 @@ def test_adam_in_mixed_precision_holds_sixteen_bytes_a_parameter(llama):
         assert llama.demand(step).held_weights == 16 * llama.parameters
 
 
-@pytest.mark.parametrize(("change", "key"), [
-    ({"kv_heads": 3}, "kv_heads"), ({"kv_heads": 8}, "kv_heads"), ({"hidden": 9}, "head_dim"),
-    ({"heads": 0}, "heads"), ({"layers": -1}, "layers"), ({"layers": 1.5}, "layers"),
-    ({"vocab": "many"}, "vocab"),
-    ({"moe": {"experts": 2, "per_token": 3, "ffn": 4}}, "moe.per_token"),
-    ({"moe": {"experts": 2, "per_token": 1}}, "moe.ffn"),
-    ({"moe": {"experts": 2, "per_token": 1, "ffn": 4, "dense_layers": 3}}, "moe.dense_layers"),
-    ({"mla": {"q_rank": 2}}, "mla.kv_rank"), ({"causal": "yes"}, "causal"),
-    ({"parameters": 0}, "parameters"),
-    ({"layesr": 2}, "layesr"),
-])
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"kv_heads": 3}, "kv_heads"),
+        ({"kv_heads": 8}, "kv_heads"),
+        ({"hidden": 9}, "head_dim"),
+        ({"heads": 0}, "heads"),
+        ({"layers": -1}, "layers"),
+        ({"layers": 1.5}, "layers"),
+        ({"vocab": "many"}, "vocab"),
+        ({"moe": {"experts": 2, "per_token": 3, "ffn": 4}}, "moe.per_token"),
+        ({"moe": {"experts": 2, "per_token": 1}}, "moe.ffn"),
+        ({"moe": {"experts": 2, "per_token": 1, "ffn": 4, "dense_layers": 3}}, "moe.dense_layers"),
+        ({"mla": {"q_rank": 2}}, "mla.kv_rank"),
+        ({"causal": "yes"}, "causal"),
+        ({"parameters": 0}, "parameters"),
+        ({"layesr": 2}, "layesr"),
+    ],
+)
 def test_an_architecture_that_cannot_be_is_refused(change, key):
     with pytest.raises(InvalidEntry) as caught:
         Models.from_spec({**TINY, **change})
     assert caught.value.key == key
 
 
-@pytest.mark.parametrize("ask", [
-    lambda m: m.weights("fp61"), lambda m: m.weights(None), lambda m: m.weights([]),
-    lambda m: m.kv_cache(2048, precision="int5"), lambda m: m.kv_cache(-5), lambda m: m.kv_cache(0),
-    lambda m: m.kv_cache(float("nan")), lambda m: m.kv_cache(2048, batch_size=-1),
-    lambda m: m.kv_cache("long"),
-], ids=range(9))
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: m.weights("fp61"),
+        lambda m: m.weights(None),
+        lambda m: m.weights([]),
+        lambda m: m.kv_cache(2048, precision="int5"),
+        lambda m: m.kv_cache(-5),
+        lambda m: m.kv_cache(0),
+        lambda m: m.kv_cache(float("nan")),
+        lambda m: m.kv_cache(2048, batch_size=-1),
+        lambda m: m.kv_cache("long"),
+    ],
+    ids=range(9),
+)
 def test_a_malformed_question_to_a_model_is_refused(llama, ask):
     with pytest.raises(MLSysError):
         ask(llama)
@@ -178,5 +206,6 @@ def test_contexts_may_be_an_array(llama):
     lengths = np.array([1.0, 2048.0, 8192.0])
     many = llama.totals(Step(1.0, lengths, PREFILL, 2.0))
     for i, length in enumerate(lengths):
-        assert many.flops[i] == pytest.approx(llama.totals(Step(1.0, float(length), PREFILL,
-            2.0)).flops)
+        assert many.flops[i] == pytest.approx(
+            llama.totals(Step(1.0, float(length), PREFILL, 2.0)).flops
+        )

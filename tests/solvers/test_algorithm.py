@@ -126,10 +126,19 @@ def test_a_column_of_budgets_is_the_same_answer_many_times():
 # ---- wall 12 -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("roofs", [
-    (1, 5, 3, 3), (5, 1, 3, 3), (1, 2, 3, 4), (3, 4, 1, 2), (1, 9, 4, 6), (2, 2, 2, 2),
-    (3, 3, 2, 2), (2, 4, 2, 3),
-])
+@pytest.mark.parametrize(
+    "roofs",
+    [
+        (1, 5, 3, 3),
+        (5, 1, 3, 3),
+        (1, 2, 3, 4),
+        (3, 4, 1, 2),
+        (1, 9, 4, 6),
+        (2, 2, 2, 2),
+        (3, 3, 2, 2),
+        (2, 4, 2, 3),
+    ],
+)
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 100])
 def test_the_decode_time_is_the_sum_of_its_steps(roofs, steps):
     c0, c1, m0, m1 = map(float, roofs)
@@ -137,14 +146,21 @@ def test_the_decode_time_is_the_sum_of_its_steps(roofs, steps):
         c1, m1 = c0, m0
     series = zip(np.linspace(c0, c1, steps), np.linspace(m0, m1, steps), strict=True)
     by_hand = sum(max(c, m) + 0.5 for c, m in series)
-    total = decode_time(first_compute=c0, last_compute=c1, first_memory=m0, last_memory=m1,
-                        overhead=0.5, steps=float(steps))
+    total = decode_time(
+        first_compute=c0,
+        last_compute=c1,
+        first_memory=m0,
+        last_memory=m1,
+        overhead=0.5,
+        steps=float(steps),
+    )
     assert total == pytest.approx(by_hand)
 
 
-@pytest.mark.parametrize(("model", "batch"), [
-    (LLAMA, 1), (LLAMA, 256), (Models.Language.Mixtral_8x7B, 4), (Models.Language.DeepSeek_V3, 1),
-])
+@pytest.mark.parametrize(
+    ("model", "batch"),
+    [(LLAMA, 1), (LLAMA, 256), (Models.Language.Mixtral_8x7B, 4), (Models.Language.DeepSeek_V3, 1)],
+)
 def test_the_kv_cache_grows_with_every_token(model, batch):
     how = {"batch_size": batch, "precision": "int8"}
     r = reason(model=model, reasoning_steps=2, tokens_per_step=20, prompt_tokens=100, **how)
@@ -165,12 +181,20 @@ def test_the_energy_law_is_that_of_the_roofline():
 
 
 NINE_MILLION = {
-    "model": Models.Language.Llama3_70B, "precision": "int8", "prompt_tokens": 512,
-    "tokens_per_step": 50, "batch_size": 1,
+    "model": Models.Language.Llama3_70B,
+    "precision": "int8",
+    "prompt_tokens": 512,
+    "tokens_per_step": 50,
+    "batch_size": 1,
     "overhead": "0.8 ms",  # 80 layers, each launched apart at 10 us
-    "arrival_rate_qps": 100, "devices_per_node": 8, "unit_cost": "25000 USD",
-    "amortization_years": 3, "maintenance_fraction": 0.05, "electricity_price": "0.12 USD/kWh",
-    "pue": 1.12, "power": "700 W",
+    "arrival_rate_qps": 100,
+    "devices_per_node": 8,
+    "unit_cost": "25000 USD",
+    "amortization_years": 3,
+    "maintenance_fraction": 0.05,
+    "electricity_price": "0.12 USD/kWh",
+    "pue": 1.12,
+    "power": "700 W",
 }
 
 
@@ -233,10 +257,17 @@ def test_an_unknown_price_is_unknown_and_never_zero():
 @bad_numbers
 def test_reasoning_refuses_numbers_that_make_no_sense(number):
     bad = {
-        "reasoning_steps": number, "tokens_per_step": number, "prompt_tokens": number,
-        "batch_size": number, "efficiency": number, "arrival_rate_qps": number,
-        "devices_per_node": number, "unit_cost": f"{number} USD", "amortization_years": number,
-        "power": f"{number} W", "pue": number,
+        "reasoning_steps": number,
+        "tokens_per_step": number,
+        "prompt_tokens": number,
+        "batch_size": number,
+        "efficiency": number,
+        "arrival_rate_qps": number,
+        "devices_per_node": number,
+        "unit_cost": f"{number} USD",
+        "amortization_years": number,
+        "power": f"{number} W",
+        "pue": number,
     }
     for name, value in bad.items():
         with pytest.raises(BadArgument, match=name):
@@ -245,11 +276,22 @@ def test_reasoning_refuses_numbers_that_make_no_sense(number):
 
 def test_reasoning_refuses_what_makes_no_sense():
     for bad in (
-        {"overhead": "-1 ms"}, {"overhead": 1}, {"overhead": "nan ms"}, {"reasoning_steps": 1.5},
-        {"maintenance_fraction": -0.1}, {"maintenance_fraction": 2}, {"pue": 0.9},
-        {"electricity_price": 0.1}, {"electricity_price": "-1 USD/kWh"}, {"unit_cost": 25000},
-        {"arrival_rate_qps": "3 GB"}, {"precision": "int7"}, {"efficiency": 1.01},
-        {"model": Models.ResNet50}, {"model": Models.Language.BERT_Base}, {"hardware": "H100"},
+        {"overhead": "-1 ms"},
+        {"overhead": 1},
+        {"overhead": "nan ms"},
+        {"reasoning_steps": 1.5},
+        {"maintenance_fraction": -0.1},
+        {"maintenance_fraction": 2},
+        {"pue": 0.9},
+        {"electricity_price": 0.1},
+        {"electricity_price": "-1 USD/kWh"},
+        {"unit_cost": 25000},
+        {"arrival_rate_qps": "3 GB"},
+        {"precision": "int7"},
+        {"efficiency": 1.01},
+        {"model": Models.ResNet50},
+        {"model": Models.Language.BERT_Base},
+        {"hardware": "H100"},
     ):
         with pytest.raises(BadArgument):
             reason(**bad)
@@ -374,8 +416,10 @@ def test_accuracy_is_published_or_unknown():
 def test_no_formula_predicts_accuracy():
     llama2 = Models.Language.Llama2_7B
     for unmeasured in (
-        {"precision": "int4"}, {"precision": "fp16", "sparsity": 0.99},
-        {"precision": "int8", "sparsity": 0.5, "model": llama2}, {"model": Models.ResNet50},
+        {"precision": "int4"},
+        {"precision": "fp16", "sparsity": 0.99},
+        {"precision": "int8", "sparsity": 0.5, "model": llama2},
+        {"model": Models.ResNet50},
         {"precision": "int8", "baseline_precision": "int4"},
         {"precision": "int8", "model": LLAMA.replace(layers=31)},
     ):
@@ -384,11 +428,23 @@ def test_no_formula_predicts_accuracy():
 
 def test_compression_refuses_what_makes_no_sense():
     for bad in (
-        {"sparsity": 1}, {"sparsity": -0.1}, {"sparsity": math.nan}, {"sparsity": math.inf},
-        {"sparsity": 0.6, "pattern": "2:4"}, {"pattern": "2:4"}, {"sparse_speedup": 2},
-        {"sparse_speedup": 0.5, "pattern": "2:4", "sparsity": 0.5}, {"batch_size": 0},
-        {"batch_size": -1}, {"batch_size": 1.5}, {"batch_size": math.nan}, {"seq_len": 0},
-        {"efficiency": 0}, {"efficiency": 1.5}, {"model": "llama"}, {"hardware": None},
+        {"sparsity": 1},
+        {"sparsity": -0.1},
+        {"sparsity": math.nan},
+        {"sparsity": math.inf},
+        {"sparsity": 0.6, "pattern": "2:4"},
+        {"pattern": "2:4"},
+        {"sparse_speedup": 2},
+        {"sparse_speedup": 0.5, "pattern": "2:4", "sparsity": 0.5},
+        {"batch_size": 0},
+        {"batch_size": -1},
+        {"batch_size": 1.5},
+        {"batch_size": math.nan},
+        {"seq_len": 0},
+        {"efficiency": 0},
+        {"efficiency": 1.5},
+        {"model": "llama"},
+        {"hardware": None},
     ):
         with pytest.raises(BadArgument):
             compress(**bad)
@@ -401,13 +457,15 @@ def test_compression_refuses_what_makes_no_sense():
 
 def test_a_precision_that_no_datapath_can_hold_is_refused():
     with pytest.raises(NoDatapath):
-        compress(model=Models.Tiny.KeywordSpotting, hardware=Hardware.Edge.Coral_EdgeTPU,
-                 precision="fp64", baseline_precision="int8")
+        compress(
+            model=Models.Tiny.KeywordSpotting,
+            hardware=Hardware.Edge.Coral_EdgeTPU,
+            precision="fp64",
+            baseline_precision="int8",
+        )
 
 
-@given(
-    st.sampled_from(["fp32", "fp16", "int8", "int4"]), st.floats(0, 0.95), st.integers(1, 2048),
-)
+@given(st.sampled_from(["fp32", "fp16", "int8", "int4"]), st.floats(0, 0.95), st.integers(1, 2048))
 def test_more_sparsity_is_never_slower_past_its_index(precision, sparsity, batch):
     how = {"precision": precision, "batch_size": batch, "seq_len": 16, "pattern": "structured"}
     less, more = compress(sparsity=sparsity, **how), compress(sparsity=sparsity + 0.04, **how)

@@ -24,7 +24,9 @@ RATES = ("peak_flops", "memory_bandwidth", "flash_bandwidth")
 
 def device(peak="100 TFLOP/s", bandwidth="1 TB/s", tax=None, capacity="1 TB", flash=None):
     return HardwareNode(
-        name="test", release_year=2027, dispatch_tax=tax,
+        name="test",
+        release_year=2027,
+        dispatch_tax=tax,
         compute=ComputeCore(peak_flops=peak),
         memory=MemoryHierarchy(capacity=capacity, bandwidth=bandwidth, flash=flash),
     )
@@ -92,7 +94,9 @@ def test_a_step_across_the_ridge_gives_something_between_the_two_limits():
 
 
 @given(
-    peak=st.floats(1, 1e4), bandwidth=st.floats(0.01, 100), batch=st.integers(1, 4096),
+    peak=st.floats(1, 1e4),
+    bandwidth=st.floats(0.01, 100),
+    batch=st.integers(1, 4096),
     pct=st.floats(0.1, 100),
 )
 def test_without_overhead_the_rates_share_exactly_minus_one(peak, bandwidth, batch, pct):
@@ -217,20 +221,44 @@ def test_each_row_that_does_not_fit_says_why():
 
 def test_a_precision_without_any_datapath_is_refused():
     with pytest.raises(NoDatapath):
-        sensitivity(hardware=Hardware.Cloud.H100.replace(
-            compute=ComputeCore(peak_flops="1 TFLOP/s", peak_precision="int8"), sources={},
-        ), precision="fp32")
+        sensitivity(
+            hardware=Hardware.Cloud.H100.replace(
+                compute=ComputeCore(peak_flops="1 TFLOP/s", peak_precision="int8"), sources={}
+            ),
+            precision="fp32",
+        )
 
 
-@pytest.mark.parametrize("bad", [
-    {"perturbation_pct": 0}, {"perturbation_pct": -10}, {"perturbation_pct": math.nan},
-    {"perturbation_pct": math.inf}, {"perturbation_pct": 101}, {"perturbation_pct": "10 GB"},
-    {"batch_size": 0}, {"batch_size": -1}, {"batch_size": 1.5}, {"batch_size": math.nan},
-    {"seq_len": 0}, {"seq_len": -1}, {"efficiency": 0}, {"efficiency": 1.01},
-    {"efficiency": math.nan}, {"precision": "fp17"}, {"phase": "decoding"}, {"sharpness": 0},
-    {"sharpness": -1}, {"sharpness": math.inf}, {"smooth": 1}, {"forward": "yes"},
-    {"training": "no"}, {"hardware": "H100"}, {"model": "Llama"},
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"perturbation_pct": 0},
+        {"perturbation_pct": -10},
+        {"perturbation_pct": math.nan},
+        {"perturbation_pct": math.inf},
+        {"perturbation_pct": 101},
+        {"perturbation_pct": "10 GB"},
+        {"batch_size": 0},
+        {"batch_size": -1},
+        {"batch_size": 1.5},
+        {"batch_size": math.nan},
+        {"seq_len": 0},
+        {"seq_len": -1},
+        {"efficiency": 0},
+        {"efficiency": 1.01},
+        {"efficiency": math.nan},
+        {"precision": "fp17"},
+        {"phase": "decoding"},
+        {"sharpness": 0},
+        {"sharpness": -1},
+        {"sharpness": math.inf},
+        {"smooth": 1},
+        {"forward": "yes"},
+        {"training": "no"},
+        {"hardware": "H100"},
+        {"model": "Llama"},
+    ],
+)
 def test_a_malformed_sensitivity_question_is_refused(bad):
     with pytest.raises(MLSysError):
         sensitivity(**bad)
@@ -280,17 +308,25 @@ def test_batch_and_kv_cache_are_moved_and_held():
 
 
 @given(
-    target=st.floats(1e-4, 10), share=st.floats(0, 0.99), batch=st.integers(1, 512),
-    length=st.integers(1, 8192), efficiency=st.floats(0.01, 1),
+    target=st.floats(1e-4, 10),
+    share=st.floats(0, 0.99),
+    batch=st.integers(1, 512),
+    length=st.integers(1, 8192),
+    efficiency=st.floats(0.01, 1),
     precision=st.sampled_from(["fp32", "bf16", "fp16", "fp8", "int8", "int4"]),
     phase=st.sampled_from(["decode", "prefill"]),
 )
 def test_a_device_built_from_the_answer_meets_the_target_exactly(
-    target, share, batch, length, efficiency, precision, phase,
+    target, share, batch, length, efficiency, precision, phase
 ):
     """Elsewhere the synthesised device, solved again, missed its own deadline."""
-    how = {"batch_size": batch, "seq_len": length, "efficiency": efficiency,
-           "precision": precision, "phase": phase}
+    how = {
+        "batch_size": batch,
+        "seq_len": length,
+        "efficiency": efficiency,
+        "precision": precision,
+        "phase": phase,
+    }
     found = synthesis(target=Q_(target, "s"), dispatch_tax=Q_(target * share, "s"), **how)
     again = Engine.solve(LLAMA, found.device("built", 2027), **how)
     assert again.latency.m_as("s") == pytest.approx(target, rel=1e-9)
@@ -313,7 +349,7 @@ def test_a_device_better_in_both_is_never_too_late(factor):
     faster = built.replace(
         compute=ComputeCore(peak_flops=found.required_flops * factor),
         memory=MemoryHierarchy(
-            capacity=found.required_capacity, bandwidth=found.required_bw * factor,
+            capacity=found.required_capacity, bandwidth=found.required_bw * factor
         ),
     )
     assert Engine.solve(LLAMA, faster).latency < found.target_latency
@@ -339,9 +375,9 @@ def test_columns_of_targets_keep_the_impossible_ones():
     assert math.isnan(found[0].required_bw.m)
 
 
-@pytest.mark.parametrize("target", [
-    "0 ms", "-1 ms", "nan ms", "50 GB", 50, 0.05, Q_(math.inf, "s"),
-])
+@pytest.mark.parametrize(
+    "target", ["0 ms", "-1 ms", "nan ms", "50 GB", 50, 0.05, Q_(math.inf, "s")]
+)
 def test_a_malformed_target_is_refused(target):
     with pytest.raises(BadArgument):
         synthesis(target=target)
@@ -352,13 +388,22 @@ def test_a_bare_target_is_told_how_to_write_it():
         synthesis(target=50)
 
 
-@pytest.mark.parametrize("bad", [
-    {"dispatch_tax": "-1 ms"}, {"dispatch_tax": 1}, {"dispatch_tax": "1 GB"}, {"batch_size": 0},
-    {"batch_size": math.nan}, {"seq_len": -5}, {"efficiency": 0}, {"efficiency": 2},
-    {"precision": "fp12"}, {"phase": "forward"}, {"model": "Llama"},
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"dispatch_tax": "-1 ms"},
+        {"dispatch_tax": 1},
+        {"dispatch_tax": "1 GB"},
+        {"batch_size": 0},
+        {"batch_size": math.nan},
+        {"seq_len": -5},
+        {"efficiency": 0},
+        {"efficiency": 2},
+        {"precision": "fp12"},
+        {"phase": "forward"},
+        {"model": "Llama"},
+    ],
+)
 def test_a_malformed_synthesis_question_is_refused(bad):
     with pytest.raises(MLSysError):
         synthesis(**bad)
-
-

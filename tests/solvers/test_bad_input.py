@@ -24,48 +24,118 @@ LLAMA, H100 = Models.Language.Llama3_8B, Hardware.Cloud.H100
 
 # one valid value for each argument name; dimensionless and self-naming ones are bare
 VALID = {
-    "model": LLAMA, "hardware": H100, "fleet": Systems.Clusters.Research_256,
+    "model": LLAMA,
+    "hardware": H100,
+    "fleet": Systems.Clusters.Research_256,
     "node": Systems.Nodes.DGX_H100,
-    "fabric": Systems.Fabrics.InfiniBand_NDR, "datacenter": Infrastructure.Grids.Quebec,
-    "facility": Infrastructure.Facilities.Typical, "profile": Engine.solve(LLAMA, H100),
-    "batch_size": 8, "seq_len": 512, "context": 1024, "max_seq_len": 1024, "page_size": 16,
+    "fabric": Systems.Fabrics.InfiniBand_NDR,
+    "datacenter": Infrastructure.Grids.Quebec,
+    "facility": Infrastructure.Facilities.Typical,
+    "profile": Engine.solve(LLAMA, H100),
+    "batch_size": 8,
+    "seq_len": 512,
+    "context": 1024,
+    "max_seq_len": 1024,
+    "page_size": 16,
     "decode_tokens": 32,
-    "max_batch_size": 64, "reserve": "1 GB", "efficiency": 0.5, "mfu": 0.4, "precision": "fp16",
+    "max_batch_size": 64,
+    "reserve": "1 GB",
+    "efficiency": 0.5,
+    "mfu": 0.4,
+    "precision": "fp16",
     "phase": "decode",
-    "training": False, "achieved": "400 TFLOP/s", "metric": "mfu", "stack": None,
-    "arrival_rate_qps": 5.0, "sla_latency_ms": 20_000.0, "service_latency_ms": 100.0,
+    "training": False,
+    "achieved": "400 TFLOP/s",
+    "metric": "mfu",
+    "stack": None,
+    "arrival_rate_qps": 5.0,
+    "sla_latency_ms": 20_000.0,
+    "service_latency_ms": 100.0,
     "num_replicas": 4,
-    "bytes_per_sample": "100 kB", "samples_per_second": "1000 1/s", "step_time": "100 ms",
+    "bytes_per_sample": "100 kB",
+    "samples_per_second": "1000 1/s",
+    "step_time": "100 ms",
     "accelerators": 8,
-    "storage_bandwidth": "10 GB/s", "workers": 16, "worker_rate": "100 1/s",
-    "topology": "fat_tree", "nodes": 32, "bandwidth": "50 GB/s", "oversubscription": 2.0,
-    "compute_budget": "1e21 FLOP", "parameters": 1e9, "tokens": 1e10,
-    "reasoning_steps": 4, "tokens_per_step": 50, "prompt_tokens": 512, "overhead": "10 us",
+    "storage_bandwidth": "10 GB/s",
+    "workers": 16,
+    "worker_rate": "100 1/s",
+    "topology": "fat_tree",
+    "nodes": 32,
+    "bandwidth": "50 GB/s",
+    "oversubscription": 2.0,
+    "compute_budget": "1e21 FLOP",
+    "parameters": 1e9,
+    "tokens": 1e10,
+    "reasoning_steps": 4,
+    "tokens_per_step": 50,
+    "prompt_tokens": 512,
+    "overhead": "10 us",
     "devices_per_node": 8,
-    "unit_cost": "30000 USD", "amortization_years": 3, "maintenance_fraction": 0.05,
-    "electricity_price": "0.1 USD/kWh", "pue": 1.2, "power": "700 W",
-    "baseline_precision": "fp16", "kv_precision": "fp8", "sparsity": 0.5, "pattern": "unstructured",
+    "unit_cost": "30000 USD",
+    "amortization_years": 3,
+    "maintenance_fraction": 0.05,
+    "electricity_price": "0.1 USD/kWh",
+    "pue": 1.2,
+    "power": "700 W",
+    "baseline_precision": "fp16",
+    "kv_precision": "fp8",
+    "sparsity": 0.5,
+    "pattern": "unstructured",
     "sparse_speedup": 1.5,
-    "tensor_parallel": 8, "pipeline_parallel": 1, "expert_parallel": 1, "microbatch": 1,
+    "tensor_parallel": 8,
+    "pipeline_parallel": 1,
+    "expert_parallel": 1,
+    "microbatch": 1,
     "interleave": 1,
-    "zero_stage": 1, "optimizer": "adam", "recompute": "none", "sequence_parallel": False,
+    "zero_stage": 1,
+    "optimizer": "adam",
+    "recompute": "none",
+    "sequence_parallel": False,
     "flash_attention": True,
-    "overlap": 0.5, "link_latency": "1 us", "optimal_parameters": 1e9, "optimal_tokens": 2e10,
-    "checkpoint_time": "60 s", "restart_time": "600 s", "interval": "1 hour", "duration_days": 30,
+    "overlap": 0.5,
+    "link_latency": "1 us",
+    "optimal_parameters": 1e9,
+    "optimal_tokens": 2e10,
+    "checkpoint_time": "60 s",
+    "restart_time": "600 s",
+    "interval": "1 hour",
+    "duration_days": 30,
     "mtbf": "20 hour",
-    "device_mtbf": "50000 hour", "nic_mtbf": "150000 hour", "cable_mtbf": "50000 hour",
+    "device_mtbf": "50000 hour",
+    "nic_mtbf": "150000 hour",
+    "cable_mtbf": "50000 hour",
     "psu_mtbf": "100000 hour",
-    "psus_per_node": 2, "jobs_per_day": 10, "job_duration": "2 hour", "devices_per_job": 8,
-    "infrastructure_multiplier": 2.5, "power_fraction": 0.8, "wue": "1.8 L/kWh",
+    "psus_per_node": 2,
+    "jobs_per_day": 10,
+    "job_duration": "2 hour",
+    "devices_per_job": 8,
+    "infrastructure_multiplier": 2.5,
+    "power_fraction": 0.8,
+    "wue": "1.8 L/kWh",
     "embodied_carbon": "150 kg",
-    "lifetime_years": 4, "objective": "carbon", "regions": None, "basis": "lifecycle",
+    "lifetime_years": 4,
+    "objective": "carbon",
+    "regions": None,
+    "basis": "lifecycle",
     "carbon_price": "85 USD/t",
-    "asynchronous": False, "snapshot_bandwidth": "25 GB/s",
-    "epsilon": 1.0, "delta": 1e-5, "clip_norm": 1.0, "releases": 1, "base_training_time": "1 hour",
+    "asynchronous": False,
+    "snapshot_bandwidth": "25 GB/s",
+    "epsilon": 1.0,
+    "delta": 1e-5,
+    "clip_norm": 1.0,
+    "releases": 1,
+    "base_training_time": "1 hour",
     "groups": 2,
-    "smallest_share": 0.1, "half_width": 0.05, "confidence": 0.95, "proportion": 0.5,
-    "perturbation_pct": 10.0, "smooth": False, "sharpness": 2.0, "forward": False,
-    "target_latency": "50 ms", "dispatch_tax": "10 us",
+    "smallest_share": 0.1,
+    "half_width": 0.05,
+    "confidence": 0.95,
+    "proportion": 0.5,
+    "perturbation_pct": 10.0,
+    "smooth": False,
+    "sharpness": 2.0,
+    "forward": False,
+    "target_latency": "50 ms",
+    "dispatch_tax": "10 us",
 }
 
 # what a question cannot do without, besides the arguments that have no default
@@ -118,8 +188,9 @@ SOLVERS = loaded()
 def hints_of(solver):
     """Return the annotation of each argument of a solver's question."""
     hints = get_type_hints(solver.solve, include_extras=True)
-    return {name: hints[name] for name in inspect.signature(solver.solve).parameters
-        if name != "self"}
+    return {
+        name: hints[name] for name in inspect.signature(solver.solve).parameters if name != "self"
+    }
 
 
 def baseline(name):
@@ -140,24 +211,36 @@ def nonsense(hint):
     elif hint is bool:
         yield from (("one", 1), ("text", "yes"), ("an array", np.array([True, False])))
     else:
-        yield from (("text", "nonsense"), ("empty text", ""), ("a number", 3),
-            ("a list", [object()]), ("true", True))
+        yield from (
+            ("text", "nonsense"),
+            ("empty text", ""),
+            ("a number", 3),
+            ("a list", [object()]),
+            ("true", True),
+        )
         yield "an empty list", []
 
 
 def numbers(word):
     """Yield the nonsense that looks like a number."""
     unit = word.unit
-    wrong = {"negative": -1.0, "zero": 0.0, "NaN": math.nan, "infinite": math.inf,
-        "minus infinite": -math.inf}
+    wrong = {
+        "negative": -1.0,
+        "zero": 0.0,
+        "NaN": math.nan,
+        "infinite": math.inf,
+        "minus infinite": -math.inf,
+    }
     for kind, number in wrong.items():
         if kind == "negative" and word.low < 0:
             continue
         yield kind, Q_(number, unit) if unit else number
         if word.bare:
             yield f"bare {kind}", number
-    yield "an array with NaN", Q_(np.array([1.0, math.nan]),
-        unit) if unit else np.array([1.0, math.nan])
+    yield (
+        "an array with NaN",
+        Q_(np.array([1.0, math.nan]), unit) if unit else np.array([1.0, math.nan]),
+    )
     yield "another unit", "1 A"
     yield "text", "many"
     yield "true", True
@@ -172,12 +255,14 @@ def numbers(word):
 
 CASES = [
     pytest.param(name, argument, kind, value, id=f"{name}.{argument}-{kind}")
-    for name, solver in SOLVERS.items() for argument, hint in hints_of(solver).items() for kind,
-    value in nonsense(hint)
+    for name, solver in SOLVERS.items()
+    for argument, hint in hints_of(solver).items()
+    for kind, value in nonsense(hint)
 ]
 NUMERIC = [
     pytest.param(name, argument, word, id=f"{name}.{argument}")
-    for name, solver in SOLVERS.items() for argument, hint in hints_of(solver).items()
+    for name, solver in SOLVERS.items()
+    for argument, hint in hints_of(solver).items()
     if isinstance(word := dim_of(hint), Dim)
 ]
 each_solver = pytest.mark.parametrize("name", SOLVERS)
@@ -239,8 +324,9 @@ def test_an_array_is_answered_in_columns_or_refused_in_words(name, argument, wor
         pytest.fail(f"{name} does not answer {argument}={VALID[argument]!r}; see BESIDE")
     pair = word.si(VALID[argument], argument) * np.ones(2)
     try:
-        both = SOLVERS[name]().solve(**{**ask, argument: Q_(pair, word.unit)
-            if word.unit else pair / word.scale})
+        both = SOLVERS[name]().solve(
+            **{**ask, argument: Q_(pair, word.unit) if word.unit else pair / word.scale}
+        )
     except MLSysError as error:
         assert argument in str(error)  # noqa: PT017 - not every solver takes arrays
         return
@@ -252,10 +338,15 @@ def test_an_array_is_answered_in_columns_or_refused_in_words(name, argument, wor
                 assert row.si(field) == pytest.approx(expected, rel=1e-9, nan_ok=False), field
 
 
-@pytest.mark.parametrize(("name", "argument"), [
-    pytest.param(name, argument, id=f"{name}.{argument}") for name, solver in SOLVERS.items()
-    for argument, hint in hints_of(solver).items() if isinstance(dim_of(hint), Names)
-])
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        pytest.param(name, argument, id=f"{name}.{argument}")
+        for name, solver in SOLVERS.items()
+        for argument, hint in hints_of(solver).items()
+        if isinstance(dim_of(hint), Names)
+    ],
+)
 def test_a_near_miss_of_a_word_is_told_the_word(name, argument):
     word = dim_of(hints_of(SOLVERS[name])[argument]).known[0]
     with pytest.raises(MLSysError, match=rf"did you mean '{word}'"):

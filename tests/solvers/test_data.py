@@ -41,9 +41,9 @@ def fed(**given):
 
 
 def step(**given):
-    return TransformationModel().solve(**{
-        "batch_size": 256, "workers": 8, "worker_rate": "320 1/s", "step_time": "50 ms", **given,
-    })
+    return TransformationModel().solve(
+        **{"batch_size": 256, "workers": 8, "worker_rate": "320 1/s", "step_time": "50 ms", **given}
+    )
 
 
 def across(**given):
@@ -101,8 +101,11 @@ def test_a_node_that_knows_its_storage_supplies_it():
 
 def test_the_rate_is_said_exactly_once():
     for question in (
-        {}, {"samples_per_second": "1 1/s", "step_time": "1 s", "batch_size": 1},
-        {"step_time": "1 s"}, {"batch_size": 8}, {"samples_per_second": "1 1/s", "batch_size": 8},
+        {},
+        {"samples_per_second": "1 1/s", "step_time": "1 s", "batch_size": 1},
+        {"step_time": "1 s"},
+        {"batch_size": 8},
+        {"samples_per_second": "1 1/s", "batch_size": 8},
     ):
         with pytest.raises(BadArgument):
             fed(**question)
@@ -111,8 +114,10 @@ def test_the_rate_is_said_exactly_once():
 @bad_numbers
 def test_ingestion_refuses_numbers_that_no_machine_has(number):
     for name, value in (
-        ("samples_per_second", f"{number} 1/s"), ("bytes_per_sample", f"{number} kB"),
-        ("storage_bandwidth", f"{number} GB/s"), ("accelerators", number),
+        ("samples_per_second", f"{number} 1/s"),
+        ("bytes_per_sample", f"{number} kB"),
+        ("storage_bandwidth", f"{number} GB/s"),
+        ("accelerators", number),
     ):
         with pytest.raises(BadArgument):
             fed(**{"samples_per_second": "1 1/s", name: value})
@@ -178,13 +183,25 @@ def test_the_devices_step_is_a_training_step_not_inference():
 
 def test_resnet50_on_an_a100_takes_48_ms_and_waits_for_jpegs():
     # 256 images x 3 x 8.2 GFLOP / (312 TFLOP/s x 0.42) = 48 ms
-    r = step(step_time=None, model=Models.ResNet50, hardware=Hardware.A100, efficiency=0.42,
-             worker_rate=None, workers=6)
+    r = step(
+        step_time=None,
+        model=Models.ResNet50,
+        hardware=Hardware.A100,
+        efficiency=0.42,
+        worker_rate=None,
+        workers=6,
+    )
     by_hand = 256 * 3 * 8.2e9 / (312e12 * 0.42)
     assert r.compute_time.m_as("s") == pytest.approx(by_hand, rel=0.01)
     # between six and seven of the virtual CPUs that FFCV measured make the seeds' 40 %
-    seven = step(step_time=None, model=Models.ResNet50, hardware=Hardware.A100, efficiency=0.42,
-                 worker_rate=None, workers=7)
+    seven = step(
+        step_time=None,
+        model=Models.ResNet50,
+        hardware=Hardware.A100,
+        efficiency=0.42,
+        worker_rate=None,
+        workers=7,
+    )
     assert r.accelerator_utilization < 0.40 < seven.accelerator_utilization
     assert r.worker_rate.m == Literature.Data.FFCV_jpeg_images_per_second_per_vcpu.value
     assert "FFCV" in r.notes[0]
@@ -205,7 +222,9 @@ def test_training_that_does_not_fit_is_an_answer():
 @bad_numbers
 def test_transformation_refuses_numbers_that_no_machine_has(number):
     for name, value in (
-        ("batch_size", number), ("workers", number), ("worker_rate", f"{number} 1/s"),
+        ("batch_size", number),
+        ("workers", number),
+        ("worker_rate", f"{number} 1/s"),
         ("step_time", f"{number} ms"),
     ):
         with pytest.raises(BadArgument):
@@ -217,10 +236,16 @@ def test_transformation_refuses_numbers_that_no_machine_has(number):
 
 def test_transformation_asks_for_one_whole_question():
     for question in (
-        {"step_time": None}, {"model": Models.ResNet50}, {"hardware": Hardware.A100},
-        {"step_time": None, "model": Models.ResNet50}, {"bytes_per_sample": "1 kB"},
-        {"storage_bandwidth": "1 GB/s"}, {"model": Models.ResNet50, "hardware": Hardware.A100},
-        {"batch_size": 2.5}, {"step_time": 50}, {"step_time": "50 GB"},
+        {"step_time": None},
+        {"model": Models.ResNet50},
+        {"hardware": Hardware.A100},
+        {"step_time": None, "model": Models.ResNet50},
+        {"bytes_per_sample": "1 kB"},
+        {"storage_bandwidth": "1 GB/s"},
+        {"model": Models.ResNet50, "hardware": Hardware.A100},
+        {"batch_size": 2.5},
+        {"step_time": 50},
+        {"step_time": "50 GB"},
     ):
         with pytest.raises(BadArgument):
             step(**question)
@@ -241,13 +266,18 @@ def test_more_workers_are_never_slower_and_the_device_is_never_overused(batch, w
 # ---- wall 10 -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("topology", "nodes", "fraction"), [
-    ("ring", 64, 2 / 32),           # 2 links of the 32 that full bisection needs
-    ("torus2d", 64, 16 / 32),       # 2 x 8
-    ("torus2d", 1024, 64 / 512),    # 2 x 32
-    ("torus3d", 4096, 512 / 2048),  # 2 x 16^2
-    ("fat_tree", 64, 1), ("fat_tree", 100_000, 1), ("rail_optimized", 64, 1),
-])
+@pytest.mark.parametrize(
+    ("topology", "nodes", "fraction"),
+    [
+        ("ring", 64, 2 / 32),  # 2 links of the 32 that full bisection needs
+        ("torus2d", 64, 16 / 32),  # 2 x 8
+        ("torus2d", 1024, 64 / 512),  # 2 x 32
+        ("torus3d", 4096, 512 / 2048),  # 2 x 16^2
+        ("fat_tree", 64, 1),
+        ("fat_tree", 100_000, 1),
+        ("rail_optimized", 64, 1),
+    ],
+)
 def test_bisection_is_links_cut_over_half_the_nodes(topology, nodes, fraction):
     r = across(topology=topology, nodes=nodes)
     assert r.bisection_fraction == pytest.approx(fraction)
@@ -317,12 +347,17 @@ def test_a_ring_must_say_how_large_it_is_and_a_fat_tree_need_not():
 @bad_numbers
 def test_topology_refuses_numbers_that_no_machine_has(number):
     for name, value in (
-        ("nodes", number), ("bandwidth", f"{number} GB/s"), ("oversubscription", number),
+        ("nodes", number),
+        ("bandwidth", f"{number} GB/s"),
+        ("oversubscription", number),
     ):
         with pytest.raises(BadArgument):
             across(**{"topology": "ring", name: value})
     for question in (
-        {"nodes": 2.5}, {"bandwidth": 50}, {"bandwidth": "50 GB"}, {"oversubscription": 0.5},
+        {"nodes": 2.5},
+        {"bandwidth": 50},
+        {"bandwidth": "50 GB"},
+        {"oversubscription": 0.5},
         {"bandwidth": None},
     ):
         with pytest.raises(BadArgument):

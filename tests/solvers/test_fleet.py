@@ -18,15 +18,23 @@ from mlsysim.solvers.training import work
 from mlsysim.systems.types import Node
 
 LLAMA, LLAMA_70B, GPT3 = (
-    Models.Language.Llama3_8B, Models.Language.Llama3_70B, Models.Language.GPT3_175B)
+    Models.Language.Llama3_8B,
+    Models.Language.Llama3_70B,
+    Models.Language.GPT3_175B,
+)
 RESEARCH, THOUSAND = Systems.Clusters.Research_256, Systems.Clusters.Training_1K
 DGX, NDR = Systems.Nodes.DGX_H100, Systems.Fabrics.InfiniBand_NDR
-ONE = Fleet(name="one", count=1, node=Node(
-    name="one H100", accelerator=Hardware.Cloud.H100, accelerators=1))
+ONE = Fleet(
+    name="one", count=1, node=Node(name="one H100", accelerator=Hardware.Cloud.H100, accelerators=1)
+)
 EIGHT = Fleet(name="eight", count=1, node=DGX)
 LLAMA_3_PLAN = {
-    "model": Models.Language.Llama3_405B, "fleet": Systems.Clusters.Llama3_16K,
-    "tensor_parallel": 8, "pipeline_parallel": 16, "zero_stage": 1, "batch_size": 2048,
+    "model": Models.Language.Llama3_405B,
+    "fleet": Systems.Clusters.Llama3_16K,
+    "tensor_parallel": 8,
+    "pipeline_parallel": 16,
+    "zero_stage": 1,
+    "batch_size": 2048,
     "seq_len": 8192,
 }
 
@@ -81,7 +89,8 @@ def test_full_recomputation_keeps_the_input_of_each_layer():
     assert r.activations.m_as("B") == pytest.approx((2 * 96 + 32 + 4) * sbh + 4 * 2048 * 50257)
     # the forward pass is done once more: 4 / 3 of the arithmetic
     assert r.compute_time / solve(GPT3, ONE, batch_size=1, seq_len=2048).compute_time == (
-        pytest.approx(4 / 3))
+        pytest.approx(4 / 3)
+    )
 
 
 def test_memory_of_one_device_is_sixteen_bytes_a_parameter():
@@ -93,10 +102,17 @@ def test_memory_of_one_device_is_sixteen_bytes_a_parameter():
     assert (r.activations - single.activations).m_as("B") == pytest.approx(logits)
 
 
-@pytest.mark.parametrize(("optimizer", "bytes_a_parameter"), [
-    ("adam", 2 * 4 + 4), ("adamw", 2 * 4 + 4), ("adamw_8bit", 2 + 4), ("lion", 4 + 4),
-    ("sgd_momentum", 4 + 4), ("sgd", 4),
-])
+@pytest.mark.parametrize(
+    ("optimizer", "bytes_a_parameter"),
+    [
+        ("adam", 2 * 4 + 4),
+        ("adamw", 2 * 4 + 4),
+        ("adamw_8bit", 2 + 4),
+        ("lion", 4 + 4),
+        ("sgd_momentum", 4 + 4),
+        ("sgd", 4),
+    ],
+)
 def test_an_optimizer_keeps_its_moments_and_a_master_copy(optimizer, bytes_a_parameter):
     r = solve(LLAMA, ONE, batch_size=1, optimizer=optimizer)
     assert r.optimizer_state.m_as("B") == pytest.approx(bytes_a_parameter * LLAMA.parameters)
@@ -140,7 +156,8 @@ def test_a_ring_moves_almost_twice_the_data():
 def test_a_hierarchy_of_equal_wires_is_one_ring(local, nodes, data):
     # so neither of its inner legs moves more than a share of the data
     tree = eq.hierarchical_all_reduce(
-        data, local, nodes, link=50e9, link_latency=0.0, network=50e9, network_latency=0.0)
+        data, local, nodes, link=50e9, link_latency=0.0, network=50e9, network_latency=0.0
+    )
     flat = eq.ring_all_reduce(data, local * nodes, 50e9, 0.0)
     assert tree == pytest.approx(flat, rel=1e-9, abs=1e-15)
 
@@ -171,7 +188,8 @@ def test_an_oversubscribed_fabric_slows_only_what_crosses_it():
     even, slow = solve(zero_stage=1), solve(fleet=half, zero_stage=1)
     data = 2 * LLAMA.parameters
     assert (slow.data_time - even.data_time).m_as("s") == pytest.approx(
-        2 * 31 / 32 * data / 8 / 50e9)
+        2 * 31 / 32 * data / 8 / 50e9
+    )
     inside = {"tensor_parallel": 8, "zero_stage": 1}
     assert solve(**inside).tensor_time == solve(fleet=half, **inside).tensor_time
 
@@ -183,8 +201,7 @@ def test_experts_are_divided_and_their_tokens_sent():
     r = solve(model, EIGHT, expert_parallel=8, batch_size=8)
     assert r.weights.m_as("B") == pytest.approx(2 * (model.parameters - experts + experts / 8))
     sent = 2048 * 2 * 4096 * 2  # bytes each device hands out, of which 7 / 8 leave it
-    assert r.expert_time.m_as("s") == pytest.approx(
-        32 * 4 * (7 / 8 * sent / 450e9 + 7 * 1e-6))
+    assert r.expert_time.m_as("s") == pytest.approx(32 * 4 * (7 / 8 * sent / 450e9 + 7 * 1e-6))
     assert solve(model, EIGHT, batch_size=8).expert_time.m == 0
 
 
@@ -195,7 +212,8 @@ def test_one_device_takes_what_the_single_node_model_says():
     for batch in (1, 4):
         fleet = solve(LLAMA, ONE, batch_size=batch, microbatch=batch, seq_len=1024)
         single = SingleNodeModel().solve(
-            LLAMA, Hardware.Cloud.H100, batch_size=batch, seq_len=1024, training=True)
+            LLAMA, Hardware.Cloud.H100, batch_size=batch, seq_len=1024, training=True
+        )
         assert fleet.step_time.m_as("s") == pytest.approx(single.latency.m_as("s"))
 
 
@@ -230,7 +248,8 @@ def test_neighbouring_stages_pass_activations_both_ways():
 
 def test_interleaving_shrinks_the_bubble_and_keeps_more_activations():
     plain, woven = (
-        solve(tensor_parallel=8, pipeline_parallel=4, batch_size=72, interleave=v) for v in (1, 2))
+        solve(tensor_parallel=8, pipeline_parallel=4, batch_size=72, interleave=v) for v in (1, 2)
+    )
     assert woven.bubble_fraction == 3 / (2 * 9 + 3)
     # 4 + 3 / 2 microbatches in flight, not 4
     assert woven.activations / plain.activations == pytest.approx(5.5 / 4)
@@ -239,8 +258,12 @@ def test_interleaving_shrinks_the_bubble_and_keeps_more_activations():
 def test_uneven_stages_wait_for_the_fullest():
     # 32 layers over 5 stages: one of them has 7, so 7 / 6.4 of the even time
     node = DGX.replace(accelerators=5)
-    r = solve(Models.Language.Llama2_7B, Fleet(name="five", count=1, node=node),
-              pipeline_parallel=5, batch_size=1000)
+    r = solve(
+        Models.Language.Llama2_7B,
+        Fleet(name="five", count=1, node=node),
+        pipeline_parallel=5,
+        batch_size=1000,
+    )
     assert r.bubble_fraction == 4 / 1004
     ideal = r.scaling_efficiency * r.step_time
     assert (r.compute_time / ideal).m_as("") == pytest.approx(7 / 6.4, rel=1e-3)  # dispatch tax
@@ -279,8 +302,13 @@ def test_a_token_budget_takes_a_time():
 def test_the_iron_law_of_the_fleet_holds():
     r = solve(zero_stage=1, efficiency=0.4)
     law = eq.fleet_time(
-        r.si("operations"), r.devices, Hardware.Cloud.H100.peak("fp16").m_as("FLOP/s"), mfu=0.4,
-        scaling=r.scaling_efficiency, goodput=1.0)
+        r.si("operations"),
+        r.devices,
+        Hardware.Cloud.H100.peak("fp16").m_as("FLOP/s"),
+        mfu=0.4,
+        scaling=r.scaling_efficiency,
+        goodput=1.0,
+    )
     assert r.step_time.m_as("s") == pytest.approx(law, rel=1e-3)  # but for the dispatch tax
 
 
@@ -303,7 +331,8 @@ def test_models_without_layers_are_trained_by_data_parallelism_alone():
 def test_a_size_alone_is_enough_for_six_p_d():
     # 1e9 parameters, 2e10 tokens, 256 devices at 45 % of 989.4 TFLOP/s, before any talk
     r = DistributedModel().solve(
-        fleet=RESEARCH, optimal_parameters=1e9, optimal_tokens=2e10, mfu=0.45)
+        fleet=RESEARCH, optimal_parameters=1e9, optimal_tokens=2e10, mfu=0.45
+    )
     alone = 6 * 1e9 * 2e10 / (256 * 989.4e12 * 0.45)
     assert r.training_time.m_as("s") * r.scaling_efficiency == pytest.approx(alone, rel=0.01)
     assert r.activations.m == 0
@@ -331,14 +360,20 @@ def test_a_column_of_plans_is_refused_in_words():
         solve(tensor_parallel=[1, 2])
 
 
-@pytest.mark.parametrize(("how", "words"), [
-    ({"tensor_parallel": 5}, "32 attention heads cannot be divided among 5"),
-    ({"pipeline_parallel": 64}, "32 layers are too few for 64"),
-    ({"tensor_parallel": 4, "pipeline_parallel": 3}, "256 devices cannot be divided into groups"),
-    ({"expert_parallel": 2}, "1 experts and 256 replicas cannot both be divided by 2"),
-    ({"batch_size": 1000}, "use a multiple of 256"),
-    ({"batch_size": 8}, "use a multiple of 256"),
-])
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"tensor_parallel": 5}, "32 attention heads cannot be divided among 5"),
+        ({"pipeline_parallel": 64}, "32 layers are too few for 64"),
+        (
+            {"tensor_parallel": 4, "pipeline_parallel": 3},
+            "256 devices cannot be divided into groups",
+        ),
+        ({"expert_parallel": 2}, "1 experts and 256 replicas cannot both be divided by 2"),
+        ({"batch_size": 1000}, "use a multiple of 256"),
+        ({"batch_size": 8}, "use a multiple of 256"),
+    ],
+)
 def test_a_plan_that_divides_nothing_evenly_is_an_answer(how, words):
     r = solve(**how)
     assert not r.feasible
@@ -348,32 +383,45 @@ def test_a_plan_that_divides_nothing_evenly_is_an_answer(how, words):
 
 
 @given(
-    tensor=st.sampled_from([1, 2, 4, 8]), pipeline=st.sampled_from([1, 2, 4, 8]),
-    stage=st.integers(0, 3), part=st.floats(0, 1), again=st.sampled_from(["none", "full"]),
+    tensor=st.sampled_from([1, 2, 4, 8]),
+    pipeline=st.sampled_from([1, 2, 4, 8]),
+    stage=st.integers(0, 3),
+    part=st.floats(0, 1),
+    again=st.sampled_from(["none", "full"]),
 )
 def test_efficiencies_stay_below_one(tensor, pipeline, stage, part, again):
     r = solve(
-        LLAMA_70B, THOUSAND, tensor_parallel=tensor, pipeline_parallel=pipeline, zero_stage=stage,
-        overlap=part, recompute=again, efficiency=0.6)
+        LLAMA_70B,
+        THOUSAND,
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
+        zero_stage=stage,
+        overlap=part,
+        recompute=again,
+        efficiency=0.6,
+    )
     if r.feasible:
         assert 0 < r.scaling_efficiency <= 1
         assert 0 < r.mfu <= 0.6
     assert r.memory_required.m_as("B") == pytest.approx(
-        sum(r.si(name) for name in ("weights", "gradients", "optimizer_state", "activations")))
+        sum(r.si(name) for name in ("weights", "gradients", "optimizer_state", "activations"))
+    )
 
 
 @given(faster=st.floats(1, 100))
 def test_a_faster_fabric_is_never_slower(faster):
     fleet = RESEARCH.replace(
         fabric=NDR.replace(bandwidth=NDR.bandwidth * faster),
-        node=DGX.replace(nic_bandwidth=DGX.nic_bandwidth * faster))
+        node=DGX.replace(nic_bandwidth=DGX.nic_bandwidth * faster),
+    )
     assert solve(fleet=fleet).step_time <= solve().step_time
 
 
 @given(stage=st.integers(0, 2), pipeline=st.sampled_from([1, 2, 4]))
 def test_a_higher_zero_stage_never_needs_more_memory(stage, pipeline):
     lower, higher = (
-        solve(pipeline_parallel=pipeline, zero_stage=s).memory_required for s in (stage, stage + 1))
+        solve(pipeline_parallel=pipeline, zero_stage=s).memory_required for s in (stage, stage + 1)
+    )
     assert higher <= lower
 
 
@@ -387,9 +435,16 @@ def search(model=LLAMA_70B, fleet=THOUSAND, **how):
 def test_the_best_plan_is_what_the_model_says_of_it():
     r = search(tokens=15e12)
     again = solve(
-        LLAMA_70B, THOUSAND, tensor_parallel=r.tensor_parallel,
-        pipeline_parallel=r.pipeline_parallel, microbatch=r.microbatch, zero_stage=r.zero_stage,
-        recompute=r.recompute, batch_size=1024, tokens=15e12)
+        LLAMA_70B,
+        THOUSAND,
+        tensor_parallel=r.tensor_parallel,
+        pipeline_parallel=r.pipeline_parallel,
+        microbatch=r.microbatch,
+        zero_stage=r.zero_stage,
+        recompute=r.recompute,
+        batch_size=1024,
+        tokens=15e12,
+    )
     assert r.best == again
     assert r.step_time == again.step_time
     assert r.training_time == again.training_time
@@ -402,8 +457,13 @@ def test_no_plan_that_one_can_write_down_is_faster():
             for stage in range(4):
                 for mb in (1, 2):
                     r = solve(
-                        Models.Language.Llama2_13B, batch_size=512, tensor_parallel=t,
-                        pipeline_parallel=p, zero_stage=stage, microbatch=mb)
+                        Models.Language.Llama2_13B,
+                        batch_size=512,
+                        tensor_parallel=t,
+                        pipeline_parallel=p,
+                        zero_stage=stage,
+                        microbatch=mb,
+                    )
                     assert not r.feasible or r.step_time.m_as("s") >= best.m_as("s") - 1e-12
 
 
@@ -451,9 +511,20 @@ def test_searching_is_vectorised_as_the_equations_are():
     r = search(Models.Language.Llama2_13B, EIGHT, batch_size=16)
     for row in r.ranked[::7]:
         one = solve(
-            Models.Language.Llama2_13B, EIGHT, batch_size=16,
-            **{key: row[key] for key in ("tensor_parallel", "pipeline_parallel", "microbatch",
-                                         "zero_stage", "recompute")})
+            Models.Language.Llama2_13B,
+            EIGHT,
+            batch_size=16,
+            **{
+                key: row[key]
+                for key in (
+                    "tensor_parallel",
+                    "pipeline_parallel",
+                    "microbatch",
+                    "zero_stage",
+                    "recompute",
+                )
+            },
+        )
         assert one.step_time.m_as("s") == pytest.approx(row["step_time"].m_as("s"))
         assert one.memory_required.m_as("B") == pytest.approx(row["memory_required"].m_as("B"))
 

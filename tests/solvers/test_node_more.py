@@ -29,7 +29,7 @@ def test_an_efficiency_is_one_that_somebody_measured():
     found = EFFICIENCY.solve("MegaScale")
     assert found.efficiency == Literature.Efficiency.MegaScale_175B.value
     assert found.count == 1
-    (name, value, source), = found.measurements
+    ((name, value, source),) = found.measurements
     assert (name, value) == ("MegaScale 175B training MFU", found.efficiency)
     assert "yinminzhong.com" in source
 
@@ -171,8 +171,10 @@ def test_columns_of_batches_and_contexts_broadcast(llama):
 def test_a_faster_way_in_is_never_slower(batch, length, factor):
     link = CS3.host_link
     assert link is not None
-    wide = CS3.replace(host_link={"bandwidth": link.bandwidth * factor},
-                       sources={"default": CS3.source_of("memory")})
+    wide = CS3.replace(
+        host_link={"bandwidth": link.bandwidth * factor},
+        sources={"default": CS3.source_of("memory")},
+    )
     how = {"batch_size": batch, "seq_len": length, "phase": "prefill"}
     slow = STREAMING.solve(Models.Llama3_8B, CS3, **how)
     fast = STREAMING.solve(Models.Llama3_8B, wide, **how)

@@ -10,11 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsysim import (
-    EconomicsModel, Fleet, Hardware, Infra, Literature, Models, PlacementOptimizer, SingleNodeModel,
-    SustainabilityModel, Systems,
+    EconomicsModel,
+    Fleet,
+    Hardware,
+    Infra,
+    Literature,
+    Models,
+    PlacementOptimizer,
+    SingleNodeModel,
+    SustainabilityModel,
+    Systems,
 )
 from mlsysim.core.errors import (
-    BadArgument, MissingValue, MLSysError, OutOfRange, UnknownArgument, UnknownEntry, UnknownName,
+    BadArgument,
+    MissingValue,
+    MLSysError,
+    OutOfRange,
+    UnknownArgument,
+    UnknownEntry,
+    UnknownName,
     WrongUnit,
 )
 
@@ -39,8 +53,14 @@ def usd(value) -> float:
 def test_tco_is_capex_share_plus_energy_plus_maintenance_by_hand():
     # 30 days of a 3-year schedule; 2.5 times 32 x $300,000; 32 x 10.2 kW x 0.76 x 720 h x PUE 1.2
     r = cost(
-        RESEARCH, 30, infrastructure_multiplier=2.5, amortization_years=3.0, pue=1.2,
-        power_fraction=0.76, electricity_price="0.10 USD/kWh", maintenance_fraction=0.05,
+        RESEARCH,
+        30,
+        infrastructure_multiplier=2.5,
+        amortization_years=3.0,
+        pue=1.2,
+        power_fraction=0.76,
+        electricity_price="0.10 USD/kWh",
+        maintenance_fraction=0.05,
     )
     assert usd(r.purchase) == pytest.approx(9.6e6)
     assert usd(r.capex) == pytest.approx(9.6e6 * 2.5 * 30 / (3 * 365.25))
@@ -55,8 +75,12 @@ def test_tco_is_capex_share_plus_energy_plus_maintenance_by_hand():
 def test_a_thousand_h100_cost_thirty_million_and_a_ninth_of_the_cost_is_electricity():
     # 128 x 8 x $30,000 = $30.7M; 128 x 10.2 kW x 26,298 h x 1.12 x $0.10 = $3.85M, of 34.6 in all
     r = cost(
-        boards("H100", 128), 3 * 365.25, pue=1.12, electricity_price="0.10 USD/kWh",
-        power_fraction=1.0, amortization_years=3,
+        boards("H100", 128),
+        3 * 365.25,
+        pue=1.12,
+        electricity_price="0.10 USD/kWh",
+        power_fraction=1.0,
+        amortization_years=3,
     )
     assert r.accelerators == 1024
     assert usd(r.purchase) == pytest.approx(30.72e6)
@@ -108,7 +132,11 @@ def test_no_dollar_stands_in_two_places():
     assert sum(parts.values()) == pytest.approx(r.tco_usd, rel=1e-12)
     capex = usd(r.capex)
     for part, share in {
-        "accelerators": 0.40, "network": 0.20, "plant": 0.15, "building": 0.10, "staff": 0.15,
+        "accelerators": 0.40,
+        "network": 0.20,
+        "plant": 0.15,
+        "building": 0.10,
+        "staff": 0.15,
     }.items():
         assert parts[part] == pytest.approx(share * capex)
     assert parts["energy"] == pytest.approx(usd(r.energy_cost))
@@ -160,9 +188,7 @@ def test_a_column_of_durations_is_a_column_of_costs():
 
 def test_carbon_is_server_energy_times_pue_times_intensity_by_hand():
     # 32 x 10.2 kW x 720 h = 235,008 kWh before anything; 0.76 of it; PUE 1.2; Poland 662 g/kWh
-    r = footprint(
-        RESEARCH, 30, GRIDS.Poland, power_fraction=0.76, pue=1.2, wue="0.30 L/kWh",
-    )
+    r = footprint(RESEARCH, 30, GRIDS.Poland, power_fraction=0.76, pue=1.2, wue="0.30 L/kWh")
     assert r.power.m_as("kW") == pytest.approx(326.4)
     assert r.it_energy.m_as("kWh") == pytest.approx(235_008 * 0.76)
     assert r.energy.m_as("kWh") == pytest.approx(235_008 * 0.76 * 1.2)

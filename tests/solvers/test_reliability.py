@@ -45,7 +45,8 @@ def test_llama_3_reported_fewer_failures_and_both_are_shown():
     assert solve().mtbf_published.m_as("hour") == pytest.approx(hours / 1024, rel=1e-4)
     own = solve(Systems.Clusters.Llama3_16K).mtbf_published
     assert own.m_as("hour") == pytest.approx(
-        Literature.Reliability.Llama3_cluster_mtbf.value.m_as("hour"), rel=1e-3)
+        Literature.Reliability.Llama3_cluster_mtbf.value.m_as("hour"), rel=1e-3
+    )
 
 
 def test_the_best_interval_is_young_and_daly():
@@ -92,8 +93,11 @@ def test_twice_the_fleet_fails_twice_as_often(nodes):
 def test_checkpoints_do_not_cost_more_than_communication():
     # a seed says so of 1,024 devices; with Young and Daly's interval it is the other way round
     lost = solve().checkpoint_share + solve().rework_share
-    talk = DistributedModel().solve(
-        Models.Language.Llama3_8B, fleet=THOUSAND, zero_stage=1).communication_fraction
+    talk = (
+        DistributedModel()
+        .solve(Models.Language.Llama3_8B, fleet=THOUSAND, zero_stage=1)
+        .communication_fraction
+    )
     assert 0.03 < lost < 0.06
     assert lost < talk
 

@@ -11,10 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsysim import (
-    CheckpointModel, Hardware, Literature, Models, ResponsibleEngineeringModel, Systems,
+    CheckpointModel,
+    Hardware,
+    Literature,
+    Models,
+    ResponsibleEngineeringModel,
+    Systems,
 )
 from mlsysim.core.errors import (
-    BadArgument, MissingValue, OutOfRange, UnknownArgument, UnknownName, WrongUnit,
+    BadArgument,
+    MissingValue,
+    OutOfRange,
+    UnknownArgument,
+    UnknownName,
+    WrongUnit,
 )
 from mlsysim.systems.types import Fleet
 
@@ -28,16 +38,19 @@ protect = ResponsibleEngineeringModel().solve
 # ---- wall 19: checkpoints ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("optimizer", "precision", "each"), [
-    ("adam", "bf16", 14),  # weights 2, master copy 4, two moments of 4
-    ("adamw", "bf16", 14),
-    ("adam", "fp32", 12),  # no second copy of full-width weights
-    ("lion", "bf16", 10),
-    ("sgd_momentum", "bf16", 10),
-    ("sgd", "bf16", 6),
-    ("sgd", "fp32", 4),
-    ("adam", "fp8", 13),
-])
+@pytest.mark.parametrize(
+    ("optimizer", "precision", "each"),
+    [
+        ("adam", "bf16", 14),  # weights 2, master copy 4, two moments of 4
+        ("adamw", "bf16", 14),
+        ("adam", "fp32", 12),  # no second copy of full-width weights
+        ("lion", "bf16", 10),
+        ("sgd_momentum", "bf16", 10),
+        ("sgd", "bf16", 6),
+        ("sgd", "fp32", 4),
+        ("adam", "fp8", 13),
+    ],
+)
 def test_a_checkpoint_holds_weights_master_copy_and_moments(optimizer, precision, each):
     r = save(LLAMA, optimizer=optimizer, precision=precision, **SAVING)
     assert r.bytes_per_parameter == pytest.approx(each)
@@ -146,19 +159,22 @@ def test_a_fleet_that_fails_while_it_saves_is_told_so():
     assert any("between failures" in note for note in r.notes)
 
 
-@pytest.mark.parametrize(("wrong", "error"), [
-    ({"storage_bandwidth": 10}, WrongUnit),
-    ({"storage_bandwidth": "0 GB/s"}, OutOfRange),
-    ({"storage_bandwidth": "-1 GB/s"}, OutOfRange),
-    ({"storage_bandwidth": "10 GB"}, WrongUnit),
-    ({"interval": 60}, WrongUnit),
-    ({"interval": "0 s"}, OutOfRange),
-    ({"mtbf": "-1 hour"}, OutOfRange),
-    ({"precision": "bf17"}, UnknownName),
-    ({"asynchronous": 1}, BadArgument),
-    ({"model": "Llama"}, BadArgument),
-    ({"checkpoint_interval_hours": 1}, UnknownArgument),
-])
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"storage_bandwidth": 10}, WrongUnit),
+        ({"storage_bandwidth": "0 GB/s"}, OutOfRange),
+        ({"storage_bandwidth": "-1 GB/s"}, OutOfRange),
+        ({"storage_bandwidth": "10 GB"}, WrongUnit),
+        ({"interval": 60}, WrongUnit),
+        ({"interval": "0 s"}, OutOfRange),
+        ({"mtbf": "-1 hour"}, OutOfRange),
+        ({"precision": "bf17"}, UnknownName),
+        ({"asynchronous": 1}, BadArgument),
+        ({"model": "Llama"}, BadArgument),
+        ({"checkpoint_interval_hours": 1}, UnknownArgument),
+    ],
+)
 def test_a_malformed_question_about_checkpoints_raises(wrong, error):
     with pytest.raises(error):
         save(**{"model": LLAMA, "storage_bandwidth": "10 GB/s", "interval": "1 hour", **wrong})
@@ -269,28 +285,31 @@ def test_half_the_width_is_four_times_the_samples():
     assert narrow / wide == pytest.approx(4, rel=0.01)
 
 
-@pytest.mark.parametrize(("wrong", "error"), [
-    ({"epsilon": -1}, OutOfRange),  # accepted elsewhere
-    ({"epsilon": 0}, OutOfRange),
-    ({"epsilon": math.nan}, OutOfRange),
-    ({"epsilon": math.inf}, OutOfRange),
-    ({"epsilon": "1 s"}, WrongUnit),
-    ({"delta": 0}, OutOfRange),
-    ({"delta": 1}, OutOfRange),
-    ({"delta": 1.5}, OutOfRange),
-    ({"delta": math.nan}, OutOfRange),
-    ({"clip_norm": 0}, OutOfRange),
-    ({"batch_size": 0}, OutOfRange),
-    ({"batch_size": 1.5}, OutOfRange),
-    ({"releases": 0}, OutOfRange),
-    ({"stack": "opacuss"}, UnknownName),
-    ({"groups": 0}, OutOfRange),
-    ({"smallest_share": 0}, OutOfRange),
-    ({"half_width": 0}, OutOfRange),
-    ({"confidence": 1}, OutOfRange),
-    ({"proportion": 1.1}, OutOfRange),
-    ({"base_training_time": 10}, WrongUnit),
-])
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"epsilon": -1}, OutOfRange),  # accepted elsewhere
+        ({"epsilon": 0}, OutOfRange),
+        ({"epsilon": math.nan}, OutOfRange),
+        ({"epsilon": math.inf}, OutOfRange),
+        ({"epsilon": "1 s"}, WrongUnit),
+        ({"delta": 0}, OutOfRange),
+        ({"delta": 1}, OutOfRange),
+        ({"delta": 1.5}, OutOfRange),
+        ({"delta": math.nan}, OutOfRange),
+        ({"clip_norm": 0}, OutOfRange),
+        ({"batch_size": 0}, OutOfRange),
+        ({"batch_size": 1.5}, OutOfRange),
+        ({"releases": 0}, OutOfRange),
+        ({"stack": "opacuss"}, UnknownName),
+        ({"groups": 0}, OutOfRange),
+        ({"smallest_share": 0}, OutOfRange),
+        ({"half_width": 0}, OutOfRange),
+        ({"confidence": 1}, OutOfRange),
+        ({"proportion": 1.1}, OutOfRange),
+        ({"base_training_time": 10}, WrongUnit),
+    ],
+)
 def test_a_malformed_question_about_responsibility_raises(wrong, error):
     with pytest.raises(error):
         protect(**{"epsilon": 1.0, **wrong})

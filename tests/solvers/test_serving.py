@@ -303,8 +303,11 @@ def test_the_fill_is_the_99th_percentile_of_its_gamma_distribution():
     """P(the k-th arrival comes later than t) = P(fewer than k arrivals by then), a Poisson sum."""
     for k, (z, tail) in product((1, 2, 3, 10, 100, 300), ((Z99, 0.01), (Z995, 0.005))):
         time = float(eq.fill_wait(k + 1, 1.0, z))
-        later = [math.exp(-t + sum(math.log(t / j) for j in range(1, n + 1)))
-                 for t in (0.99 * time, 1.01 * time) for n in range(k)]
+        later = [
+            math.exp(-t + sum(math.log(t / j) for j in range(1, n + 1)))
+            for t in (0.99 * time, 1.01 * time)
+            for n in range(k)
+        ]
         assert math.fsum(later[:k]) > tail > math.fsum(later[k:])
 
 
@@ -390,8 +393,20 @@ def test_the_replicas_that_it_asks_for_keep_up():
     assert not TAIL.solve(30, 100, 3).stable
 
 
-@pytest.mark.parametrize("arguments", [(-1, 100), (0, 100), (5, -100), (5, 0), (math.nan, 100),
-                                       (5, math.inf), (5, 100, 0), (5, 100, 1.5), (5, 100, -2)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (-1, 100),
+        (0, 100),
+        (5, -100),
+        (5, 0),
+        (math.nan, 100),
+        (5, math.inf),
+        (5, 100, 0),
+        (5, 100, 1.5),
+        (5, 100, -2),
+    ],
+)
 def test_rates_and_counts_that_make_no_sense_are_refused(arguments):
     with pytest.raises(OutOfRange):
         TAIL.solve(*arguments)

@@ -33,11 +33,15 @@ PEAK, BANDWIDTH, TAX = 989.4e12, 3.35e12, 10e-6
 
 def chip(peak=100e12, bandwidth=1e12, capacity=64e9, tax=0.0) -> HardwareNode:
     """Build a device of round numbers."""
-    return Hardware.from_spec({
-        "name": "Chip", "release_year": 2026, "compute": {"peak_flops": Q_(peak, "FLOP/s")},
-        "memory": {"capacity": Q_(capacity, "B"), "bandwidth": Q_(bandwidth, "B/s")},
-        "dispatch_tax": Q_(tax, "s"),
-    })
+    return Hardware.from_spec(
+        {
+            "name": "Chip",
+            "release_year": 2026,
+            "compute": {"peak_flops": Q_(peak, "FLOP/s")},
+            "memory": {"capacity": Q_(capacity, "B"), "bandwidth": Q_(bandwidth, "B/s")},
+            "dispatch_tax": Q_(tax, "s"),
+        }
+    )
 
 
 # ---- by hand -------------------------------------------------------------------------------------
@@ -137,8 +141,9 @@ def test_a_mixture_of_experts_reads_only_the_experts_that_its_batch_touches():
 def test_resnet50_training_is_48_ms_on_an_a100():
     # 256 images x 3 passes x 2 FLOP x 4.089e9 MACs / (312e12 x 0.42) = 47.9 ms
     by_hand = 256 * 3 * 2 * 4.089e9 / (312e12 * 0.42)
-    p = solve(Models.Vision.ResNet50, Hardware.Cloud.A100, batch_size=256, efficiency=0.42,
-        training=True)
+    p = solve(
+        Models.Vision.ResNet50, Hardware.Cloud.A100, batch_size=256, efficiency=0.42, training=True
+    )
     assert p.latency.m_as("s") == pytest.approx(by_hand, rel=0.01)
     assert p.latency.m_as("ms") == pytest.approx(48, rel=0.02)
     assert p.bottleneck == "Compute"
@@ -181,8 +186,9 @@ def test_the_flash_is_not_read_when_the_model_fits_sram():
 
 
 def test_training_does_not_run_from_flash():
-    assert not solve(Models.Tiny.AnomalyDetection, Hardware.Tiny.nRF52840, precision="fp32",
-        training=True).feasible
+    assert not solve(
+        Models.Tiny.AnomalyDetection, Hardware.Tiny.nRF52840, precision="fp32", training=True
+    ).feasible
 
 
 def test_a_model_that_not_even_flash_holds_does_not_fit():
@@ -245,11 +251,15 @@ def test_keyword_spotting_costs_a_fraction_of_a_millijoule_not_fifty_microjoule(
 # ---- against measurements ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("finding", "model", "tokens_per_second"), [
-    # the rates stand in the same table as the utilisations (gpt-fast, batch 1, bf16, one A100)
-    (Literature.Efficiency.GptFast_decode_Llama2_7B, Models.Language.Llama2_7B, 104.9),
-    (Literature.Efficiency.GptFast_decode_Llama3_8B, Models.Language.Llama3_8B, 93.9),
-], ids=["Llama 2 7B", "Llama 3 8B"])
+@pytest.mark.parametrize(
+    ("finding", "model", "tokens_per_second"),
+    [
+        # the rates stand in the same table as the utilisations (gpt-fast, batch 1, bf16, one A100)
+        (Literature.Efficiency.GptFast_decode_Llama2_7B, Models.Language.Llama2_7B, 104.9),
+        (Literature.Efficiency.GptFast_decode_Llama3_8B, Models.Language.Llama3_8B, 93.9),
+    ],
+    ids=["Llama 2 7B", "Llama 3 8B"],
+)
 def test_measured_decode_is_the_measured_part_of_the_memory_roof(finding, model, tokens_per_second):
     roof = solve(model, Hardware.Cloud.A100, seq_len=1, precision="bf16").throughput.m_as("1/s")
     assert roof * finding.value == pytest.approx(tokens_per_second, rel=0.02)
@@ -258,23 +268,35 @@ def test_measured_decode_is_the_measured_part_of_the_memory_roof(finding, model,
 # ---- malformed questions -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wrong", "kind"), [
-    ({"batch_size": 0}, OutOfRange), ({"batch_size": -1}, OutOfRange),
-    ({"batch_size": 1.5}, OutOfRange),
-    ({"batch_size": 1e10}, OutOfRange), ({"batch_size": float("nan")}, OutOfRange),
-    ({"batch_size": "2 GB"}, WrongUnit),
-    ({"seq_len": 0}, OutOfRange), ({"seq_len": -5}, OutOfRange), ({"seq_len": 0.5}, OutOfRange),
-    ({"seq_len": float("inf")}, OutOfRange), ({"seq_len": 1e16}, OutOfRange),
-    ({"efficiency": 0}, OutOfRange), ({"efficiency": 1.01}, OutOfRange),
-    ({"efficiency": -0.5}, OutOfRange),
-    ({"efficiency": "fast"}, WrongUnit), ({"precision": "fp61"}, UnknownName),
-    ({"precision": None}, UnknownName),
-    ({"phase": "decoding"}, UnknownName), ({"phase": "forward"}, UnknownName),
-    ({"phase": 1}, UnknownName),
-    ({"training": 1}, BadArgument), ({"training": True, "phase": "decode"}, BadArgument),
-    ({"batchsize": 1}, UnknownArgument),
-    ({"batch_size": [1, 2], "seq_len": [1, 2, 3]}, BadArgument),
-])
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"batch_size": 0}, OutOfRange),
+        ({"batch_size": -1}, OutOfRange),
+        ({"batch_size": 1.5}, OutOfRange),
+        ({"batch_size": 1e10}, OutOfRange),
+        ({"batch_size": float("nan")}, OutOfRange),
+        ({"batch_size": "2 GB"}, WrongUnit),
+        ({"seq_len": 0}, OutOfRange),
+        ({"seq_len": -5}, OutOfRange),
+        ({"seq_len": 0.5}, OutOfRange),
+        ({"seq_len": float("inf")}, OutOfRange),
+        ({"seq_len": 1e16}, OutOfRange),
+        ({"efficiency": 0}, OutOfRange),
+        ({"efficiency": 1.01}, OutOfRange),
+        ({"efficiency": -0.5}, OutOfRange),
+        ({"efficiency": "fast"}, WrongUnit),
+        ({"precision": "fp61"}, UnknownName),
+        ({"precision": None}, UnknownName),
+        ({"phase": "decoding"}, UnknownName),
+        ({"phase": "forward"}, UnknownName),
+        ({"phase": 1}, UnknownName),
+        ({"training": 1}, BadArgument),
+        ({"training": True, "phase": "decode"}, BadArgument),
+        ({"batchsize": 1}, UnknownArgument),
+        ({"batch_size": [1, 2], "seq_len": [1, 2, 3]}, BadArgument),
+    ],
+)
 def test_a_malformed_question_raises_and_names_the_argument(wrong, kind):
     with pytest.raises(kind) as caught:
         solve(LLAMA, H100, **wrong)
@@ -282,8 +304,9 @@ def test_a_malformed_question_raises_and_names_the_argument(wrong, kind):
     assert str(caught.value).endswith((".", "?"))
 
 
-@pytest.mark.parametrize("model", ["Llama3_8B", None, H100, type(LLAMA)],
-    ids=["name", "none", "device", "class"])
+@pytest.mark.parametrize(
+    "model", ["Llama3_8B", None, H100, type(LLAMA)], ids=["name", "none", "device", "class"]
+)
 def test_what_is_no_model_is_refused(model):
     with pytest.raises(BadArgument, match=r"model cannot be .* such as mlsysim"):
         solve(model, H100)
@@ -296,8 +319,12 @@ def test_model_and_device_the_wrong_way_round_are_refused():
 
 # ---- invariants ----------------------------------------------------------------------------------
 
-MODELS = [Models.Language.Llama3_8B, Models.Language.Mixtral_8x7B, Models.Vision.ResNet50,
-    Models.Language.BERT_Base]
+MODELS = [
+    Models.Language.Llama3_8B,
+    Models.Language.Mixtral_8x7B,
+    Models.Vision.ResNet50,
+    Models.Language.BERT_Base,
+]
 batches = st.integers(1, 4096)
 lengths = st.integers(1, 16384)
 efficiencies = st.floats(0.01, 1.0)
@@ -305,8 +332,9 @@ factors = st.floats(1.0, 1000.0)
 some_model = st.sampled_from(MODELS)
 
 
-@given(model=some_model, batch=batches, efficiency=efficiencies, factor=factors,
-    training=st.booleans())
+@given(
+    model=some_model, batch=batches, efficiency=efficiencies, factor=factors, training=st.booleans()
+)
 def test_more_bandwidth_and_more_flops_are_never_slower(model, batch, efficiency, factor, training):
     ask = {"batch_size": batch, "efficiency": efficiency, "training": training}
     base = solve(model, chip(), **ask).latency
@@ -318,8 +346,10 @@ def test_more_bandwidth_and_more_flops_are_never_slower(model, batch, efficiency
 
 @given(batch=batches, length=lengths, factor=st.floats(1.0, 100.0))
 def test_time_times_bandwidth_is_constant_while_memory_binds(batch, length, factor):
-    slow, fast = (solve(LLAMA, chip(bandwidth=bw), batch_size=batch, seq_len=length)
-        for bw in (1e11, 1e11 * factor))
+    slow, fast = (
+        solve(LLAMA, chip(bandwidth=bw), batch_size=batch, seq_len=length)
+        for bw in (1e11, 1e11 * factor)
+    )
     assume(fast.bottleneck == "Memory")
     assert slow.bottleneck == "Memory"
     assert fast.latency.m_as("s") * factor == pytest.approx(slow.latency.m_as("s"))
@@ -327,8 +357,9 @@ def test_time_times_bandwidth_is_constant_while_memory_binds(batch, length, fact
 
 @given(model=some_model, batch=batches, capacity=st.floats(1e9, 1e12), factor=factors)
 def test_what_fits_still_fits_with_more_memory(model, batch, capacity, factor):
-    small, large = (solve(model, chip(capacity=c), batch_size=batch)
-        for c in (capacity, capacity * factor))
+    small, large = (
+        solve(model, chip(capacity=c), batch_size=batch) for c in (capacity, capacity * factor)
+    )
     assert large.feasible or not small.feasible
     assert bool(small.reason) == (not small.feasible)
     assert small.latency == large.latency
@@ -355,26 +386,39 @@ def test_a_larger_batch_is_slower_in_all_and_faster_for_each(batch, length):
 
 @given(length=lengths, precision=st.sampled_from([p for p in PRECISIONS if p not in ("fp64",)]))
 def test_prefill_of_one_token_is_about_a_decode_step(length, precision):
-    decode, prefill = (solve(LLAMA, H100, seq_len=n, phase=phase, precision=precision)
-                       for n, phase in ((1, "decode"), (1, "prefill")))
+    decode, prefill = (
+        solve(LLAMA, H100, seq_len=n, phase=phase, precision=precision)
+        for n, phase in ((1, "decode"), (1, "prefill"))
+    )
     assert prefill.operations == decode.operations
     longer = solve(LLAMA, H100, seq_len=length, phase="prefill", precision=precision)
     assert longer.operations >= prefill.operations
 
 
-@given(sizes=st.lists(batches, min_size=1, max_size=5), length=lengths, efficiency=efficiencies,
-       phase=st.sampled_from(["decode", "prefill", None]), training=st.booleans())
-def test_an_array_of_questions_has_the_answers_of_single_ones(sizes, length, efficiency, phase,
-    training):
-    ask = {"seq_len": length, "efficiency": efficiency, "phase": None if training else phase,
-        "training": training}
+@given(
+    sizes=st.lists(batches, min_size=1, max_size=5),
+    length=lengths,
+    efficiency=efficiencies,
+    phase=st.sampled_from(["decode", "prefill", None]),
+    training=st.booleans(),
+)
+def test_an_array_of_questions_has_the_answers_of_single_ones(
+    sizes, length, efficiency, phase, training
+):
+    ask = {
+        "seq_len": length,
+        "efficiency": efficiency,
+        "phase": None if training else phase,
+        "training": training,
+    }
     column = solve(LLAMA, H100, batch_size=sizes, **ask)
     assert len(column) == len(sizes)
     for row, size in zip(column, sizes, strict=True):
         one = solve(LLAMA, H100, batch_size=size, **ask)
         for field in one.fields:
-            assert row.si(field) == (pytest.approx(one.si(field))
-                if isinstance(one.si(field), float) else one.si(field))
+            assert row.si(field) == (
+                pytest.approx(one.si(field)) if isinstance(one.si(field), float) else one.si(field)
+            )
 
 
 def test_arrays_broadcast_against_each_other():
