@@ -295,7 +295,7 @@ class _Field:
             return self
         value = result.si(self.name)
         if self.unit is None or value is None:
-            return value
+            return _scalar(value)
         return Q_(value * self.factor, self.unit)
 
     def __set__(self, result: Result, value: Any) -> None:

@@ -1,0 +1,235 @@
+"""Import of a model from a Hugging Face `config.json` on disk; nothing is fetched.
+
+The file gives the dimensions, and the parameters are counted from them. Norms of queries and keys,
+routing biases and the like move no bytes worth timing, so they are in the count and in no operator.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlsysim.core.errors import BadArgument, InvalidEntry, shown
+from mlsysim.core.units import Count, CountOrZero, dim_of
+from mlsysim.models.transformer import TransformerWorkload
+
+_MANY_BYTES = 10_000_000  # no configuration is longer; a file of weights is
+
+
+class _Config:
+    """A configuration that is read key by key, so that a fault names file and key."""
+
+    def __init__(self, where: str, data: Mapping[str, Any]) -> None:
+        self.where, self.data = where, data
+
+    def count(self, key: str, default: int | None = None, *, zero: bool = False) -> int:
+        """A whole number; `null` and a key left out mean the default."""
+        value = self.data.get(key)
+        if value is None:
+            if default is None:
+                raise InvalidEntry(self.where, key, "it is required; add it")
+            return default
+        try:
+            return dim_of(CountOrZero if zero else Count).quantity(value, key)
+        except BadArgument as error:
+            raise self.wrong(key, error.remedy) from None
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """True or false; `null` and a key left out mean the default."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(key, "give true or false")
+        return default if value is None else value
+
+    def only(self, key: str, *plain: Any) -> None:
+        """Refuse what these operators cannot say: `key` has a value other than the `plain` ones."""
+        if self.data.get(key) not in (None, *plain):
+            raise self.wrong(key, f"only {' or '.join(map(str, plain))} is understood")
+
+    def wrong(self, key: str, remedy: str) -> InvalidEntry:
+        return InvalidEntry(self.where, key, f"{shown(self.data[key])} will not do; {remedy}")
+
+
+Fields = dict[str, Any]
+Reader = Callable[[_Config], tuple[Fields, int]]  # the fields, and parameters beside the operators'
+
+
+def _llama(c: _Config, *, tied: bool = False) -> tuple[Fields, int]:
+    """Pre-norm decoder with rotary positions and a gated feed-forward, as most are."""
+    layers, hidden, heads = (
+        c.count(key) for key in ("num_hidden_layers", "hidden_size", "num_attention_heads")
+    )
+    if "head_dim" not in c.data and hidden % heads:
+        raise c.wrong("num_attention_heads", f"hidden_size {hidden} is no multiple of it")
+    fields = {
+        "layers": layers, "hidden": hidden, "heads": heads,
+        "kv_heads": c.count("num_key_value_heads", heads),
+        "head_dim": c.count("head_dim", hidden // heads), "ffn": c.count("intermediate_size"),
+        "vocab": c.count("vocab_size"), "context": c.count("max_position_embeddings"),
+        "tied_embeddings": c.flag("tie_word_embeddings", default=tied),
+    }
+    attention, mlp = c.flag("attention_bias"), c.flag("mlp_bias")
+    if mlp and not attention:
+        raise c.wrong("mlp_bias", "biases in the feed-forward alone are not understood")
+    fields |= {"biases": mlp, "qkv_bias": attention and not mlp}
+    return fields, layers * hidden * (attention and not mlp)  # the bias of attention's output
+
+
+def _qwen2(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _llama(c)
+    return {**fields, "qkv_bias": True}, extra
+
+
+def _qwen3(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _llama(c)
+    return fields, extra + 2 * fields["layers"] * fields["head_dim"]  # norms of queries and keys
+
+
+def _qwen3_moe(c: _Config) -> tuple[Fields, int]:
+    c.only("decoder_sparse_step", 1)
+    c.only("mlp_only_layers", [])
+    fields, extra = _qwen3(c)
+    return {**fields, "moe": {
+        "experts": c.count("num_experts"), "per_token": c.count("num_experts_per_tok"),
+        "ffn": c.count("moe_intermediate_size"),
+    }}, extra
+
+
+def _mixtral(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _llama(c)
+    return {**fields, "moe": {
+        "experts": c.count("num_local_experts"), "per_token": c.count("num_experts_per_tok"),
+        "ffn": fields["ffn"],
+    }}, extra
+
+
+def _gemma(c: _Config) -> tuple[Fields, int]:
+    return _llama(c, tied=True)
+
+
+def _gemma2(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _gemma(c)
+    return fields, extra + 2 * fields["layers"] * fields["hidden"]  # four norms a layer, not two
+
+
+def _deepseek(c: _Config) -> tuple[Fields, int]:
+    c.only("moe_layer_freq", 1)
+    fields, extra = _llama(c)
+    layers, dense = fields["layers"], c.count("first_k_dense_replace", 0, zero=True)
+    q_rank, kv_rank = c.count("q_lora_rank"), c.count("kv_lora_rank")
+    experts = c.count("n_routed_experts")
+    fields |= {
+        "kv_heads": None, "head_dim": None,
+        "moe": {
+            "experts": experts, "per_token": c.count("num_experts_per_tok"),
+            "ffn": c.count("moe_intermediate_size"),
+            "shared": c.count("n_shared_experts", 0, zero=True), "dense_layers": dense,
+        },
+        "mla": {
+            "q_rank": q_rank, "kv_rank": kv_rank, "nope_dim": c.count("qk_nope_head_dim"),
+            "rope_dim": c.count("qk_rope_head_dim"), "v_dim": c.count("v_head_dim"),
+        },
+    }
+    # norms of the compressed queries and keys, and the routing bias
+    return fields, extra + layers * (q_rank + kv_rank) + (layers - dense) * experts
+
+
+def _gpt2(c: _Config) -> tuple[Fields, int]:
+    hidden = c.count("n_embd")
+    positions = c.count("n_positions", c.count("n_ctx", 1024))
+    return {
+        "layers": c.count("n_layer"), "hidden": hidden, "heads": c.count("n_head"),
+        "ffn": c.count("n_inner", 4 * hidden), "gated": False, "vocab": c.count("vocab_size"),
+        "context": positions, "learned_positions": positions, "biases": True, "norm_bias": True,
+        "tied_embeddings": c.flag("tie_word_embeddings", default=True),
+    }, 0
+
+
+def _bert(c: _Config) -> tuple[Fields, int]:
+    hidden, positions = c.count("hidden_size"), c.count("max_position_embeddings")
+    return {
+        "layers": c.count("num_hidden_layers"), "hidden": hidden,
+        "heads": c.count("num_attention_heads"), "ffn": c.count("intermediate_size"),
+        "gated": False, "vocab": c.count("vocab_size"), "context": positions,
+        "learned_positions": positions, "biases": True, "norm_bias": True, "causal": False,
+        "tied_embeddings": True,
+    }, c.count("type_vocab_size", 2) * hidden
+
+
+# What `model_type` says, and how its configuration is read.
+ARCHITECTURES: dict[str, Reader] = {
+    "bert": _bert, "deepseek_v3": _deepseek, "gemma": _gemma, "gemma2": _gemma2, "gpt2": _gpt2,
+    "llama": _llama, "mistral": _llama, "mixtral": _mixtral, "phi3": _llama, "qwen2": _qwen2,
+    "qwen3": _qwen3, "qwen3_moe": _qwen3_moe,
+}
+
+
+def from_config(path: str | Path, name: str | None = None) -> TransformerWorkload:
+    """The model that a `config.json` (or the folder that holds one) describes.
+
+    Raises InvalidEntry that names the file, the key and what would do. Its parameters are those of
+    the language model: no pooler, no modules that predict further tokens, no adapters.
+    """
+    file = Path(path)
+    file = file / "config.json" if file.is_dir() else file
+    config = _Config(str(file), _read(file))
+    kind = config.data.get("model_type")
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        given = shown(kind) if kind is not None else "nothing"
+        raise InvalidEntry(str(file), "model_type", f"it says {given}; known are {known}")
+    fields, extra = ARCHITECTURES[kind](config)
+    title = name or _title(config.data.get("_name_or_path"), file)
+    source = {"kind": "user", "ref": str(file), "read": dt.date.today()}
+    if note := _left_out(config.data):
+        source["note"] = note
+    try:
+        draft = TransformerWorkload(**fields, name=title, parameters=1, sources={"default": source})
+    except InvalidEntry as error:
+        raise InvalidEntry(str(file), error.key, error.remedy) from None
+    return draft.replace(parameters=int(draft.counted_parameters()) + extra)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        if file.stat().st_size > _MANY_BYTES:
+            raise InvalidEntry(str(file), "", "it is too long; give a config.json")
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidEntry(str(file), "", f"it cannot be read ({error})") from None
+    except json.JSONDecodeError as error:
+        remedy = f"it is not JSON ({error.msg})"
+        raise InvalidEntry(str(file), f"line {error.lineno}", remedy) from None
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, InvalidEntry):
+            raise
+        raise InvalidEntry(str(file), "", "it is no configuration; give a config.json") from None
+    if not isinstance(data, Mapping):
+        raise InvalidEntry(str(file), "", "it should hold one object of keys and values")
+    return data
+
+
+def _title(path: Any, file: Path) -> str:
+    """What to call the model: as it calls itself, or as its folder is called."""
+    own = str(path).strip("/").rpartition("/")[2] if isinstance(path, str) else ""
+    return own.strip() or file.resolve().parent.name or file.stem
+
+
+def _left_out(data: Mapping[str, Any]) -> str:
+    window = data.get("sliding_window")
+    if not window or data.get("use_sliding_window") is False:
+        return ""
+    return f"the sliding window of {window} is left out: every layer attends to the whole context"
+
+
+def to_yaml(model: TransformerWorkload) -> str:
+    """The model as one of the registry's YAML files; `Models.from_yaml` reads it back."""
+    data = model.to_dict()
+    order = ["kind", "name", *(key for key in data if key not in ("kind", "name", "sources"))]
+    ordered = {key: data[key] for key in [*order, "sources"]}
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
