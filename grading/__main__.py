@@ -60,7 +60,7 @@ def grade(args: argparse.Namespace) -> int:
 
 
 def _grade_one(student: str, outcomes: list[Outcome], out: Path, *, course_secret: bool) -> int:
-    """Show one student's verdicts and renew the student's page; the class's report stays as it is."""
+    """Show one student's verdicts and renew that student's page; the report stays as it is."""
     wanted = clean_id(student)
     own = [o for o in outcomes if isinstance(o, Graded) and o.id == wanted]
     if not own:
@@ -76,7 +76,7 @@ def _grade_one(student: str, outcomes: list[Outcome], out: Path, *, course_secre
 
 
 def check(args: argparse.Namespace) -> int:
-    """What is wrong with the form of FILE: numbers, units, completeness. It says nothing about the truth."""
+    """What is wrong with the form of FILE: numbers, units, gaps; nothing about the truth."""
     try:
         sheet = read_sheet(Path(args.file))
         checks = load(sheet.assignment)

@@ -30,8 +30,8 @@ Follow = Callable[[Variant, Any], Any]
 class Question:
     """One graded question. `choices` makes it a choice; otherwise it asks for a number in `unit`.
 
-    `within` is the relative tolerance and `slack` an absolute one, for whole numbers. `follows` names
-    the part whose own answer, right or wrong, `follow` works on from.
+    `within` is the relative tolerance and `slack` an absolute one, for whole numbers. `follows`
+    names the part whose own answer, right or wrong, `follow` works on from.
     """
 
     name: str
@@ -142,7 +142,7 @@ class Checks:
 
     @lru_cache(maxsize=64)  # noqa: B019 - there are as many as there are assignments
     def prediction_truth(self, name: str) -> Any:
-        """The solver's answer to a prediction of the lesson; None when the checks do not know it."""
+        """The solver's answer to a prediction of the lesson; None when the checks know none."""
         truth = self.prediction_truths.get(name)
         return truth() if truth else None
 

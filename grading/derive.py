@@ -35,7 +35,8 @@ def stale(solutions: Path = SOLUTIONS, exercises: Path = EXERCISES) -> list[str]
         exercise, text = exercises / solution.name, solution.read_text(encoding="utf-8")
         if not any(map(MARK.fullmatch, text.splitlines())):
             faults.append(
-                f"solutions/{solution.name} has no `# answer:` mark: its exercise would hold the answers"
+                f"solutions/{solution.name} has no `# answer:` mark: "
+                "its exercise would hold the answers"
             )
         if not exercise.exists() or exercise.read_text(encoding="utf-8") != derive(text):
             faults.append(

@@ -24,7 +24,10 @@ _CHUNK = 64
 
 @dataclass(frozen=True)
 class Graded:
-    """One answer sheet with its verdicts. `flags` are remarks for the instructor; they cost no points."""
+    """One answer sheet with its verdicts.
+
+    `flags` are remarks for the instructor; they cost no points.
+    """
 
     file: str
     student: str

@@ -1,7 +1,7 @@
 """Predictions: credit for having committed in order, and how well a learner's confidence fits.
 
-A record holds the hash of the record before it. That shows the order in which predictions were made;
-it is not proof against somebody who writes the whole journal anew.
+A record holds the hash of the record before it. That shows the order in which predictions were
+made; it is not proof against somebody who writes the whole journal anew.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HIT = 2.0  # a numeric prediction counts as a hit within this factor
 
 @dataclass(frozen=True)
 class Guess:
-    """A prediction beside its truth: the factor it is off by, or None for a choice; and whether it hit."""
+    """A prediction beside its truth: the factor between them (None for a choice), and if it hit."""
 
     question: str
     off_by: float | None
@@ -127,7 +127,7 @@ def _guess(checks: Checks, record: dict[str, Any]) -> Guess | None:
 
 
 def calibration(guesses: list[Guess]) -> dict[str, Any]:
-    """The class's calibration: how often each stated confidence hit, and the typical factor it was off by."""
+    """The class's calibration: for each stated confidence, how often it hit and how far off."""
     levels = []
     for sure in sorted({g.confidence for g in guesses if g.confidence is not None}):
         of_level = [g for g in guesses if g.confidence == sure]

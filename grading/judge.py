@@ -41,7 +41,10 @@ _EXACT = 0.005  # steps of 1024/1000 lie so close that a slip must be hit well
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one answer earned. `kind` is a key of CREDIT; `name` says which assumption, misconception or slip."""
+    """What one answer earned.
+
+    `kind` is a key of CREDIT; `name` says which assumption, misconception or slip.
+    """
 
     question: str
     kind: str
@@ -73,7 +76,8 @@ def judge(
 ) -> tuple[Any, Verdict]:
     """The learner's value (None when it cannot be read) and the verdict on it.
 
-    `own_before` is what the learner answered to the part that this one follows, in that part's unit.
+    `own_before` is what the learner answered to the part that this one follows, in that part's
+    unit.
     """
     value, unit = (
         (answer.get("value"), answer.get("unit")) if isinstance(answer, Mapping) else (answer, None)
@@ -112,7 +116,7 @@ def _judge_choice(
     if own is not None and question.follow is not None and value == question.follow(v, own):
         return value, _followed(question)
     for name, _, advice in _misconceptions(checks, question, v, lambda wrong: wrong == value):
-        # with few choices every wrong one is somebody's misconception: it is named, but earns nothing
+        # with few choices each wrong one is somebody's misconception: it is named, but earns nothing
         return value, _verdict(question, "wrong", name, f"It looks as if you {name}. {advice}")
     return value, _verdict(question, "wrong", message=f"Not so. {question.hint}")
 

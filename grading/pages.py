@@ -1,4 +1,4 @@
-"""The report's pages: HTML without scripts, fonts or addresses, so they open anywhere and load nothing.
+"""The report's pages: HTML without scripts, fonts or addresses: they open anywhere, load nothing.
 
 Every text that did not come from our own checks passes through `esc`.
 """
@@ -11,8 +11,8 @@ from typing import Any
 _STYLE = """
 :root{--ink:#23262f;--muted:#5d6472;--line:#e3e7ee;--blue:#1f6aa5;--crimson:#b3203a;--teal:#1b8a6b;--amber:#b45f06}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:60rem;padding:2rem 1.25rem 4rem;color:var(--ink);background:#fff;line-height:1.5;
-font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}
+body{margin:0 auto;max-width:60rem;padding:2rem 1.25rem 4rem;color:var(--ink);background:#fff;
+line-height:1.5;font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
 p{margin:.3rem 0}.muted{color:var(--muted);font-size:.92rem}
 .wide{overflow-x:auto;margin-bottom:.8rem}table{border-collapse:collapse;width:100%;font-size:.94rem}
@@ -42,7 +42,8 @@ def page(title: str, body: str) -> str:
     """A whole document that may load nothing."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        '<meta http-equiv="Content-Security-Policy"'
+        " content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{esc(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
@@ -64,7 +65,10 @@ def table(head: list[str], rows: list[list[str]], numeric: tuple[int, ...] = ())
         )
 
     body = "\n".join(line(row, "td") for row in rows)
-    return f'<div class="wide"><table><thead>{line(head, "th")}</thead>\n<tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="wide"><table><thead>{line(head, "th")}</thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def bar(part: float) -> str:
@@ -72,12 +76,13 @@ def bar(part: float) -> str:
     width = round(100 * min(max(part, 0.0), 1.0), 2)
     return (
         '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect width="100" height="10" fill="{_LINE}"/><rect width="{width}" height="10" fill="{_BLUE}"/></svg>'
+        f'<rect width="100" height="10" fill="{_LINE}"/>'
+        f'<rect width="{width}" height="10" fill="{_BLUE}"/></svg>'
     )
 
 
 def student(row: dict[str, Any], report: dict[str, Any]) -> str:
-    """One student's feedback: each question's verdict in words, never the answer, and nobody else's data."""
+    """One student's feedback: verdicts in words, never the answer, and nobody else's data."""
     titles = {
         name: q["title"]
         for name, q in report["assignments"][row["assignment"]]["questions"].items()
@@ -108,7 +113,8 @@ def student(row: dict[str, Any], report: dict[str, Any]) -> str:
         )
     body = (
         f'<p class="muted">{esc(row["assignment"])}</p><h1>{esc(row["student"])}</h1>'
-        f'<p class="score">{row["score"]:g} <small>of {row["out_of"]:g} points</small></p>{"".join(cards)}'
+        f'<p class="score">{row["score"]:g} <small>of {row["out_of"]:g} points</small></p>'
+        f"{''.join(cards)}"
         f'<p class="muted">{esc(_stamp(report))}</p>'
     )
     return page(f"{row['student']}: {row['assignment']}", body)
@@ -118,13 +124,14 @@ def _card(title: str, points: float, out_of: float, message: str, given: str = "
     said = f'<p class="muted">You answered {esc(given)}.</p>' if given else ""
     kind = "full" if points == out_of else "part" if points else "none"
     return (
-        f'<section class="card {kind}"><header><span>{esc(title)}</span><span>{points:g} / {out_of:g}</span></header>'
+        f'<section class="card {kind}"><header><span>{esc(title)}</span>'
+        f"<span>{points:g} / {out_of:g}</span></header>"
         f"{said}<p>{esc(message)}</p></section>"
     )
 
 
 def overview(report: dict[str, Any]) -> str:
-    """The instructor's page: distribution, questions, misconceptions, calibration, and every student."""
+    """The instructor's page: distribution, questions, misconceptions, calibration, all students."""
     parts = ["<h1>Grades</h1>", f'<p class="muted">{esc(_stamp(report))}</p>']
     if report["unreadable"]:
         rows = [[esc(r["file"]), esc(r["reason"])] for r in report["unreadable"]]
@@ -152,7 +159,8 @@ def _assignment(name: str, summary: dict[str, Any]) -> str:
         for q, held in summary["questions"].items()
     ]
     parts = [
-        f"<h2>{esc(name)}</h2><p>{count} graded; on average {summary['mean']:.0%} of {summary['out_of']:g} points.</p>",
+        f"<h2>{esc(name)}</h2><p>{count} graded; on average {summary['mean']:.0%} of "
+        f"{summary['out_of']:g} points.</p>",
         "<h2>Distribution</h2>",
         table(["Score", "Students", ""], spread, numeric=(2,)),
         "<h2>Questions</h2>",
@@ -219,4 +227,7 @@ def _students(rows: list[dict[str, Any]]) -> str:
 
 
 def _stamp(report: dict[str, Any]) -> str:
-    return f"Judged by mlsysim {report['mlsysim']}, registry {report['registry']}, {report['variants']} variants."
+    return (
+        f"Judged by mlsysim {report['mlsysim']}, registry {report['registry']}, "
+        f"{report['variants']} variants."
+    )

@@ -1,4 +1,4 @@
-"""Opening what strangers hand in: regular files only, small, UTF-8, strict JSON, of a known form."""
+"""Opening what strangers hand in: small regular files, UTF-8, strict JSON, of a known form."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class Sheet:
 
 
 def submissions(folder: Path, leave_out: Path | None = None) -> list[Path]:
-    """Every `*.json` below a folder, sorted, never through a link to a folder; `leave_out` holds reports."""
+    """Every `*.json` below a folder, sorted, never through a link to a folder.
+
+    `leave_out` is the folder that reports are written to, where it lies inside.
+    """
     apart = leave_out.resolve() if leave_out else None
     return sorted(_walk(folder.resolve(), apart, 0), key=os.fsencode)
 
@@ -66,7 +69,7 @@ def read_sheet(path: Path) -> Sheet:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a small regular file; links, devices and pipes are refused without waiting on them."""
+    """The bytes of a small regular file; links, devices and pipes are refused, not waited on."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
@@ -149,7 +152,7 @@ _DECODER = json.JSONDecoder(
 
 
 def sheet_of(data: Any) -> Sheet:
-    """A sheet from parsed JSON; raises UnreadableError. Keys that it does not know are listed, not used."""
+    """A sheet from parsed JSON; raises UnreadableError. Unknown keys are listed, not used."""
     if not isinstance(data, dict):
         raise UnreadableError("it holds no answer sheet")
     if data.get("schema") != SCHEMA or isinstance(data.get("schema"), bool):

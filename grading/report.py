@@ -29,7 +29,7 @@ _PAGE = re.compile(r"[A-Za-z0-9_-]{1,40}-[0-9a-f]{12}\.html")
 
 
 def page_name(graded: Graded) -> str:
-    """A file name for a student's page: nothing of an id but plain letters, and never the same twice.
+    """A file name for a student's page: of an id only plain letters, and never the same twice.
 
     The hash is of the submission's path, which is unique in its folder.
     """
@@ -116,7 +116,7 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """The report's text, with one line a student: quick to write, and differences are easy to read."""
+    """The report's text, one line a student: quick to write, and differences are easy to read."""
     head = {key: value for key, value in report.items() if key != "students"}
     rows = ",\n  ".join(json.dumps(row, sort_keys=True) for row in report["students"])
     return (
@@ -126,7 +126,7 @@ def to_json(report: dict[str, Any]) -> str:
 
 
 def to_csv(report: dict[str, Any]) -> str:
-    """One line a submission, those that could not be read included; no cell can act as a formula."""
+    """One line a submission, also where it could not be read; no cell can act as a formula."""
     questions = sorted(
         {name for row in report["students"] for name in row["answers"]}, key=_natural
     )
@@ -207,7 +207,7 @@ def earlier(out: Path) -> dict[str, Any] | None:
 
 
 def write(report: dict[str, Any], out: Path) -> None:
-    """Write all the files of a report; students' pages of an earlier report that are stale go away."""
+    """Write all the files of a report; stale students' pages of an earlier report go away."""
     write_students(report, out)
     fresh = {Path(row["page"]).name for row in report["students"]}
     for page in (out / STUDENTS).glob("*.html"):

@@ -1,9 +1,9 @@
-"""What an exercise and its grader must agree on: variants, numbers, units, and the answer sheet's form.
+"""What an exercise and its grader must agree on: variants, numbers, units, an answer sheet's form.
 
-Nothing here imports a notebook, so a grader that needs it stays small. Each learner gets numbers of
-their own: a code is an HMAC of the assignment and the learner's id under the course's secret, and the
-code draws one value from every axis of the assignment. Without a course secret (self-study) a public
-one is used; with one, the instructor hands the codes out.
+Nothing here imports a notebook, so a grader that needs it stays small. Each learner gets numbers
+of their own: a code is an HMAC of the assignment and the learner's id under the course's secret,
+and the code draws one value from every axis of the assignment. Without a course secret
+(self-study) a public one is used; with one, the instructor hands the codes out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST_NUMBER = 64
 LONGEST_ID = 100
 _CODE_DIGITS = 16
 
-# ---- numbers and units: text that a stranger typed ------------------------------------------------
+# ---- numbers and units: text that a stranger typed -----------------------------------------------
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PREFIXED = {
@@ -104,7 +104,7 @@ def _number_remedy(text: str) -> str:
 
 
 def read_unit(given: Any, argument: str = "unit") -> str:
-    """A unit from the allow-list, '' for a plain number; raises WrongUnit. Nothing else is parsed."""
+    """A unit from the allow-list, '' for a plain number; raises WrongUnit for anything else."""
     if given is None or given == "":
         return ""
     if isinstance(given, str) and given in _ALLOWED:
@@ -114,7 +114,7 @@ def read_unit(given: Any, argument: str = "unit") -> str:
 
 @lru_cache(maxsize=4096)
 def factor(unit: str, into: str) -> float | None:
-    """What a number in `unit` is multiplied with to be in `into`; None when the dimensions differ."""
+    """What turns a number in `unit` into one in `into`; None when the dimensions differ."""
     one = Q_(1.0, unit)
     return float(one.m_as(into)) if one.is_compatible_with(into) else None
 
@@ -147,7 +147,7 @@ def code_for(student: str, assignment: str, secret: bytes = PUBLIC_SECRET) -> st
 
 
 class Variant:
-    """The numbers of one learner. Fields are plain data; `v.model` and the devices are registry entries."""
+    """The numbers of one learner: fields are plain data, `v.model` and devices registry entries."""
 
     _entries: Mapping[str, Any] = {"model": Models, "device": Hardware, "other": Hardware}
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,7 +116,7 @@ def zoo(
         _print_json({name: {stem: entry.to_dict() for stem, entry in catalog.entries()} for name, catalog in chosen.items()})
         return
     for name, catalog in chosen.items():
-        _print_table(*(_hardware_rows(catalog) if name == "hardware" else _model_rows(catalog)))
+        _print_catalog(catalog, *_ZOO[name])
 
 
 @app.command()
@@ -184,31 +185,34 @@ def _print_profile(model: str, hardware: str, profile: Any) -> None:
     console.print(table)
 
 
-def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index > 2 else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(highlight=False).print(table)
+def _print_catalog(catalog: Any, columns: list[str], cells: Callable[[Any], list[str]]) -> None:
+    """A table of entries, shelf by shelf; as wide as it needs to be when nobody's terminal is in the way."""
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for index, column in enumerate(["", *columns]):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for shelf_name, shelf in catalog.shelves():
+        table.add_row(f"[bold]{shelf_name}[/]")
+        for stem in shelf:
+            table.add_row(f"  {stem}", *cells(shelf[stem]))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
 
 
-def _hardware_rows(catalog: Any) -> tuple[str, list[str], list[list[str]]]:
-    rows = [
-        [stem, shelf_name, str(device.release_year), show(device.compute.peak_flops), device.compute.peak_precision, show(device.memory.capacity), show(device.memory.bandwidth),
-         show(device.tdp) if device.tdp is not None else "?"]
-        for shelf_name, shelf in catalog.shelves() for stem in shelf for device in [shelf[stem]]
+def _device_cells(device: Any) -> list[str]:
+    return [
+        str(device.release_year), show(device.compute.peak_flops), device.compute.peak_precision,
+        show(device.memory.capacity), show(device.memory.bandwidth),
+        show(device.tdp) if device.tdp is not None else "?",
     ]
-    return "Hardware", ["name", "shelf", "year", "dense peak", "at", "memory", "bandwidth", "power"], rows
 
 
-def _model_rows(catalog: Any) -> tuple[str, list[str], list[list[str]]]:
-    rows = [
-        [stem, shelf_name, str(getattr(model, "kind", "")), f"{model.parameters:,}",
-         str(model.release_year or ""), show(model.weights("fp16"))]
-        for shelf_name, shelf in catalog.shelves() for stem in shelf for model in [shelf[stem]]
-    ]
-    return "Models", ["name", "shelf", "kind", "parameters", "year", "fp16 weights"], rows
+def _model_cells(model: Any) -> list[str]:
+    return [model.kind, f"{model.parameters:,}", str(model.release_year or "?"), show(model.weights("fp16"))]
+
+
+_ZOO: dict[str, tuple[list[str], Callable[[Any], list[str]]]] = {
+    "hardware": (["year", "dense peak", "at", "memory", "bandwidth", "power"], _device_cells),
+    "models": (["kind", "parameters", "year", "in fp16"], _model_cells),
+}
 
 
 if __name__ == "__main__":

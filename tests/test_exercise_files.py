@@ -1,4 +1,4 @@
-"""Exercises, solutions and checks, as files: derived, complete, unsolved, and solved to full marks."""
+"""Exercises, solutions and checks, as files: derived, complete, unsolved, solved in full."""
 
 from __future__ import annotations
 

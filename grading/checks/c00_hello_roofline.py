@@ -56,12 +56,12 @@ def crowded(v: Variant, batch: int) -> Profile:
 
 
 def compute_roof(v: Variant) -> Quantity:
-    """Work out both roofs and keep the slower one: here the bytes take longer than the operations."""
+    """Work out both roofs, keep the slower: here the bytes take longer than the operations."""
     return step(v).compute_time + step(v).overhead
 
 
 def without_cache(v: Variant) -> Quantity:
-    """A decode step reads the weights once and, for every request, all the keys and values so far."""
+    """A decode step reads the weights once, and each request's keys and values so far."""
     p = step(v)
     return node.memory_time(p.traffic - p.kv_cache, p.bandwidth) + p.overhead
 
@@ -82,7 +82,7 @@ def one_byte(v: Variant) -> Quantity:
 
 
 def whole_table(v: Variant) -> Quantity:
-    """All parameters are counted as read, although a step looks up only a few rows of the embedding."""
+    """All parameters are counted as read, but a step looks up only a few rows of the embedding."""
     p = step(v)
     return node.memory_time(p.weights + p.kv_cache, p.bandwidth) + p.overhead
 
@@ -124,7 +124,7 @@ def upside_down(v: Variant) -> Quantity:
 
 
 def gain(v: Variant) -> Quantity:
-    """The question asks how many times as fast it is, not how much is gained; no gain at all is 1."""
+    """The question asks how many times as fast it is, not how much is gained; no gain is 1."""
     return speed_up.truth(v) - 1
 
 
@@ -150,7 +150,7 @@ def speed_up(v: Variant) -> Quantity:
 
 
 def regime_of_small_batch(v: Variant) -> str:
-    """Every further request adds arithmetic but shares the weights: the regime changes with the batch."""
+    """Each further request adds arithmetic but shares the weights: the batch changes the regime."""
     return str(step(v).bottleneck).lower()
 
 
@@ -254,12 +254,12 @@ def crossover(
 
 
 def at_full_peak(v: Variant) -> float:
-    """The arithmetic runs at peak times efficiency, so the compute roof is lower than the datasheet's."""
+    """The arithmetic runs at peak times efficiency: the roof is lower than the datasheet's."""
     return crossover(*chip(v), efficiency=1.0)
 
 
 def ridge(v: Variant) -> float:
-    """The ridge point is an intensity in FLOP a byte; turn it into requests with this model's bytes."""
+    """The ridge point is in FLOP a byte; turn it into requests with this model's bytes."""
     return float(crowded(v, 1).ridge_point.m_as("FLOP/B"))
 
 
@@ -269,7 +269,7 @@ def cache_free(v: Variant) -> float:
 
 
 def crossover_whole_table(v: Variant) -> float:
-    """All parameters are counted as read, although a step looks up only a few rows of the embedding."""
+    """All parameters are counted as read, but a step looks up only a few rows of the embedding."""
     return crossover(*chip(v), table=True)
 
 
@@ -302,7 +302,7 @@ def weights_only(v: Variant) -> Quantity:
 
 
 def every_head(v: Variant) -> Quantity | None:
-    """In grouped-query attention several query heads share one key and value: count the KV heads."""
+    """In grouped-query attention query heads share keys and values: count the KV heads."""
     p, share = step(v), v.model.heads / v.model.key_heads
     return p.weights + p.kv_cache * share if share > 1 else None
 
@@ -344,7 +344,7 @@ def forgot_weights(v: Variant) -> float | None:
 
 
 def every_head_requests(v: Variant) -> float | None:
-    """In grouped-query attention several query heads share one key and value: count the KV heads."""
+    """In grouped-query attention query heads share keys and values: count the KV heads."""
     share = v.model.heads / v.model.key_heads
     return room(v, step(v).kv_cache / v.batch * share) if share > 1 else None
 

@@ -71,7 +71,7 @@ class Frozen:
         return type(self)(**{**self._values(), **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """The value as plain data, in the format that builds it again; unknown fields are left out."""
+        """The value as plain data, which builds it again; unknown fields are left out."""
         return {name: plain(value) for name, value in self._values().items() if value is not None}
 
     @classmethod

@@ -194,7 +194,7 @@ def shelf_name(folder: str) -> str:
 
 
 def load(path: Path, build: Build[T]) -> T:
-    """Read one YAML file and build its entry; raises InvalidEntry that names file, key and remedy."""
+    """Read a YAML file and build its entry; raises InvalidEntry with file, key and remedy."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -278,7 +278,7 @@ def user_folders() -> list[Path]:
 
 
 def add_folder(folder: str | Path) -> None:
-    """Add a folder of user entries, laid out like the shipped ones: `hardware/cloud/MyChip.yaml`."""
+    """Add a folder of user entries, laid out as shipped ones are: `hardware/cloud/MyChip.yaml`."""
     path = Path(folder)
     _check_folder(path, "registry")
     if path not in _folders:

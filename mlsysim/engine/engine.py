@@ -43,7 +43,7 @@ class Engine:
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
-        Points that a device cannot run are kept: their `feasible` is False and their `reason` says why.
+        Points that a device cannot run are kept: `feasible` is False and `reason` says why.
         """
         devices = _listed("hardware", hardware, HardwareNode)
         if not isinstance(model, Workload):
@@ -88,10 +88,19 @@ class Engine:
         return Sweep(columns, axes)
 
 
+    @staticmethod
+    def explain(before: Any, after: Any, **how: Any) -> Any:
+        """Why one set-up is faster than another: see `mlsysim.engine.explain.explain`."""
+        from mlsysim.engine.explain import explain
+
+        return explain(before, after, **how)
+
+
 class Sweep(Sequence[dict[str, Any]]):
     """The points of a sweep: `columns` holds them all as arrays, and a row is made when looked at.
 
-    A row is `{"hardware": name, "precision": ..., "batch_size": ..., "seq_len": ..., "profile": Profile}`.
+    A row is a mapping with the keys `hardware` (a name), `precision`, `batch_size`, `seq_len` and
+    `profile` (a Profile).
     """
 
     def __init__(self, columns: Profile, axes: dict[str, Sequence[Any]]) -> None:
@@ -117,7 +126,7 @@ class Sweep(Sequence[dict[str, Any]]):
         }
 
     def column(self, name: str) -> np.ndarray:
-        """One field of all points, flat, in the order of the rows and the SI unit of its dimension."""
+        """One field of all points, flat, in the order of the rows and in SI units."""
         value = self.columns.si(name)
         return np.broadcast_to(value, self.shape).ravel()
 

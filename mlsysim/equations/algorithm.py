@@ -172,7 +172,8 @@ def training_traffic(weights: Bytes, activations: Bytes, optimizer: Bytes) -> By
     >>> training_traffic(weights=2.0, activations=1.0, optimizer=12.0)
     33.0
 
-    Source: derived from the operator graph; state sizes as in Rajbhandari et al. (2020), arXiv:1910.02054.
+    Source: derived from the operator graph; state sizes as in Rajbhandari et al. (2020),
+    arXiv:1910.02054.
     """
     return 3 * (weights + activations) + 2 * optimizer
 
@@ -182,8 +183,8 @@ def adam_state(parameters: Number, width: Bytes, full: Bytes) -> Bytes:
 
     $$P\,(2 f + f\,[w < f])$$
 
-    Two moments at full width $f$ (4 bytes), and a full-width master copy when the weights themselves
-    are narrower: 12 bytes a parameter in mixed precision, 8 in full.
+    Two moments at full width $f$ (4 bytes), and a full-width master copy when the weights
+    themselves are narrower: 12 bytes a parameter in mixed precision, 8 in full.
 
     >>> float(adam_state(parameters=1.0, width=2.0, full=4.0))
     12.0

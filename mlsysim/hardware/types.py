@@ -1,4 +1,4 @@
-"""Layer 2, silicon: what a device supplies. Peaks are dense; capacities are what can be allocated."""
+"""Layer 2, silicon: what a device supplies. Peaks are dense; capacities can be allocated."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mlsysim.core.units import (
 )
 from mlsysim.equations import node
 
-# Which datapath runs a precision that the device lacks: the next one that holds its numbers exactly,
-# or, for weights narrower than any arithmetic, the one that kernels widen them to.
+# Which datapath runs a precision that the device lacks: the next one that holds its numbers
+# exactly, or, for weights narrower than any arithmetic, the one that kernels widen them to.
 WIDER = {
     "int4": ("fp16", "bf16", "int8", "fp32"),
     "fp4": ("fp8", "fp16", "bf16", "fp32"),
@@ -84,7 +84,7 @@ class Supply(NamedTuple):
 
 
 class HardwareNode(Entry):
-    """One device. `memory.capacity` is what a user can allocate; `tdp` may be unpublished (None)."""
+    """One device: `memory.capacity` is what users can allocate; `tdp` may be unpublished."""
 
     vendor: str | None = None
     release_year: int

@@ -1,4 +1,4 @@
-"""Convolutional networks, layer by layer: from the wide ones in a datacenter to those in a doorbell."""
+"""Convolutional networks, layer by layer: from wide ones in a datacenter to one in a doorbell."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class ConvNetWorkload(Workload):
         return sum(p.macs for p in self.pieces)
 
 
-# ---- one function a kind of layer: append its pieces, return the new shape ------------------------
+# ---- one function a kind of layer: append its pieces, return the new shape -----------------------
 
 
 def _pair(value: Any) -> tuple[float, float]:

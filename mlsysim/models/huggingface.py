@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from mlsysim.core.errors import BadArgument, InvalidEntry, shown
+from mlsysim.core.provenance import Source
 from mlsysim.core.units import Count, CountOrZero, dim_of
 from mlsysim.models.transformer import TransformerWorkload
 
@@ -64,7 +65,7 @@ def _llama(c: _Config, *, tied: bool = False) -> tuple[Fields, int]:
     layers, hidden, heads = (
         c.count(key) for key in ("num_hidden_layers", "hidden_size", "num_attention_heads")
     )
-    if "head_dim" not in c.data and hidden % heads:
+    if c.data.get("head_dim") is None and hidden % heads:
         raise c.wrong("num_attention_heads", f"hidden_size {hidden} is no multiple of it")
     fields = {
         "layers": layers, "hidden": hidden, "heads": heads,
@@ -185,9 +186,8 @@ def from_config(path: str | Path, name: str | None = None) -> TransformerWorkloa
         raise InvalidEntry(str(file), "model_type", f"it says {given}; known are {known}")
     fields, extra = ARCHITECTURES[kind](config)
     title = name or _title(config.data.get("_name_or_path"), file)
-    source = {"kind": "user", "ref": str(file), "read": dt.date.today()}
-    if note := _left_out(config.data):
-        source["note"] = note
+    note = _left_out(config.data)
+    source = Source(kind="user", ref=str(file), read=dt.date.today(), note=note)
     try:
         draft = TransformerWorkload(**fields, name=title, parameters=1, sources={"default": source})
     except InvalidEntry as error:
@@ -220,10 +220,10 @@ def _title(path: Any, file: Path) -> str:
     return own.strip() or file.resolve().parent.name or file.stem
 
 
-def _left_out(data: Mapping[str, Any]) -> str:
+def _left_out(data: Mapping[str, Any]) -> str | None:
     window = data.get("sliding_window")
     if not window or data.get("use_sliding_window") is False:
-        return ""
+        return None
     return f"the sliding window of {window} is left out: every layer attends to the whole context"
 
 

@@ -1,4 +1,4 @@
-"""Transformers: dense, grouped-query, mixture-of-experts and latent attention; decoders and encoders."""
+"""Transformers: decoders, encoders; grouped-query and latent attention, mixtures of experts."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TransformerWorkload(Workload):
     def step(
         self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
     ) -> Step:
-        """One step at a context of `seq_len` tokens, by default 2048 or all that the model takes."""
+        """One step at a context of `seq_len` tokens, by default 2048 or all the model takes."""
         if seq_len is None:
             seq_len = float(min(DEFAULT_CONTEXT, self.context))
         step = super().step(batch, None, phase, width, training=training)

@@ -34,7 +34,8 @@ class Operator(NamedTuple):
     """`repeat` equal operators: the work and the bytes of one of them.
 
     `kind` is gemm, attention, elementwise, convolution or gather. `weights` are the parameter
-    bytes read, `state` the bytes of KV cache read or written, `inputs` and `outputs` the activations.
+    bytes read, `state` the bytes of KV cache read or written, `inputs` and `outputs` those of
+    activations.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Operator(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The sum of a step's operators: FLOP, and bytes of each kind; `widest` is the largest one's."""
+    """The sum of a step's operators: FLOP and bytes of each kind; `widest` is the largest's."""
 
     flops: Any
     weights: Any
@@ -71,7 +72,7 @@ class Demand(NamedTuple):
 
 
 class Workload(Entry):
-    """A model. `parameters` is the published count; a test holds the architecture's sum against it."""
+    """A model. `parameters` is the published count; tests hold the architecture's sum to it."""
 
     release_year: int | None = None
     parameters: Count

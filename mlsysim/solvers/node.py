@@ -46,7 +46,8 @@ class Profile(Result):
     """One step of one model on one device: how long, which roof binds, and whether it fits.
 
     `bottleneck` is Compute, Memory, or Overhead when the dispatch tax exceeds both roofs.
-    `datapath` is the arithmetic that really ran; it differs from `precision` where the device lacks it.
+    `datapath` is the arithmetic that really ran; it differs from `precision` where the device
+    lacks that.
     """
 
     walls = (1, 2)
@@ -100,8 +101,10 @@ class Profile(Result):
             "activations": self.activations,
         }
         listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
-        sentence = f"It needs {show(need)} ({listed}) and the device holds {show(room)}: short by {show(need - room)}"
-        return f"{sentence}; {self._remedy(need, room)}."
+        return (
+            f"It needs {show(need)} ({listed}) and the device holds {show(room)}: "
+            f"short by {show(need - room)}; {self._remedy(need, room)}."
+        )
 
     def _remedy(self, need: Any, room: Any) -> str:
         if self.weights > room:
@@ -211,6 +214,7 @@ def _notes(model: Workload, step: Step) -> tuple[str, ...]:
     context = getattr(model, "context", None)
     if context is not None and np.max(step.seq_len) > context:
         return (
-            f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} that {model.name} was trained for",
+            f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} "
+            f"that {model.name} was trained for",
         )
     return ()

@@ -1,4 +1,4 @@
-"""Every node, fabric and cluster; entries name what they are made of, and the names are looked up here."""
+"""Every node, fabric and cluster; entries name their parts, and the names are looked up here."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Node(Entry):
 
 
 class Fabric(Entry):
-    """The network between nodes: one port's rate in one direction, and a small message's latency."""
+    """The network between nodes: a port's rate in one direction, a small message's latency."""
 
     bandwidth: Bandwidth
     latency: SecondsOrZero
@@ -58,7 +58,7 @@ class Fabric(Entry):
 
 
 class Fleet(Entry):
-    """`count` equal nodes on one fabric. `hw` alone stands for plain nodes of eight such devices."""
+    """`count` equal nodes on one fabric; `hw` alone stands for plain nodes of 8 such devices."""
 
     node: Node | None = None
     hw: HardwareNode | None = None
@@ -84,7 +84,7 @@ class Fleet(Entry):
         return int(self.count * self.node.accelerators)
 
     def need(self, path: str, why: str) -> Quantity:
-        """The value at `path` (such as `node.power`), or MissingValue that says `why` it is needed."""
+        """The value at `path` (such as `node.power`); raises MissingValue, which says `why`."""
         value: Any = self
         for part in path.split("."):
             value = getattr(value, part, None)

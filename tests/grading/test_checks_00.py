@@ -1,4 +1,4 @@
-"""The questions of exercise 00 over every variant that there is: regimes, truths, and what tells answers apart."""
+"""The questions of exercise 00 over every variant: regimes, truths, what tells answers apart."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_every_numeric_question_knows_at_least_two_misconceptions_and_each_advis
 
 
 def test_a_decode_step_of_llama_2_13b_by_hand(checks):
-    # 40 layers of hidden 5120, ffn 13824 (gated), all 40 heads with keys of their own, vocabulary 32000;
-    # per layer 4*5120^2 attention and 3*5120*13824 feed-forward weights; then the output head; fp16
+    # 40 layers of hidden 5120, ffn 13824 (gated), all 40 heads with keys of their own, vocabulary
+    # 32000; per layer 4*5120^2 attention and 3*5120*13824 feed-forward weights; then the output head; fp16
     v = Variant(
         {
             "model": "Llama2_13B",
@@ -192,7 +192,7 @@ def test_predictions_of_the_lesson_have_truths(checks):
     assert set(checks.prediction_truths) == set(checks.predictions)
     assert checks.prediction_truth("00.1") == "memory"
     assert checks.prediction_truth("00.2") == Engine.solve(Models.Llama3_8B, Hardware.H100).latency
-    # figures.md: weights only, eta = 0.5, about 148 requests: 2 bytes a weight over 2 FLOP a weight,
+    # weights only, eta = 0.5, about 148 requests: 2 bytes a weight over 2 FLOP a weight,
     # times the ridge 989.4/3.35, times one half
     assert checks.prediction_truth("00.4") == pytest.approx(989.4 / 3.35 / 2, rel=0.08)
 

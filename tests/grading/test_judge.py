@@ -1,4 +1,4 @@
-"""Verdicts: tolerance, units, slips, misconceptions, assumptions, follow-through, and what is never told."""
+"""Verdicts: tolerance, units, slips, misconceptions, assumptions, and what is never told."""
 
 from __future__ import annotations
 

@@ -1,0 +1,138 @@
+"""The command line: answers on stdout, mistakes in one line on stderr, exit codes 0, 1 and 2."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mlsysim import Hardware, Models
+from mlsysim.cli import main
+from mlsysim.learn import course
+from mlsysim.learn.server import editable_copy, free_port
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+
+    def go(*words):
+        code = main(list(words))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return go
+
+
+def test_solve_says_which_wall_binds(run):
+    code, out, _ = run("solve", "Llama3_8B", "H100", "--batch-size", "32")
+    assert code == 0
+    assert "Memory-bound" in out
+
+
+def test_solve_as_json_carries_units(run):
+    code, out, _ = run("solve", "Llama3_8B", "H100", "--batch-size", "32", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["bottleneck"] == "Memory"
+    assert answer["latency"]["unit"] == "ms"
+    assert answer["batch_size"] == 32
+
+
+def test_what_does_not_fit_is_an_answer_with_exit_code_1(run):
+    code, out, err = run("solve", "Llama3_70B", "H100")
+    assert code == 1
+    assert "Does not fit" in out
+    assert err == ""
+    code, out, _ = run("solve", "Llama3_70B", "H100", "--json")
+    assert (code, json.loads(out)["feasible"]) == (1, False)
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["solve", "Llama3_8B", "H10O"], "did you mean 'H100'?"),
+    (["solve", "Lama3_8B", "H100"], "did you mean 'Llama3_8B'?"),
+    (["solve", "Llama3_8B", "H100", "--batch-size", "0"], "batch_size"),
+    (["solve", "Llama3_8B", "H100", "--batch-size", "many"], "give a plain number"),
+    (["solve", "Llama3_8B", "H100", "--precision", "fp17"], "did you mean 'fp16'?"),
+    (["solve", "Llama3_8B", "H100", "--efficiency", "1.5"], "efficiency"),
+    (["solve", "ResNet50", "H100", "--phase", "decode"], "phase"),
+    (["solve", "Llama3_8B"], "hardware"),
+    (["solve", "Llama3_8B", "H100", "--registry", "nowhere"], "there is no folder"),
+    (["zoo", "modles"], "did you mean 'models'?"),
+    (["learn", "77"], "lesson"),
+    (["learn", "--path", "conferense"], "did you mean 'conference'?"),
+    (["learn", "--edit"], "say which lesson"),
+    (["learn", "--port", "70000"], "65535"),
+    (["frobnicate"], "frobnicate"),
+])
+def test_a_mistake_costs_one_line_and_exit_code_2(run, words, complaint):
+    code, out, err = run(*words)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("mlsysim: ")
+    assert complaint in err
+
+
+def test_the_zoo_shows_every_entry(run):
+    _, hardware, _ = run("zoo", "hardware")
+    assert all(name in hardware for name in Hardware)
+    code, out, _ = run("zoo", "--json")
+    held = json.loads(out)
+    assert code == 0
+    assert set(held["models"]) == set(Models)
+    assert held["hardware"]["H100"]["memory"]["bandwidth"] == "3.35 TB/s"
+
+
+def test_the_audit_passes(run):
+    code, out, _ = run("audit", "--json")
+    assert code == 0
+    assert json.loads(out)["missing"] == []
+
+
+@pytest.mark.usefixtures("clean_registry")
+def test_an_entry_of_ones_own_is_solved_and_audited(run, tmp_path):
+    shelf = tmp_path / "hardware" / "cloud"
+    shelf.mkdir(parents=True)
+    (shelf / "MyChip.yaml").write_text(
+        "name: My Chip\nrelease_year: 2027\ncompute: {peak_flops: 1200 TFLOP/s}\n"
+        "memory: {capacity: 144 GB, bandwidth: 5 TB/s}\n"
+        "sources: {compute: {kind: user, ref: mine}, memory: {kind: user, ref: mine}}\n", encoding="utf-8")
+    code, out, _ = run("solve", "Llama3_8B", "MyChip", "--registry", str(tmp_path), "--json")
+    assert (code, json.loads(out)["memory_capacity"]["value"]) == (0, 144)
+    code, out, _ = run("audit", "--registry", str(tmp_path))
+    assert code == 1  # its release year has no source
+    assert "Hardware.MyChip.release_year" in out
+
+
+def test_the_version_is_told(run):
+    assert run("--version")[:2] == (0, "mlsysim 0.1.0\n")
+
+
+def test_the_program_runs_as_a_module():
+    ran = subprocess.run([sys.executable, "-m", "mlsysim", "solve", "ResNet50", "A100", "--json"],
+                         capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(ran.stdout)["bottleneck"] == "Compute"
+
+
+def test_an_editable_copy_is_made_once_and_never_overwritten(tmp_path):
+    lesson = course.find_lesson("00")
+    copy = editable_copy(lesson, "tutorials", tmp_path)
+    assert copy.read_text(encoding="utf-8") == lesson.file().read_text(encoding="utf-8")
+    copy.write_text("mine", encoding="utf-8")
+    assert editable_copy(lesson, "tutorials", tmp_path).read_text(encoding="utf-8") == "mine"
+    assert editable_copy(lesson, "exercises", tmp_path).name == "00_hello_roofline_exercise.py"
+
+
+def test_a_port_that_is_taken_is_told(run):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, _, err = run("learn", "--no-browser", "--port", str(taken.getsockname()[1]))
+    assert code == 2
+    assert "taken" in err
+    assert free_port(0) > 0

@@ -1,0 +1,41 @@
+"""What is shipped: the course goes with the package; solutions, checks and tests do not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from mlsysim.learn import course
+from tests.notebooks import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The names inside a wheel built from this tree."""
+    out = tmp_path_factory.mktemp("wheel")
+    run = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    subprocess.run(run, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (built,) = out.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        return set(archive.namelist())
+
+
+def test_the_course_works_without_a_clone(wheel):
+    for lesson in course.lessons():
+        assert f"mlsysim/course/tutorials/{lesson.stem}.py" in wheel
+        assert f"mlsysim/course/exercises/{lesson.stem}.py" in wheel
+
+
+def test_data_travels_with_the_package(wheel):
+    assert {"mlsysim/core/units.txt", "mlsysim/learn/course.yaml"} <= wheel
+    shipped = {name for name in wheel if name.endswith(".yaml")}
+    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mlsysim").rglob("*.yaml")}
+    assert here <= shipped
+
+
+def test_solutions_checks_and_tests_stay_at_home(wheel):
+    assert [name for name in wheel if name.split("/")[0] in ("grading", "solutions", "tests", "benchmarks")] == []
+    assert [name for name in wheel if "solution" in name] == []
