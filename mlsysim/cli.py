@@ -93,7 +93,7 @@ def solve(
     if as_json:
         _print_json({"model": model, "hardware": hardware, **profile.to_dict()})
     else:
-        _print_profile(model, hardware, profile)
+        _print_profile(model, hardware, profile, _number("efficiency", efficiency))
     if not profile.feasible:
         raise typer.Exit(1)
 
@@ -172,12 +172,17 @@ def _print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
 
 
-def _print_profile(model: str, hardware: str, profile: Any) -> None:
+def _print_profile(model: str, hardware: str, profile: Any, efficiency: float) -> None:
+    from mlsysim.engine.text import roofline
+
     console = Console(highlight=False)
     console.print(f"[bold]{model}[/] on [bold]{hardware}[/]: [bold]{profile.bottleneck}-bound[/], "
                   f"{show(profile.latency)} a step")
     if not profile.feasible:
         console.print(f"[bold red]Does not fit.[/] {profile.reason}")
+    console.print()
+    console.print(roofline(profile, efficiency=efficiency), markup=False)
+    console.print()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in profile.lines():
         if name not in ("bottleneck", "latency", "reason", "feasible"):

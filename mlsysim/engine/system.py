@@ -308,7 +308,8 @@ class SystemSpec(Entry):
             if section not in ("workload", "fleet", "environment"):
                 raise UnknownName("section", section, ("workload", "fleet", "environment"))
             parts.setdefault(section, {})[key] = value
-        return self.replace(**{key: getattr(self, key).replace(**new) for key, new in parts.items()})
+        new = {key: getattr(self, key).replace(**values) for key, values in parts.items()}
+        return self.replace(**new)
 
 
 # ---- schemas -------------------------------------------------------------------------------------

@@ -1,0 +1,45 @@
+"""The roofline in a terminal shows where the step is, whatever the device and the model."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlsysim import Engine, Hardware, Models
+from mlsysim.engine.text import roofline, show_rate
+
+
+def drawn(model, hardware, **how):
+    """The rows above the axis, without the scale."""
+    text = roofline(Engine.solve(model, hardware, **how))
+    return [line.partition("|")[2] for line in text.splitlines() if "|" in line], text
+
+
+def test_a_memory_bound_step_stands_on_the_slope_left_of_the_ridge(llama, h100):
+    rows, text = drawn(llama, h100)
+    star = next(row.index("*") for row in rows if "*" in row)
+    ridge = next(row.index("+") for row in rows if "+" in row)
+    assert star < ridge
+    assert "* 1.05" in text
+    assert "+ 148 FLOP/B" in text  # half of 989.4 TFLOP/s over 3.35 TB/s
+
+
+def test_a_compute_bound_step_stands_under_the_flat_roof(llama, h100):
+    rows, _ = drawn(llama, h100, phase="prefill")
+    roof = next(row for row in rows if "+" in row)
+    assert roof.index("*") > roof.index("+")
+
+
+@pytest.mark.parametrize("model", ["Llama3_8B", "ResNet50", "KeywordSpotting", "Mixtral_8x7B"])
+@pytest.mark.parametrize("device", ["H100", "nRF52840", "RaspberryPi_5", "CS3"])
+def test_every_picture_fits_a_terminal(model, device):
+    for how in ({}, {"batch_size": 4096}):
+        _, text = drawn(Models.find(model), Hardware.find(device), precision="int8", **how)
+        assert max(map(len, text.splitlines())) <= 80
+        assert text.count("*") == 2  # the step, and the number under it
+        assert text.isascii()
+
+
+@pytest.mark.parametrize(("rate", "text"), [
+    (4.95e14, "495 TFLOP/s"), (1.2e9, "1.2 GFLOP/s"), (640.0, "640 FLOP/s"), (2.25e15, "2.25 PFLOP/s")])
+def test_rates_read_as_people_say_them(rate, text):
+    assert show_rate(rate) == text
