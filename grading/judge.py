@@ -116,7 +116,7 @@ def _judge_choice(
     if own is not None and question.follow is not None and value == question.follow(v, own):
         return value, _followed(question)
     for name, _, advice in _misconceptions(checks, question, v, lambda wrong: wrong == value):
-        # with few choices each wrong one is somebody's misconception: it is named, but earns nothing
+        # with few choices each wrong one is somebody's misconception: named, but worth nothing
         return value, _verdict(question, "wrong", name, f"It looks as if you {name}. {advice}")
     return value, _verdict(question, "wrong", message=f"Not so. {question.hint}")
 

@@ -53,6 +53,9 @@ class Frozen:
                     raise InvalidEntry(where, name, "it is required; add it")
                 self.__dict__[name] = default.copy() if isinstance(default, dict) else default
                 continue
+            if data[name] is None and default is None:
+                self.__dict__[name] = None  # said to be left out
+                continue
             try:
                 self.__dict__[name] = convert(data[name], hint, name)
             except InvalidEntry as error:

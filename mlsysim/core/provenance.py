@@ -53,7 +53,7 @@ class Entry(Frozen):
     """A thing that exists, with a name and a source for each of its numbers."""
 
     name: str
-    sources: dict[str, Source] = {}
+    sources: dict[str, Source] = {}  # noqa: RUF012 - every value gets a copy
 
     def check(self) -> None:
         """An entry has a name, and every source belongs to a field."""

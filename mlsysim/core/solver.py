@@ -97,9 +97,9 @@ def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
         for name, value in kwargs.items():
             if name not in checks:
                 raise UnknownArgument(label, name, names)
-            kwargs[name] = value = checks[name](value, name)
-            if isinstance(value, np.ndarray):
-                shapes[name] = value.shape
+            kwargs[name] = checked = checks[name](value, name)
+            if isinstance(checked, np.ndarray):
+                shapes[name] = checked.shape
         if len(shapes) > 1:
             _check_shapes(shapes)
         return function(self, **kwargs)

@@ -19,17 +19,17 @@ import pint
 
 from mlsysim.core.errors import BadArgument, OutOfRange, UnknownName, WrongUnit
 
-ureg: pint.UnitRegistry = pint.UnitRegistry(
-    (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
-)
+# pint takes a file's lines as well as its name, which its signature does not say
+_LINES: Any = (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
+ureg: pint.UnitRegistry = pint.UnitRegistry(_LINES)
 ureg.formatter.default_format = "~P"
 ureg.separate_format_defaults = True  # f"{q:.1f}" shapes the number and keeps the short unit
 pint.set_application_registry(ureg)  # quantities survive pickling and copying between processes
-Q_ = ureg.Quantity
 if TYPE_CHECKING:
     from pint.facets.plain import PlainQuantity as Quantity
 else:
     Quantity = pint.Quantity
+Q_: type[Quantity] = ureg.Quantity
 
 # number, then a unit made of names joined by / and * : nothing in it can be evaluated
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
@@ -58,12 +58,13 @@ def unit_of(text: str) -> pint.Unit:
         return ureg.Unit("")
     if re.search(r"\bK[Bb]", text):
         raise WrongUnit("unit", text, "write KiB for 1024 bytes or kB for 1000")
-    try:
-        if len(text) > _LONGEST_UNIT or not _UNIT.fullmatch(text):
-            raise ValueError(text)
-        return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
-    except (pint.PintError, ValueError, TypeError, AssertionError) as error:
-        raise WrongUnit("unit", text, "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'") from error
+    cause: Exception | None = None
+    if len(text) <= _LONGEST_UNIT and _UNIT.fullmatch(text):
+        try:
+            return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
+        except (pint.PintError, ValueError, TypeError, AssertionError) as error:
+            cause = error
+    raise WrongUnit("unit", text, "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'") from cause
 
 
 def parse(text: str, argument: str = "quantity") -> Quantity:
@@ -83,8 +84,13 @@ def parse(text: str, argument: str = "quantity") -> Quantity:
 
 
 def _read(text: str, *_: Any, **__: Any) -> Quantity:
-    """What `Q_("80 GB")` reads; pint's own reader would evaluate `9**9**9`."""
-    return parse(text)
+    """What `Q_("80 GB")` reads; pint's own reader would evaluate `9**9**9`. A unit alone is one."""
+    try:
+        return parse(text)
+    except WrongUnit:
+        if text[:1].isdigit() and not text.startswith("1/"):
+            raise
+        return Q_(1, unit_of(text.strip()))
 
 
 ureg.parse_expression = _read  # type: ignore[method-assign]

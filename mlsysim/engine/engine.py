@@ -79,7 +79,7 @@ class Engine:
             np.array(names, dtype=object)[None, :, None, None],
             _notes(model, step),
         )
-        axes: dict[str, Sequence[Any]] = {
+        axes = {
             "hardware": devices,
             "precision": names,
             "batch_size": batches,
@@ -103,7 +103,7 @@ class Sweep(Sequence[dict[str, Any]]):
     `profile` (a Profile).
     """
 
-    def __init__(self, columns: Profile, axes: dict[str, Sequence[Any]]) -> None:
+    def __init__(self, columns: Profile, axes: dict[str, Any]) -> None:
         self.columns, self.axes = columns, axes
         self.shape = tuple(len(axis) for axis in axes.values())
 

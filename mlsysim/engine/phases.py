@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, show
+from mlsysim.core.errors import MissingValue
+from mlsysim.core.solver import Result
 from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
 from mlsysim.engine.system import PLAN, SERVE, TRAIN, SystemSpec
 from mlsysim.equations import algorithm, fleet, node, serving
@@ -160,7 +160,7 @@ def _serve(system: SystemSpec, replica: Group) -> Measured:
     batch, prompt = (int(getattr(work, k) or DEFAULTS[k]) for k in ("batch_size", "prompt"))
     served = ServingModel().solve(
         replica.model, replica.device, seq_len=prompt, decode_tokens=tokens, batch_size=batch,
-        precision=work.precision, **_given(work, "efficiency"),
+        precision=work.precision, efficiency=work.efficiency,
     )
     talk = [replica.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
     ttft, itl = served.si("ttft") + talk[0], served.si("itl") + talk[1]
@@ -249,7 +249,7 @@ def _step(system: SystemSpec, replica: Group) -> Measured:
     batch = int(work.batch_size or 1)
     profile = SingleNodeModel().solve(
         replica.model, replica.device, batch_size=batch, precision=work.precision, phase=work.use,
-        **_given(work, "seq_len", "efficiency"),
+        efficiency=work.efficiency, **_given(work, "seq_len"),
     )
     rows = batch if work.use == DECODE else batch * profile.si("seq_len")
     talk = replica.reduce_time(rows, work.precision)
@@ -274,7 +274,7 @@ def _battery(system: SystemSpec, replica: Group, latency: float) -> dict[str, An
     if arrival is None or device.sleep_power is None or device.tdp is None:
         if system.environment.battery is not None:
             lacking = "sleep_power" if device.sleep_power is None else "tdp"
-            device_needs(device, lacking, "to know how long a battery lasts")
+            raise MissingValue(device.name, lacking, "give one, to know how long a battery lasts")
         return {}
     load = float(serving.offered_load(arrival.m_as("1/s"), latency)) / replica.fleet.devices
     if load > 1:
@@ -286,13 +286,6 @@ def _battery(system: SystemSpec, replica: Group, latency: float) -> dict[str, An
         life = eq.battery_life(float(system.environment.battery.m_as("J")), power)
         found["battery_life"] = Q_(life, "s").to("day")
     return found
-
-
-def device_needs(device: HardwareNode, field: str, why: str) -> None:
-    """Raise MissingValue for a field that the device lacks."""
-    from mlsysim.core.errors import MissingValue  # noqa: PLC0415
-
-    raise MissingValue(device.name, field, f"give one {why}")
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -310,7 +303,8 @@ def _train(system: SystemSpec) -> Measured:
     work, place = system.workload, system.fleet.entry
     common = {
         "model": work.entry, "fleet": place, "precision": work.precision,
-        **_given(work, "batch_size", "seq_len", "efficiency", "optimizer", "overlap", "tokens"),
+        "efficiency": work.efficiency,
+        **_given(work, "batch_size", "seq_len", "optimizer", "overlap", "tokens"),
     }
     plan, notes = _given(system.fleet, *PLAN), ()
     if plan or place.devices == 1:
@@ -318,8 +312,8 @@ def _train(system: SystemSpec) -> Measured:
     else:
         search = ParallelismOptimizer().solve(**common)
         if not search.feasible:
-            metrics = {"devices": place.devices, "memory_capacity": place.hw and place.hw.memory.capacity}
-            return Measured(metrics, False, search.reason, ROOFS["Memory"], search.reason)
+            devices = {"devices": place.devices}
+            return Measured(devices, False, search.reason, ROOFS["Memory"], search.reason)
         profile = search.best
         assert isinstance(profile, FleetProfile)
         found = {"zero_stage": int(search.zero_stage), "recompute": search.recompute}
@@ -327,7 +321,8 @@ def _train(system: SystemSpec) -> Measured:
                  + ", ".join(f"{key} {value}" for key, value in found.items()),)
     metrics = picked(profile, *_TRAINED)
     metrics["samples"] = profile.throughput
-    failing = ReliabilityModel().solve(place)
+    faults = _given(system.fleet, "mtbf", "checkpoint_time", "restart_time")
+    failing = ReliabilityModel().solve(place, **faults)
     metrics |= picked(failing, "mtbf", "goodput", "optimal_interval")
     metrics["elapsed_time"] = None
     if not profile.feasible or profile.si("step_time") is None:
@@ -347,9 +342,8 @@ def _slowest(system: SystemSpec, profile: FleetProfile, goodput: float) -> tuple
     step, place = profile.si("step_time"), system.fleet.entry
     assert place.hw is not None
     peak = place.hw.supply(system.workload.precision).peak
-    efficiency = float(system.workload.efficiency or 0.5)
     arithmetic = node.compute_time(
-        profile.si("operations"), profile.si("devices") * peak, efficiency)
+        profile.si("operations"), profile.si("devices") * peak, system.workload.efficiency)
     busy = profile.si("compute_time")
     roof = ROOFS["Compute"] if arithmetic > MOSTLY * busy else ROOFS["Memory"]
     parts = {
@@ -360,5 +354,3 @@ def _slowest(system: SystemSpec, profile: FleetProfile, goodput: float) -> tuple
     (wall, words), share = max(parts.items(), key=lambda item: item[1])
     return wall, f"{share:.0%} of the time goes to {words}."
 
-
-__all__ = ["Measured", "answered", "group", "measure", "picked", "show", "BadArgument"]

@@ -52,7 +52,8 @@ _USES = {
     SERVE: {"prompt", "tokens", "reasoning_steps", "arrival_rate_qps"},
     DECODE: _STEP, PREFILL: _STEP, FORWARD: _STEP,
     TRAIN: {"seq_len", "tokens", "optimizer", "overlap", "recompute", "microbatch",
-            "pipeline_parallel", "expert_parallel", "zero_stage"},
+            "pipeline_parallel", "expert_parallel", "zero_stage",
+            "mtbf", "checkpoint_time", "restart_time"},
 }
 _ALWAYS = {"model", "phase", "batch_size", "precision", "efficiency", "cluster", "node", "hardware",
            "fabric", "count", "tensor_parallel"}
@@ -98,7 +99,7 @@ class WorkloadSpec(Frozen):
     reasoning_steps: Count | None = None
     arrival_rate_qps: Queries | None = None
     precision: Precision = "fp16"
-    efficiency: Fraction | None = None
+    efficiency: Fraction = 0.5
     optimizer: Optimizer | None = None
     overlap: FractionOrZero | None = None
 
@@ -131,7 +132,8 @@ class FleetSpec(Frozen):
     """What it runs on, and how the work is divided; `count` counts what is named.
 
     Give one of `cluster`, `node` and `hardware`. In training the division is searched for unless
-    one part of it is given; otherwise `tensor_parallel` devices make one replica.
+    one part of it is given; otherwise `tensor_parallel` devices make one replica. `mtbf` is the
+    whole fleet's, in place of what its parts would give.
     """
 
     cluster: str | _SPEC | Fleet | None = None
@@ -145,6 +147,9 @@ class FleetSpec(Frozen):
     zero_stage: ZeroStage | None = None
     microbatch: Batch | None = None
     recompute: Recompute | None = None
+    mtbf: Seconds | None = None
+    checkpoint_time: Seconds | None = None
+    restart_time: Seconds | None = None
 
     @cached_property
     def entry(self) -> Fleet:

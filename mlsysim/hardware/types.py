@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlsysim.core.errors import NoDatapath, UnknownName
 from mlsysim.core.frozen import Frozen
@@ -41,7 +41,7 @@ class ComputeCore(Frozen):
 
     peak_flops: OperationRate
     peak_precision: Precision = "fp16"
-    precision: dict[Precision, OperationRate] = {}
+    precision: dict[Precision, OperationRate] = {}  # noqa: RUF012 - every value gets a copy
 
     @cached_property
     def datapaths(self) -> dict[str, Quantity]:
@@ -71,16 +71,19 @@ class Link(Frozen):
 
 
 class Supply(NamedTuple):
-    """What a device supplies at one precision, as plain numbers in SI units."""
+    """What a device supplies at one precision, as plain numbers in SI units.
 
-    peak: float
-    bandwidth: float
-    capacity: float
-    flash_bandwidth: float
-    flash_capacity: float
-    overhead: float
-    power: float | None
-    datapath: str
+    In a sweep each is an array, over devices and precisions.
+    """
+
+    peak: OperationRate
+    bandwidth: Bandwidth
+    capacity: Bytes
+    flash_bandwidth: Bandwidth
+    flash_capacity: Bytes
+    overhead: SecondsOrZero
+    power: Power | None
+    datapath: Any
 
 
 class HardwareNode(Entry):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _MODULES = {
     "node": ("SingleNodeModel",),
@@ -24,7 +24,49 @@ _MODULES = {
 }
 SOLVERS = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = list(SOLVERS)
+if TYPE_CHECKING:
+    from mlsysim.solvers.algorithm import InferenceScalingModel, ScalingModel
+    from mlsysim.solvers.analysis import SensitivitySolver, SynthesisSolver
+    from mlsysim.solvers.batching import BatchingOptimizer, ContinuousBatchingModel
+    from mlsysim.solvers.compression import CompressionModel
+    from mlsysim.solvers.data import DataModel, TopologyModel, TransformationModel
+    from mlsysim.solvers.efficiency import EfficiencyModel
+    from mlsysim.solvers.fleet import DistributedModel
+    from mlsysim.solvers.node import SingleNodeModel
+    from mlsysim.solvers.ops import EconomicsModel, SustainabilityModel
+    from mlsysim.solvers.parallelism import ParallelismOptimizer
+    from mlsysim.solvers.placement import PlacementOptimizer
+    from mlsysim.solvers.reliability import OrchestrationModel, ReliabilityModel
+    from mlsysim.solvers.safety import CheckpointModel, ResponsibleEngineeringModel
+    from mlsysim.solvers.serving import ServingModel, TailLatencyModel
+    from mlsysim.solvers.streaming import WeightStreamingModel
+
+__all__ = [
+    "BatchingOptimizer",
+    "CheckpointModel",
+    "CompressionModel",
+    "ContinuousBatchingModel",
+    "DataModel",
+    "DistributedModel",
+    "EconomicsModel",
+    "EfficiencyModel",
+    "InferenceScalingModel",
+    "OrchestrationModel",
+    "ParallelismOptimizer",
+    "PlacementOptimizer",
+    "ReliabilityModel",
+    "ResponsibleEngineeringModel",
+    "ScalingModel",
+    "SensitivitySolver",
+    "ServingModel",
+    "SingleNodeModel",
+    "SustainabilityModel",
+    "SynthesisSolver",
+    "TailLatencyModel",
+    "TopologyModel",
+    "TransformationModel",
+    "WeightStreamingModel",
+]
 
 
 def __getattr__(name: str) -> Any:

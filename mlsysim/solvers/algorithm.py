@@ -138,7 +138,6 @@ def _scaling_law() -> tuple[float, float]:
 def _training_time(compute: Any, fleet: Fleet | None, mfu: Any, precision: str) -> Any:
     if fleet is None:
         return None
-    assert fleet.node is not None  # every fleet is built with one
     peak = fleet.node.accelerator.supply(precision).peak
     return fleet_eq.fleet_time(
         operations=compute, devices=fleet.devices, peak=peak, mfu=mfu, scaling=1.0, goodput=1.0

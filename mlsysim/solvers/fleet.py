@@ -261,7 +261,6 @@ def ask_about(
     elif parameters is None:
         why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
         raise MissingValue("DistributedModel", "model", why)
-    assert fleet_.hw is not None  # every fleet is built with one
     return Ask(
         model,
         fleet_,
@@ -373,7 +372,7 @@ def _notes(ask: Ask) -> tuple[str, ...]:
     notes = []
     if ask.model is None:
         notes.append("only the number of parameters is known: activations are not counted")
-    if ask.fleet.count > 1 and not getattr(ask.fleet.node, "nics", 0):
+    if ask.fleet.count > 1 and not ask.fleet.node.nics:
         notes.append("the node's ports are unknown: one port of the fabric for each device")
     if ask.supply.datapath != ask.precision:
         notes.append(f"{ask.precision} runs at the {ask.supply.datapath} datapath")

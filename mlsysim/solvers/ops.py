@@ -76,12 +76,8 @@ def energy_use(
     return Use(fleet.count * power, power_fraction, it, energy, pue, building, notes)
 
 
-def _server(fleet: Fleet) -> tuple[Any, Any]:
-    return fleet.node, fleet.hw  # a fleet always has both once it is built
-
-
 def _node_power(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
-    server, board = _server(fleet)
+    server, board = fleet.node, fleet.hw
     if server.power is not None:
         return si(server.power, "W"), ()
     if board.tdp is None:
@@ -93,7 +89,7 @@ def _node_power(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
 
 
 def _node_price(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
-    server, board = _server(fleet)
+    server, board = fleet.node, fleet.hw
     if server.unit_cost is not None:
         return si(server.unit_cost, "USD"), ()
     if board.unit_cost is None:
@@ -116,7 +112,7 @@ def _electricity(datacenter: Grid | None, given: Any) -> Any:
 def _work(fleet: Fleet, time: Any, mfu: Any, precision: str) -> Any:
     if mfu is None:
         return None
-    peak = si(_server(fleet)[1].peak(precision), "FLOP/s")
+    peak = si(fleet.hw.peak(precision), "FLOP/s")
     return ops.useful_operations(peak, fleet.devices, mfu, time)
 
 
@@ -350,7 +346,7 @@ class SustainabilityModel(Solver):
 
 
 def _embodied(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
-    board = _server(fleet)[1]
+    board = fleet.hw
     found = _EMBODIED.get(board.stem)
     if found is None:
         return None, (f"the embodied carbon of {board.name} is not published",)

@@ -105,7 +105,6 @@ class ReliabilityModel(Solver):
         job stands still) and `restart_time` (10 minutes) are teaching values. Without an `interval`
         checkpoints are written at the best one. Numbers may be arrays, giving columns.
         """
-        assert fleet.node is not None  # every fleet is built with one
         node, known = fleet.node, Literature.Reliability
         parts = {
             "device": (node.accelerators, device_mtbf, known.GPU_mtbf),

@@ -121,7 +121,6 @@ class Cost(NamedTuple):
 
 def wires(fleet_: Fleet, link_latency: float) -> Wires:
     """The fleet's connections in SI numbers; asks only for those that the fleet's size needs."""
-    assert fleet_.node is not None  # every fleet is built with one
     server, inside, total = fleet_.node, int(fleet_.node.accelerators), fleet_.devices
     link = network = network_latency = 0.0
     if inside > 1:
@@ -130,12 +129,12 @@ def wires(fleet_: Fleet, link_latency: float) -> Wires:
     if fleet_.count > 1:
         why = "give the fabric between the nodes, such as Systems.Fabrics.InfiniBand_NDR"
         port = float(fleet_.need("fabric.bandwidth", why).m_as("B/s"))
-        assert fleet_.fabric is not None  # it was needed
-        network_latency = float(fleet_.fabric.latency.m_as("s"))
+        network_latency = float(fleet_.need("fabric.latency", why).m_as("s"))
         if server.nic_bandwidth is not None:
             port = min(port, float(server.nic_bandwidth.m_as("B/s")))
         ports = server.nics or inside  # where they are unknown, one for each device
-        network = fleet.network_share(port, ports, inside, fleet_.fabric.oversubscription)
+        taper = fleet_.need("fabric.oversubscription", why)
+        network = fleet.network_share(port, ports, inside, taper)
     # a missing wire is one that no message takes; a rate of one keeps its zero bytes finite
     return Wires(inside, total, link or 1.0, link_latency, network or 1.0, network_latency)
 

@@ -16,12 +16,12 @@ from mlsysim.core.units import (
     Money,
     Names,
     Power,
-    Quantity,
     SecondsOrZero,
 )
 from mlsysim.hardware.types import HardwareNode, Link
 
 TOPOLOGIES = ("fat_tree", "rail_optimized", "dragonfly", "torus2d", "torus3d", "ring")
+_FILLED_IN: Any = None  # when it is left out, `check` works it out
 Topology = Annotated[str, Names(*TOPOLOGIES)]
 Oversubscription = Annotated[Any, Dim("", low=1.0, open_low=False)]
 
@@ -60,30 +60,31 @@ class Fabric(Entry):
 class Fleet(Entry):
     """`count` equal nodes on one fabric; `hw` alone stands for plain nodes of 8 such devices."""
 
-    node: Node | None = None
-    hw: HardwareNode | None = None
+    node: Node = _FILLED_IN
+    hw: HardwareNode = _FILLED_IN
     count: Count
     fabric: Fabric | None = None
 
     def check(self) -> None:
         """A fleet has nodes, described by `node` or by `hw`."""
         super().check()
-        if self.node is None and self.hw is None:
-            raise self.wrong(
-                "node", "give either node (a server) or hw (a device in plain nodes of eight)"
-            )
-        if self.node is None:
-            self.__dict__["node"] = _plain_node(self.hw)
-        if self.hw is not None and self.hw != self.node.accelerator:
-            raise self.wrong("hw", f"the node holds {self.node.accelerator.name}; leave hw out")
-        self.__dict__["hw"] = self.node.accelerator
+        node: Node | None = self.__dict__["node"]
+        hw: HardwareNode | None = self.__dict__["hw"]
+        if node is None:
+            if hw is None:
+                remedy = "give either node (a server) or hw (a device in plain nodes of eight)"
+                raise self.wrong("node", remedy)
+            node = _plain_node(hw)
+        elif hw is not None and hw != node.accelerator:
+            raise self.wrong("hw", f"the node holds {node.accelerator.name}; leave hw out")
+        self.__dict__.update(node=node, hw=node.accelerator)
 
     @property
     def devices(self) -> int:
         """Accelerators in the whole fleet."""
         return int(self.count * self.node.accelerators)
 
-    def need(self, path: str, why: str) -> Quantity:
+    def need(self, path: str, why: str) -> Any:
         """The value at `path` (such as `node.power`); raises MissingValue, which says `why`."""
         value: Any = self
         for part in path.split("."):

@@ -101,7 +101,8 @@ def test_every_numeric_question_knows_at_least_two_misconceptions_and_each_advis
 
 def test_a_decode_step_of_llama_2_13b_by_hand(checks):
     # 40 layers of hidden 5120, ffn 13824 (gated), all 40 heads with keys of their own, vocabulary
-    # 32000; per layer 4*5120^2 attention and 3*5120*13824 feed-forward weights; then the output head; fp16
+    # 32000; per layer 4*5120^2 attention and 3*5120*13824 feed-forward weights; then the output
+    # head; fp16
     v = Variant(
         {
             "model": "Llama2_13B",

@@ -1,0 +1,165 @@
+"""The numbers that the decks print, each beside what the solvers make of it.
+
+`figures.yaml` quotes the claims and says how each is looked into; a function of `compute` or `fleets`
+answers each scenario; the verdict follows from the two. Nothing here types a number that can be computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import yaml
+
+from mlsysim.core.errors import UnknownName
+from mlsysim.core.solver import show
+from mlsysim.core.units import Q_, Quantity
+from mlsysim.figures import fleets as _fleets  # enters its scenarios
+from mlsysim.figures.compute import SCENARIOS
+
+REPRODUCED, ASSUMED, CORRECTED = VERDICTS = (
+    "reproduced",
+    "reproduced with stated assumptions",
+    "corrected",
+)
+WITHIN = 0.02  # a claim is reproduced when ours is as near as this, or rounds to what is printed
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One claim, and what became of it.
+
+    `claimed` and `ours` are numbers in `unit`, or words; `ours` is None where there is no value,
+    and `shown` is ours for people.
+    `relation` says what the claim asks of ours: to be "equal", "at least" or "at most" so much.
+    """
+
+    id: str
+    seed: str
+    slide: str
+    claim: str
+    claimed: Any
+    ours: Any
+    unit: str
+    shown: str
+    relation: str
+    scenario: str
+    assumptions: tuple[str, ...]
+    reason: str
+
+    @property
+    def verdict(self) -> str:
+        """Reproduced, so or under assumptions that are stated; or corrected."""
+        if not holds(self.claimed, self.ours, self.relation):
+            return CORRECTED
+        return ASSUMED if self.assumptions else REPRODUCED
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figure as plain data."""
+        return {
+            "id": self.id,
+            "seed": self.seed,
+            "slide": self.slide,
+            "claim": self.claim,
+            "claimed": self.claimed,
+            "ours": self.ours,
+            "unit": self.unit,
+            "shown": self.shown,
+            "relation": self.relation,
+            "verdict": self.verdict,
+            "scenario": self.scenario,
+            "assumptions": list(self.assumptions),
+            "reason": self.reason,
+        }
+
+
+def holds(claimed: Any, ours: Any, relation: str = "equal") -> bool:
+    """Whether ours bears a claim out: the same word, or a number near enough.
+
+    Near is within 2 %, or within half a unit of the last digit that was printed.
+
+    >>> holds(3.2, 3.171), holds(1.2, 1.249), holds(6.3, 3.171), holds("Memory", "Compute")
+    (True, True, False, False)
+    >>> holds(20, 34, "at least"), holds(100, 196.0, "at most")
+    (True, False)
+    """
+    if ours is None or isinstance(claimed, str):
+        return claimed == ours
+    if relation == "at least":
+        return bool(ours >= claimed)
+    if relation == "at most":
+        return bool(ours <= claimed)
+    _, _, decimals = f"{claimed}".partition(".")
+    half_a_digit = 0.5 * 10.0 ** -len(decimals)
+    return bool(abs(ours - claimed) <= max(WITHIN * abs(claimed), half_a_digit))
+
+
+@cache
+def table() -> dict[str, Any]:
+    """Read what the decks claim: `scenarios` and `figures`, as `figures.yaml` has them."""
+    return yaml.safe_load(Path(__file__).with_name("figures.yaml").read_text(encoding="utf-8"))
+
+
+def figure(name: str) -> Figure:
+    """One figure by its id; raises UnknownName."""
+    records = {record["id"]: record for record in table()["figures"]}
+    if name not in records:
+        raise UnknownName("figure", name, records)
+    record = records[name]
+    return _judged(record, _found(record["scenario"]))
+
+
+def figures() -> tuple[Figure, ...]:
+    """Every figure, recomputed; a scenario that several of them share runs once."""
+    found = {name: _found(name) for name in table()["scenarios"]}
+    return tuple(_judged(record, found[record["scenario"]]) for record in table()["figures"])
+
+
+def _found(name: str) -> dict[str, Any]:
+    given = table()["scenarios"][name].get("given", {})
+    return {**given, **SCENARIOS[name](**given)}
+
+
+def _judged(record: dict[str, Any], found: dict[str, Any]) -> Figure:
+    """The figure of a record, from what its scenario found."""
+    unit, ours = record.get("unit", ""), found[record["ours"]]
+    if isinstance(ours, Quantity):
+        ours = float(ours.m_as(unit))
+    assumes = table()["scenarios"][record["scenario"]].get("assumes", ())
+    return Figure(
+        id=record["id"],
+        seed=record["seed"],
+        slide=record["slide"],
+        claim=record["claim"],
+        claimed=record["value"],
+        ours=ours,
+        unit=unit,
+        shown=_shown(ours, unit, record.get("form")),
+        relation=record.get("relation", "equal"),
+        scenario=record["scenario"],
+        assumptions=tuple(_PROSE.format(line, **found) for line in assumes),
+        reason=_PROSE.format(record["reason"], **found),
+    )
+
+
+def _shown(ours: Any, unit: str, form: str | None) -> str:
+    if ours is None:
+        return "no value"
+    if form or isinstance(ours, str):
+        return (form or "{}").format(ours)
+    return show(Q_(ours, unit)) if unit else f"{ours:,.4g}"
+
+
+class _Prose(Formatter):
+    """Quantities in a sentence read as they do everywhere, unless it asks for a format."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return format(value, format_spec) if format_spec else show(value)
+
+
+_PROSE = _Prose()
+
+__all__ = ["ASSUMED", "CORRECTED", "REPRODUCED", "VERDICTS", "Figure", "figure", "figures", "holds"]
