@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mlsysim import __version__
 from mlsysim.core import registry
@@ -129,6 +130,15 @@ def audit(registry_folder: RegistryFolder = None, as_json: Json = False) -> None
         raise typer.Exit(1)
 
 
+@app.command()
+def figures(as_json: Json = False) -> None:
+    """The numbers that the decks print, recomputed: claim, ours, verdict and reason."""
+    from mlsysim import figures as decks
+
+    found = decks.figures()
+    _print_json([one.to_dict() for one in found]) if as_json else _print_figures(found)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     try:
@@ -188,6 +198,26 @@ def _print_profile(model: str, hardware: str, profile: Any, efficiency: float) -
         if name not in ("bottleneck", "latency", "reason", "feasible"):
             table.add_row(f"[dim]{name}[/]", value)
     console.print(table)
+
+
+def _print_figures(found: Any) -> None:
+    """Verdict, reason and assumptions share a column, so that 100 columns suffice."""
+    from mlsysim.figures import VERDICTS
+
+    colours = dict(zip(VERDICTS, ("green", "yellow", "red"), strict=True))
+    table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
+    for column, width in (("seed", 11), ("claim", 26), ("ours", 13), ("verdict and reason", None)):
+        table.add_column(column, width=width)
+    for one in found:
+        why = Text(f"{one.verdict}\n", style=colours[one.verdict]).append(one.reason, style="default")
+        for assumption in one.assumptions:
+            why.append(f"\n- {assumption}", style="dim")
+        where = "\n".join(filter(None, (one.seed, one.slide)))
+        table.add_row(Text(where), Text(one.claim), Text(one.shown), why)
+    console = Console(highlight=False)
+    console.print(table)
+    counts = {verdict: sum(one.verdict == verdict for one in found) for verdict in VERDICTS}
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".")
 
 
 def _print_catalog(catalog: Any, columns: list[str], cells: Callable[[Any], list[str]]) -> None:

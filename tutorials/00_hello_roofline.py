@@ -100,7 +100,7 @@ def _(h100, llama):
 @app.cell(hide_code=True)
 def _(a100, decode, h100, which_roof):
     reveal(
-        which_roof, truth=lambda: decode().bottleneck.lower(),
+        which_roof, truth=lambda: decode().bottleneck.lower(),  # noqa: PLW0108 - computed once committed
         why=lambda: (
             f"The step does {decode().operations.m_as('GFLOP'):.0f} GFLOP and moves {decode().traffic.m_as('GB'):.1f} GB: "
             f"about {decode().arithmetic_intensity.m_as('FLOP/B'):.1f} operation a byte, where the ridge is at "
@@ -173,7 +173,7 @@ def _(a100, h100, one_image, resnet):
         return Engine.solve(resnet, hardware, batch_size=1)
 
     reveal(
-        one_image, truth=lambda: _on(a100).bottleneck.lower(),
+        one_image, truth=lambda: _on(a100).bottleneck.lower(),  # noqa: PLW0108 - computed once committed
         why=lambda: (
             f"One image needs {_on(a100).operations.m_as('GFLOP'):.1f} GFLOP and moves {_on(a100).traffic.m_as('MB'):.0f} MB of weights and "
             f"feature maps: {_on(a100).arithmetic_intensity.m_as('FLOP/B'):.0f} FLOP/byte, just past the A100's ridge at "
@@ -229,7 +229,7 @@ def _(decode, h100):
 @app.cell(hide_code=True)
 def _(crossover, crossover_batch, decode, h100):
     reveal(
-        crossover, truth=lambda: crossover_batch(),
+        crossover, truth=crossover_batch,
         misconceptions={
             "the full peak is reached (η = 1)": lambda: crossover_batch(efficiency=1.0),
             "one operation a weight is counted, not a multiply and an add": lambda: crossover_batch() * 2,

@@ -56,13 +56,13 @@ def _best_of_each_kind(
 ) -> list[tuple[Change, Evaluation]]:
     """Of each kind of change the smallest that solves it all, or else the best improvement."""
     best: dict[str, tuple[Change, Evaluation]] = {}
-    for kind, change in _variants(system, found):
+    for kind, variant in _variants(system, found):
         if kind in best and _solves(best[kind][1]):
             continue  # variants come smallest first
-        tried = _try(system, change)
-        if tried is None:
+        answer = _try(system, variant)
+        if answer is None:
             continue
-        change, tried = _resized(system, change, tried)
+        change, tried = _resized(system, variant, answer)
         if _score(tried) < _score(best[kind][1] if kind in best else found):
             best[kind] = ({**(base or {}), **change}, tried)
     return list(best.values())
@@ -87,9 +87,9 @@ def _savings(system: SystemSpec, found: Evaluation) -> list[dict[str, Any]]:
     best = None
     for change in _counts(system, found, down=True):
         tried = _try(system, change)
-        if tried is None or tried.verdict != SATISFIED:
+        if tried is not None and tried.verdict != SATISFIED:
             break
-        best = (change, tried)
+        best = (change, tried) if tried is not None else best
     return [_told(system, found, *best)] if best else []
 
 
@@ -105,13 +105,12 @@ def _resized(
 ) -> tuple[Change, Evaluation]:
     """The change with a fleet as small as the requests then allow, where it costs too much."""
     broken = {c["wall"] for c in tried.constraints if c["satisfied"] is False}
-    if "fleet.count" in change or not broken & {MONEY, EMISSIONS}:
+    fixed = "fleet.count" in change or system.workload.arrival_rate_qps is None
+    if fixed or not broken & {MONEY, EMISSIONS}:
         return change, tried
     for count in _counts(system.changed(change), tried, down=True):
         smaller = _try(system, {**change, **count})
-        if smaller is None or smaller.verdict == INFEASIBLE:
-            break
-        if _score(smaller) < _score(tried):
+        if smaller is not None and _score(smaller) < _score(tried):
             change, tried = {**change, **count}, smaller
     return change, tried
 
@@ -206,7 +205,9 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
     except MLSysError:
         return
     if search.feasible:
-        yield "plan", {f"fleet.{key}": getattr(search, key) for key in PLAN}
+        values = {key: getattr(search, key) for key in PLAN}
+        yield "plan", {f"fleet.{key}": value if isinstance(value, str) else int(value)
+                       for key, value in values.items()}
 
 
 def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Change]:
@@ -223,9 +224,11 @@ def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Ch
         exact = whole * each if loose else whole
         # a fleet that is just large enough waits for ever: one node more
         counts += [exact, exact + (each if loose else 1)]
-    for count in sorted({c for c in counts if c >= 1 and (c < now) == down and c != now},
-                        reverse=down):
-        yield {"fleet.count": count}
+    if loose:  # beyond one node they come in whole nodes
+        counts = [c - c % PLAIN_NODE if c > PLAIN_NODE else c for c in counts]
+    for count in sorted({c for c in counts if c >= 1 and c != now}, reverse=down):
+        if (count < now) == down:
+            yield {"fleet.count": count}
 
 
 def _places(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change]]:
@@ -243,14 +246,19 @@ def _places(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change
 
 
 def _devices(system: SystemSpec) -> Iterator[tuple[str, Change]]:
-    """The other devices of the shelf, those that draw least first."""
+    """The other devices of the shelf, those first that draw about as much."""
     name = system.fleet.hardware
     shelf = next((s for _, s in Hardware.shelves() if name in s), None)
-    if not isinstance(name, str) or shelf is None:
+    if not isinstance(name, str) or shelf is None or shelf[name].tdp is None:
         return
-    others = [(stem, shelf[stem].tdp) for stem in shelf if stem != name]
-    known = sorted((tdp.m_as("W"), stem) for stem, tdp in others if tdp is not None)
-    for _, stem in known:
+    if system.environment.accelerator_price is not None:
+        return  # it is the price of this device
+    near = []
+    for stem in shelf:
+        if stem != name and shelf[stem].tdp is not None:
+            ratio = (shelf[stem].tdp / shelf[name].tdp).m_as("")
+            near.append((max(ratio, 1 / ratio), stem))
+    for _, stem in sorted(near):
         yield "device", {"fleet.hardware": stem}
 
 
@@ -272,8 +280,8 @@ def _told(
     }
 
 
-_CAVEATS = dict.fromkeys(
-    ("precision", "reasoning_steps"), f" (check the answers' quality, wall {FIDELITY})")
+_CAVEAT = f" (check the answers' quality, wall {FIDELITY})"
+_CHANGE_ANSWERS = ("precision", "reasoning_steps")
 
 
 def _sentence(
@@ -283,7 +291,7 @@ def _sentence(
     for path, new in change.items():
         name, old = path.partition(".")[2], _shown(system, path)
         part = f"{name} {new}" + (f" instead of {old}" if old is not None else "")
-        parts.append(part + _CAVEATS.get(name, ""))
+        parts.append(part + _CAVEAT if name in _CHANGE_ANSWERS else part)
     effects = []
     if found.verdict == INFEASIBLE:
         effects.append("it still does not work" if tried.verdict == INFEASIBLE else "it works")

@@ -29,14 +29,7 @@ from mlsysim.solvers import (
 from mlsysim.systems.registry import Systems
 
 Found = dict[str, Any]
-SCENARIOS: dict[str, Callable[..., Found]] = {}
 _SPAN = ("nRF52840", "H100")  # the two ends of the deck's table of devices
-
-
-def scenario(function: Callable[..., Found]) -> Callable[..., Found]:
-    """Enter a function in SCENARIOS under its own name."""
-    SCENARIOS[function.__name__] = function
-    return function
 
 
 def ratio(over: Any, under: Any) -> float:
@@ -47,7 +40,6 @@ def ratio(over: Any, under: Any) -> float:
 # ---- one device --------------------------------------------------------------------------------
 
 
-@scenario
 def generations() -> Found:
     """A100 to H100, by the datasheets, and for one decode step of Llama-3 8B."""
     old, new = Hardware.A100, Hardware.H100
@@ -60,7 +52,6 @@ def generations() -> Found:
     }
 
 
-@scenario
 def round_bandwidth(a100_bandwidth: str) -> Found:
     """The same step, the A100's bandwidth rounded down as slides print it."""
     a100 = Hardware.A100
@@ -72,7 +63,6 @@ def round_bandwidth(a100_bandwidth: str) -> Found:
     return {"decode": ratio(*steps), "exact": generations()["decode"]}
 
 
-@scenario
 def long_context(tokens: int) -> Found:
     """Llama-3 8B at a long context, with its grouped-query attention and with a head each."""
     model, device = Models.Llama3_8B, Hardware.H100
@@ -86,7 +76,6 @@ def long_context(tokens: int) -> Found:
     }
 
 
-@scenario
 def crossover(batch_size: int, efficiency: float) -> Found:
     """Where decoding Llama-3 8B on an H100 turns from memory to compute."""
     model, device = Models.Llama3_8B, Hardware.H100
@@ -104,14 +93,12 @@ def crossover(batch_size: int, efficiency: float) -> Found:
     }
 
 
-@scenario
 def int4_decode() -> Found:
     """One decode step of Llama-3 8B at fp16 over one at int4, where int4 has a datapath."""
     steps = [Engine.solve(Models.Llama3_8B, Hardware.A100, precision=p) for p in ("fp16", "int4")]
     return {"speedup": ratio(*(step.latency for step in steps))}
 
 
-@scenario
 def inverse_roofline(target: str) -> Found:
     """What a deadline for one decode step of Llama-3 70B demands."""
     model = Models.Llama3_70B
@@ -119,7 +106,6 @@ def inverse_roofline(target: str) -> Found:
     return {"bandwidth": need.required_bw, "weights": model.weights("fp16")}
 
 
-@scenario
 def elasticities(percent: float) -> Found:
     """How one decode step of Llama-3 8B on an A100 answers to its two roofs."""
     model, device = Models.Llama3_8B, Hardware.A100
@@ -142,7 +128,6 @@ def elasticities(percent: float) -> Found:
     }
 
 
-@scenario
 def evaluations(points: int) -> Found:
     """How long so many configurations take in a sweep, and one alone: the best of a few tries."""
     model, devices = Models.Llama3_8B, [Hardware.A100, Hardware.H100]
@@ -170,20 +155,18 @@ def _best_of(tries: int, function: Callable[[], None]) -> Any:
 # ---- small devices -----------------------------------------------------------------------------
 
 
-@scenario
 def span() -> Found:
     """Decades between the smallest and the largest device of the deck."""
     small, large = (Hardware[name] for name in _SPAN)
-    ratios = {
+    times = {
         "compute": ratio(large.compute.peak_flops, small.compute.peak_flops),
         "bandwidth": ratio(large.memory.bandwidth, small.memory.flash.bandwidth),
         "power": ratio(large.tdp, small.tdp),
     }
-    decades = {name: log10(ratio) for name, ratio in ratios.items()}
+    decades = {name: log10(factor) for name, factor in times.items()}
     return {**decades, "widest": max(decades.values()), "small_power": small.tdp}
 
 
-@scenario
 def keyword_energy() -> Found:
     """Keyword spotting on an nRF52840, at the efficiency measured on its sister core."""
     model, measured = Models.KeywordSpotting, Hardware.STM32L4R5ZI
@@ -200,7 +183,6 @@ def keyword_energy() -> Found:
     }
 
 
-@scenario
 def keyword_walls(efficiency: float) -> Found:
     """Which wall keyword spotting meets on three devices."""
     steps = {
@@ -220,15 +202,12 @@ def keyword_walls(efficiency: float) -> Found:
     }
 
 
-@scenario
 def doorbell(battery: str, period: str, efficiency: float) -> Found:
     """How long a coin cell lasts when a camera looks once a period and sleeps between."""
     found: Found = {}
     for name in ("nRF52840", "ESP32_S3"):
         device = Hardware[name]
-        step = Engine.solve(
-            Models.PersonDetection, device, precision="int8", efficiency=efficiency
-        )
+        step = Engine.solve(Models.PersonDetection, device, precision="int8", efficiency=efficiency)
         average = step.energy / Q_(period) + device.sleep_power
         found |= {
             f"{name}_life": (Q_(battery) / average).to("year"),
@@ -243,7 +222,6 @@ def doorbell(battery: str, period: str, efficiency: float) -> Found:
 # ---- feeding, reasoning and serving ------------------------------------------------------------
 
 
-@scenario
 def starving(batch_size: int, efficiency: float, workers: int, worker_rate: float) -> Found:
     """ResNet-50 trained on an A100 whose images are decoded by CPU cores."""
 
@@ -257,6 +235,7 @@ def starving(batch_size: int, efficiency: float, workers: int, worker_rate: floa
             **how,
         )
 
+    published = Literature.Efficiency.ResNet50_A100.value
     fed, faster = step(worker_rate=Q_(worker_rate, "1/s")), step()
     node = Systems.Nodes.DGX_A100
     return {
@@ -264,13 +243,13 @@ def starving(batch_size: int, efficiency: float, workers: int, worker_rate: floa
         "utilization": Q_(fed.accelerator_utilization, ""),
         "bottleneck": fed.bottleneck,
         "faster": faster.accelerator_utilization,
-        "faster_rate": faster.worker_rate,
+        "faster_rate": faster.worker_rate.m_as("1/s"),
         "cores": node.cpu_cores / node.accelerators,
-        "measured": Literature.Efficiency.ResNet50_A100.value,
+        "measured": published,
+        "measured_time": fed.compute_time * efficiency / published,
     }
 
 
-@scenario
 def nine_million(steps: int, **given: Any) -> Found:
     """What K steps of reasoning do to the servers and the bill of Llama-3 70B."""
     plain, thought = (
@@ -289,7 +268,6 @@ def nine_million(steps: int, **given: Any) -> Found:
     }
 
 
-@scenario
 def capstone(
     qps: int, regions: int, ttft: str, prompt: int, answer: int, batch_size: int, precision: str
 ) -> Found:
@@ -316,23 +294,39 @@ def capstone(
     servers = regions * ceil((prefill + decode) / node.accelerators)
     row = waits[prefill - 1]
     return {
-        "cost": servers * node.unit_cost,
+        "cost": servers * node.unit_cost if later.feasible else None,
         "servers": servers,
         "prefill": prefill,
         "decode": decode,
         "ttft": first.ttft,
         "mean": row.mean_latency,
         "tail": row.p99_latency,
-        "itl": later.itl,
-        "fits": later.feasible,
-        "load": qps * first.ttft.m_as("s"),
         "multiplied": servers * node.unit_cost / Literature.Cost.Accelerators_share.value,
     }
 
 
-@scenario
 def weights() -> Found:
     """How much memory the weights of Llama-3 70B take."""
     model, room = Models.Llama3_70B, Hardware.H100.memory.capacity
     held = model.weights("fp16")
     return {"weights": held, "parameters": model.parameters, "devices": ceil(ratio(held, room))}
+
+
+SCENARIOS = (
+    generations,
+    round_bandwidth,
+    long_context,
+    crossover,
+    int4_decode,
+    inverse_roofline,
+    elasticities,
+    evaluations,
+    span,
+    keyword_energy,
+    keyword_walls,
+    doorbell,
+    starving,
+    nine_million,
+    capstone,
+    weights,
+)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any
 
 from mlsysim.core.units import Q_
-from mlsysim.figures.compute import Found, ratio, scenario
+from mlsysim.figures.compute import Found, ratio
 from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.literature.registry import Literature
 from mlsysim.models.registry import Models
-from mlsysim.solvers import (
-    DistributedModel,
-    EconomicsModel,
-    ReliabilityModel,
-    SustainabilityModel,
-)
+from mlsysim.solvers import DistributedModel, EconomicsModel, ReliabilityModel, SustainabilityModel
 from mlsysim.systems.registry import Systems
 from mlsysim.systems.types import Fleet
 
 # ---- fleets ------------------------------------------------------------------------------------
 
 
-@scenario
 def thousand_gpus() -> Found:
     """How often 1,024 H100 fail."""
     fails = ReliabilityModel().solve(Systems.Clusters.Training_1K)
     return {"mtbf": fails.mtbf, "published": fails.mtbf_published}
 
 
-@scenario
-def checkpoints(checkpoint_time: str, **plan: int) -> Found:
+def checkpoints(checkpoint_time: str, **plan: Any) -> Found:
     """What checkpoints and communication take of 1,024 H100 that train Llama-3 70B."""
     fleet = Systems.Clusters.Training_1K
     fails = ReliabilityModel().solve(fleet, checkpoint_time=checkpoint_time)
@@ -45,7 +37,6 @@ def checkpoints(checkpoint_time: str, **plan: int) -> Found:
     }
 
 
-@scenario
 def cluster_price() -> Found:
     """What 1,024 H100 cost to buy, as servers and as boards."""
     fleet, board = Systems.Clusters.Training_1K, Hardware.H100
@@ -53,7 +44,6 @@ def cluster_price() -> Found:
     return {"servers": cost.purchase, "boards": fleet.devices * board.unit_cost}
 
 
-@scenario
 def electricity(years: str, tariff: str, pue: float, power_fraction: float) -> Found:
     """Electricity's share of owning 1,024 H100."""
     cost = EconomicsModel().solve(
@@ -74,7 +64,6 @@ def electricity(years: str, tariff: str, pue: float, power_fraction: float) -> F
     return {"share": Q_(cost.energy_share, ""), "of_all": dear.energy_share, "tco": cost.tco}
 
 
-@scenario
 def multiplier() -> Found:
     """What a cluster costs over its accelerators, by the teaching split of its cost."""
     parts = {name: Literature.Cost[name].value for name in Literature.Cost}
@@ -85,13 +74,14 @@ def multiplier() -> Found:
     }
 
 
-@scenario
 def grids() -> Found:
     """The grids that the decks name, and what they print for them."""
     shelf = Infrastructure.Grids
     found: Found = {name.lower(): shelf[name].carbon_intensity for name in shelf}
+    bases = {f"{name.lower()}_basis": f"{shelf[name].basis}, {shelf[name].year}" for name in shelf}
     return {
         **found,
+        **bases,
         "gap": ratio(found["poland"], found["quebec"]),
         "coal_gap": ratio(found["coal"], found["quebec"]),
     }
@@ -104,7 +94,6 @@ def _run(nodes: int, days: int, grid: str, **how: Any) -> Any:
     return SustainabilityModel().solve(fleet, days, Infrastructure.Grids[grid], **how)
 
 
-@scenario
 def research_month(nodes: int, days: int, claimed: str) -> Found:
     """Energy and carbon of 256 H100 for a month, and what a printed energy would mean."""
     poland, quebec = (_run(nodes, days, grid) for grid in ("Poland", "Quebec"))
@@ -119,15 +108,14 @@ def research_month(nodes: int, days: int, claimed: str) -> Found:
         "maximum": flat_out.it_energy,
         "boards": boards,
         "claimed_power": (energy / time / gpus).to("kW"),
-        "power": (poland.power / gpus).to("kW"),
         "times_boards": ratio(energy, boards),
         "times_maximum": ratio(energy, flat_out.it_energy),
         "if_coal": (energy * Infrastructure.Grids.Coal.carbon_intensity).to("t"),
+        "fraction": ratio(poland.it_energy, flat_out.it_energy),
         "pue": poland.pue,
     }
 
 
-@scenario
 def double_month(nodes: int, days: int, poland: str, quebec: str) -> Found:
     """The same for 512 H100: what moving from Poland to Quebec saves."""
     here, there = (_run(nodes, days, grid) for grid in ("Poland", "Quebec"))
@@ -138,7 +126,6 @@ def double_month(nodes: int, days: int, poland: str, quebec: str) -> Found:
     }
 
 
-@scenario
 def geography(nodes: int, days: int, carbon: str, elsewhere: str, factor: str) -> Found:
     """256 H100 for a month in Iowa and in Quebec, and which factors the printed masses hide."""
     iowa, quebec = (_run(nodes, days, grid) for grid in ("Iowa", "Quebec"))
@@ -158,9 +145,22 @@ def geography(nodes: int, days: int, carbon: str, elsewhere: str, factor: str) -
 # ---- what ships --------------------------------------------------------------------------------
 
 
-@scenario
 def zoo() -> Found:
     """How many vendors and devices the registry holds."""
     vendors = sorted({device.vendor for _, device in Hardware.entries() if device.vendor})
     listed = ", ".join(vendors)
     return {"vendors": len(vendors), "listed": listed, "devices": len(list(Hardware.entries()))}
+
+
+SCENARIOS = (
+    thousand_gpus,
+    checkpoints,
+    cluster_price,
+    electricity,
+    multiplier,
+    grids,
+    research_month,
+    double_month,
+    geography,
+    zoo,
+)

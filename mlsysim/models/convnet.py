@@ -111,9 +111,11 @@ class ConvNetWorkload(Workload):
         pieces: list[Piece] = []
         builder = _Builder(pieces, self.batchnorm)
         for name, layer in self._named_layers():
+            build, keys = BUILDERS[name]
+            needed = [getattr(layer, key) for key in keys]
             for index in range(int(layer.repeat)):
                 # only the first of several equal layers shrinks the image
-                shape = BUILDERS[name][0](builder, shape, layer, 1 if index else layer.stride)
+                shape = build(builder, shape, layer, 1 if index else layer.stride, *needed)
                 if min(shape) < 1:
                     raise LayerFault(f"nothing is left of the image after layer {name!r}")
         return pieces
@@ -241,10 +243,8 @@ class _Builder:
         return self.add(after)
 
 
-def _conv(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    return b.conv(
-        shape, layer.out, layer.kernel, stride, layer.padding, layer.groups, bias=layer.bias
-    )
+def _conv(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
+    return b.conv(shape, out, layer.kernel, stride, layer.padding, layer.groups, bias=layer.bias)
 
 
 def _depthwise(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
@@ -253,23 +253,25 @@ def _depthwise(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
     )
 
 
-def _separable(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    return b.conv(_depthwise(b, shape, layer, stride), layer.out)
+def _separable(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
+    return b.conv(_depthwise(b, shape, layer, stride), out)
 
 
-def _basic(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    after = b.conv(b.conv(shape, layer.out, 3, stride), layer.out, 3)
+def _basic(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
+    after = b.conv(b.conv(shape, out, 3, stride), out, 3)
     return b.shortcut(shape, after, stride)
 
 
-def _bottleneck(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    after = b.conv(b.conv(b.conv(shape, layer.mid), layer.mid, 3, stride), layer.out)
+def _bottleneck(
+    b: _Builder, shape: Shape, layer: Layer, stride: Any, mid: float, out: float
+) -> Shape:
+    after = b.conv(b.conv(b.conv(shape, mid), mid, 3, stride), out)
     return b.shortcut(shape, after, stride)
 
 
-def _inverted(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+def _inverted(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
     wide = b.conv(shape, layer.expand * shape.channels) if layer.expand > 1 else shape
-    narrow = b.conv(_depthwise(b, wide, layer, stride), layer.out)
+    narrow = b.conv(_depthwise(b, wide, layer, stride), out)
     return b.add(narrow) if narrow == shape else narrow
 
 
@@ -282,8 +284,8 @@ def _avgpool(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
     return b.pool(shape, Shape(1.0, 1.0, shape.channels))
 
 
-def _dense(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
-    return b.dense(shape, layer.out)
+def _dense(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
+    return b.dense(shape, out)
 
 
 BUILDERS: dict[str, tuple[Callable[..., Shape], tuple[str, ...]]] = {
@@ -296,4 +298,4 @@ BUILDERS: dict[str, tuple[Callable[..., Shape], tuple[str, ...]]] = {
     "maxpool": (_maxpool, ()),
     "avgpool": (_avgpool, ()),
     "dense": (_dense, ("out",)),
-}  # and the keys that each cannot do without
+}  # and the keys that each cannot do without, which are its last arguments

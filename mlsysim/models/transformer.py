@@ -147,7 +147,10 @@ class TransformerWorkload(Workload):
         length = 1.0 if step.phase == DECODE else step.seq_len
         tokens = step.batch * length
         ops = [self._gather(tokens, step)]
-        ops += self._latent_attention(tokens, step) if self.mla else self._attention(tokens, step)
+        if self.mla:
+            ops += self._latent_attention(self.mla, tokens, step)
+        else:
+            ops += self._attention(tokens, step)
         ops += self._feed_forward(tokens, step)
         ops.append(
             self._elementwise(
@@ -171,9 +174,7 @@ class TransformerWorkload(Workload):
             ),
         ]
 
-    def _latent_attention(self, tokens: Any, step: Step) -> list[Operator]:
-        mla = self.mla
-        assert mla is not None
+    def _latent_attention(self, mla: LatentAttention, tokens: Any, step: Step) -> list[Operator]:
         query, head = self.heads * (mla.nope_dim + mla.rope_dim), mla.nope_dim + mla.v_dim
         # decode attends to the compressed cache itself, with the up-projections absorbed
         dims = (

@@ -55,19 +55,19 @@ _BLOCK_ENDS = 2  # a layer ends its attention and its feed-forward with one all-
 class Work(NamedTuple):
     """One microbatch of training, over the whole model; bytes `_a_layer` are means over layers."""
 
-    layers: float
     parameters: float
-    experts: float  # parameters that expert parallelism divides
     forward: Any  # FLOP
-    attention: Any  # FLOP of the attention operators alone
-    traffic: Any  # activation bytes that cross the memory bus going forward
-    whole: Any  # bytes a layer keeps that tensor parallelism leaves whole
-    split: Any  # bytes a layer keeps that it divides
-    scores: Any  # attention scores a layer keeps without flash attention
-    entry: Any  # bytes that enter a layer
-    tail: Any  # bytes kept after the last layer, divided like the layers' inputs
-    logits: Any  # bytes of logits, at full width
-    dispatched: Any  # bytes a mean layer sends to experts
+    layers: float = 1.0
+    experts: float = 0.0  # parameters that expert parallelism divides
+    attention: Any = 0.0  # FLOP of the attention operators alone
+    traffic: Any = 0.0  # activation bytes that cross the memory bus going forward
+    whole: Any = 0.0  # bytes a layer keeps that tensor parallelism leaves whole
+    split: Any = 0.0  # bytes a layer keeps that it divides
+    scores: Any = 0.0  # attention scores a layer keeps without flash attention
+    entry: Any = 0.0  # bytes that enter a layer
+    tail: Any = 0.0  # bytes kept after the last layer, divided like the layers' inputs
+    logits: Any = 0.0  # bytes of logits, at full width
+    dispatched: Any = 0.0  # bytes a mean layer sends to experts
 
 
 class Plan(NamedTuple):
@@ -145,19 +145,7 @@ def work(model: Workload, step: Step) -> Work:
     if not isinstance(model, TransformerWorkload):
         # without equal layers there is nothing to divide but the batch
         return Work(
-            1.0,
-            float(model.parameters),
-            0.0,
-            totals.flops,
-            0.0,
-            totals.traffic,
-            0.0,
-            0.0,
-            0.0,
-            0.0,
-            totals.inputs,
-            0.0,
-            0.0,
+            float(model.parameters), totals.flops, traffic=totals.traffic, tail=totals.inputs
         )
     layers = float(model.layers)
     tokens = step.batch * step.seq_len
@@ -180,27 +168,25 @@ def work(model: Workload, step: Step) -> Work:
             dispatched = op.repeat * op.inputs / layers
     scores = algorithm.stored(step.batch * model.heads * step.seq_len * step.seq_len, step.width)
     return Work(
-        layers,
-        float(model.parameters),
-        _expert_parameters(model),
-        totals.flops,
-        attention,
-        totals.traffic,
-        whole / layers,
-        split / layers,
-        scores,
-        entry,
-        tail,
-        logits,
-        dispatched,
+        parameters=float(model.parameters),
+        forward=totals.flops,
+        layers=layers,
+        experts=_expert_parameters(model),
+        attention=attention,
+        traffic=totals.traffic,
+        whole=whole / layers,
+        split=split / layers,
+        scores=scores,
+        entry=entry,
+        tail=tail,
+        logits=logits,
+        dispatched=dispatched,
     )
 
 
 def unknown_work(parameters: float, tokens: Any) -> Work:
     """What a model of which only the size is known asks for: six FLOP a parameter and token."""
-    return Work(
-        1.0, parameters, 0.0, flop(parameters * tokens), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    )
+    return Work(parameters, flop(parameters * tokens))
 
 
 def _expert_parameters(model: TransformerWorkload) -> float:

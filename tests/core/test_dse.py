@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsysim import DSE, Q_, Engine, Hardware, Models
-from mlsysim.core.dse import Constraint, Objective, knee, pareto
+from mlsysim.core.constraint import Constraint, Objective
+from mlsysim.core.dse import knee, pareto
 from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownName, WrongUnit
 
 LLAMA, H100, A100 = Models.Language.Llama3_8B, Hardware.Cloud.H100, Hardware.Cloud.A100
