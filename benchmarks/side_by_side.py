@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -63,12 +64,15 @@ MEASUREMENTS = {
 
 def timed(python: str, script: str) -> float:
     """Seconds that the script printed."""
+    # both with their bytecode compiled, as after a first run anywhere
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     run = subprocess.run(
         [python, "-c", script],
         capture_output=True,
         text=True,
         check=True,
         cwd=tempfile.gettempdir(),
+        env=env,
     )
     return float(run.stdout.splitlines()[-1])
 
@@ -85,6 +89,7 @@ def measure(old: str, rounds: int) -> dict[str, dict[str, float]]:
     """Median seconds of both, and the median of the ratios round by round."""
     table = {}
     for name, (ours, theirs) in MEASUREMENTS.items():
+        timed(sys.executable, ours), timed(old, theirs)  # warm up
         pairs = [(timed(sys.executable, ours), timed(old, theirs)) for _ in range(rounds)]
         table[name] = {
             "ours_s": statistics.median(a for a, _ in pairs),

@@ -17,6 +17,7 @@ _HOMES = {
     "Models": "models.registry",
     "Pipeline": "core.pipeline",
     "Q_": "core.units",
+    "Scenarios": "scenarios.registry",
     "Systems": "systems.registry",
     "audit_provenance": "core.registry",
 }
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from mlsysim.infrastructure.registry import Infrastructure as Infra
     from mlsysim.literature.registry import Literature
     from mlsysim.models.registry import Models
+    from mlsysim.scenarios.registry import Scenarios
     from mlsysim.solvers import (
         BatchingOptimizer,
         CheckpointModel,
@@ -115,6 +117,7 @@ __all__ = [
     "ReliabilityModel",
     "ResponsibleEngineeringModel",
     "ScalingModel",
+    "Scenarios",
     "SensitivitySolver",
     "ServingModel",
     "SingleNodeModel",

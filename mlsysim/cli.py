@@ -201,17 +201,21 @@ def _print_profile(model: str, hardware: str, profile: Any, efficiency: float) -
 
 
 def _print_figures(found: Any) -> None:
-    """Verdict, reason and assumptions share a column, so that 100 columns suffice."""
+    """Print the verdicts; a scenario that several claims share states its assumptions once."""
     from mlsysim.figures import VERDICTS
 
     colours = dict(zip(VERDICTS, ("green", "yellow", "red"), strict=True))
     table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
     for column, width in (("seed", 11), ("claim", 26), ("ours", 13), ("verdict and reason", None)):
         table.add_column(column, width=width)
+    stated: set[str] = set()
     for one in found:
-        why = Text(f"{one.verdict}\n", style=colours[one.verdict]).append(one.reason, style="default")
-        for assumption in one.assumptions:
-            why.append(f"\n- {assumption}", style="dim")
+        why = Text(f"{one.verdict}\n", style=colours[one.verdict])
+        why.append(one.reason, style="default")
+        known = one.scenario in stated
+        for line in ["assumptions as above"] * bool(one.assumptions) if known else one.assumptions:
+            why.append(f"\n- {line}", style="dim")
+        stated.add(one.scenario)
         where = "\n".join(filter(None, (one.seed, one.slide)))
         table.add_row(Text(where), Text(one.claim), Text(one.shown), why)
     console = Console(highlight=False)

@@ -306,7 +306,8 @@ def _train(system: SystemSpec) -> Measured:
         "efficiency": work.efficiency,
         **_given(work, "batch_size", "seq_len", "optimizer", "overlap", "tokens"),
     }
-    plan, notes = _given(system.fleet, *PLAN), ()
+    plan, notes = _given(system.fleet, *PLAN, "interleave"), ()
+    common |= _given(system.fleet, "sequence_parallel")
     if plan or place.devices == 1:
         profile = DistributedModel().solve(**common, **plan)
     else:

@@ -198,6 +198,7 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
         return
     work = system.workload
     asked = {key: getattr(work, key) for key in ("batch_size", "seq_len", "optimizer", "overlap")}
+    asked["sequence_parallel"] = system.fleet.sequence_parallel
     try:
         search = ParallelismOptimizer().solve(
             work.entry, system.fleet.entry, precision=work.precision, efficiency=work.efficiency,
@@ -206,8 +207,10 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
         return
     if search.feasible:
         values = {key: getattr(search, key) for key in PLAN}
-        yield "plan", {f"fleet.{key}": value if isinstance(value, str) else int(value)
-                       for key, value in values.items()}
+        found = {f"fleet.{key}": value if isinstance(value, str) else int(value)
+                 for key, value in values.items()}
+        plan = {path: value for path, value in found.items() if value != _now(system, path)}
+        yield "plan", plan if system.fleet.interleave is None else {**plan, "fleet.interleave": 1}
 
 
 def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Change]:
@@ -253,12 +256,10 @@ def _devices(system: SystemSpec) -> Iterator[tuple[str, Change]]:
         return
     if system.environment.accelerator_price is not None:
         return  # it is the price of this device
-    near = []
-    for stem in shelf:
-        if stem != name and shelf[stem].tdp is not None:
-            ratio = (shelf[stem].tdp / shelf[name].tdp).m_as("")
-            near.append((max(ratio, 1 / ratio), stem))
-    for _, stem in sorted(near):
+    draws = {stem: tdp.m_as("W") for stem in shelf if (tdp := shelf[stem].tdp) is not None}
+    near = sorted((max(w / draws[name], draws[name] / w), stem) for stem, w in draws.items()
+                  if stem != name)
+    for _, stem in near:
         yield "device", {"fleet.hardware": stem}
 
 
@@ -289,7 +290,7 @@ def _sentence(
 ) -> str:
     parts = []
     for path, new in change.items():
-        name, old = path.partition(".")[2], _shown(system, path)
+        name, old = path.partition(".")[2], _now(system, path)
         part = f"{name} {new}" + (f" instead of {old}" if old is not None else "")
         parts.append(part + _CAVEAT if name in _CHANGE_ANSWERS else part)
     effects = []
@@ -304,12 +305,18 @@ def _sentence(
     return f"{', '.join(parts)}: {'; '.join(effects)}."
 
 
-def _shown(system: SystemSpec, path: str) -> Any:
-    """What stands at a path now, the default where nothing is given."""
+_DEFAULTS = {
+    **DEFAULTS, **dict.fromkeys(
+        ("tensor_parallel", "pipeline_parallel", "expert_parallel", "microbatch",
+         "reasoning_steps", "interleave"), 1),
+    "zero_stage": 0, "recompute": "none",
+}
+
+
+def _now(system: SystemSpec, path: str) -> Any:
+    """What stands at a path, the default where nothing is given."""
     value, key = system.value(path), path.partition(".")[2]
     if value is None:
-        value = {**DEFAULTS, "count": None, "tensor_parallel": 1, "reasoning_steps": 1}.get(key)
-    if key == "count" and value is None:
-        value = int(system.fleet.entry.count)
+        value = int(system.fleet.entry.count) if key == "count" else _DEFAULTS.get(key)
     return getattr(value, "name", value)
 

@@ -53,7 +53,7 @@ _USES = {
     DECODE: _STEP, PREFILL: _STEP, FORWARD: _STEP,
     TRAIN: {"seq_len", "tokens", "optimizer", "overlap", "recompute", "microbatch",
             "pipeline_parallel", "expert_parallel", "zero_stage",
-            "mtbf", "checkpoint_time", "restart_time"},
+            "interleave", "sequence_parallel", "mtbf", "checkpoint_time", "restart_time"},
 }
 _ALWAYS = {"model", "phase", "batch_size", "precision", "efficiency", "cluster", "node", "hardware",
            "fabric", "count", "tensor_parallel"}
@@ -147,6 +147,8 @@ class FleetSpec(Frozen):
     zero_stage: ZeroStage | None = None
     microbatch: Batch | None = None
     recompute: Recompute | None = None
+    interleave: Count | None = None
+    sequence_parallel: bool | None = None
     mtbf: Seconds | None = None
     checkpoint_time: Seconds | None = None
     restart_time: Seconds | None = None

@@ -26,6 +26,7 @@ EXIT_CODES = {FEASIBLE: 0, SATISFIED: 0, INFEASIBLE: 1, VIOLATED: 3}
 _MONEY = ("tco", "tco_usd", "capex", "purchase", "energy_cost", "maintenance", "energy_share",
           "cost_per_accelerator")
 _PLACE = ("carbon", "carbon_footprint_kg", "water", "embodied", "energy", "it_energy")
+_TWICE = ("tco_usd", "carbon_footprint_kg")  # numbers that stand with their unit as well
 # Metrics that only some systems have, and what a system must say to have them.
 _NEEDS = {
     **dict.fromkeys(_MONEY, ("environment", "duration", "say how long, as in duration: 1 year")),
@@ -97,7 +98,8 @@ class Evaluation(Result):
             lines.append(f"  {self._STATUS[kept['satisfied']]:<12} {kept['constraint']}: "
                          f"{'unknown' if found is None else show(found)}{room}")
         lines += ["", *(f"  {key.replace('_', ' '):<24} {show(value)}"
-                        for key, value in self.metrics.items() if value is not None)]
+                        for key, value in self.metrics.items()
+                        if value is not None and key not in _TWICE)]
         if self.suggestions:
             lines += ["", "what would help, each worked out:",
                       *(f"  - {each['sentence']}" for each in self.suggestions)]

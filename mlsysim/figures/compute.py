@@ -158,9 +158,11 @@ def _best_of(tries: int, function: Callable[[], None]) -> Any:
 def span() -> Found:
     """Decades between the smallest and the largest device of the deck."""
     small, large = (Hardware[name] for name in _SPAN)
+    flash = small.memory.flash
+    assert flash is not None  # where a microcontroller keeps its weights
     times = {
         "compute": ratio(large.compute.peak_flops, small.compute.peak_flops),
-        "bandwidth": ratio(large.memory.bandwidth, small.memory.flash.bandwidth),
+        "bandwidth": ratio(large.memory.bandwidth, flash.bandwidth),
         "power": ratio(large.tdp, small.tdp),
     }
     decades = {name: log10(factor) for name, factor in times.items()}
@@ -237,14 +239,12 @@ def starving(batch_size: int, efficiency: float, workers: int, worker_rate: floa
 
     published = Literature.Efficiency.ResNet50_A100.value
     fed, faster = step(worker_rate=Q_(worker_rate, "1/s")), step()
-    node = Systems.Nodes.DGX_A100
     return {
         "compute": fed.compute_time,
         "utilization": Q_(fed.accelerator_utilization, ""),
         "bottleneck": fed.bottleneck,
         "faster": faster.accelerator_utilization,
         "faster_rate": faster.worker_rate.m_as("1/s"),
-        "cores": node.cpu_cores / node.accelerators,
         "measured": published,
         "measured_time": fed.compute_time * efficiency / published,
     }

@@ -44,24 +44,20 @@ def cluster_price() -> Found:
     return {"servers": cost.purchase, "boards": fleet.devices * board.unit_cost}
 
 
-def electricity(years: str, tariff: str, pue: float, power_fraction: float) -> Found:
-    """Electricity's share of owning 1,024 H100."""
-    cost = EconomicsModel().solve(
-        Systems.Clusters.Training_1K,
-        years,
-        electricity_price=tariff,
-        pue=pue,
-        power_fraction=power_fraction,
+def electricity(years: float, tariff: str, **given: Any) -> Found:
+    """Electricity's share of owning 1,024 H100, by themselves and with all that surrounds them."""
+    whole = 1 / Literature.Cost.Accelerators_share.value
+    alone, within = (
+        EconomicsModel().solve(
+            Systems.Clusters.Training_1K,
+            Q_(years, "year"),
+            electricity_price=tariff,
+            infrastructure_multiplier=times,
+            **given,
+        )
+        for times in (1, whole)
     )
-    dear = EconomicsModel().solve(
-        Systems.Clusters.Training_1K,
-        years,
-        electricity_price=tariff,
-        pue=pue,
-        power_fraction=power_fraction,
-        infrastructure_multiplier=1 / Literature.Cost.Accelerators_share.value,
-    )
-    return {"share": Q_(cost.energy_share, ""), "of_all": dear.energy_share, "tco": cost.tco}
+    return {"share": Q_(alone.energy_share, ""), "of_all": within.energy_share, "tco": alone.tco}
 
 
 def multiplier() -> Found:

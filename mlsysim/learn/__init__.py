@@ -1,4 +1,4 @@
-"""What notebooks import: `predict`, `reveal`, `charts`, the journal, and a lesson's head and tail."""
+"""What notebooks import: `predict`, `reveal`, `charts`, the journal, a lesson's head and tail."""
 
 from mlsysim.learn import charts, lesson
 from mlsysim.learn.journal import Journal

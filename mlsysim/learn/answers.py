@@ -77,7 +77,7 @@ class AnswerSheet:
         assumptions: Sequence[str] = (),
         mine: Any = None,
     ) -> Any:
-        """A form for a number: text, a unit where one belongs, and an assumption where one is allowed.
+        """A form for a number, with a unit and an assumption where the question has such.
 
         `mine` is an answer computed in code: a quantity, a number, or None.
         """
@@ -128,7 +128,10 @@ class AnswerSheet:
     # ---- the file ------------------------------------------------------------------------------
 
     def document(self, journal: Sequence[Mapping[str, Any]] = (), **answers: Any) -> dict[str, Any]:
-        """What is handed in, and keep a draft of it. `answers` are the forms, by their questions' names."""
+        """What is handed in; a draft of it is kept.
+
+        `answers` are the forms, by their questions' names.
+        """
         given = {name: _given(form.value) for name, form in answers.items()}
         document = {
             "schema": SCHEMA,
@@ -184,8 +187,9 @@ class AnswerSheet:
             [
                 mo.callout(
                     mo.md(
-                        f"**{done} of {every} answers are complete**, and {predictions} predictions of yours go with "
-                        "them. Whether the answers are right is for the grader to say."
+                        f"**{done} of {every} answers are complete**, and {predictions} "
+                        "predictions of yours go with them. "
+                        "Whether the answers are right is for the grader to say."
                     ),
                     kind="success" if done == every else "neutral",
                 ),
@@ -232,7 +236,7 @@ class AnswerSheet:
 
 
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
-    """The learner's sheet; the cell stops with a note where there is no id yet, or none that can be one."""
+    """The learner's sheet; the cell stops with a note while there is no usable id."""
     if not student.strip():
         mo.stop(
             True,

@@ -1,4 +1,4 @@
-"""The charts of the course: data in, an Altair chart out. Axes name their unit; no physics of its own.
+"""The charts of the course: data in, an Altair chart out. Axes name units; no physics of its own.
 
 Every chart is as wide as its column (so it fits a phone), carries a text description for screen
 readers, and needs no network.
@@ -127,7 +127,7 @@ def versus(guess: float, truth: float, unit: str) -> alt.LayerChart:
 
 
 def intuition(rows: Sequence[tuple[Commitment, float]]) -> alt.LayerChart:
-    """Predicted against computed on logarithmic axes; the line is a perfect guess, the band a factor of two."""
+    """Predicted against computed, logarithmic; the line is a perfect guess, the band a factor 2."""
     data = [
         {
             "question": row.question,
@@ -209,7 +209,10 @@ def intuition_text(
             if abs(said - got) < 0.2
             else ("surer than your answers" if said > got else "better than you think")
         )
-        text += f" You were {said:.0%} sure on average and right (within a factor of 2) {got:.0%} of the time: {judgement}."
+        text += (
+            f" You were {said:.0%} sure on average and right (within a factor of 2) "
+            f"{got:.0%} of the time: {judgement}."
+        )
     return text
 
 

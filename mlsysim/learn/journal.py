@@ -1,4 +1,4 @@
-"""The learner's journal: predictions in the order in which they were made, never changed afterwards.
+"""The learner's journal: predictions in the order in which they were made, never changed after.
 
 One JSON line a commitment, appended and flushed to disk at once, so that nothing is lost when a
 page is reloaded or a laptop dies. Each line carries the hash of the line before it, which shows
@@ -48,7 +48,7 @@ def home() -> Path:
 
 
 class Journal:
-    """An append-only file of commitments; the first commitment to a question is the one that counts.
+    """An append-only file of commitments; the first one to a question is the one that counts.
 
     Lines that cannot be read are kept in the file and left out here: `damaged` counts them.
     """
@@ -159,7 +159,7 @@ class Journal:
 
 
 def off_by(guess: float, truth: float) -> float:
-    """The factor between a guess and the truth, at least 1; infinite when the signs differ or one is zero."""
+    """The factor between guess and truth, at least 1; infinite when signs differ or one is zero."""
     if guess <= 0 or truth <= 0:
         return 1.0 if guess == truth else math.inf
     return max(guess / truth, truth / guess)

@@ -18,7 +18,8 @@ def head(stem: str) -> mo.Html:
         f"## *{lesson.question}*\n\n"
         f"{lesson.minutes} minutes · {lesson.predictions} predictions · no GPU needed. "
         "You commit to each prediction before the solver's answer opens. "
-        "Being wrong here is the point: the numbers that surprise you are the ones you will remember."
+        "Being wrong here is the point: "
+        "the numbers that surprise you are the ones you will remember."
     )
 
 
@@ -40,7 +41,8 @@ def tail(stem: str, journal: Journal) -> mo.Html:
             ),
             save,
             mo.md(
-                f"**Now you:** the exercise has numbers of your own. `mlsysim learn {stem[:2]} --exercise`"
+                "**Now you:** the exercise has numbers of your own. "
+                f"`mlsysim learn {stem[:2]} --exercise`"
             ),
         ],
         gap=0.75,

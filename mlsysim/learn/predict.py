@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import marimo as mo
 
 from mlsysim.core.units import Quantity
 from mlsysim.learn import charts
 from mlsysim.learn.journal import Commitment, Journal, off_by, times
+
+Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
 
 CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
 SPOT_ON, CLOSE, FAR = 1.25, 2.0, 10.0
@@ -44,6 +46,7 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
     ) -> None:
         self.question, self.asked, self.journal, self.unit = question, text, journal, unit
         self._units = list(units) or [unit]
+        self._is_choice = bool(options)
         parts: dict[str, Any] = {}
         if options:
             parts["value"] = mo.ui.radio(list(options))
@@ -96,7 +99,7 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         given = (sent or {}).get("value")
         if given in (None, "", []):
             return "Commit to an answer first; a wrong guess teaches more than no guess."
-        if "value" in self._choices():
+        if self._is_choice:
             return None
         if isinstance(given, str) and "," in given:
             return f"Write {given.replace(',', '.')} with a point, not a comma."
@@ -106,18 +109,15 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
             )
         return None if float(given) > 0 else "The answer is above zero."
 
-    def _choices(self) -> Sequence[str]:
-        return ("value",) if isinstance(self.element.elements["value"], mo.ui.radio) else ()
-
     def _convert_value(self, value: Any) -> Any:
         done = self.journal.get(self.question)
         if done:  # the first commitment stands, whatever is sent
             return done
-        if not value or self._fault(value):
+        sent = None if not value or self._fault(value) else super()._convert_value(value)
+        if sent is None:
             return None
-        sent = super()._convert_value(value)
-        answer = sent["value"] if self._choices() else float(sent["value"])
-        unit = None if self._choices() else sent.get("unit", self.unit)
+        answer = sent["value"] if self._is_choice else float(sent["value"])
+        unit = None if self._is_choice else sent.get("unit", self.unit)
         return self.journal.commit(self.question, answer, unit, CONFIDENCE.get(sent["confidence"]))
 
     def _freeze(self, committed: Any) -> None:
@@ -180,7 +180,7 @@ def number_in(answer: Any, unit: str | None) -> float | str:
     return str(answer) if isinstance(answer, str) else float(answer)
 
 
-def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[str, str]:
+def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[Kind, str]:
     """How a prediction compares with the answer: a kind of callout, and the sentence in it."""
     truth = number_in(answer, done.unit)
     if isinstance(truth, str) or isinstance(done.value, str):
@@ -208,12 +208,13 @@ def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[st
 
 
 def intuition(journal: Journal) -> mo.Html:
-    """Predicted against computed over all lessons, and how well the learner knows what they know."""
+    """Predicted against computed over all lessons, and how well learners know what they know."""
     truths = journal.truths()
     rows = [
-        (row, truths[row.question])
+        (row, truth)
         for row in journal.rows()
-        if isinstance(row.value, float | int) and isinstance(truths.get(row.question), float | int)
+        if isinstance(row.value, float | int)
+        and isinstance(truth := truths.get(row.question), float | int)
     ]
     choices = [
         (row, truths[row.question])

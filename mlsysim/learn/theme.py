@@ -1,4 +1,4 @@
-"""One look for every chart: colours that a colour-blind reader can tell apart, quiet axes, system fonts."""
+"""One look for every chart: colours that the colour-blind tell apart, quiet axes, system fonts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,188 @@
+"""The tools: solve, serve, train, explain, evaluate, sweep, zoo and look_up."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import numpy as np
+
+from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
+from mlsysim.core.registry import LAYERS, Catalog
+from mlsysim.core.units import Batch, Count, Dim, Fraction, Names, Phase, Precision, dim_of
+from mlsysim.engine import evaluate as systems
+from mlsysim.engine import explain as explainer
+from mlsysim.engine.engine import Engine
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.mcp import answers
+from mlsysim.mcp.arguments import Arguments, System, hints_of, input_schema, read
+from mlsysim.models.types import Workload
+from mlsysim.solvers.fleet import DistributedModel
+from mlsysim.solvers.node import Profile, SingleNodeModel
+from mlsysim.solvers.serving import ServingModel
+
+MOST_ROWS, MOST_POINTS = 100, 100_000  # of a sweep: what is sent back, and what is worked out
+COLUMNS = (
+    "latency", "throughput", "bottleneck", "feasible", "reason", "memory_required",
+    "memory_capacity", "mfu", "energy",
+)  # of a point in a sweep: what it is chosen by; solve tells the rest
+Layer = Annotated[str, Names(*LAYERS)]
+Order = Annotated[str, Names("throughput", "latency", "energy")]
+Rows = Annotated[Any, Dim("", whole=True, high=MOST_ROWS)]
+
+
+class Tool(NamedTuple):
+    """A function, and what it tells a client about itself."""
+
+    name: str
+    about: str
+    function: Callable[..., Any]
+    takes: dict[str, Any]
+    gives: dict[str, Any]
+
+    def call(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer with plain data; raises an MLSysError. An argument that is null is left out."""
+        for key in arguments:
+            if key not in self.takes["properties"]:
+                raise UnknownArgument(self.name, key, self.takes["properties"])
+        given = {key: value for key, value in arguments.items() if value is not None}
+        for key in self.takes["required"]:
+            if key not in given:
+                raise BadArgument(key, None, f"{self.name} needs one")
+        hints = hints_of(self.function)
+        answer = self.function(**{key: read(given[key], hints[key], key) for key in given})
+        return answers.jsonable(answer)
+
+
+def tools() -> dict[str, Tool]:
+    """Every tool by name, for the registries as they are now.
+
+    >>> found = tools()["solve"].call({"model": "Llama3_8B", "hardware": "H100"})
+    >>> found["bottleneck"], found["latency"]["unit"]
+    ('Memory', 'ms')
+    """
+    table = [
+        _solver("solve", SingleNodeModel),
+        _solver("serve", ServingModel),
+        _solver("train", DistributedModel),
+        _tool(explain, answers.output_schema(explainer.Explanation)),
+        _tool(evaluate, answers.output_schema(systems.Evaluation)),
+        _tool(sweep, _sweep_schema()),
+        _tool(zoo, answers.NAMES),
+        _tool(look_up, answers.ENTRY),
+    ]
+    return {tool.name: tool for tool in table}
+
+
+def _solver(name: str, kind: Any) -> Tool:
+    solve = kind().solve
+    gives = answers.output_schema(get_type_hints(solve)["return"])
+    return Tool(name, inspect.getdoc(kind) or "", solve, input_schema(solve), gives)
+
+
+def _tool(function: Callable[..., Any], gives: dict[str, Any]) -> Tool:
+    about = inspect.getdoc(function) or ""
+    return Tool(function.__name__, about, function, input_schema(function), gives)
+
+
+# ---- what no single solver answers ---------------------------------------------------------------
+
+
+def explain(before: Arguments, after: Arguments, model: Workload | None = None) -> Any:
+    """Explain why one step is faster or slower than another, term by term of the Iron Law.
+
+    `before` and `after` are what `solve` takes; `model` is the one that both share.
+    """
+    return explainer.explain(before, after, model=model)
+
+
+def evaluate(system: System) -> Any:
+    """Evaluate a whole system: workload, fleet, environment and constraints.
+
+    The answer has a verdict (feasible, satisfied, violated or infeasible), the wall that binds,
+    every constraint with its margin, and suggestions: changes that were evaluated, and what each
+    gives. A change such as {"workload.precision": "int8"} names the section and the key to write.
+    """
+    return systems.evaluate(system)
+
+
+def sweep(
+    model: Workload,
+    hardware: list[HardwareNode],
+    batch_sizes: list[Batch] = (1,),  # type: ignore[assignment] - the default may not change
+    precisions: list[Precision] = ("fp16",),  # type: ignore[assignment]
+    seq_lens: list[Count] | None = None,
+    efficiency: Fraction = 0.5,
+    phase: Phase | None = None,
+    training: bool = False,
+    order: Order = "throughput",
+    limit: Rows = 20,
+) -> dict[str, Any]:
+    """Solve every combination of device, precision, batch and context, and rank the answers.
+
+    What fits comes first, best by `order`; `rows` are the first `limit` of all `points`.
+    """
+    best, rows = dim_of(Order).si(order, "order"), int(dim_of(Rows).si(limit, "limit"))
+    points = math.prod(len(axis) for axis in (hardware, batch_sizes, precisions, seq_lens or [0]))
+    if points > MOST_POINTS:
+        remedy = f"they make {points:,} points, and {MOST_POINTS:,} is the most; shorten them"
+        raise BadArgument("the lists", "so long", remedy)
+    found = Engine.sweep(
+        model, hardware, batch_sizes=batch_sizes, precisions=precisions, seq_lens=seq_lens,
+        efficiency=efficiency, phase=phase, training=training,
+    )
+    fits = found.column("feasible").astype(bool)
+    value = found.column(best).astype(float)  # what nobody knows becomes NaN, and ranks last
+    ranked = np.lexsort((-value if best == "throughput" else value, ~fits))
+    return {
+        "points": len(found),
+        "feasible": int(fits.sum()),
+        "rows": [_row(found[int(i)], hardware) for i in ranked[:rows]],
+    }
+
+
+def _row(point: dict[str, Any], hardware: list[HardwareNode]) -> dict[str, Any]:
+    stems = {device.name: device.stem for device in hardware}
+    values = point.pop("profile").to_dict()
+    return {**point, "hardware": stems[point["hardware"]], **{key: values[key] for key in COLUMNS}}
+
+
+def _sweep_schema() -> dict[str, Any]:
+    shown = answers.output_schema(Profile)["properties"]
+    text, integer = answers.TEXT, answers.INTEGER
+    row = answers.fields(
+        hardware=text, precision=text, batch_size=integer, seq_len=integer,
+        **{name: shown[name] for name in COLUMNS},
+    )
+    return answers.fields(points=integer, feasible=integer, rows=answers.listed(row))
+
+
+# ---- the registries ------------------------------------------------------------------------------
+
+
+def zoo(layer: Layer) -> dict[str, Any]:
+    """List the names of all entries that one layer of the registry holds, shelf by shelf."""
+    return {"layer": layer, "shelves": {name: [*shelf] for name, shelf in catalog(layer).shelves()}}
+
+
+def look_up(name: str, layer: Layer | None = None) -> dict[str, Any]:
+    """Look up a registry entry: every number with its unit and its source.
+
+    `spec` is the entry written out, in the format in which you can give one of your own.
+    """
+    layers = LAYERS if layer is None else (layer,)
+    for where in layers:
+        for title, shelf in catalog(where).shelves():
+            if name in shelf:
+                return answers.entry_as_data(where, title, name, shelf[name])
+    known = [stem for where in layers for stem in catalog(where)]
+    raise UnknownEntry("The registry" if layer is None else f"Layer {layer}", name, known)
+
+
+def catalog(layer: str) -> Catalog[Any]:
+    """The registry of one layer; raises UnknownName."""
+    dim_of(Layer).si(layer, "layer")
+    return getattr(import_module(f"mlsysim.{layer}.registry"), layer.capitalize())

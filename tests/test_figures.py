@@ -1,0 +1,282 @@
+"""Every number of the decks is computed, and gets the verdict that arithmetic by hand gives."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from string import Formatter
+from time import perf_counter
+
+import pytest
+
+from mlsysim import cli
+from mlsysim.core.errors import UnknownName
+from mlsysim.core.units import Q_
+from mlsysim.figures import (
+    ASSUMED,
+    CORRECTED,
+    REPRODUCED,
+    SCENARIOS,
+    VERDICTS,
+    figure,
+    figures,
+    holds,
+    table,
+)
+
+RECORDS = table()["figures"]
+IDS = [record["id"] for record in RECORDS]
+QUOTED = {
+    "15",  # mW: the nRF52840 on slide 7.2
+    "5.2", "5.8", "000",  # slides and a deck
+    "3",  # V: the coin cell of 7.7
+}  # fmt: skip
+each_record = pytest.mark.parametrize("record", RECORDS, ids=IDS)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return {one.id: one for one in figures()}
+
+
+# ---- the table as data ---------------------------------------------------------------------------
+
+
+def test_every_scenario_of_the_table_has_a_function_and_the_other_way_round():
+    assert set(table()["scenarios"]) == set(SCENARIOS)
+
+
+def test_every_scenario_answers_a_claim():
+    assert {record["scenario"] for record in RECORDS} == set(SCENARIOS)
+
+
+def test_every_claim_has_a_name_of_its_own():
+    assert len(set(IDS)) == len(IDS)
+
+
+@each_record
+def test_a_record_says_where_the_claim_stands_and_no_more_than_is_known(record):
+    known = {"id", "seed", "slide", "claim", "value", "scenario", "ours", "reason"}
+    assert known <= set(record) <= known | {"unit", "relation", "form"}
+    assert re.fullmatch(r"00[0-4](, 00[0-4])*", record["seed"])
+    assert isinstance(record["slide"], str)
+    assert record.get("relation", "equal") in ("equal", "at least", "at most")
+    if record.get("unit"):
+        Q_(1, record["unit"])
+
+
+@each_record
+def test_a_sentence_types_no_number_but_what_the_decks_print(record):
+    literal = "".join(text for text, *_ in Formatter().parse(record["reason"]))
+    typed = re.findall(r"(?<![\w.^-])\d[\d,.]*(?<![,.])", literal)
+    printed = {n for r in RECORDS for n in re.findall(r"\d[\d,.]*(?<![,.])", r["claim"])} | QUOTED
+    assert set(typed) <= printed
+
+
+@each_record
+def test_a_sentence_is_filled_in(record, found):
+    one = found[record["id"]]
+    assert not re.search(r"[{}]|\bnan\b|None", " ".join([one.reason, *one.assumptions, one.shown]))
+    assert one.reason.endswith(".")
+
+
+def test_all_seeds_that_print_numbers_are_covered():
+    assert {"000", "001", "002", "004"} == {s for r in RECORDS for s in r["seed"].split(", ")}
+
+
+# ---- the verdict ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claimed", "ours", "relation", "answer"),
+    [
+        (100, 101.9, "equal", True),
+        (100, 102.1, "equal", False),
+        (1.2, 1.249, "equal", True),  # 4.1 % off, and 1.249 rounds to 1.2
+        (1.2, 1.251, "equal", False),  # 1.251 rounds to 1.3
+        (2, 1.64, "equal", False),  # 1.64 rounds to 2, and is 18 % off
+        (-0.88, -0.999, "equal", False),
+        (-0.88, -0.884, "equal", True),
+        (1, 1.0, "at most", True),
+        (1, 1.001, "at most", False),
+        (1, 0.999, "at least", False),
+        (1, 40.0, "at least", True),
+        ("Memory", "Memory", "equal", True),
+        ("Memory", "Compute", "equal", False),
+        (15, None, "equal", False),
+        (15, None, "at least", False),
+    ],
+)
+def test_near_enough_is_two_percent_or_the_digits_that_were_printed(
+    claimed, ours, relation, answer
+):
+    assert holds(claimed, ours, relation) is answer
+
+
+# what the arithmetic beside each gives, from datasheets and published numbers
+BY_HAND = {
+    # 989.4 / 312
+    "flops_upgrade": (REPRODUCED, 3.171),
+    "flops_mixed": (CORRECTED, 3.171),
+    # memory-bound: 3.35 / 2.0 as slides round it, 3.35 / 2.039 by the datasheet
+    "llm_speedup": (ASSUMED, 1.675),
+    "llm_speedup_twice": (CORRECTED, 1.643),
+    # 2 x 32 layers x 8 KV heads x 128 x 2 bytes x 131,072 tokens = 17.2 GB
+    "context_fills_gpu": (CORRECTED, 2 * 32 * 8 * 128 * 2 * 131072 / 1e9),
+    # 70.55e9 x 2 bytes, less the table of embeddings (128,256 x 8,192), in 50 ms
+    "inverse_bandwidth": (REPRODUCED, (70.55e9 - 128256 * 8192) * 2 / 50e-3 / 1e12),
+    "weights_70b": (REPRODUCED, 70.55e9 * 2 / 1e9),
+    # only the bandwidth binds, and 10 us of overhead in 7.5 ms do not scale
+    "bandwidth_elasticity": (CORRECTED, -(1 - 10e-6 / 7.5e-3)),
+    # log10 of 3.35 TB/s over 64 MB/s, and of 700 W over 9.9 mW
+    "bandwidth_span": (CORRECTED, 4.719),
+    "power_span": (CORRECTED, 4.849),
+    # 7.374 mJ took 181.9 ms at 120 MHz; at 64 MHz and 9.9 mW: 181.9 ms x 120/64 x 9.9 mW
+    "keyword_energy": (CORRECTED, 181.9e-3 * 120 / 64 * 9.9e-3 * 1e6),
+    # 3 passes x 2 x 4.11 GMAC x 256 over 0.42 x 312 TFLOP/s
+    "step_time": (ASSUMED, 3 * 2 * 4.09e9 * 256 / (0.42 * 312e12) * 1e3),
+    # 256 images at 16 x 133 a second take 120.3 ms, of which the GPU works 47.9
+    "starved": (ASSUMED, 47.9 / (256 / (16 * 133)) * 1e-3 * 100),
+    # 72 ms of prefill and 21.57 ms a token: 400 of them over 50
+    "reasoning_multiplier": (ASSUMED, (72 + 400 * 21.58) / (72 + 50 * 21.57)),
+    # Little: 100/s x 1.151 s = 116 and 100/s x 8.705 s = 871, in nodes of 8
+    "reasoning_devices": (ASSUMED, 872 / 120),
+    # 25,000 / 3 + 5 % + 0.7 kW x 8,766 h x 1.12 x $0.12, for each
+    "plain_bill": (ASSUMED, 120 * (25e3 / 3 + 1250 + 0.7 * 8766 * 1.12 * 0.12) / 1e6),
+    "reasoning_bill": (ASSUMED, 872 * (25e3 / 3 + 1250 + 0.7 * 8766 * 1.12 * 0.12) / 1e6),
+    # 1 / (1024/50,000 + 1024/150,000 + 1024/50,000 + 128 x 2/100,000) h
+    "cluster_mtbf": (ASSUMED, 1 / (1024 / 5e4 + 1024 / 1.5e5 + 1024 / 5e4 + 256 / 1e5)),
+    # 128 servers of $300,000
+    "cluster_price": (CORRECTED, 128 * 0.3),
+    # 128 x 10.2 kW x 26,298 h x 1.12 x $0.11 = $4.23M beside $38.4M
+    "electricity_share": (ASSUMED, 100 * 4.23 / (4.23 + 38.4)),
+    "infrastructure_multiplier": (ASSUMED, 1 / 0.4),
+    "grid_germany": (REPRODUCED, 381),
+    "grid_poland": (CORRECTED, 662),
+    "carbon_gap": (CORRECTED, 662 / 30.5),
+    # 32 x 10.2 kW x 720 h x 0.76 x 1.18 = 210.8 MWh, at 0.662 and 0.0305 t/MWh
+    "month_energy": (CORRECTED, 32 * 10.2 * 720 * 0.76 * 1.18 / 1e3),
+    "month_poland": (CORRECTED, 210.8 * 0.662),
+    "month_quebec": (CORRECTED, 210.8 * 0.0305),
+    "placement_energy": (CORRECTED, 2 * 210.8),
+    "placement_saving": (CORRECTED, 2 * 210.8 * (0.662 - 0.0305)),
+    "iowa_carbon": (CORRECTED, 210.8 * 0.359),
+    "iowa_gap": (CORRECTED, 359 / 30.5),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_claim_gets_the_verdict_that_arithmetic_by_hand_gives(name, found):
+    verdict, value = BY_HAND[name]
+    assert found[name].ours == pytest.approx(value, rel=0.01)
+    assert found[name].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "verdict"),
+    [
+        # 64 x 2 x 8e9 FLOP / (0.5 x 989 TFLOP/s) = 2.1 ms against 16 GB / 3.35 TB/s = 4.8 ms
+        ("batch_64_computes", "Memory", CORRECTED),
+        # 2.66 MMAC against some 150 kB: far above 64 MHz x 4 op over 256 MB/s, one op a byte
+        ("keyword_memory_bound", "Compute", CORRECTED),
+        ("both_memory_bound", "Compute / Overhead", CORRECTED),
+        # -1 over 0
+        ("elasticity_ratio", None, CORRECTED),
+    ],
+)
+def test_a_claim_in_words_gets_its_verdict(name, ours, verdict, found):
+    assert found[name].ours == ours
+    assert found[name].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("sweep_time", REPRODUCED),
+        ("evaluation_time", REPRODUCED),
+        ("coin_cell_year", ASSUMED),
+        ("doorbell_deadline", CORRECTED),
+        ("esp32_weeks", CORRECTED),
+        ("capstone_budget", ASSUMED),
+        ("checkpoints_exceed_talk", CORRECTED),
+        ("vendors", CORRECTED),
+        ("platforms", REPRODUCED),
+    ],
+)
+def test_a_bound_is_kept_or_broken(name, verdict, found):
+    assert found[name].verdict == verdict
+
+
+def test_the_flops_of_a_memory_bound_step_do_not_count_at_all(found):
+    assert found["flops_elasticity"].ours == 0
+
+
+def test_the_roofs_cross_where_the_ridge_says(found):
+    # weights alone: 0.5 x 989.4 TFLOP/s / 3.35 TB/s x 2 bytes / 2 FLOP = 147.7
+    assert "batch 148" in found["batch_64_computes"].reason
+
+
+def test_the_decks_energy_is_measured_against_boards_and_servers(found):
+    # 256 x 0.7 kW x 720 h = 129 MWh; 32 x 10.2 kW x 720 h = 235 MWh; 1,064 over each
+    said = found["month_energy"].reason
+    for value in ("129 MWh", "235 MWh", "8.2x", "4.5x", "5.8 kW"):
+        assert value in said
+    # and the deck's carbon is that energy times coal's 820 g/kWh: 872.5 t
+    assert "872.5 t" in found["month_poland"].reason
+    # 412 t / 0.82 t/MWh = 502 MWh
+    assert "502 MWh" in found["iowa_carbon"].reason
+
+
+def test_grouped_queries_are_what_saves_the_long_context(found):
+    # 32 heads in place of 8: 4 x 17.18 GB, and 8.03e9 x 2 bytes of weights
+    assert "68.72 GB" in found["context_fills_gpu"].reason
+    assert "84.78 GB" in found["context_fills_gpu"].reason
+
+
+def test_published_interruptions_stand_beside_the_parts(found):
+    # 50,677 GPU hours / 1,024
+    assert "49.49 h" in found["cluster_mtbf"].reason
+
+
+def test_a_verdict_with_assumptions_states_them(found):
+    for one in found.values():
+        assert bool(one.assumptions) or one.verdict != ASSUMED
+
+
+# ---- the doors -----------------------------------------------------------------------------------
+
+
+def test_one_figure_can_be_asked_for_by_name(found):
+    assert figure("flops_upgrade") == found["flops_upgrade"]
+    with pytest.raises(UnknownName, match="flops_upgrade"):
+        figure("flops_upgrad")
+
+
+def test_the_command_prints_json(capsys):
+    assert cli.main(["figures", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in printed] == IDS
+    assert {row["verdict"] for row in printed} == set(VERDICTS)
+    assert all(row["claim"] and row["reason"] and row["shown"] for row in printed)
+
+
+def test_the_command_prints_a_table_of_a_hundred_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert cli.main(["figures"]) == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 100
+    counts = map(int, re.findall(r"(\d+) (?:reproduced|corrected)", printed.splitlines()[-1]))
+    assert sum(counts) == len(IDS)
+
+
+def test_the_whole_table_takes_a_moment():
+    begin = perf_counter()
+    figures()
+    assert perf_counter() - begin < 5
+
+
+def test_the_table_lies_beside_its_code():
+    import mlsysim.figures
+
+    assert Path(mlsysim.figures.__file__).with_name("figures.yaml").is_file()
