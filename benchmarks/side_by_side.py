@@ -1,4 +1,4 @@
-"""Ours and the published mlsysim 0.3.0, in turn, in one run: ratios of import + first solve, solve, sweep.
+"""Ours and the published mlsysim 0.3.0 in one run: ratios of first solve, solve and sweep.
 
     python benchmarks/side_by_side.py            # makes an environment for 0.3.0 beside this one
     python benchmarks/side_by_side.py --old PYTHON   # uses one that is there
@@ -42,16 +42,18 @@ print((time.perf_counter() - start) / count)
 """
 OLD_SWEEP = """
 import time, mlsysim
-model, devices = mlsysim.Models.Language.Llama3_8B, [mlsysim.Hardware.Cloud.H100, mlsysim.Hardware.Cloud.A100]
+model, cloud = mlsysim.Models.Language.Llama3_8B, mlsysim.Hardware.Cloud
+axes = {"batch_sizes": list(range(1, 251)), "precisions": ["fp16", "int8"]}
 start = time.perf_counter()
-rows = mlsysim.Engine.sweep(model, devices, batch_sizes=list(range(1, 251)), precisions=["fp16", "int8"], efficiency=0.5)
+rows = mlsysim.Engine.sweep(model, [cloud.H100, cloud.A100], efficiency=0.5, **axes)
 print((time.perf_counter() - start) / len(rows))
 """
 NEW_SWEEP = """
 import time, mlsysim
-model, devices = mlsysim.Models.Language.Llama3_8B, [mlsysim.Hardware.Cloud.H100, mlsysim.Hardware.Cloud.A100]
+model, cloud = mlsysim.Models.Language.Llama3_8B, mlsysim.Hardware.Cloud
+axes = {"batch_sizes": range(1, 250_001), "precisions": ["fp16", "int8"]}
 start = time.perf_counter()
-sweep = mlsysim.Engine.sweep(model, devices, batch_sizes=range(1, 250_001), precisions=["fp16", "int8"], efficiency=0.5)
+sweep = mlsysim.Engine.sweep(model, [cloud.H100, cloud.A100], efficiency=0.5, **axes)
 for name in ("latency", "bottleneck", "mfu", "feasible"): sweep.column(name)
 print((time.perf_counter() - start) / len(sweep))
 """
@@ -117,7 +119,8 @@ def main() -> None:
     for title, row in table.items():
         budget = f"{BUDGET[title]:.2f}" if title in BUDGET else ""
         sys.stdout.write(
-            f"{title:28}{_time(row['ours_s']):>12}{_time(row['published_s']):>12}{row['ratio']:>9.4f}{budget:>9}\n"
+            f"{title:28}{_time(row['ours_s']):>12}{_time(row['published_s']):>12}"
+            f"{row['ratio']:>9.4f}{budget:>9}\n"
         )
     rate = 1 / table["sweep, per configuration"]["ours_s"]
     sys.stdout.write(f"a sweep runs {rate:,.0f} configurations a second (goal: 1,000,000)\n")

@@ -1,7 +1,7 @@
 """The command line: `mlsysim learn`, `solve`, `zoo`, `audit`.
 
 Exit codes: 0 an answer, 1 an answer that is "no" (it does not fit; a value has no source),
-2 a malformed question. A mistake costs one line.
+2 a malformed question, 3 a system that breaks a constraint. A mistake costs one line.
 """
 
 from __future__ import annotations
@@ -130,6 +130,53 @@ def audit(registry_folder: RegistryFolder = None, as_json: Json = False) -> None
         raise typer.Exit(1)
 
 
+@app.command(name="eval")
+def evaluate(
+    system: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario.")],
+    registry_folder: RegistryFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Does a whole SYSTEM work, which wall binds it, and what would help?
+
+    Exit code 1 when it is infeasible, 3 when it breaks a constraint.
+    """
+    from mlsysim.engine.evaluate import evaluate as run
+    from mlsysim.scenarios.registry import find
+
+    _add(registry_folder)
+    found = run(find(system))
+    _print_json(found.to_dict()) if as_json else typer.echo(str(found))
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)
+
+
+@app.command()
+def schema(
+    kind: Annotated[str, typer.Argument(help="system, hardware, transformer, grid ...")] = "system",
+) -> None:
+    """The JSON schema of one kind of YAML file."""
+    from mlsysim.engine.system import schema as schema_of
+
+    _print_json(schema_of(kind))
+
+
+@app.command()
+def import_model(
+    config: Annotated[Path, typer.Argument(help="A Hugging Face config.json, or its folder.")],
+    name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A new YAML file to write.")] = None,
+) -> None:
+    """Turn a Hugging Face CONFIG on disk into a model's YAML."""
+    from mlsysim.models.huggingface import from_config, save, to_yaml
+
+    model = from_config(config, name)
+    if out is None:
+        typer.echo(to_yaml(model), nl=False)
+    else:
+        save(model, out)
+        typer.echo(f"{out}: {model.name}, {model.parameters:,} parameters")
+
+
 @app.command()
 def figures(as_json: Json = False) -> None:
     """The numbers that the decks print, recomputed: claim, ours, verdict and reason."""
@@ -137,6 +184,19 @@ def figures(as_json: Json = False) -> None:
 
     found = decks.figures()
     _print_json([one.to_dict() for one in found]) if as_json else _print_figures(found)
+
+
+@app.command()
+def mcp(registry_folder: RegistryFolder = None) -> None:
+    """Serve the solvers to an agent, over standard input and output (the extra: mcp)."""
+    _add(registry_folder)
+    try:
+        from mlsysim.mcp.server import serve
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("mcp", "anyio"):
+            raise
+        raise typer.Exit(_complain("it takes the MCP SDK, version 2: pip install 'mlsysim[mcp]'")) from None
+    serve()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -50,23 +50,26 @@ def test_what_does_not_fit_is_an_answer_with_exit_code_1(run):
     assert (code, json.loads(out)["feasible"]) == (1, False)
 
 
-@pytest.mark.parametrize(("words", "complaint"), [
-    (["solve", "Llama3_8B", "H10O"], "did you mean 'H100'?"),
-    (["solve", "Lama3_8B", "H100"], "did you mean 'Llama3_8B'?"),
-    (["solve", "Llama3_8B", "H100", "--batch-size", "0"], "batch_size"),
-    (["solve", "Llama3_8B", "H100", "--batch-size", "many"], "give a plain number"),
-    (["solve", "Llama3_8B", "H100", "--precision", "fp17"], "did you mean 'fp16'?"),
-    (["solve", "Llama3_8B", "H100", "--efficiency", "1.5"], "efficiency"),
-    (["solve", "ResNet50", "H100", "--phase", "decode"], "phase"),
-    (["solve", "Llama3_8B"], "hardware"),
-    (["solve", "Llama3_8B", "H100", "--registry", "nowhere"], "there is no folder"),
-    (["zoo", "modles"], "did you mean 'models'?"),
-    (["learn", "77"], "lesson"),
-    (["learn", "--path", "conferense"], "did you mean 'conference'?"),
-    (["learn", "--edit"], "say which lesson"),
-    (["learn", "--port", "70000"], "65535"),
-    (["frobnicate"], "frobnicate"),
-])
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["solve", "Llama3_8B", "H10O"], "did you mean 'H100'?"),
+        (["solve", "Lama3_8B", "H100"], "did you mean 'Llama3_8B'?"),
+        (["solve", "Llama3_8B", "H100", "--batch-size", "0"], "batch_size"),
+        (["solve", "Llama3_8B", "H100", "--batch-size", "many"], "give a plain number"),
+        (["solve", "Llama3_8B", "H100", "--precision", "fp17"], "did you mean 'fp16'?"),
+        (["solve", "Llama3_8B", "H100", "--efficiency", "1.5"], "efficiency"),
+        (["solve", "ResNet50", "H100", "--phase", "decode"], "phase"),
+        (["solve", "Llama3_8B"], "hardware"),
+        (["solve", "Llama3_8B", "H100", "--registry", "nowhere"], "there is no folder"),
+        (["zoo", "modles"], "did you mean 'models'?"),
+        (["learn", "77"], "lesson"),
+        (["learn", "--path", "conferense"], "did you mean 'conference'?"),
+        (["learn", "--edit"], "say which lesson"),
+        (["learn", "--port", "70000"], "65535"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
 def test_a_mistake_costs_one_line_and_exit_code_2(run, words, complaint):
     code, out, err = run(*words)
     assert code == 2
@@ -99,7 +102,9 @@ def test_an_entry_of_ones_own_is_solved_and_audited(run, tmp_path):
     (shelf / "MyChip.yaml").write_text(
         "name: My Chip\nrelease_year: 2027\ncompute: {peak_flops: 1200 TFLOP/s}\n"
         "memory: {capacity: 144 GB, bandwidth: 5 TB/s}\n"
-        "sources: {compute: {kind: user, ref: mine}, memory: {kind: user, ref: mine}}\n", encoding="utf-8")
+        "sources: {compute: {kind: user, ref: mine}, memory: {kind: user, ref: mine}}\n",
+        encoding="utf-8",
+    )
     code, out, _ = run("solve", "Llama3_8B", "MyChip", "--registry", str(tmp_path), "--json")
     assert (code, json.loads(out)["memory_capacity"]["value"]) == (0, 144)
     code, out, _ = run("audit", "--registry", str(tmp_path))
@@ -112,8 +117,13 @@ def test_the_version_is_told(run):
 
 
 def test_the_program_runs_as_a_module():
-    ran = subprocess.run([sys.executable, "-m", "mlsysim", "solve", "ResNet50", "A100", "--json"],
-                         capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-m", "mlsysim", "solve", "ResNet50", "A100", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     assert json.loads(ran.stdout)["bottleneck"] == "Compute"
 
 

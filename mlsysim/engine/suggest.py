@@ -106,7 +106,7 @@ def _resized(
     """The change with a fleet as small as the requests then allow, where it costs too much."""
     broken = {c["wall"] for c in tried.constraints if c["satisfied"] is False}
     fixed = "fleet.count" in change or system.workload.arrival_rate_qps is None
-    if fixed or not broken & {MONEY, EMISSIONS}:
+    if fixed or tried.verdict == INFEASIBLE or not broken & {MONEY, EMISSIONS}:
         return change, tried
     for count in _counts(system.changed(change), tried, down=True):
         smaller = _try(system, {**change, **count})

@@ -250,6 +250,7 @@ class SystemSpec(Entry):
     """
 
     name: str = "system"
+    question: str | None = None
     workload: WorkloadSpec
     fleet: FleetSpec
     environment: EnvironmentSpec = EnvironmentSpec()

@@ -256,11 +256,12 @@ def nine_million(steps: int, **given: Any) -> Found:
         InferenceScalingModel().solve(Models.Llama3_70B, Hardware.H100, reasoning_steps=k, **given)
         for k in (1, steps)
     )
+    before, after = plain.si("devices"), thought.si("devices")
     return {
         "multiplier": thought.multiplier,
-        "devices_ratio": thought.devices / plain.devices,
-        "plain_devices": plain.devices,
-        "devices": thought.devices,
+        "devices_ratio": after / before,
+        "plain_devices": before,
+        "devices": after,
         "plain_cost": plain.annual_cost,
         "cost": thought.annual_cost,
         "itl": thought.itl,
@@ -294,7 +295,7 @@ def capstone(
     servers = regions * ceil((prefill + decode) / node.accelerators)
     row = waits[prefill - 1]
     return {
-        "cost": servers * node.unit_cost if later.feasible else None,
+        "cost": servers * node.unit_cost if later.feasible and kept.any() else None,
         "servers": servers,
         "prefill": prefill,
         "decode": decode,

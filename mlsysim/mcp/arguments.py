@@ -173,13 +173,16 @@ def _default(value: Any, word: Any) -> Any:
 
 
 def shortened(schema: Any) -> Any:
-    """A schema that does not spell out what can be given by name: look_up shows how it is written."""
+    """A schema that does not spell out what a name stands for: look_up shows how it is written."""
     if isinstance(schema, list):
         return [shortened(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     name, *others = schema.get("anyOf", [{}])
     if name.get("type") == "string":
-        about = f"{name['description']}{'; or written like its `spec` in look_up' if others else ''}"
-        return {"type": ["string", "object"] if others else "string", "description": about}
+        about = name["description"]
+        if not others:
+            return {"type": "string", "description": about}
+        about += "; or written out like the `spec` that look_up gives"
+        return {"type": ["string", "object"], "description": about}
     return {key: shortened(part) for key, part in schema.items() if key != "sources"}

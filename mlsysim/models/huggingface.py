@@ -233,3 +233,14 @@ def to_yaml(model: TransformerWorkload) -> str:
     order = ["kind", "name", *(key for key in data if key not in ("kind", "name", "sources"))]
     ordered = {key: data[key] for key in [*order, "sources"]}
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
+
+
+def save(model: TransformerWorkload, path: str | Path) -> None:
+    """Write a model's YAML to a new file; raises BadArgument where that cannot be."""
+    try:
+        with Path(path).open("x", encoding="utf-8") as file:
+            file.write(to_yaml(model))
+    except FileExistsError:
+        raise BadArgument("out", str(path), "it exists; choose another name") from None
+    except OSError as error:
+        raise BadArgument("out", str(path), f"it cannot be written ({error.strerror})") from None

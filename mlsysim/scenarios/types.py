@@ -7,9 +7,15 @@ from mlsysim.engine.system import SystemSpec
 
 
 class Scenario(SystemSpec):
-    """A named set-up for teaching; its `name` is its title."""
+    """A named set-up for teaching; its `name` is its title, and it asks a question."""
 
-    question: str
+    question: str = ""
+
+    def check(self) -> None:
+        """It asks something."""
+        super().check()
+        if not self.question.strip():
+            raise self.wrong("question", "it is required; say what the scenario asks")
 
     def run(self) -> Evaluation:
         """Evaluate the system: verdict, bottleneck, and what would help.
