@@ -26,17 +26,23 @@ from mlsysim.core.solver import show
 
 app = typer.Typer(
     help="Which wall will your model hit? A course, and the solvers behind it.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RegistryFolder = Annotated[
-    list[Path] | None, typer.Option("--registry", metavar="DIR", help="A folder of your own YAML entries.")
+    list[Path] | None,
+    typer.Option("--registry", metavar="DIR", help="A folder of your own YAML entries."),
 ]
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     if version:
         typer.echo(f"mlsysim {__version__}")
         raise typer.Exit
@@ -44,13 +50,21 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def learn(
-    lesson: Annotated[str | None, typer.Argument(metavar="[NN]", help="One lesson, by number.")] = None,
-    path: Annotated[str | None, typer.Option(metavar="NAME", help="Only the lessons of one path.")] = None,
+    lesson: Annotated[
+        str | None, typer.Argument(metavar="[NN]", help="One lesson, by number.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only the lessons of one path.")
+    ] = None,
     edit: Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")] = False,
     exercise: Annotated[bool, typer.Option(help="Open the lesson's exercise.")] = False,
-    folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path("mlsysim-lessons"),
+    folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path(
+        "mlsysim-lessons"
+    ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 2718,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
+    ] = True,
 ) -> None:
     """Open the course in a browser: the gallery, or one lesson."""
     from mlsysim.learn import course, server
@@ -59,13 +73,27 @@ def learn(
     way = course.find_path(path) if path is not None else None
     if not edit:
         if exercise and chosen is None:
-            raise BadArgument("lesson", None, "say which exercise, as in 'mlsysim learn 00 --exercise'")
+            raise BadArgument(
+                "lesson", None, "say which exercise, as in 'mlsysim learn 00 --exercise'"
+            )
         server.serve(chosen, way, port=port, browser=browser, exercise=exercise)
         return
     if chosen is None:
-        raise BadArgument("lesson", None, "say which lesson to edit, as in 'mlsysim learn 00 --edit'")
+        raise BadArgument(
+            "lesson", None, "say which lesson to edit, as in 'mlsysim learn 00 --edit'"
+        )
     copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
-    command = [sys.executable, "-m", "marimo", "edit", str(copy), "--host", server.HOST, "--port", str(server.free_port(port))]
+    command = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "edit",
+        str(copy),
+        "--host",
+        server.HOST,
+        "--port",
+        str(server.free_port(port)),
+    ]
     raise typer.Exit(subprocess.call(command if browser else [*command, "--headless"]))
 
 
@@ -76,9 +104,13 @@ def solve(
     batch_size: Annotated[str, typer.Option(help="Sequences or images in one step.")] = "1",
     seq_len: Annotated[str | None, typer.Option(help="Context in tokens.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, fp8, int8, int4 ...")] = "fp16",
-    efficiency: Annotated[str, typer.Option(help="Part of the peak that is reached, above 0 up to 1.")] = "0.5",
+    efficiency: Annotated[
+        str, typer.Option(help="Part of the peak that is reached, above 0 up to 1.")
+    ] = "0.5",
     phase: Annotated[str | None, typer.Option(help="decode or prefill.")] = None,
-    training: Annotated[bool, typer.Option("--training", help="Forward, backward and update.")] = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Forward, backward and update.")
+    ] = False,
     registry_folder: RegistryFolder = None,
     as_json: Json = False,
 ) -> None:
@@ -87,9 +119,14 @@ def solve(
 
     _add(registry_folder)
     profile = Engine.solve(
-        Models.find(model), Hardware.find(hardware), batch_size=_number("batch-size", batch_size),
-        seq_len=None if seq_len is None else _number("seq-len", seq_len), precision=precision,
-        efficiency=_number("efficiency", efficiency), phase=phase, training=training,
+        Models.find(model),
+        Hardware.find(hardware),
+        batch_size=_number("batch-size", batch_size),
+        seq_len=None if seq_len is None else _number("seq-len", seq_len),
+        precision=precision,
+        efficiency=_number("efficiency", efficiency),
+        phase=phase,
+        training=training,
     )
     if as_json:
         _print_json({"model": model, "hardware": hardware, **profile.to_dict()})
@@ -101,7 +138,9 @@ def solve(
 
 @app.command()
 def zoo(
-    layer: Annotated[str | None, typer.Argument(help="hardware or models; both by default.")] = None,
+    layer: Annotated[
+        str | None, typer.Argument(help="hardware or models; both by default.")
+    ] = None,
     registry_folder: RegistryFolder = None,
     as_json: Json = False,
 ) -> None:
@@ -114,7 +153,12 @@ def zoo(
         raise UnknownName("layer", layer, catalogs)
     chosen = {name: catalog for name, catalog in catalogs.items() if layer in (None, name)}
     if as_json:
-        _print_json({name: {stem: entry.to_dict() for stem, entry in catalog.entries()} for name, catalog in chosen.items()})
+        _print_json(
+            {
+                name: {stem: entry.to_dict() for stem, entry in catalog.entries()}
+                for name, catalog in chosen.items()
+            }
+        )
         return
     for name, catalog in chosen.items():
         _print_catalog(catalog, *_ZOO[name])
@@ -195,7 +239,9 @@ def mcp(registry_folder: RegistryFolder = None) -> None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("mcp", "anyio"):
             raise
-        raise typer.Exit(_complain("it takes the MCP SDK, version 2: pip install 'mlsysim[mcp]'")) from None
+        raise typer.Exit(
+            _complain("it takes the MCP SDK, version 2: pip install 'mlsysim[mcp]'")
+        ) from None
     serve()
 
 
@@ -246,8 +292,10 @@ def _print_profile(model: str, hardware: str, profile: Any, efficiency: float) -
     from mlsysim.engine.text import roofline
 
     console = Console(highlight=False)
-    console.print(f"[bold]{model}[/] on [bold]{hardware}[/]: [bold]{profile.bottleneck}-bound[/], "
-                  f"{show(profile.latency)} a step")
+    console.print(
+        f"[bold]{model}[/] on [bold]{hardware}[/]: [bold]{profile.bottleneck}-bound[/], "
+        f"{show(profile.latency)} a step"
+    )
     if not profile.feasible:
         console.print(f"[bold red]Does not fit.[/] {profile.reason}")
     console.print()
@@ -285,7 +333,7 @@ def _print_figures(found: Any) -> None:
 
 
 def _print_catalog(catalog: Any, columns: list[str], cells: Callable[[Any], list[str]]) -> None:
-    """A table of entries, shelf by shelf; as wide as it needs to be when nobody's terminal is in the way."""
+    """A table of entries, shelf by shelf; as wide as it needs to be outside a terminal."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for index, column in enumerate(["", *columns]):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
@@ -298,14 +346,22 @@ def _print_catalog(catalog: Any, columns: list[str], cells: Callable[[Any], list
 
 def _device_cells(device: Any) -> list[str]:
     return [
-        str(device.release_year), show(device.compute.peak_flops), device.compute.peak_precision,
-        show(device.memory.capacity), show(device.memory.bandwidth),
+        str(device.release_year),
+        show(device.compute.peak_flops),
+        device.compute.peak_precision,
+        show(device.memory.capacity),
+        show(device.memory.bandwidth),
         show(device.tdp) if device.tdp is not None else "?",
     ]
 
 
 def _model_cells(model: Any) -> list[str]:
-    return [model.kind, f"{model.parameters:,}", str(model.release_year or "?"), show(model.weights("fp16"))]
+    return [
+        model.kind,
+        f"{model.parameters:,}",
+        str(model.release_year or "?"),
+        show(model.weights("fp16")),
+    ]
 
 
 _ZOO: dict[str, tuple[list[str], Callable[[Any], list[str]]]] = {

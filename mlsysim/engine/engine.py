@@ -87,7 +87,6 @@ class Engine:
         }
         return Sweep(columns, axes)
 
-
     @staticmethod
     def explain(before: Any, after: Any, **how: Any) -> Any:
         """Why one set-up is faster than another: see `mlsysim.engine.explain.explain`."""

@@ -17,10 +17,9 @@ def evaluate(system: SystemSpec | Mapping[str, Any] | Path) -> Evaluation:
     Raises an InvalidEntry for a malformed system, and a MissingValue where a constraint asks about
     what nobody has published or the system does not say.
 
-    >>> found = evaluate({
-    ...     "workload": {"model": "Llama3_70B", "prompt": 512},
-    ...     "fleet": {"hardware": "H100"},
-    ... })
+    >>> found = evaluate(
+    ...     {"workload": {"model": "Llama3_70B", "prompt": 512}, "fleet": {"hardware": "H100"}}
+    ... )
     >>> found.verdict, found.bottleneck, found.suggestions[0]["change"]
     ('infeasible', 'Memory', {'workload.precision': 'int8'})
     """

@@ -314,7 +314,8 @@ def _train(system: SystemSpec) -> Measured:
         search = ParallelismOptimizer().solve(**common)
         if not search.feasible:
             devices = {"devices": place.devices}
-            return Measured(devices, False, search.reason, ROOFS["Memory"], search.reason)
+            wall = ROOFS["Memory"] if "memory" in search.rejected_because else TALK
+            return Measured(devices, False, search.reason, wall, search.reason)
         profile = search.best
         assert isinstance(profile, FleetProfile)
         found = {"zero_stage": int(search.zero_stage), "recompute": search.recompute}

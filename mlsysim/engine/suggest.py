@@ -18,6 +18,7 @@ from mlsysim.engine.verdict import FEASIBLE, INFEASIBLE, SATISFIED, Evaluation, 
 from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.solvers.fleet import USUAL_BATCH
 from mlsysim.solvers.parallelism import ParallelismOptimizer
 
 Change = dict[str, Any]
@@ -142,6 +143,9 @@ def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Chan
             yield "split", change
     else:
         yield from _plans(system)
+        each, batch = system.fleet.entry.devices, int(system.workload.batch_size or USUAL_BATCH)
+        if batch % each:  # unless it cannot be divided
+            yield "even batch", {"workload.batch_size": -(-batch // each) * each}
     for change in _counts(system, found, down=False):
         yield "more devices", change
     for change in _counts(system, found, down=True):

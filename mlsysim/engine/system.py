@@ -183,9 +183,9 @@ class FleetSpec(Frozen):
         """There is one thing that it is a fleet of."""
         given = [key for key in ("cluster", "node", "hardware") if getattr(self, key) is not None]
         if len(given) != 1:
-            what = " and ".join(given) or "nothing"
-            raise self.wrong(given[-1] if given else "hardware",
-                             f"{what} is given; give one of cluster, node and hardware")
+            what = f"{' and '.join(given)} are given" if given else "nothing is given"
+            remedy = f"{what}; give one of cluster, node and hardware"
+            raise self.wrong(given[-1] if given else "hardware", remedy)
         _ = self.entry
 
     @classmethod

@@ -10,7 +10,9 @@ from mlsysim.solvers.node import Profile
 _MARGIN = 14  # characters for the scale on the left
 
 
-def roofline(profile: Profile, *, efficiency: float = 0.5, width: int = 58, height: int = 10) -> str:
+def roofline(
+    profile: Profile, *, efficiency: float = 0.5, width: int = 58, height: int = 10
+) -> str:
     """One step under the roof of its device, log-log; `*` is the step, `+` the ridge.
 
     The flat roof is the peak times `efficiency`.
@@ -38,7 +40,10 @@ def roofline(profile: Profile, *, efficiency: float = 0.5, width: int = 58, heig
     grid[row(roof)][column(ridge)] = "+"
     grid[min(row(rate), height - 1)][column(here)] = "*"
     scale = {min(row(rate), height - 1): show_rate(rate), row(roof): show_rate(roof)}
-    lines = [f"{scale.get(i, ''):>{_MARGIN - 2}} |{''.join(cells).rstrip()}" for i, cells in enumerate(grid)]
+    lines = [
+        f"{scale.get(i, ''):>{_MARGIN - 2}} |{''.join(cells).rstrip()}"
+        for i, cells in enumerate(grid)
+    ]
     lines.append(" " * (_MARGIN - 1) + "+" + "-" * width)
     lines.append(_under(here, ridge, column(here), column(ridge), width))
     return "\n".join(lines)

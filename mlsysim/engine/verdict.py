@@ -23,32 +23,58 @@ from mlsysim.walls import wall
 FEASIBLE, SATISFIED, VIOLATED, INFEASIBLE = "feasible", "satisfied", "violated", "infeasible"
 EXIT_CODES = {FEASIBLE: 0, SATISFIED: 0, INFEASIBLE: 1, VIOLATED: 3}
 
-_MONEY = ("tco", "tco_usd", "capex", "purchase", "energy_cost", "maintenance", "energy_share",
-          "cost_per_accelerator")
+_MONEY = (
+    "tco",
+    "tco_usd",
+    "capex",
+    "purchase",
+    "energy_cost",
+    "maintenance",
+    "energy_share",
+    "cost_per_accelerator",
+)
 _PLACE = ("carbon", "carbon_footprint_kg", "water", "embodied", "energy", "it_energy")
 _TWICE = ("tco_usd", "carbon_footprint_kg")  # numbers that stand with their unit as well
 # Metrics that only some systems have, and what a system must say to have them.
 _NEEDS = {
     **dict.fromkeys(_MONEY, ("environment", "duration", "say how long, as in duration: 1 year")),
-    **dict.fromkeys(_PLACE, ("environment", "grid and duration",
-                             "say where and how long, as in grid: Quebec, duration: 30 days")),
+    **dict.fromkeys(
+        _PLACE,
+        (
+            "environment",
+            "grid and duration",
+            "say where and how long, as in grid: Quebec, duration: 30 days",
+        ),
+    ),
     **dict.fromkeys(
         ("utilization", "devices_needed", "mean_latency", "p99_latency"),
-        ("workload", "arrival_rate_qps", "say how often requests arrive, as in "
-         "arrival_rate_qps: 100")),
+        (
+            "workload",
+            "arrival_rate_qps",
+            "say how often requests arrive, as in arrival_rate_qps: 100",
+        ),
+    ),
     **dict.fromkeys(
         ("training_time", "elapsed_time"),
-        ("workload", "tokens", "say how many it trains on, as in tokens: 15000000000000")),
+        ("workload", "tokens", "say how many it trains on, as in tokens: 15000000000000"),
+    ),
     **dict.fromkeys(
         ("battery_life", "duty_cycle", "average_power"),
-        ("environment", "battery", "give one and how often it is used, as in battery: 2.4 kJ "
-         "and arrival_rate_qps: 0.1, on a device that sleeps in between")),
+        (
+            "environment",
+            "battery",
+            "give one and how often it is used, as in battery: 2.4 kJ "
+            "and arrival_rate_qps: 0.1, on a device that sleeps in between",
+        ),
+    ),
 }
 # The wall that a metric stands against; for any other it is the one that binds.
 _WALLS = {
-    **dict.fromkeys(_MONEY, 17), **dict.fromkeys(_PLACE, 18),
+    **dict.fromkeys(_MONEY, 17),
+    **dict.fromkeys(_PLACE, 18),
     **dict.fromkeys(("mean_latency", "p99_latency", "utilization"), 7),
-    **dict.fromkeys(("mtbf", "goodput"), 15), **dict.fromkeys(("weights", "memory_required"), 2),
+    **dict.fromkeys(("mtbf", "goodput"), 15),
+    **dict.fromkeys(("weights", "memory_required"), 2),
 }
 
 
@@ -70,8 +96,9 @@ class Evaluation(Result):
     bottleneck: str = lazily("", lambda e: wall(e.si("wall")).name)
     why: str
     constraints: tuple
-    violated: tuple = lazily("", lambda e: tuple(
-        c["constraint"] for c in e.si("constraints") if c["satisfied"] is False))
+    violated: tuple = lazily(
+        "", lambda e: tuple(c["constraint"] for c in e.si("constraints") if c["satisfied"] is False)
+    )
     metrics: dict
     suggestions: tuple
     notes: tuple
@@ -90,19 +117,31 @@ class Evaluation(Result):
     def summary(self) -> str:
         """The evaluation in lines that a person can read."""
         number, name = self.si("wall"), self.bottleneck
-        lines = [f"{self.name} ({self.phase}): {self.verdict}",
-                 f"  bottleneck   wall {number}, {name}. {self.why}"]
+        lines = [
+            f"{self.name} ({self.phase}): {self.verdict}",
+            f"  bottleneck   wall {number}, {name}. {self.why}",
+        ]
         for kept in self.constraints:
             found, margin = kept["value"], kept["margin"]
             room = "" if margin is None else f", margin {margin:+.0%}"
-            lines.append(f"  {self._STATUS[kept['satisfied']]:<12} {kept['constraint']}: "
-                         f"{'unknown' if found is None else show(found)}{room}")
-        lines += ["", *(f"  {key.replace('_', ' '):<24} {show(value)}"
-                        for key, value in self.metrics.items()
-                        if value is not None and key not in _TWICE)]
+            lines.append(
+                f"  {self._STATUS[kept['satisfied']]:<12} {kept['constraint']}: "
+                f"{'unknown' if found is None else show(found)}{room}"
+            )
+        lines += [
+            "",
+            *(
+                f"  {key.replace('_', ' '):<24} {show(value)}"
+                for key, value in self.metrics.items()
+                if value is not None and key not in _TWICE
+            ),
+        ]
         if self.suggestions:
-            lines += ["", "what would help, each worked out:",
-                      *(f"  - {each['sentence']}" for each in self.suggestions)]
+            lines += [
+                "",
+                "what would help, each worked out:",
+                *(f"  - {each['sentence']}" for each in self.suggestions),
+            ]
         if self.notes:
             lines += ["", *(f"  note: {note}" for note in self.notes)]
         return "\n".join(lines)
@@ -126,9 +165,17 @@ def judge(system: SystemSpec) -> Evaluation:
     else:
         verdict = SATISFIED if all(each["satisfied"] for each in judged) else VIOLATED
     return Evaluation(
-        name=system.name, phase=system.workload.use, verdict=verdict, feasible=done.feasible,
-        reason=done.reason, wall=done.wall, why=done.why, constraints=judged, metrics=metrics,
-        suggestions=(), notes=tuple(dict.fromkeys((*done.notes, *notes))),
+        name=system.name,
+        phase=system.workload.use,
+        verdict=verdict,
+        feasible=done.feasible,
+        reason=done.reason,
+        wall=done.wall,
+        why=done.why,
+        constraints=judged,
+        metrics=metrics,
+        suggestions=(),
+        notes=tuple(dict.fromkeys((*done.notes, *notes))),
     )
 
 
@@ -136,7 +183,10 @@ def judge(system: SystemSpec) -> Evaluation:
 
 
 def _judged(
-    system: SystemSpec, limit: Constraint, metrics: Mapping[str, Any], done: Measured,
+    system: SystemSpec,
+    limit: Constraint,
+    metrics: Mapping[str, Any],
+    done: Measured,
     unknown: Mapping[str, MissingValue],
 ) -> dict[str, Any]:
     """One constraint with what was found; of what is infeasible nothing needs to be known."""
@@ -152,7 +202,9 @@ def _judged(
             raise UnknownName(f"constraints {limit.text!r}", limit.metric, known)
         raise MissingValue(system.name, limit.metric, "leave the constraint out")
     return {
-        "constraint": limit.text, "metric": limit.metric, "value": value,
+        "constraint": limit.text,
+        "metric": limit.metric,
+        "value": value,
         "bound": limit.bound if isinstance(limit.bound, Quantity) else str(limit.bound),
         "satisfied": None if value is None else bool(limit.holds(value)),
         "margin": None if value is None else _margin(limit, value),
@@ -177,7 +229,7 @@ def _margin(limit: Constraint, value: Any) -> float | None:
 
 
 def _costs(
-    system: SystemSpec, done: Measured,
+    system: SystemSpec, done: Measured
 ) -> tuple[dict[str, Any], tuple[str, ...], dict[str, MissingValue]]:
     """Money, carbon and water over the duration, notes, and what could not be known and why."""
     place = system.environment
@@ -189,12 +241,20 @@ def _costs(
     fleet, metrics, notes, unknown = system.fleet.entry, {}, (), {}
     shared = {"facility": place.building, "pue": place.pue, "power_fraction": place.power_fraction}
     try:
-        money = EconomicsModel().solve(_priced(system, fleet), duration, **_known({
-            **shared, "datacenter": place.place, "electricity_price": place.electricity_price,
-            "amortization_years": place.amortization,
-            "infrastructure_multiplier": place.infrastructure_multiplier,
-            "maintenance_fraction": place.maintenance_fraction,
-        }))
+        money = EconomicsModel().solve(
+            _priced(system, fleet),
+            duration,
+            **_known(
+                {
+                    **shared,
+                    "datacenter": place.place,
+                    "electricity_price": place.electricity_price,
+                    "amortization_years": place.amortization,
+                    "infrastructure_multiplier": place.infrastructure_multiplier,
+                    "maintenance_fraction": place.maintenance_fraction,
+                }
+            ),
+        )
         metrics |= picked(money, *_MONEY)
         notes += money.notes
     except MissingValue as error:
@@ -225,4 +285,3 @@ def _priced(system: SystemSpec, fleet: Fleet) -> Fleet:
     device = device.replace(unit_cost=price, sources={**device.sources, "unit_cost": given})
     node = fleet.node.replace(accelerator=device, unit_cost=None)
     return fleet.replace(node=node, hw=device)
-

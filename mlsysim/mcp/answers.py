@@ -38,7 +38,10 @@ def entry_as_data(layer: str, shelf: str, stem: str, entry: Entry) -> dict[str, 
     """A registry entry: how it is written, and every number with its unit and its source."""
     held = {key: getattr(entry, key) for key in entry.to_dict() if key != "sources"}
     return {
-        "layer": layer, "shelf": shelf, "entry": stem, "name": entry.name,
+        "layer": layer,
+        "shelf": shelf,
+        "entry": stem,
+        "name": entry.name,
         # what it is made of stands by name, as in its file
         "spec": {k: v.stem if isinstance(v, Entry) else plain(v) for k, v in held.items()},
         "values": [*_values(entry)],
@@ -91,7 +94,11 @@ def listed(each: dict[str, Any]) -> dict[str, Any]:
 
 
 ENTRY = fields(
-    layer=TEXT, shelf=TEXT, entry=TEXT, name=TEXT, spec=OBJECT,
+    layer=TEXT,
+    shelf=TEXT,
+    entry=TEXT,
+    name=TEXT,
+    spec=OBJECT,
     values=listed(
         fields(path=TEXT, value={"type": "number"}, unit=TEXT, source={"type": ["object", "null"]})
     ),

@@ -14,6 +14,7 @@ from mlsysim.hardware.registry import Hardware
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.registry import Models
 from mlsysim.models.types import Workload
+from mlsysim.scenarios.registry import Scenarios
 from mlsysim.solvers.node import SingleNodeModel
 from mlsysim.systems.registry import Systems
 from mlsysim.systems.types import Fleet
@@ -27,7 +28,7 @@ class Arguments(dict[str, Any]):
 
 
 class System(dict[str, Any]):
-    """A whole system, as YAML text or as a mapping."""
+    """A whole system: a mapping, the same as YAML text, or the name of a scenario."""
 
 
 # ---- entries, by name or written out -------------------------------------------------------------
@@ -59,7 +60,10 @@ def _fleet(given: Any) -> Fleet:
     for key in given:
         if key not in FLEET:
             raise InvalidEntry("fleet", key, f"a fleet has no such key; {did_you_mean(key, FLEET)}")
-    return FleetSpec(**given).entry
+    try:
+        return FleetSpec(**given).entry
+    except InvalidEntry as error:
+        raise InvalidEntry("fleet", error.key, error.remedy) from None
 
 
 def _fleet_schema() -> Schema:
@@ -99,7 +103,9 @@ def read(value: Any, hint: Any, name: str) -> Any:
     if (each := _listed(hint)) is not None:
         return [read(part, each, name) for part in (value if isinstance(value, list) else [value])]
     if hint is System:
-        return SystemSpec.from_text(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return Scenarios[value] if value in Scenarios else SystemSpec.from_text(value)
     if isinstance(value, list):
         raise BadArgument(name, value, "give one, not several; sweep takes lists")
     if hint is Arguments:
@@ -143,7 +149,9 @@ def input_schema(function: Callable[..., Any]) -> Schema:
         elif parameter.default is not None:
             properties[name] |= {"default": _default(parameter.default, dim_of(hints[name]))}
     return {
-        "type": "object", "properties": properties, "required": required,
+        "type": "object",
+        "properties": properties,
+        "required": required,
         "additionalProperties": False,
     }
 
@@ -154,8 +162,9 @@ def _schema_of(hint: Any) -> Schema:
     if hint is Arguments:
         return input_schema(SingleNodeModel.solve) | {"required": []}
     if hint is System:
-        text = {"type": "string", "description": "or the same as YAML text"}
-        return {"anyOf": [shortened(SystemSpec.json_schema()), text]}
+        named = {"enum": sorted(Scenarios), "description": "or a scenario by its name"}
+        text = {"type": "string", "description": "or a system as YAML text"}
+        return {"anyOf": [shortened(SystemSpec.json_schema()), named, text]}
     if kind := _kind_of(hint):
         names = {"enum": sorted(kind.names()), "description": f"the name of a {kind.word}"}
         return {"anyOf": [names, kind.schema()]}

@@ -67,15 +67,23 @@ def server() -> Server[Any]:
         return types.ReadResourceResult(contents=[contents])
 
     return Server(
-        "mlsysim", version=__version__, instructions=INSTRUCTIONS, on_list_tools=list_tools,
-        on_call_tool=call_tool, on_list_resources=list_resources, on_read_resource=read_resource,
+        "mlsysim",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_read_resource=read_resource,
     )
 
 
 def _described(tool: Tool) -> types.Tool:
     hints = types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
     return types.Tool(
-        name=tool.name, description=tool.about, input_schema=tool.takes, output_schema=tool.gives,
+        name=tool.name,
+        description=tool.about,
+        input_schema=tool.takes,
+        output_schema=tool.gives,
         annotations=hints,
     )
 

@@ -26,8 +26,15 @@ from mlsysim.solvers.serving import ServingModel
 
 MOST_ROWS, MOST_POINTS = 100, 100_000  # of a sweep: what is sent back, and what is worked out
 COLUMNS = (
-    "latency", "throughput", "bottleneck", "feasible", "reason", "memory_required",
-    "memory_capacity", "mfu", "energy",
+    "latency",
+    "throughput",
+    "bottleneck",
+    "feasible",
+    "reason",
+    "memory_required",
+    "memory_capacity",
+    "mfu",
+    "energy",
 )  # of a point in a sweep: what it is chosen by; solve tells the rest
 Layer = Annotated[str, Names(*LAYERS)]
 Order = Annotated[str, Names("throughput", "latency", "energy")]
@@ -128,11 +135,17 @@ def sweep(
     best, rows = dim_of(Order).si(order, "order"), int(dim_of(Rows).si(limit, "limit"))
     points = math.prod(len(axis) for axis in (hardware, batch_sizes, precisions, seq_lens or [0]))
     if points > MOST_POINTS:
-        remedy = f"they make {points:,} points, and {MOST_POINTS:,} is the most; shorten them"
-        raise BadArgument("the lists", "so long", remedy)
+        remedy = f"a sweep works out at most {MOST_POINTS:,}; shorten a list"
+        raise BadArgument("points", points, remedy)
     found = Engine.sweep(
-        model, hardware, batch_sizes=batch_sizes, precisions=precisions, seq_lens=seq_lens,
-        efficiency=efficiency, phase=phase, training=training,
+        model,
+        hardware,
+        batch_sizes=batch_sizes,
+        precisions=precisions,
+        seq_lens=seq_lens,
+        efficiency=efficiency,
+        phase=phase,
+        training=training,
     )
     fits = found.column("feasible").astype(bool)
     value = found.column(best).astype(float)  # what nobody knows becomes NaN, and ranks last
@@ -154,7 +167,10 @@ def _sweep_schema() -> dict[str, Any]:
     shown = answers.output_schema(Profile)["properties"]
     text, integer = answers.TEXT, answers.INTEGER
     row = answers.fields(
-        hardware=text, precision=text, batch_size=integer, seq_len=integer,
+        hardware=text,
+        precision=text,
+        batch_size=integer,
+        seq_len=integer,
         **{name: shown[name] for name in COLUMNS},
     )
     return answers.fields(points=integer, feasible=integer, rows=answers.listed(row))

@@ -68,10 +68,14 @@ def _llama(c: _Config, *, tied: bool = False) -> tuple[Fields, int]:
     if c.data.get("head_dim") is None and hidden % heads:
         raise c.wrong("num_attention_heads", f"hidden_size {hidden} is no multiple of it")
     fields = {
-        "layers": layers, "hidden": hidden, "heads": heads,
+        "layers": layers,
+        "hidden": hidden,
+        "heads": heads,
         "kv_heads": c.count("num_key_value_heads", heads),
-        "head_dim": c.count("head_dim", hidden // heads), "ffn": c.count("intermediate_size"),
-        "vocab": c.count("vocab_size"), "context": c.count("max_position_embeddings"),
+        "head_dim": c.count("head_dim", hidden // heads),
+        "ffn": c.count("intermediate_size"),
+        "vocab": c.count("vocab_size"),
+        "context": c.count("max_position_embeddings"),
         "tied_embeddings": c.flag("tie_word_embeddings", default=tied),
     }
     attention, mlp = c.flag("attention_bias"), c.flag("mlp_bias")
@@ -95,18 +99,26 @@ def _qwen3_moe(c: _Config) -> tuple[Fields, int]:
     c.only("decoder_sparse_step", 1)
     c.only("mlp_only_layers", [])
     fields, extra = _qwen3(c)
-    return {**fields, "moe": {
-        "experts": c.count("num_experts"), "per_token": c.count("num_experts_per_tok"),
-        "ffn": c.count("moe_intermediate_size"),
-    }}, extra
+    return {
+        **fields,
+        "moe": {
+            "experts": c.count("num_experts"),
+            "per_token": c.count("num_experts_per_tok"),
+            "ffn": c.count("moe_intermediate_size"),
+        },
+    }, extra
 
 
 def _mixtral(c: _Config) -> tuple[Fields, int]:
     fields, extra = _llama(c)
-    return {**fields, "moe": {
-        "experts": c.count("num_local_experts"), "per_token": c.count("num_experts_per_tok"),
-        "ffn": fields["ffn"],
-    }}, extra
+    return {
+        **fields,
+        "moe": {
+            "experts": c.count("num_local_experts"),
+            "per_token": c.count("num_experts_per_tok"),
+            "ffn": fields["ffn"],
+        },
+    }, extra
 
 
 def _gemma(c: _Config) -> tuple[Fields, int]:
@@ -125,15 +137,21 @@ def _deepseek(c: _Config) -> tuple[Fields, int]:
     q_rank, kv_rank = c.count("q_lora_rank"), c.count("kv_lora_rank")
     experts = c.count("n_routed_experts")
     fields |= {
-        "kv_heads": None, "head_dim": None,
+        "kv_heads": None,
+        "head_dim": None,
         "moe": {
-            "experts": experts, "per_token": c.count("num_experts_per_tok"),
+            "experts": experts,
+            "per_token": c.count("num_experts_per_tok"),
             "ffn": c.count("moe_intermediate_size"),
-            "shared": c.count("n_shared_experts", 0, zero=True), "dense_layers": dense,
+            "shared": c.count("n_shared_experts", 0, zero=True),
+            "dense_layers": dense,
         },
         "mla": {
-            "q_rank": q_rank, "kv_rank": kv_rank, "nope_dim": c.count("qk_nope_head_dim"),
-            "rope_dim": c.count("qk_rope_head_dim"), "v_dim": c.count("v_head_dim"),
+            "q_rank": q_rank,
+            "kv_rank": kv_rank,
+            "nope_dim": c.count("qk_nope_head_dim"),
+            "rope_dim": c.count("qk_rope_head_dim"),
+            "v_dim": c.count("v_head_dim"),
         },
     }
     # norms of the compressed queries and keys, and the routing bias
@@ -144,9 +162,16 @@ def _gpt2(c: _Config) -> tuple[Fields, int]:
     hidden = c.count("n_embd")
     positions = c.count("n_positions", c.count("n_ctx", 1024))
     return {
-        "layers": c.count("n_layer"), "hidden": hidden, "heads": c.count("n_head"),
-        "ffn": c.count("n_inner", 4 * hidden), "gated": False, "vocab": c.count("vocab_size"),
-        "context": positions, "learned_positions": positions, "biases": True, "norm_bias": True,
+        "layers": c.count("n_layer"),
+        "hidden": hidden,
+        "heads": c.count("n_head"),
+        "ffn": c.count("n_inner", 4 * hidden),
+        "gated": False,
+        "vocab": c.count("vocab_size"),
+        "context": positions,
+        "learned_positions": positions,
+        "biases": True,
+        "norm_bias": True,
         "tied_embeddings": c.flag("tie_word_embeddings", default=True),
     }, 0
 
@@ -154,19 +179,35 @@ def _gpt2(c: _Config) -> tuple[Fields, int]:
 def _bert(c: _Config) -> tuple[Fields, int]:
     hidden, positions = c.count("hidden_size"), c.count("max_position_embeddings")
     return {
-        "layers": c.count("num_hidden_layers"), "hidden": hidden,
-        "heads": c.count("num_attention_heads"), "ffn": c.count("intermediate_size"),
-        "gated": False, "vocab": c.count("vocab_size"), "context": positions,
-        "learned_positions": positions, "biases": True, "norm_bias": True, "causal": False,
+        "layers": c.count("num_hidden_layers"),
+        "hidden": hidden,
+        "heads": c.count("num_attention_heads"),
+        "ffn": c.count("intermediate_size"),
+        "gated": False,
+        "vocab": c.count("vocab_size"),
+        "context": positions,
+        "learned_positions": positions,
+        "biases": True,
+        "norm_bias": True,
+        "causal": False,
         "tied_embeddings": True,
     }, c.count("type_vocab_size", 2) * hidden
 
 
 # What `model_type` says, and how its configuration is read.
 ARCHITECTURES: dict[str, Reader] = {
-    "bert": _bert, "deepseek_v3": _deepseek, "gemma": _gemma, "gemma2": _gemma2, "gpt2": _gpt2,
-    "llama": _llama, "mistral": _llama, "mixtral": _mixtral, "phi3": _llama, "qwen2": _qwen2,
-    "qwen3": _qwen3, "qwen3_moe": _qwen3_moe,
+    "bert": _bert,
+    "deepseek_v3": _deepseek,
+    "gemma": _gemma,
+    "gemma2": _gemma2,
+    "gpt2": _gpt2,
+    "llama": _llama,
+    "mistral": _llama,
+    "mixtral": _mixtral,
+    "phi3": _llama,
+    "qwen2": _qwen2,
+    "qwen3": _qwen3,
+    "qwen3_moe": _qwen3_moe,
 }
 
 

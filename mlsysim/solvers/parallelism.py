@@ -183,9 +183,10 @@ def _grid(ask: Ask, batch: float) -> tuple[Plan, np.ndarray]:
     tensors = pipelines = experts = [1.0]
     recomputes = [NONE]
     if isinstance(model, TransformerWorkload):
-        tensors, recomputes = _divisors(ask.wires.inside), [NONE, FULL]
-        pipelines = [d for d in _divisors(devices) if d <= model.layers]
-        experts = _divisors(model.moe.experts if model.moe else 1)
+        tensors, recomputes = _divisors(ask.wires.inside, model.heads), [NONE, FULL]
+        pipelines = _divisors(devices, model.layers)
+        many = model.moe.experts if model.moe else 1
+        experts = _divisors(many, many)
     powers = 2.0 ** np.arange(np.log2(batch) + 1e-9)
     axes = np.meshgrid(tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij")
     tensor, pipeline, expert, microbatch, zero, recompute = (axis.ravel() for axis in axes)
@@ -205,8 +206,8 @@ def _grid(ask: Ask, batch: float) -> tuple[Plan, np.ndarray]:
     return plan, microbatch
 
 
-def _divisors(n: int) -> list[float]:
-    return [float(d) for d in range(1, n + 1) if n % d == 0]
+def _divisors(n: int, most: int) -> list[float]:
+    return [float(d) for d in range(1, min(n, most) + 1) if n % d == 0]
 
 
 def _none_fits(ask: Ask, held: np.ndarray, which: np.ndarray, wrong: list[Fault]) -> str:

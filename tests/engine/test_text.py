@@ -39,7 +39,14 @@ def test_every_picture_fits_a_terminal(model, device):
         assert text.isascii()
 
 
-@pytest.mark.parametrize(("rate", "text"), [
-    (4.95e14, "495 TFLOP/s"), (1.2e9, "1.2 GFLOP/s"), (640.0, "640 FLOP/s"), (2.25e15, "2.25 PFLOP/s")])
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (4.95e14, "495 TFLOP/s"),
+        (1.2e9, "1.2 GFLOP/s"),
+        (640.0, "640 FLOP/s"),
+        (2.25e15, "2.25 PFLOP/s"),
+    ],
+)
 def test_rates_read_as_people_say_them(rate, text):
     assert show_rate(rate) == text
