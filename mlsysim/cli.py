@@ -1,4 +1,4 @@
-"""The command line: `mlsysim learn`, `solve`, `zoo`, `audit`.
+"""The command line: the course (`learn`), the solvers (`solve`, `eval`), and what they rest on.
 
 Exit codes: 0 an answer, 1 an answer that is "no" (it does not fit; a value has no source),
 2 a malformed question, 3 a system that breaks a constraint. A mistake costs one line.

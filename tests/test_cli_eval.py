@@ -10,9 +10,14 @@ from mlsysim import Models, Scenarios
 from mlsysim.cli import main
 
 LLAMA = {
-    "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
-    "max_position_embeddings": 8192, "num_attention_heads": 32, "num_hidden_layers": 32,
-    "num_key_value_heads": 8, "vocab_size": 128256,
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 8192,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
 }
 
 
@@ -34,10 +39,16 @@ def cluster(tmp_path):
 
     def write(*constraints, model="Llama3_8B"):
         file = tmp_path / "cluster.yaml"
-        file.write_text(json.dumps({
-            "workload": {"model": model}, "fleet": {"hardware": "H100"},
-            "constraints": list(constraints),
-        }), encoding="utf-8")
+        file.write_text(
+            json.dumps(
+                {
+                    "workload": {"model": model},
+                    "fleet": {"hardware": "H100"},
+                    "constraints": list(constraints),
+                }
+            ),
+            encoding="utf-8",
+        )
         return file
 
     return write
@@ -62,10 +73,15 @@ def test_infeasible_is_1_whatever_the_constraints(run, cluster):
     assert run("eval", cluster("itl < 1 ms", model="Llama3_70B"))[0] == 1
 
 
-@pytest.mark.parametrize(("constraint", "model", "complaint"), [
-    ("itl", "Llama3_8B", "constraints[0]"), ("itll < 1 s", "Llama3_8B", "did you mean 'itl'?"),
-    ("tco < 1 USD", "Llama3_8B", "duration: 1 year"), ("itl < 1 s", "Lama3_8B", "workload.model"),
-])
+@pytest.mark.parametrize(
+    ("constraint", "model", "complaint"),
+    [
+        ("itl", "Llama3_8B", "constraints[0]"),
+        ("itll < 1 s", "Llama3_8B", "did you mean 'itl'?"),
+        ("tco < 1 USD", "Llama3_8B", "duration: 1 year"),
+        ("itl < 1 s", "Lama3_8B", "workload.model"),
+    ],
+)
 def test_malformed_is_2_and_costs_one_line(run, cluster, constraint, model, complaint):
     code, out, err = run("eval", cluster(constraint, model=model))
     assert (code, out) == (2, "")
@@ -131,9 +147,14 @@ def test_a_file_is_never_overwritten(run, tmp_path):
     assert "cannot be written" in err
 
 
-@pytest.mark.parametrize(("text", "complaint"), [
-    ("{}", "model_type"), ("{", "not JSON"), (json.dumps({**LLAMA, "vocab_size": 0}), "vocab_size"),
-])
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{}", "model_type"),
+        ("{", "not JSON"),
+        (json.dumps({**LLAMA, "vocab_size": 0}), "vocab_size"),
+    ],
+)
 def test_a_config_that_will_not_do_is_2(run, tmp_path, text, complaint):
     config = tmp_path / "config.json"
     config.write_text(text, encoding="utf-8")

@@ -146,17 +146,41 @@ QUESTIONS = [
     ("solve", {"model": "GPT2", "hardware": "STM32H7A3", "precision": "int8"}),  # without a power
     ("serve", {"model": "Llama3_8B", "hardware": "H100", "seq_len": 2048, "context": None}),
     ("train", {"model": "Llama3_8B", "fleet": "Research_256"}),
-    ("train", {"model": "Llama3_8B", "fleet": {"hardware": "H100", "count": 8},
-               "tensor_parallel": 8, "link_latency": "2 us", "tokens": 1e9}),
+    (
+        "train",
+        {
+            "model": "Llama3_8B",
+            "fleet": {"hardware": "H100", "count": 8},
+            "tensor_parallel": 8,
+            "link_latency": "2 us",
+            "tokens": 1e9,
+        },
+    ),
     ("train", {"fleet": {"node": "DGX_H100"}, "optimal_parameters": 1e9}),
     ("train", {"model": "Llama3_8B", "fleet": "Research_256", "tensor_parallel": 3}),
-    ("explain", {"model": "Llama3_8B", "before": {"hardware": "A100"},
-                 "after": {"hardware": "CS3", "precision": "int8"}}),
-    ("evaluate", {"system": "workload: {model: GPT2}\nfleet: {hardware: T4}\n"
-                            "constraints: [latency < 1 us]"}),
+    (
+        "explain",
+        {
+            "model": "Llama3_8B",
+            "before": {"hardware": "A100"},
+            "after": {"hardware": "CS3", "precision": "int8"},
+        },
+    ),
+    (
+        "evaluate",
+        {"system": "workload: {model: GPT2}\nfleet: {hardware: T4}\nconstraints: [latency < 1 us]"},
+    ),
     ("evaluate", {"system": "FirstLook"}),
-    ("sweep", {"model": "Llama3_70B", "hardware": ["T4", "STM32H7A3", "H200"],
-               "precisions": ["fp16", "fp64"], "seq_lens": [128, 4096], "order": "energy"}),
+    (
+        "sweep",
+        {
+            "model": "Llama3_70B",
+            "hardware": ["T4", "STM32H7A3", "H200"],
+            "precisions": ["fp16", "fp64"],
+            "seq_lens": [128, 4096],
+            "order": "energy",
+        },
+    ),
     ("zoo", {"layer": "literature"}),
     ("look_up", {"name": "Research_256", "layer": "systems"}),
 ]
@@ -165,8 +189,9 @@ QUESTIONS = [
 @pytest.mark.parametrize(("tool", "arguments"), QUESTIONS)
 def test_an_answer_keeps_the_schema_that_the_tool_published(table, tool, arguments):
     answer = table[tool].call(arguments)
-    jsonschema.validate(arguments | {k: 1 for k, v in arguments.items() if v is None},
-                        table[tool].takes)
+    jsonschema.validate(
+        arguments | {k: 1 for k, v in arguments.items() if v is None}, table[tool].takes
+    )
     jsonschema.validate(answer, table[tool].gives)
     assert json.loads(json.dumps(answer, allow_nan=False)) == answer
     assert answer.keys() <= table[tool].gives["properties"].keys()
@@ -186,8 +211,12 @@ def test_a_tool_answers_what_the_solver_answers(table):
 
 
 def test_a_sweep_ranks_what_fits_first_and_says_how_many_points_there_are(table):
-    asked = {"model": "Llama3_70B", "hardware": ["T4", "H100", "B200"], "batch_sizes": [1, 2, 4, 8],
-             "precisions": ["fp16", "fp8"]}
+    asked = {
+        "model": "Llama3_70B",
+        "hardware": ["T4", "H100", "B200"],
+        "batch_sizes": [1, 2, 4, 8],
+        "precisions": ["fp16", "fp8"],
+    }
     whole = table["sweep"].call({**asked, "limit": MOST_ROWS})
     assert whole["points"] == len(whole["rows"]) == 3 * 4 * 2
     fits = [row["feasible"] for row in whole["rows"]]
@@ -281,7 +310,8 @@ def test_schemas_speak_the_vocabulary(table):
     assert table["sweep"].takes["properties"]["hardware"]["items"] == takes["hardware"]
     assert table["explain"].takes["properties"]["before"]["properties"] == takes
     duration = table["evaluate"].takes["properties"]["system"]["anyOf"][0]["properties"][
-        "environment"]["properties"]["duration"]
+        "environment"
+    ]["properties"]["duration"]
     assert duration["x-unit"] == "s"
 
 

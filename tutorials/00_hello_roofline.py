@@ -100,7 +100,7 @@ def _(h100, llama):
 @app.cell(hide_code=True)
 def _(a100, decode, h100, which_roof):
     reveal(
-        which_roof, truth=lambda: decode().bottleneck.lower(),  # noqa: PLW0108 - computed once committed
+        which_roof, truth=lambda: decode().bottleneck.lower(),
         why=lambda: (
             f"The step does {decode().operations.m_as('GFLOP'):.0f} GFLOP and moves {decode().traffic.m_as('GB'):.1f} GB: "
             f"about {decode().arithmetic_intensity.m_as('FLOP/B'):.1f} operation a byte, where the ridge is at "
@@ -173,7 +173,7 @@ def _(a100, h100, one_image, resnet):
         return Engine.solve(resnet, hardware, batch_size=1)
 
     reveal(
-        one_image, truth=lambda: _on(a100).bottleneck.lower(),  # noqa: PLW0108 - computed once committed
+        one_image, truth=lambda: _on(a100).bottleneck.lower(),
         why=lambda: (
             f"One image needs {_on(a100).operations.m_as('GFLOP'):.1f} GFLOP and moves {_on(a100).traffic.m_as('MB'):.0f} MB of weights and "
             f"feature maps: {_on(a100).arithmetic_intensity.m_as('FLOP/B'):.0f} FLOP/byte, just past the A100's ridge at "

@@ -23,6 +23,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+_LISTED = 24  # names in a message before it ends in dots
+
 
 class MLSysError(Exception):
     """Base of every error that mlsysim raises on purpose; it travels between processes unharmed."""
@@ -109,7 +111,8 @@ def did_you_mean(given: Any, known: list[str]) -> str:
     near = get_close_matches(str(given).casefold().replace("-", "_"), folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean {folded[near[0]]!r}?"
-    return f"known are {', '.join(known)}" if known else "there are none yet"
+    shown_names = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
+    return f"known are {shown_names}" if known else "there are none yet"
 
 
 def ended(sentence: str) -> str:

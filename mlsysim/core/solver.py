@@ -60,7 +60,7 @@ class Solver:
             cls.requires = tuple(p.name for p in parameters if p.default is p.empty)
             cls.accepts = tuple(p.name for p in parameters)
             if "produces" not in cls.__dict__:
-                cls.produces = _Produces(function)  # type: ignore[assignment]
+                cls.produces = _Produces(function)  # type: ignore[assignment] - a descriptor
             cls.solve = checked(function, cls.__name__)
 
     @classmethod
@@ -269,9 +269,9 @@ class Result:
     __str__ = summary
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.to_dict() == other.to_dict()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.to_dict() == other.to_dict()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment] - Python's way to say unhashable
 
 
 class _Field:

@@ -93,7 +93,7 @@ def _read(text: str, *_: Any, **__: Any) -> Quantity:
         return Q_(1, unit_of(text.strip()))
 
 
-ureg.parse_expression = _read  # type: ignore[method-assign]
+ureg.parse_expression = _read  # type: ignore[method-assign] - pint's own would evaluate text
 
 
 class Dim:

@@ -130,7 +130,7 @@ def _profile(argument: str, side: Any, model: Workload | None) -> Profile:
         how = {"model": model, **side} if model is not None else dict(side)
         for needed in SingleNodeModel.requires:
             if needed not in how:
-                raise BadArgument(argument, "these arguments", f"give {needed} as well")
+                raise BadArgument(argument, dict(side), f"add {needed} to it")
         for key in how:
             if key not in SingleNodeModel.accepts:
                 raise UnknownArgument("Engine.solve", key, SingleNodeModel.accepts)

@@ -69,7 +69,7 @@ class Share(Workload):
         return float(eq.cache_share(float(self.whole.key_heads), float(self.ways)))
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False,
+        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
     ) -> Step:
         """A step of the whole model."""
         return self.whole.step(batch, seq_len, phase, width, training=training)
@@ -79,7 +79,8 @@ class Share(Workload):
         whole = self.whole.demand(step)
         parts = Demand(*(each / self.ways for each in whole))
         return parts._replace(
-            state=whole.state * self.cached, held_state=whole.held_state * self.cached)
+            state=whole.state * self.cached, held_state=whole.held_state * self.cached
+        )
 
 
 class Group(NamedTuple):
@@ -159,32 +160,53 @@ def _serve(system: SystemSpec, replica: Group) -> Measured:
     work, tokens = system.workload, answered(system)
     batch, prompt = (int(getattr(work, k) or DEFAULTS[k]) for k in ("batch_size", "prompt"))
     served = ServingModel().solve(
-        replica.model, replica.device, seq_len=prompt, decode_tokens=tokens, batch_size=batch,
-        precision=work.precision, efficiency=work.efficiency,
+        replica.model,
+        replica.device,
+        seq_len=prompt,
+        decode_tokens=tokens,
+        batch_size=batch,
+        precision=work.precision,
+        efficiency=work.efficiency,
     )
     talk = [replica.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
     ttft, itl = served.si("ttft") + talk[0], served.si("itl") + talk[1]
     latency = float(serving.generation_time(ttft, itl, tokens))
     metrics = {
-        "ttft": Q_(ttft * 1e3, "ms"), "itl": Q_(itl * 1e3, "ms"), "latency": Q_(latency, "s"),
+        "ttft": Q_(ttft * 1e3, "ms"),
+        "itl": Q_(itl * 1e3, "ms"),
+        "latency": Q_(latency, "s"),
         "throughput": _rate(replica.replicas * batch * tokens, latency),
-        **_load(system, replica, batch, latency), **_energy(replica, batch, latency),
-        **picked(served, "memory_required", "weights", "kv_cache", "memory_capacity",
-                 "prefill_bottleneck", "decode_bottleneck", "datapath"),
+        **_load(system, replica, batch, latency),
+        **_energy(replica, batch, latency),
+        **picked(
+            served,
+            "memory_required",
+            "weights",
+            "kv_cache",
+            "memory_capacity",
+            "prefill_bottleneck",
+            "decode_bottleneck",
+            "datapath",
+        ),
     }
     decoding = latency - ttft
     slow = decoding > ttft
     word = served.decode_bottleneck if slow else served.prefill_bottleneck
     part, each, said = (decoding, itl, talk[1]) if slow else (ttft, ttft, talk[0])
     wall = TALK if said > MOSTLY * each else ROOFS[str(word)]
-    why = (f"{'Decoding' if slow else 'The prompt'} takes {part / latency:.0%} of a request, "
-           f"and {_WAITS[wall]}.")
-    return _stable(Measured(
-        metrics, bool(served.feasible), served.reason, wall, why, served.notes), served)
+    why = (
+        f"{'Decoding' if slow else 'The prompt'} takes {part / latency:.0%} of a request, "
+        f"and {_WAITS[wall]}."
+    )
+    return _stable(
+        Measured(metrics, bool(served.feasible), served.reason, wall, why, served.notes), served
+    )
 
 
 _WAITS = {
-    1: "waits for arithmetic", 2: "waits for memory", 3: "waits for the dispatch of its kernels",
+    1: "waits for arithmetic",
+    2: "waits for memory",
+    3: "waits for the dispatch of its kernels",
     TALK: "waits for the devices of a replica to sum what they computed",
 }
 
@@ -198,7 +220,8 @@ def _load(system: SystemSpec, replica: Group, batch: int, latency: float) -> dic
     slots = replica.replicas * batch
     load: dict[str, Any] = {
         "requests": _rate(slots, latency),
-        "devices": replica.fleet.devices, "replicas": replica.replicas,
+        "devices": replica.fleet.devices,
+        "replicas": replica.replicas,
     }
     arrival = system.workload.arrival_rate_qps
     if arrival is None:
@@ -236,7 +259,8 @@ def _stable(measured: Measured, result: Any) -> Measured:
     if utilization is not None and utilization >= 1:
         reason = (
             f"Requests arrive {utilization:.3g} times as fast as {metrics['devices']:,} devices "
-            f"answer them; it takes at least {metrics['devices_needed']:,}.")
+            f"answer them; it takes at least {metrics['devices_needed']:,}."
+        )
         return measured._replace(feasible=False, reason=reason, wall=TAIL, why=reason)
     return measured
 
@@ -248,24 +272,52 @@ def _step(system: SystemSpec, replica: Group) -> Measured:
     work = system.workload
     batch = int(work.batch_size or 1)
     profile = SingleNodeModel().solve(
-        replica.model, replica.device, batch_size=batch, precision=work.precision, phase=work.use,
-        efficiency=work.efficiency, **_given(work, "seq_len"),
+        replica.model,
+        replica.device,
+        batch_size=batch,
+        precision=work.precision,
+        phase=work.use,
+        efficiency=work.efficiency,
+        **_given(work, "seq_len"),
     )
     rows = batch if work.use == DECODE else batch * profile.si("seq_len")
     talk = replica.reduce_time(rows, work.precision)
     latency = profile.si("latency") + talk
     metrics = {
-        "latency": Q_(latency * 1e3, "ms"), "throughput": _rate(replica.replicas * batch, latency),
-        **_load(system, replica, batch, latency), **_energy(replica, batch, latency),
-        **picked(profile, "compute_time", "memory_time", "overhead", "operations", "traffic",
-                 "arithmetic_intensity", "ridge_point", "memory_required", "weights", "kv_cache",
-                 "activations", "memory_capacity", "datapath"),
+        "latency": Q_(latency * 1e3, "ms"),
+        "throughput": _rate(replica.replicas * batch, latency),
+        **_load(system, replica, batch, latency),
+        **_energy(replica, batch, latency),
+        **picked(
+            profile,
+            "compute_time",
+            "memory_time",
+            "overhead",
+            "operations",
+            "traffic",
+            "arithmetic_intensity",
+            "ridge_point",
+            "memory_required",
+            "weights",
+            "kv_cache",
+            "activations",
+            "memory_capacity",
+            "datapath",
+        ),
         **_battery(system, replica, latency),
     }
     wall = TALK if talk > MOSTLY * latency else ROOFS[str(profile.bottleneck)]
-    return _stable(Measured(
-        metrics, bool(profile.feasible), profile.reason, wall, f"The step {_WAITS[wall]}.",
-        profile.notes), profile)
+    return _stable(
+        Measured(
+            metrics,
+            bool(profile.feasible),
+            profile.reason,
+            wall,
+            f"The step {_WAITS[wall]}.",
+            profile.notes,
+        ),
+        profile,
+    )
 
 
 def _battery(system: SystemSpec, replica: Group, latency: float) -> dict[str, Any]:
@@ -291,18 +343,40 @@ def _battery(system: SystemSpec, replica: Group, latency: float) -> dict[str, An
 # ---- training ------------------------------------------------------------------------------------
 
 _TRAINED = (
-    "step_time", "training_time", "token_throughput", "mfu", "scaling_efficiency",
-    "compute_time", "bubble_time", "tensor_time", "pipeline_time", "expert_time",
-    "exposed_data_time", "communication_fraction", "memory_required", "weights", "gradients",
-    "optimizer_state", "activations", "memory_capacity", "operations", "devices",
-    "tensor_parallel", "pipeline_parallel", "data_parallel", "expert_parallel", "microbatch",
+    "step_time",
+    "training_time",
+    "token_throughput",
+    "mfu",
+    "scaling_efficiency",
+    "compute_time",
+    "bubble_time",
+    "tensor_time",
+    "pipeline_time",
+    "expert_time",
+    "exposed_data_time",
+    "communication_fraction",
+    "memory_required",
+    "weights",
+    "gradients",
+    "optimizer_state",
+    "activations",
+    "memory_capacity",
+    "operations",
+    "devices",
+    "tensor_parallel",
+    "pipeline_parallel",
+    "data_parallel",
+    "expert_parallel",
+    "microbatch",
 )
 
 
 def _train(system: SystemSpec) -> Measured:
     work, place = system.workload, system.fleet.entry
     common = {
-        "model": work.entry, "fleet": place, "precision": work.precision,
+        "model": work.entry,
+        "fleet": place,
+        "precision": work.precision,
         "efficiency": work.efficiency,
         **_given(work, "batch_size", "seq_len", "optimizer", "overlap", "tokens"),
     }
@@ -319,8 +393,10 @@ def _train(system: SystemSpec) -> Measured:
         profile = search.best
         assert isinstance(profile, FleetProfile)
         found = {"zero_stage": int(search.zero_stage), "recompute": search.recompute}
-        notes = (f"the plan was searched for, among {search.considered:,}: "
-                 + ", ".join(f"{key} {value}" for key, value in found.items()),)
+        notes = (
+            f"the plan was searched for, among {search.considered:,}: "
+            + ", ".join(f"{key} {value}" for key, value in found.items()),
+        )
     metrics = picked(profile, *_TRAINED)
     metrics["samples"] = profile.throughput
     faults = _given(system.fleet, "mtbf", "checkpoint_time", "restart_time")
@@ -329,8 +405,14 @@ def _train(system: SystemSpec) -> Measured:
     metrics["elapsed_time"] = None
     if not profile.feasible or profile.si("step_time") is None:
         lacks = profile.si("memory_required") is not None
-        return Measured(metrics, False, profile.reason, ROOFS["Memory"] if lacks else TALK,
-                        profile.reason, (*notes, *profile.notes))
+        return Measured(
+            metrics,
+            False,
+            profile.reason,
+            ROOFS["Memory"] if lacks else TALK,
+            profile.reason,
+            (*notes, *profile.notes),
+        )
     if profile.training_time is not None and failing.feasible:
         metrics["elapsed_time"] = profile.training_time / failing.goodput
     notes = (*notes, *profile.notes, *failing.notes)
@@ -345,7 +427,8 @@ def _slowest(system: SystemSpec, profile: FleetProfile, goodput: float) -> tuple
     assert place.hw is not None
     peak = place.hw.supply(system.workload.precision).peak
     arithmetic = node.compute_time(
-        profile.si("operations"), profile.si("devices") * peak, system.workload.efficiency)
+        profile.si("operations"), profile.si("devices") * peak, system.workload.efficiency
+    )
     busy = profile.si("compute_time")
     roof = ROOFS["Compute"] if arithmetic > MOSTLY * busy else ROOFS["Memory"]
     parts = {
@@ -355,4 +438,3 @@ def _slowest(system: SystemSpec, profile: FleetProfile, goodput: float) -> tuple
     }
     (wall, words), share = max(parts.items(), key=lambda item: item[1])
     return wall, f"{share:.0%} of the time goes to {words}."
-

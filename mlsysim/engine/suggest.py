@@ -53,7 +53,7 @@ def _solves(found: Evaluation) -> bool:
 
 
 def _best_of_each_kind(
-    system: SystemSpec, found: Evaluation, *, base: Change | None = None,
+    system: SystemSpec, found: Evaluation, *, base: Change | None = None
 ) -> list[tuple[Change, Evaluation]]:
     """Of each kind of change the smallest that solves it all, or else the best improvement."""
     best: dict[str, tuple[Change, Evaluation]] = {}
@@ -70,7 +70,7 @@ def _best_of_each_kind(
 
 
 def _combined(
-    system: SystemSpec, best: list[tuple[Change, Evaluation]],
+    system: SystemSpec, best: list[tuple[Change, Evaluation]]
 ) -> list[tuple[Change, Evaluation]]:
     """Several changes that solve it together, found greedily; nothing when they do not."""
     for _ in range(ROUNDS):
@@ -101,9 +101,7 @@ def _try(system: SystemSpec, change: Change) -> Evaluation | None:
         return None
 
 
-def _resized(
-    system: SystemSpec, change: Change, tried: Evaluation,
-) -> tuple[Change, Evaluation]:
+def _resized(system: SystemSpec, change: Change, tried: Evaluation) -> tuple[Change, Evaluation]:
     """The change with a fleet as small as the requests then allow, where it costs too much."""
     broken = {c["wall"] for c in tried.constraints if c["satisfied"] is False}
     fixed = "fleet.count" in change or system.workload.arrival_rate_qps is None
@@ -205,14 +203,20 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
     asked["sequence_parallel"] = system.fleet.sequence_parallel
     try:
         search = ParallelismOptimizer().solve(
-            work.entry, system.fleet.entry, precision=work.precision, efficiency=work.efficiency,
-            **{key: value for key, value in asked.items() if value is not None})
+            work.entry,
+            system.fleet.entry,
+            precision=work.precision,
+            efficiency=work.efficiency,
+            **{key: value for key, value in asked.items() if value is not None},
+        )
     except MLSysError:
         return
     if search.feasible:
         values = {key: getattr(search, key) for key in PLAN}
-        found = {f"fleet.{key}": value if isinstance(value, str) else int(value)
-                 for key, value in values.items()}
+        found = {
+            f"fleet.{key}": value if isinstance(value, str) else int(value)
+            for key, value in values.items()
+        }
         plan = {path: value for path, value in found.items() if value != _now(system, path)}
         yield "plan", plan if system.fleet.interleave is None else {**plan, "fleet.interleave": 1}
 
@@ -245,8 +249,11 @@ def _places(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change
     if here is None or EMISSIONS not in broken:
         return
     grids = ((name, Infrastructure.Grids[name]) for name in Infrastructure.Grids)
-    cleaner = [(name, grid) for name, grid in grids if grid.place and grid.basis == here.basis
-               and grid.carbon_intensity < here.carbon_intensity]
+    cleaner = [
+        (name, grid)
+        for name, grid in grids
+        if grid.place and grid.basis == here.basis and grid.carbon_intensity < here.carbon_intensity
+    ]
     cleaner.sort(key=lambda each: each[1].carbon_intensity, reverse=True)
     for name, _ in cleaner:
         yield "place", {"environment.grid": name}
@@ -261,8 +268,9 @@ def _devices(system: SystemSpec) -> Iterator[tuple[str, Change]]:
     if system.environment.accelerator_price is not None:
         return  # it is the price of this device
     draws = {stem: tdp.m_as("W") for stem in shelf if (tdp := shelf[stem].tdp) is not None}
-    near = sorted((max(w / draws[name], draws[name] / w), stem) for stem, w in draws.items()
-                  if stem != name)
+    near = sorted(
+        (max(w / draws[name], draws[name] / w), stem) for stem, w in draws.items() if stem != name
+    )
     for _, stem in near:
         yield "device", {"fleet.hardware": stem}
 
@@ -271,7 +279,7 @@ def _devices(system: SystemSpec) -> Iterator[tuple[str, Change]]:
 
 
 def _told(
-    system: SystemSpec, found: Evaluation, change: Change, tried: Evaluation,
+    system: SystemSpec, found: Evaluation, change: Change, tried: Evaluation
 ) -> dict[str, Any]:
     """A suggestion: the change, the verdict on it, and the metrics that matter."""
     asked = [c["metric"] for c in tried.constraints]
@@ -280,7 +288,9 @@ def _told(
     names += [name for name in _WORK if name not in names and "fleet.count" in change]
     gives = {name: tried.metrics[name] for name in names if tried.metrics.get(name) is not None}
     return {
-        "change": change, "verdict": tried.verdict, "gives": gives,
+        "change": change,
+        "verdict": tried.verdict,
+        "gives": gives,
         "sentence": _sentence(system, found, change, tried, gives),
     }
 
@@ -290,7 +300,7 @@ _CHANGE_ANSWERS = ("precision", "reasoning_steps")
 
 
 def _sentence(
-    system: SystemSpec, found: Evaluation, change: Change, tried: Evaluation, gives: dict[str, Any],
+    system: SystemSpec, found: Evaluation, change: Change, tried: Evaluation, gives: dict[str, Any]
 ) -> str:
     parts = []
     for path, new in change.items():
@@ -310,10 +320,20 @@ def _sentence(
 
 
 _DEFAULTS = {
-    **DEFAULTS, **dict.fromkeys(
-        ("tensor_parallel", "pipeline_parallel", "expert_parallel", "microbatch",
-         "reasoning_steps", "interleave"), 1),
-    "zero_stage": 0, "recompute": "none",
+    **DEFAULTS,
+    **dict.fromkeys(
+        (
+            "tensor_parallel",
+            "pipeline_parallel",
+            "expert_parallel",
+            "microbatch",
+            "reasoning_steps",
+            "interleave",
+        ),
+        1,
+    ),
+    "zero_stage": 0,
+    "recompute": "none",
 }
 
 
@@ -323,4 +343,3 @@ def _now(system: SystemSpec, path: str) -> Any:
     if value is None:
         value = int(system.fleet.entry.count) if key == "count" else _DEFAULTS.get(key)
     return getattr(value, "name", value)
-

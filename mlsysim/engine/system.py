@@ -50,15 +50,47 @@ _SPEC = dict[str, Any]
 _STEP = {"seq_len", "arrival_rate_qps"}
 _USES = {
     SERVE: {"prompt", "tokens", "reasoning_steps", "arrival_rate_qps"},
-    DECODE: _STEP, PREFILL: _STEP, FORWARD: _STEP,
-    TRAIN: {"seq_len", "tokens", "optimizer", "overlap", "recompute", "microbatch",
-            "pipeline_parallel", "expert_parallel", "zero_stage",
-            "interleave", "sequence_parallel", "mtbf", "checkpoint_time", "restart_time"},
+    DECODE: _STEP,
+    PREFILL: _STEP,
+    FORWARD: _STEP,
+    TRAIN: {
+        "seq_len",
+        "tokens",
+        "optimizer",
+        "overlap",
+        "recompute",
+        "microbatch",
+        "pipeline_parallel",
+        "expert_parallel",
+        "zero_stage",
+        "interleave",
+        "sequence_parallel",
+        "mtbf",
+        "checkpoint_time",
+        "restart_time",
+    },
 }
-_ALWAYS = {"model", "phase", "batch_size", "precision", "efficiency", "cluster", "node", "hardware",
-           "fabric", "count", "tensor_parallel"}
-PLAN = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "zero_stage", "microbatch",
-        "recompute")
+_ALWAYS = {
+    "model",
+    "phase",
+    "batch_size",
+    "precision",
+    "efficiency",
+    "cluster",
+    "node",
+    "hardware",
+    "fabric",
+    "count",
+    "tensor_parallel",
+}
+PLAN = (
+    "tensor_parallel",
+    "pipeline_parallel",
+    "expert_parallel",
+    "zero_stage",
+    "microbatch",
+    "recompute",
+)
 
 
 def _look_up(value: Any, key: str, find: Callable[[str], Any], build: Callable[[Any], Any]) -> Any:
@@ -156,11 +188,13 @@ class FleetSpec(Frozen):
     @cached_property
     def entry(self) -> Fleet:
         """The fleet itself."""
-        fabric = _look_up(self.fabric, "fabric", lambda n: Systems.Fabrics[n],
-                          Systems.Fabrics.from_spec)
+        fabric = _look_up(
+            self.fabric, "fabric", lambda n: Systems.Fabrics[n], Systems.Fabrics.from_spec
+        )
         if self.cluster is not None:
-            fleet = _look_up(self.cluster, "cluster", lambda n: Systems.Clusters[n],
-                             Systems.Clusters.from_spec)
+            fleet = _look_up(
+                self.cluster, "cluster", lambda n: Systems.Clusters[n], Systems.Clusters.from_spec
+            )
             changes = {"count": self.count, "fabric": fabric}
             changes = {key: value for key, value in changes.items() if value is not None}
             return fleet.replace(**changes) if changes else fleet
@@ -174,10 +208,15 @@ class FleetSpec(Frozen):
         if devices % inside:
             remedy = f"use a multiple of {inside}, or give node and how many there are of it"
             raise self.wrong("count", f"{devices} devices do not fill nodes of {inside}; {remedy}")
-        node = Node(name=device.name if inside == 1 else f"{inside} x {device.name}",
-                    accelerator=device, accelerators=inside, interconnect=device.interconnect)
-        return Fleet(name=f"{devices} x {device.name}", node=node, count=devices // inside,
-                     fabric=fabric)
+        node = Node(
+            name=device.name if inside == 1 else f"{inside} x {device.name}",
+            accelerator=device,
+            accelerators=inside,
+            interconnect=device.interconnect,
+        )
+        return Fleet(
+            name=f"{devices} x {device.name}", node=node, count=devices // inside, fabric=fabric
+        )
 
     def check(self) -> None:
         """There is one thing that it is a fleet of."""
@@ -286,8 +325,11 @@ class SystemSpec(Entry):
                     remedy = f"phase {use} has no use for it; leave it out"
                     raise self.wrong(f"{section}.{key}", remedy)
         if self.environment.battery is not None and self.workload.arrival_rate_qps is None:
-            raise self.wrong("workload.arrival_rate_qps", "a battery lasts as often as it is used; "
-                             "say how often, as in arrival_rate_qps: 0.1")
+            raise self.wrong(
+                "workload.arrival_rate_qps",
+                "a battery lasts as often as it is used; "
+                "say how often, as in arrival_rate_qps: 0.1",
+            )
 
     @cached_property
     def limits(self) -> tuple[Constraint, ...]:
@@ -323,12 +365,21 @@ class SystemSpec(Entry):
 # ---- schemas -------------------------------------------------------------------------------------
 
 SCHEMAS: dict[str, type[Frozen]] = {
-    "system": SystemSpec, "hardware": HardwareNode, **KINDS, "grid": Grid, "facility": Facility,
-    "price": Price, "node": Node, "fabric": Fabric, "cluster": Fleet,
+    "system": SystemSpec,
+    "hardware": HardwareNode,
+    **KINDS,
+    "grid": Grid,
+    "facility": Facility,
+    "price": Price,
+    "node": Node,
+    "fabric": Fabric,
+    "cluster": Fleet,
 }
 _PARTS = {  # what the registry's own files give by name
-    "accelerator": ("Hardware", "H100"), "hw": ("Hardware", "H100"),
-    "node": ("Systems.Nodes", "DGX_H100"), "fabric": ("Systems.Fabrics", "InfiniBand_NDR"),
+    "accelerator": ("Hardware", "H100"),
+    "hw": ("Hardware", "H100"),
+    "node": ("Systems.Nodes", "DGX_H100"),
+    "fabric": ("Systems.Fabrics", "InfiniBand_NDR"),
 }
 
 

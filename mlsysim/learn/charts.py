@@ -218,7 +218,7 @@ def intuition_text(
 
 def save(chart: alt.TopLevelMixin, path: str | Path) -> None:
     """Write a chart as PNG or SVG without a network; needs vl-convert (in the test extra)."""
-    chart.properties(width=720).save(str(path), scale_factor=2)  # type: ignore[attr-defined]
+    chart.properties(width=720).save(str(path), scale_factor=2)
 
 
 # ---- the parts of a roofline ---------------------------------------------------------------------

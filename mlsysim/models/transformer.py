@@ -90,7 +90,7 @@ class TransformerWorkload(Workload):
             )
 
     @property
-    def phases(self) -> tuple[str, ...]:  # type: ignore[override]
+    def phases(self) -> tuple[str, ...]:  # type: ignore[override] - here the entry decides
         """Decoders decode and prefill; encoders run forward."""
         return (DECODE, PREFILL) if self.causal else (FORWARD,)
 

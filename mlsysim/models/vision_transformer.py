@@ -14,6 +14,7 @@ from mlsysim.models.types import FORWARD, Operator, Step, flop
 class VisionTransformerWorkload(TransformerWorkload):
     """An encoder whose tokens are `patch` x `patch` squares of an image, and one for its class."""
 
+    # its own name in YAML, although it is a transformer in all else
     kind: Literal["vision_transformer"] = "vision_transformer"  # type: ignore[assignment]
     image: Count
     patch: Count

@@ -28,10 +28,13 @@ TAX, LINK, HOP = 10e-6, 450e9, 1e-6  # of the H100, and of one hop inside a node
 
 
 def system(workload=None, fleet=None, **other):
-    return SystemSpec.from_spec({
-        "workload": {"model": "Llama3_8B", **(workload or {})},
-        "fleet": fleet or {"hardware": "H100"}, **other,
-    })
+    return SystemSpec.from_spec(
+        {
+            "workload": {"model": "Llama3_8B", **(workload or {})},
+            "fleet": fleet or {"hardware": "H100"},
+            **other,
+        }
+    )
 
 
 def metrics(*args, **other):
@@ -44,10 +47,12 @@ def metrics(*args, **other):
 def test_one_device_answers_as_the_serving_model_says(llama, h100):
     found = metrics({"prompt": 700, "tokens": 90, "batch_size": 3, "precision": "fp8"})
     served = ServingModel().solve(
-        llama, h100, seq_len=700, decode_tokens=90, batch_size=3, precision="fp8")
+        llama, h100, seq_len=700, decode_tokens=90, batch_size=3, precision="fp8"
+    )
     for name in ("ttft", "itl", "latency", "throughput", "memory_required"):
         assert found[name].to(getattr(served, name).units).m == pytest.approx(
-            getattr(served, name).m)
+            getattr(served, name).m
+        )
 
 
 def test_two_devices_halve_the_step_and_add_two_all_reduces_a_layer():
@@ -74,16 +79,21 @@ def test_more_devices_than_key_heads_keep_copies_of_the_cache():
 
 
 def test_a_latent_cache_is_kept_whole_by_every_device():
-    found = metrics({"model": "DeepSeek_V3", "precision": "fp8", "prompt": 1000, "tokens": 24},
-                    {"node": "DGX_H200", "tensor_parallel": 8})
+    found = metrics(
+        {"model": "DeepSeek_V3", "precision": "fp8", "prompt": 1000, "tokens": 24},
+        {"node": "DGX_H200", "tensor_parallel": 8},
+    )
     assert found["kv_cache"].m_as("B") == pytest.approx(61 * (512 + 64) * 1024)
 
 
-@pytest.mark.parametrize(("fleet", "words"), [
-    ({"hardware": "H100", "count": 4, "tensor_parallel": 8}, "divide a node of 4"),
-    ({"node": "DGX_H100", "count": 2, "tensor_parallel": 16}, "divide a node of 8"),
-    ({"hardware": "H100", "count": 6, "tensor_parallel": 3}, "32 attention heads"),
-])
+@pytest.mark.parametrize(
+    ("fleet", "words"),
+    [
+        ({"hardware": "H100", "count": 4, "tensor_parallel": 8}, "divide a node of 4"),
+        ({"node": "DGX_H100", "count": 2, "tensor_parallel": 16}, "divide a node of 8"),
+        ({"hardware": "H100", "count": 6, "tensor_parallel": 3}, "32 attention heads"),
+    ],
+)
 def test_a_division_that_cannot_be_is_an_answer(fleet, words):
     found = judge(system(fleet=fleet))
     assert found.verdict == "infeasible"
@@ -119,8 +129,10 @@ def test_a_queue_that_only_grows_is_infeasible_and_says_what_it_takes():
     found = judge(system({"arrival_rate_qps": 500}))
     assert (found.verdict, found.bottleneck, found.exit_code) == ("infeasible", "Tail latency", 1)
     assert f"{found.metrics['devices_needed']:,}" in found.reason
-    enough = system({"arrival_rate_qps": 500},
-                    {"hardware": "H100", "count": -(-found.metrics["devices_needed"] // 8) * 8 + 8})
+    enough = system(
+        {"arrival_rate_qps": 500},
+        {"hardware": "H100", "count": -(-found.metrics["devices_needed"] // 8) * 8 + 8},
+    )
     assert judge(enough).feasible
 
 
@@ -144,8 +156,11 @@ def test_models_that_do_not_decode_run_forward():
 
 
 def test_a_battery_lasts_by_the_duty_cycle():
-    found = metrics({"model": "PersonDetection", "precision": "int8", "arrival_rate_qps": 0.5},
-                    {"hardware": "nRF52840"}, environment={"battery": "1.5 Wh"})
+    found = metrics(
+        {"model": "PersonDetection", "precision": "int8", "arrival_rate_qps": 0.5},
+        {"hardware": "nRF52840"},
+        environment={"battery": "1.5 Wh"},
+    )
     duty = 0.5 * found["latency"].m_as("s")
     power = duty * 9.9e-3 + (1 - duty) * 4.5e-6  # active and asleep, as the registry has them
     assert found["average_power"].m_as("W") == pytest.approx(power)
@@ -154,8 +169,9 @@ def test_a_battery_lasts_by_the_duty_cycle():
 
 def test_a_device_that_never_sleeps_has_no_battery_life():
     with pytest.raises(MissingValue, match="sleep_power"):
-        metrics({"model": "PersonDetection", "arrival_rate_qps": 1},
-                environment={"battery": "1 Wh"})
+        metrics(
+            {"model": "PersonDetection", "arrival_rate_qps": 1}, environment={"battery": "1 Wh"}
+        )
 
 
 def test_no_datapath_is_infeasible_for_want_of_arithmetic():
@@ -167,15 +183,27 @@ def test_no_datapath_is_infeasible_for_want_of_arithmetic():
 
 # ---- training ------------------------------------------------------------------------------------
 
-TRAIN = {"phase": "train", "batch_size": 1024, "seq_len": 8192, "precision": "bf16",
-         "tokens": 10**12}
+TRAIN = {
+    "phase": "train",
+    "batch_size": 1024,
+    "seq_len": 8192,
+    "precision": "bf16",
+    "tokens": 10**12,
+}
 
 
 def test_training_by_a_plan_is_the_distributed_model(llama):
     found = metrics(TRAIN, {"cluster": "Research_256", "tensor_parallel": 2, "zero_stage": 1})
     alone = DistributedModel().solve(
-        llama, fleet=Systems.Research_256, batch_size=1024, seq_len=8192, precision="bf16",
-        tensor_parallel=2, zero_stage=1, tokens=1e12)
+        llama,
+        fleet=Systems.Research_256,
+        batch_size=1024,
+        seq_len=8192,
+        precision="bf16",
+        tensor_parallel=2,
+        zero_stage=1,
+        tokens=1e12,
+    )
     assert found["step_time"] == alone.step_time
     assert found["mfu"] == alone.mfu
     elapsed = alone.training_time / found["goodput"]
@@ -185,7 +213,8 @@ def test_training_by_a_plan_is_the_distributed_model(llama):
 def test_without_a_plan_the_fastest_is_found(llama):
     found = judge(system(TRAIN, {"cluster": "Research_256"}))
     best = ParallelismOptimizer().solve(
-        llama, Systems.Research_256, batch_size=1024, seq_len=8192, precision="bf16")
+        llama, Systems.Research_256, batch_size=1024, seq_len=8192, precision="bf16"
+    )
     assert found.metrics["step_time"] == best.step_time
     assert any("searched" in note for note in found.notes)
 
@@ -196,8 +225,9 @@ def test_a_model_too_large_to_train_meets_the_memory_wall():
 
 
 def test_a_batch_that_cannot_be_divided_is_told_one_that_can():
-    spec = system({"model": "ResNet50", "phase": "train", "batch_size": 3},
-                  {"hardware": "A100", "count": 8})
+    spec = system(
+        {"model": "ResNet50", "phase": "train", "batch_size": 3}, {"hardware": "A100", "count": 8}
+    )
     found = evaluate(spec)
     assert (found.verdict, found.bottleneck) == ("infeasible", "Communication")
     told = [each for each in found.suggestions if "workload.batch_size" in each["change"]]
@@ -211,8 +241,12 @@ def test_a_fleet_beyond_all_reason_is_answered_at_once(count):
 
 
 def test_failures_bind_where_they_take_most_of_the_time():
-    fleet = {"cluster": "Research_256", "mtbf": "3 hour", "checkpoint_time": "20 minute",
-             "restart_time": "1 hour"}
+    fleet = {
+        "cluster": "Research_256",
+        "mtbf": "3 hour",
+        "checkpoint_time": "20 minute",
+        "restart_time": "1 hour",
+    }
     found = judge(system(TRAIN, fleet))
     assert found.metrics["goodput"] < 0.5
     assert found.bottleneck == "Fragility"
@@ -225,7 +259,8 @@ def test_a_published_run_comes_out_near_what_was_published():
     found = Scenarios.Llama3_405B_training.run().metrics
     assert found["mfu"] == pytest.approx(Literature.Efficiency.Llama3_405B.value, rel=0.1)
     assert found["goodput"] == pytest.approx(
-        Literature.Reliability.Llama3_effective_time.value, rel=0.1)
+        Literature.Reliability.Llama3_effective_time.value, rel=0.1
+    )
 
 
 # ---- money and carbon ----------------------------------------------------------------------------
@@ -235,15 +270,20 @@ def test_prices_and_carbon_are_those_of_the_solvers():
     fleet = {"cluster": "Research_256"}
     environment = {"grid": "Quebec", "duration": "30 days", "infrastructure_multiplier": 2.5}
     found = metrics(fleet=fleet, environment=environment)
-    how = {"fleet": Systems.Research_256, "duration_days": 30,
-           "datacenter": Infrastructure.Grids.Quebec}
+    how = {
+        "fleet": Systems.Research_256,
+        "duration_days": 30,
+        "datacenter": Infrastructure.Grids.Quebec,
+    }
     assert found["tco_usd"] == EconomicsModel().solve(infrastructure_multiplier=2.5, **how).tco_usd
     assert found["carbon"] == SustainabilityModel().solve(**how).carbon
 
 
 def test_the_price_of_an_accelerator_can_be_given():
-    found = metrics(fleet={"hardware": "H100", "count": 16},
-                    environment={"duration": "1 year", "accelerator_price": "25000 USD"})
+    found = metrics(
+        fleet={"hardware": "H100", "count": 16},
+        environment={"duration": "1 year", "accelerator_price": "25000 USD"},
+    )
     assert found["purchase"].m_as("USD") == pytest.approx(16 * 25000)
 
 
@@ -258,20 +298,25 @@ def test_a_training_run_is_paid_for_until_it_ends():
     found = metrics(TRAIN, fleet)
     days = found["elapsed_time"].m_as("day")
     assert found["tco_usd"] == pytest.approx(
-        EconomicsModel().solve(Systems.Research_256, days).tco_usd)
+        EconomicsModel().solve(Systems.Research_256, days).tco_usd
+    )
 
 
 def test_an_unknown_price_is_an_error_where_it_is_asked_for_and_a_note_elsewhere():
     """Was wrong elsewhere: an unknown price counted as nothing, and won."""
-    unpriced = next(stem for stem, chip in Hardware.entries()
-                    if chip.unit_cost is None and chip.tdp and "fp16" in chip.compute.datapaths)
+    unpriced = next(
+        stem
+        for stem, chip in Hardware.entries()
+        if chip.unit_cost is None and chip.tdp and "fp16" in chip.compute.datapaths
+    )
     fleet, environment = {"hardware": unpriced}, {"duration": "1 year"}
     found = judge(system({"model": "GPT2"}, fleet, environment=environment))
     assert "tco" not in found.metrics
     assert any("unit_cost" in note for note in found.notes)
     with pytest.raises(MissingValue, match="unit_cost"):
-        judge(system({"model": "GPT2"}, fleet, environment=environment,
-                     constraints=["tco < 1 USD"]))
+        judge(
+            system({"model": "GPT2"}, fleet, environment=environment, constraints=["tco < 1 USD"])
+        )
 
 
 # ---- constraints and verdicts --------------------------------------------------------------------
@@ -286,8 +331,9 @@ def test_without_constraints_it_is_feasible_and_with_them_satisfied_or_violated(
 
 
 def test_the_margin_is_a_fraction_of_the_bound():
-    found = judge(system(constraints=["itl < 10 ms", "throughput >= 100 1/s",
-                                      "decode_bottleneck == Memory"]))
+    found = judge(
+        system(constraints=["itl < 10 ms", "throughput >= 100 1/s", "decode_bottleneck == Memory"])
+    )
     kept = found.constraints
     assert kept[0]["margin"] == pytest.approx((10 - found.metrics["itl"].m_as("ms")) / 10)
     assert kept[1]["margin"] == pytest.approx((found.metrics["throughput"].m - 100) / 100)
@@ -301,17 +347,28 @@ def test_constraints_may_be_a_mapping():
 
 
 def test_each_constraint_names_the_wall_behind_it():
-    found = judge(system(
-        {"arrival_rate_qps": 0.1}, environment={"grid": "Quebec", "duration": "1 day"},
-        constraints=["tco < 1 USD", "carbon < 1 g", "p99_latency < 1 s", "itl < 1 s"]))
+    found = judge(
+        system(
+            {"arrival_rate_qps": 0.1},
+            environment={"grid": "Quebec", "duration": "1 day"},
+            constraints=["tco < 1 USD", "carbon < 1 g", "p99_latency < 1 s", "itl < 1 s"],
+        )
+    )
     assert [each["wall"] for each in found.constraints] == [17, 18, 7, 2]
 
 
-@pytest.mark.parametrize(("text", "error"), [
-    ("latencey < 5 ms", UnknownName), ("latency < 5", WrongUnit), ("latency < 5 GB", WrongUnit),
-    ("p99_latency < 1 s", MissingValue), ("carbon < 1 t", MissingValue),
-    ("battery_life > 1 day", MissingValue), ("devices == many", MLSysError),
-])
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("latencey < 5 ms", UnknownName),
+        ("latency < 5", WrongUnit),
+        ("latency < 5 GB", WrongUnit),
+        ("p99_latency < 1 s", MissingValue),
+        ("carbon < 1 t", MissingValue),
+        ("battery_life > 1 day", MissingValue),
+        ("devices == many", MLSysError),
+    ],
+)
 def test_a_constraint_that_cannot_be_judged_is_an_error(text, error):
     with pytest.raises(error):
         judge(system(constraints=[text]))
@@ -349,39 +406,55 @@ def test_changes_are_combined_where_one_does_not_suffice():
 def test_a_fleet_that_is_too_small_is_told_how_many():
     spec = system({"arrival_rate_qps": 50})
     found = holds(spec, evaluate(spec))
-    counts = [each["change"]["fleet.count"] for each in found.suggestions
-              if [*each["change"]] == ["fleet.count"]]
+    counts = [
+        each["change"]["fleet.count"]
+        for each in found.suggestions
+        if [*each["change"]] == ["fleet.count"]
+    ]
     needed = found.metrics["devices_needed"]
     assert counts
     assert needed <= counts[0] <= needed + 8
 
 
 def test_a_fleet_that_is_too_large_is_told_how_few_would_do():
-    spec = system({"arrival_rate_qps": 1}, {"hardware": "H100", "count": 64},
-                  constraints=["p99_latency < 20 s"])
+    spec = system(
+        {"arrival_rate_qps": 1},
+        {"hardware": "H100", "count": 64},
+        constraints=["p99_latency < 20 s"],
+    )
     found = holds(spec, evaluate(spec))
     assert found.verdict == "satisfied"
     assert found.suggestions[0]["change"]["fleet.count"] < 64
 
 
 def test_a_dirty_grid_is_told_a_cleaner_one_on_the_same_basis():
-    spec = system(TRAIN, {"cluster": "Research_256"},
-                  environment={"grid": "Poland", "duration": "30 day"},
-                  constraints=["carbon < 20 t"])
+    spec = system(
+        TRAIN,
+        {"cluster": "Research_256"},
+        environment={"grid": "Poland", "duration": "30 day"},
+        constraints=["carbon < 20 t"],
+    )
     found = holds(spec, evaluate(spec))
-    name = next(each["change"]["environment.grid"] for each in found.suggestions
-                if [*each["change"]] == ["environment.grid"])
+    name = next(
+        each["change"]["environment.grid"]
+        for each in found.suggestions
+        if [*each["change"]] == ["environment.grid"]
+    )
     basis = Infrastructure.Grids.Poland.basis
     assert (Infrastructure.Grids[name].basis, Infrastructure.Grids[name].place) == (basis, True)
 
 
 def test_a_plan_that_does_not_fit_is_told_one_that_does():
-    spec = system({"model": "Llama3_70B", "phase": "train", "precision": "bf16"},
-                  {"cluster": "Research_256", "tensor_parallel": 1})
+    spec = system(
+        {"model": "Llama3_70B", "phase": "train", "precision": "bf16"},
+        {"cluster": "Research_256", "tensor_parallel": 1},
+    )
     found = holds(spec, evaluate(spec))
     assert found.verdict == "infeasible"
-    assert any("fleet.tensor_parallel" in each["change"] and each["verdict"] == "feasible"
-               for each in found.suggestions)
+    assert any(
+        "fleet.tensor_parallel" in each["change"] and each["verdict"] == "feasible"
+        for each in found.suggestions
+    )
 
 
 def test_what_is_feasible_needs_no_suggestion():
@@ -391,13 +464,16 @@ def test_what_is_feasible_needs_no_suggestion():
 @given(
     model=st.sampled_from(["Llama3_8B", "Llama3_70B", "Mixtral_8x7B", "DeepSeek_V3"]),
     hardware=st.sampled_from(["H100", "A100", "L4", "MI300X"]),
-    precision=st.sampled_from(["fp16", "int8", "int4"]), batch=st.sampled_from([1, 8, 200]),
-    rate=st.sampled_from([None, 0.5, 40]), bound=st.sampled_from(["5 ms", "60 ms"]),
+    precision=st.sampled_from(["fp16", "int8", "int4"]),
+    batch=st.sampled_from([1, 8, 200]),
+    rate=st.sampled_from([None, 0.5, 40]),
+    bound=st.sampled_from(["5 ms", "60 ms"]),
 )
 def test_every_suggestion_holds_for_any_system(model, hardware, precision, batch, rate, bound):
     work = {"model": model, "precision": precision, "batch_size": batch}
-    spec = system({**work, "arrival_rate_qps": rate}, {"hardware": hardware},
-                  constraints=[f"itl < {bound}"])
+    spec = system(
+        {**work, "arrival_rate_qps": rate}, {"hardware": hardware}, constraints=[f"itl < {bound}"]
+    )
     found = holds(spec, evaluate(spec))
     assert len(found.suggestions) <= 5
     assert json.loads(found.to_json())["verdict"] == found.verdict
@@ -434,8 +510,12 @@ def test_the_file_is_named_after_itself_and_reads_back(tmp_path):
 
 
 def test_entries_may_be_written_out_instead_of_named():
-    chip = {"name": "MyChip", "release_year": 2027, "compute": {"peak_flops": "1200 TFLOP/s"},
-            "memory": {"capacity": "144 GB", "bandwidth": "5 TB/s"}}
+    chip = {
+        "name": "MyChip",
+        "release_year": 2027,
+        "compute": {"peak_flops": "1200 TFLOP/s"},
+        "memory": {"capacity": "144 GB", "bandwidth": "5 TB/s"},
+    }
     model = {**Models.Llama3_8B.to_dict(), "name": "Mine"}
     grid = {"name": "Roof", "year": 2026, "carbon_intensity": "40 g/kWh"}
     found = judge(system({"model": model}, {"hardware": chip}, environment={"grid": grid}))
@@ -443,33 +523,64 @@ def test_entries_may_be_written_out_instead_of_named():
     # decode is bound by bandwidth: 5 against 3.35 TB/s, and no dispatch tax
     slow = named.metrics["itl"].m_as("s") - TAX
     assert found.metrics["itl"].m_as("s") == pytest.approx(slow * 3.35 / 5)
-    built = SystemSpec(name="x", workload={"model": Models.Llama3_8B},
-                       fleet={"hardware": Hardware.Cloud.H100})
+    built = SystemSpec(
+        name="x", workload={"model": Models.Llama3_8B}, fleet={"hardware": Hardware.Cloud.H100}
+    )
     assert judge(built).metrics == named.metrics
 
 
-@pytest.mark.parametrize(("section", "key", "bad"), [
-    ("workload", "model", "Lama3_8B"), ("workload", "model", 3), ("workload", "model", {}),
-    ("workload", "phase", "serving"), ("workload", "phase", "forward"),
-    ("workload", "batch_size", 0), ("workload", "batch_size", -1), ("workload", "batch_size", 1.5),
-    ("workload", "batch_size", "8 GB"), ("workload", "prompt", 0), ("workload", "prompt", math.nan),
-    ("workload", "tokens", math.inf), ("workload", "tokens", True),
-    ("workload", "reasoning_steps", 0), ("workload", "arrival_rate_qps", -3),
-    ("workload", "arrival_rate_qps", "3 s"), ("workload", "precision", "fp17"),
-    ("workload", "efficiency", 0), ("workload", "efficiency", 1.5), ("workload", "seq_len", 100),
-    ("workload", "optimizer", "adam"), ("workload", "batch", 3),
-    ("fleet", "hardware", "H10O"), ("fleet", "hardware", None), ("fleet", "hardware", [1]),
-    ("fleet", "count", 0), ("fleet", "count", 9), ("fleet", "count", 2.5),
-    ("fleet", "fabric", "Token_Ring"), ("fleet", "tensor_parallel", 0),
-    ("fleet", "zero_stage", 1), ("fleet", "mtbf", "3 hour"), ("fleet", "gpus", 8),
-    ("environment", "grid", "Atlantis"), ("environment", "facility", "Shed"),
-    ("environment", "duration", "0 day"), ("environment", "duration", 30),
-    ("environment", "duration", "-3 day"), ("environment", "pue", 0.9),
-    ("environment", "pue", math.nan), ("environment", "electricity_price", "0.1 USD"),
-    ("environment", "accelerator_price", 30000), ("environment", "accelerator_price", "-1 USD"),
-    ("environment", "infrastructure_multiplier", 0.5), ("environment", "power_fraction", 0),
-    ("environment", "battery", "2 W"), ("environment", "battery", "2 kJ"),
-])
+@pytest.mark.parametrize(
+    ("section", "key", "bad"),
+    [
+        ("workload", "model", "Lama3_8B"),
+        ("workload", "model", 3),
+        ("workload", "model", {}),
+        ("workload", "phase", "serving"),
+        ("workload", "phase", "forward"),
+        ("workload", "batch_size", 0),
+        ("workload", "batch_size", -1),
+        ("workload", "batch_size", 1.5),
+        ("workload", "batch_size", "8 GB"),
+        ("workload", "prompt", 0),
+        ("workload", "prompt", math.nan),
+        ("workload", "tokens", math.inf),
+        ("workload", "tokens", True),
+        ("workload", "reasoning_steps", 0),
+        ("workload", "arrival_rate_qps", -3),
+        ("workload", "arrival_rate_qps", "3 s"),
+        ("workload", "precision", "fp17"),
+        ("workload", "efficiency", 0),
+        ("workload", "efficiency", 1.5),
+        ("workload", "seq_len", 100),
+        ("workload", "optimizer", "adam"),
+        ("workload", "batch", 3),
+        ("fleet", "hardware", "H10O"),
+        ("fleet", "hardware", None),
+        ("fleet", "hardware", [1]),
+        ("fleet", "count", 0),
+        ("fleet", "count", 9),
+        ("fleet", "count", 2.5),
+        ("fleet", "fabric", "Token_Ring"),
+        ("fleet", "tensor_parallel", 0),
+        ("fleet", "zero_stage", 1),
+        ("fleet", "mtbf", "3 hour"),
+        ("fleet", "gpus", 8),
+        ("environment", "grid", "Atlantis"),
+        ("environment", "facility", "Shed"),
+        ("environment", "duration", "0 day"),
+        ("environment", "duration", 30),
+        ("environment", "duration", "-3 day"),
+        ("environment", "pue", 0.9),
+        ("environment", "pue", math.nan),
+        ("environment", "electricity_price", "0.1 USD"),
+        ("environment", "accelerator_price", 30000),
+        ("environment", "accelerator_price", "-1 USD"),
+        ("environment", "infrastructure_multiplier", 0.5),
+        ("environment", "power_fraction", 0),
+        ("environment", "battery", "2 W"),
+        ("environment", "battery", "2 kJ"),
+    ],
+)
 def test_a_malformed_system_names_the_key(section, key, bad):
     spec = {"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100"}, "environment": {}}
     spec[section] = {**spec[section], key: bad}
@@ -479,15 +590,26 @@ def test_a_malformed_system_names_the_key(section, key, bad):
     assert caught.value.key.startswith(asked)
 
 
-@pytest.mark.parametrize("spec", [
-    {}, [], 3, None, "text", {"workload": {"model": "Llama3_8B"}}, {"fleet": {"hardware": "H100"}},
-    {"workload": 3, "fleet": {"hardware": "H100"}},
-    {"workload": {"model": "Llama3_8B"}, "fleet": {}},
-    {"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100", "node": "DGX_H100"}},
-    {"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100"}, "constraint": []},
-    *({"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100"}, "constraints": bad}
-      for bad in (["latency"], ["latency < nan"], [3], 3, {"latency": 5}, ["x < 1; y < 2 ms"])),
-])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        [],
+        3,
+        None,
+        "text",
+        {"workload": {"model": "Llama3_8B"}},
+        {"fleet": {"hardware": "H100"}},
+        {"workload": 3, "fleet": {"hardware": "H100"}},
+        {"workload": {"model": "Llama3_8B"}, "fleet": {}},
+        {"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100", "node": "DGX_H100"}},
+        {"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100"}, "constraint": []},
+        *(
+            {"workload": {"model": "Llama3_8B"}, "fleet": {"hardware": "H100"}, "constraints": bad}
+            for bad in (["latency"], ["latency < nan"], [3], 3, {"latency": 5}, ["x < 1; y < 2 ms"])
+        ),
+    ],
+)
 def test_what_is_no_system_is_refused(spec):
     with pytest.raises(InvalidEntry):
         SystemSpec.from_spec(spec)
@@ -522,8 +644,12 @@ def test_the_schema_knows_what_the_reader_knows():
     check = jsonschema.Draft202012Validator(schema())
     spec = SystemSpec.from_text(GOOD)
     check.validate(spec.to_dict())
-    for section, key, bad in (("workload", "batch_size", 0), ("workload", "precision", "fp17"),
-                              ("fleet", "gpus", 8), ("environment", "pue", 0.9)):
+    for section, key, bad in (
+        ("workload", "batch_size", 0),
+        ("workload", "precision", "fp17"),
+        ("fleet", "gpus", 8),
+        ("environment", "pue", 0.9),
+    ):
         data = spec.to_dict()
         data[section][key] = bad
         assert not check.is_valid(data)

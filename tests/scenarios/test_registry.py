@@ -83,7 +83,7 @@ def test_five_long_contexts_are_stopped_by_the_cache_and_four_are_not():
 
 
 def test_a_name_or_a_file_finds_a_system(tmp_path):
-    assert find("Doorbell") is ENTRIES["Doorbell"]
+    assert find("Doorbell") == ENTRIES["Doorbell"]
     with pytest.raises(InvalidEntry, match="did you mean 'Doorbell'"):
         find("Dorbell")
     with pytest.raises(InvalidEntry, match="cannot be read"):
