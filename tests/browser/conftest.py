@@ -32,9 +32,13 @@ def chromium() -> str | None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    """One Chromium for the session; skipped with a reason where there is none, an error in CI."""
+    """One Chromium for a module; skipped with a reason where there is none, an error in CI.
+
+    Not for the session: playwright keeps an event loop in this thread for as long as it is open,
+    and tests of servers want one of their own.
+    """
     path = chromium()
     if path is None:
         reason = "no Chromium here: install Debian's package `chromium`, or name one in $CHROMIUM"
