@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_HOMES = {  # every other public name is a solver
     "DSE": "core.dse",
     "Engine": "engine.engine",
     "Fleet": "systems.types",
@@ -22,33 +22,6 @@ _HOMES = {
     "audit_provenance": "core.registry",
 }
 _ALIASES = {"Infra": "Infrastructure"}
-_SOLVERS = (
-    "BatchingOptimizer",
-    "CheckpointModel",
-    "CompressionModel",
-    "ContinuousBatchingModel",
-    "DataModel",
-    "DistributedModel",
-    "EconomicsModel",
-    "EfficiencyModel",
-    "InferenceScalingModel",
-    "OrchestrationModel",
-    "ParallelismOptimizer",
-    "PlacementOptimizer",
-    "ReliabilityModel",
-    "ResponsibleEngineeringModel",
-    "ScalingModel",
-    "SensitivitySolver",
-    "ServingModel",
-    "SingleNodeModel",
-    "SustainabilityModel",
-    "SynthesisSolver",
-    "TailLatencyModel",
-    "TopologyModel",
-    "TransformationModel",
-    "WeightStreamingModel",
-)
-_HOMES.update(dict.fromkeys(_SOLVERS, "solvers"))
 
 if TYPE_CHECKING:
     from mlsysim.core.dse import DSE
@@ -134,10 +107,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first used (PEP 562)."""
-    home = _ALIASES.get(name, name)
-    if home not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[home]}"), home)
+    home = _ALIASES.get(name, name)
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(home, 'solvers')}"), home)
     globals()[name] = value
     return value
 

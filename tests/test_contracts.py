@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_a_path_of_the_seeds_keeps_working(module, name):
 
 
 def test_the_public_names_are_all_that_the_package_hands_out():
-    assert sorted(mlsysim.__all__) == sorted({*mlsysim._HOMES, *mlsysim._ALIASES})
+    solvers = import_module("mlsysim.solvers").SOLVERS
+    assert sorted(mlsysim.__all__) == sorted({*mlsysim._HOMES, *mlsysim._ALIASES, *solvers})
     assert len(set(mlsysim.__all__)) == len(mlsysim.__all__)
     assert {*mlsysim.__all__, "__version__"} == set(dir(mlsysim))
 
