@@ -297,7 +297,7 @@ def _column(
     if wanted.metric in fields:
         value: Any = getattr(points.columns, wanted.metric)
     elif wanted.metric in axes:
-        labels = np.array([getattr(value, "name", value) for value in points.axes[wanted.metric]])
+        labels = np.array([getattr(value, "stem", value) for value in points.axes[wanted.metric]])
         side = axes.index(wanted.metric)
         value = labels.reshape([-1 if i == side else 1 for i in range(len(axes))])
     else:

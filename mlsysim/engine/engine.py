@@ -117,7 +117,7 @@ class Sweep(Sequence[dict[str, Any]]):
             axis[i] for axis, i in zip(self.axes.values(), where, strict=True)
         )
         return {
-            "hardware": device.name,
+            "hardware": device.stem,
             "precision": precision,
             "batch_size": int(batch),
             "seq_len": int(length),

@@ -153,14 +153,13 @@ def sweep(
     return {
         "points": len(found),
         "feasible": int(fits.sum()),
-        "rows": [_row(found[int(i)], hardware) for i in ranked[:rows]],
+        "rows": [_row(found[int(i)]) for i in ranked[:rows]],
     }
 
 
-def _row(point: dict[str, Any], hardware: list[HardwareNode]) -> dict[str, Any]:
-    stems = {device.name: device.stem for device in hardware}
+def _row(point: dict[str, Any]) -> dict[str, Any]:
     values = point.pop("profile").to_dict()
-    return {**point, "hardware": stems[point["hardware"]], **{key: values[key] for key in COLUMNS}}
+    return {**point, **{key: values[key] for key in COLUMNS}}
 
 
 def _sweep_schema() -> dict[str, Any]:

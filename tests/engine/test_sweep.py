@@ -44,7 +44,7 @@ def test_every_row_is_the_solve_of_its_question():
     assert len(sweep) == len(questions) == 5 * 3 * 3 * 2
     for row, (device, precision, batch, length) in zip(sweep, questions, strict=True):
         assert (row["hardware"], row["precision"], row["batch_size"], row["seq_len"]) == (
-            device.name,
+            device.stem,
             precision,
             batch,
             length,
