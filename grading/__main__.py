@@ -202,9 +202,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return args.run(args)
-    except (BadRequestError, MLSysError, OSError) as error:
+    except OSError as error:
+        say(f"grading: {error.filename or 'a file'}: {error.strerror or error}", to_errors=True)
+    except UnicodeDecodeError:
+        say("grading: the list of students is not UTF-8 text", to_errors=True)
+    except (BadRequestError, MLSysError) as error:
         say(f"grading: {error}", to_errors=True)
-        return BAD
+    return BAD
 
 
 if __name__ == "__main__":

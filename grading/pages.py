@@ -210,7 +210,8 @@ def _calibration(summary: dict[str, Any]) -> str:
         head = ["Said to be", "Within a factor of 2, or the right choice", "", "Predictions"]
         parts.append(table(head, rows, numeric=(2, 3)))
     if held["typical_factor"] is not None:
-        parts.append(f"<p>Typically off by a factor of {held['typical_factor']:g}.</p>")
+        factor = float(f"{held['typical_factor']:.2g}")
+        parts.append(f"<p>Typically off by a factor of {factor:,g}.</p>")
     return "\n".join(parts)
 
 

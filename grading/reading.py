@@ -100,6 +100,8 @@ def parse(data: bytes) -> Any:
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8 text") from None
     text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise UnreadableError("it is empty")
     if _depth(text) > DEEPEST:
         raise UnreadableError(f"it is nested more than {DEEPEST} deep")
     try:

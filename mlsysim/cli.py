@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
 
 from mlsysim import __version__
 from mlsysim.core import registry
-from mlsysim.core.errors import BadArgument, MLSysError, UnknownName
+from mlsysim.core.errors import BadArgument, MLSysError, OutOfRange, UnknownName
 from mlsysim.core.solver import show
 
 app = typer.Typer(
     help="Which wall will your model hit? A course, and the solvers behind it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -41,11 +40,14 @@ RegistryFolder = Annotated[
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
         typer.echo(f"mlsysim {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -61,7 +63,7 @@ def learn(
     folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path(
         "mlsysim-lessons"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 2718,
+    port: Annotated[str, typer.Option(metavar="PORT", help="0 takes any.")] = "2718",
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
     ] = True,
@@ -71,17 +73,14 @@ def learn(
 
     chosen = course.find_lesson(lesson) if lesson is not None else None
     way = course.find_path(path) if path is not None else None
+    at = _whole("port", port)
     if not edit:
         if exercise and chosen is None:
-            raise BadArgument(
-                "lesson", None, "say which exercise, as in 'mlsysim learn 00 --exercise'"
-            )
-        server.serve(chosen, way, port=port, browser=browser, exercise=exercise)
+            raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
+        server.serve(chosen, way, port=at, browser=browser, exercise=exercise)
         return
     if chosen is None:
-        raise BadArgument(
-            "lesson", None, "say which lesson to edit, as in 'mlsysim learn 00 --edit'"
-        )
+        raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")
     copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
     command = [
         sys.executable,
@@ -89,15 +88,16 @@ def learn(
         "marimo",
         "edit",
         str(copy),
+        "--no-sandbox",  # it would fetch packages; the notebook needs only what is here
         "--host",
         server.HOST,
         "--port",
-        str(server.free_port(port)),
+        str(server.free_port(at)),
     ]
     raise typer.Exit(subprocess.call(command if browser else [*command, "--headless"]))
 
 
-@app.command()
+@app.command(short_help="Which wall binds one step of a model on a device?")
 def solve(
     model: Annotated[str, typer.Argument(help="A model, such as Llama3_8B.")],
     hardware: Annotated[str, typer.Argument(help="A device, such as H100.")],
@@ -121,8 +121,8 @@ def solve(
     profile = Engine.solve(
         Models.find(model),
         Hardware.find(hardware),
-        batch_size=_number("batch-size", batch_size),
-        seq_len=None if seq_len is None else _number("seq-len", seq_len),
+        batch_size=_number("batch_size", batch_size),
+        seq_len=None if seq_len is None else _number("seq_len", seq_len),
         precision=precision,
         efficiency=_number("efficiency", efficiency),
         phase=phase,
@@ -164,7 +164,7 @@ def zoo(
         _print_catalog(catalog, *_ZOO[name])
 
 
-@app.command()
+@app.command(short_help="Does every value in the registries have a source?")
 def audit(registry_folder: RegistryFolder = None, as_json: Json = False) -> None:
     """Does every value in the registries have a source? Exit code 1 when one has none."""
     _add(registry_folder)
@@ -174,7 +174,7 @@ def audit(registry_folder: RegistryFolder = None, as_json: Json = False) -> None
         raise typer.Exit(1)
 
 
-@app.command(name="eval")
+@app.command(name="eval", short_help="Does a whole system work, and what would help?")
 def evaluate(
     system: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario.")],
     registry_folder: RegistryFolder = None,
@@ -221,7 +221,7 @@ def import_model(
         typer.echo(f"{out}: {model.name}, {model.parameters:,} parameters")
 
 
-@app.command()
+@app.command(short_help="The numbers that the decks print, recomputed.")
 def figures(as_json: Json = False) -> None:
     """The numbers that the decks print, recomputed: claim, ours, verdict and reason."""
     from mlsysim import figures as decks
@@ -230,7 +230,7 @@ def figures(as_json: Json = False) -> None:
     _print_json([one.to_dict() for one in found]) if as_json else _print_figures(found)
 
 
-@app.command()
+@app.command(short_help="Serve the solvers to an agent (the extra: mcp).")
 def mcp(registry_folder: RegistryFolder = None) -> None:
     """Serve the solvers to an agent, over standard input and output (the extra: mcp)."""
     _add(registry_folder)
@@ -252,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
     except MLSysError as error:
         return _complain(str(error))
     except _CommandLineError as error:
-        return _complain(error.format_message())  # type: ignore[attr-defined]
+        return _complain(_with_hint(error))
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -267,6 +267,15 @@ _CommandLineError: type[Exception] = next(
 )
 
 
+def _with_hint(error: Any) -> str:
+    """What was wrong with the command line, and where it is described."""
+    said = error.format_message().rstrip(".")
+    where = getattr(error, "ctx", None)
+    if said.endswith("?") or where is None:
+        return said
+    return f"{said} (see '{where.command_path} --help')."
+
+
 def _complain(sentence: str) -> int:
     sys.stderr.write(f"mlsysim: {sentence}\n")
     return 2
@@ -278,10 +287,28 @@ def _add(folders: list[Path] | None) -> None:
 
 
 def _number(option: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise BadArgument(option, text, "give a plain number") from None
+    """What was typed as a number; a whole one stays one, so that an error repeats it as typed."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise BadArgument(option, text, "give a plain number")
+
+
+def _whole(option: str, text: str) -> int:
+    number = _number(option, text)
+    if not isinstance(number, int):
+        raise OutOfRange(option, number, "give a whole number")
+    return number
+
+
+class Console(RichConsole):
+    """A terminal whose reader may leave early; rich would turn that into exit code 1, a "no"."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`."""
+        raise BrokenPipeError
 
 
 def _print_json(data: Any) -> None:

@@ -24,7 +24,7 @@ def _():
     **Is my model memory-bound or compute-bound?**
 
     Seven questions about a model and two chips of your own. Type each answer into its form, or, if you opened
-    this with `marimo edit`, compute it in code below the `# answer:` line. At the end you download
+    this with `mlsysim learn 00 --exercise --edit`, compute it in code below the `# answer:` line. At the end you download
     `answers.json` and hand it in. Nothing is judged on this page.
     """)
     return
@@ -68,17 +68,17 @@ def _(sheet):
     _v = type(sheet.variant)(sheet.assignment.sample)
     _p = Engine.solve(_v.model, _v.device, batch_size=_v.batch, seq_len=_v.context)
     mo.md(f"""
-    ## A worked sample, not yours
+    ## A worked example, with other numbers
 
     *One decode step of {_v.model.name} on one {_v.device.name}, {_v.batch} requests with {_v.context:,} tokens each, fp16.*
 
     | one step | | |
     |:---|---:|:---|
-    | weights read, once for the batch | {(_p.traffic - _p.kv_cache).m_as("GB"):.2f} GB | every weight matrix; of the embedding table only the rows looked up |
-    | KV cache read | {_p.kv_cache.m_as("GB"):.2f} GB | keys and values of every token of every request |
-    | memory roof | {_p.memory_time.m_as("ms"):.2f} ms | those bytes over {_p.bandwidth.m_as("GB/s"):,.0f} GB/s |
-    | compute roof | {_p.compute_time.m_as("ms"):.2f} ms | {_p.operations.m_as("GFLOP"):,.0f} GFLOP over half of {_p.peak.m_as("TFLOP/s"):,.0f} TFLOP/s |
-    | dispatch | {_p.overhead.m_as("ms"):.2f} ms | launching the work |
+    | weights read, once for the batch | {(_p.traffic - _p.kv_cache).m_as("GB"):.2f}&nbsp;GB | every weight matrix; of the embedding table only the rows looked up |
+    | KV cache read | {_p.kv_cache.m_as("GB"):.2f}&nbsp;GB | keys and values of every token of every request |
+    | memory roof | {_p.memory_time.m_as("ms"):.2f}&nbsp;ms | those bytes over {_p.bandwidth.m_as("GB/s"):,.0f} GB/s |
+    | compute roof | {_p.compute_time.m_as("ms"):.2f}&nbsp;ms | {_p.operations.m_as("GFLOP"):,.0f} GFLOP over half of {_p.peak.m_as("TFLOP/s"):,.0f} TFLOP/s |
+    | dispatch | {_p.overhead.m_as("ms"):.2f}&nbsp;ms | launching the work |
 
     The memory roof is the higher one, so the step takes **{_p.latency.m_as("ms"):.2f} ms** and is **{str(_p.bottleneck).lower()}-bound**.
     In code: `Engine.solve(model, device, batch_size={_v.batch}, seq_len={_v.context}).latency`.
@@ -90,8 +90,8 @@ def _(sheet):
 def _(v):
     def _row(name, device):
         return (
-            f"| {name} | {device.name} | {device.peak('fp16').m_as('TFLOP/s'):,.0f} TFLOP/s "
-            f"| {device.memory.bandwidth.m_as('TB/s'):.2f} TB/s | {device.memory.capacity.m_as('GB'):.2f} GB |"
+            f"| {name} | {device.name} | {device.peak('fp16').m_as('TFLOP/s'):,.0f}&nbsp;TFLOP/s "
+            f"| {device.memory.bandwidth.m_as('TB/s'):.2f}&nbsp;TB/s | {device.memory.capacity.m_as('GB'):.2f}&nbsp;GB |"
         )
 
     _m = v.model
@@ -100,8 +100,9 @@ def _(v):
 
     **{_m.name}**: {_m.parameters / 1e9:.2f} billion parameters in {_m.layers} layers; {_m.heads} query heads,
     {_m.key_heads} key-value heads of {_m.key_dim} values each. Everything is fp16: two bytes a number.
+    Peaks are for dense matrices: no zeros are skipped.
 
-    | | chip | fp16 peak, dense | bandwidth | memory |
+    | | chip | fp16 peak | bandwidth | memory |
     |:---|:---|---:|---:|---:|
     {_row("device", v.device)}
     {_row("other", v.other)}

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mlsysim import Hardware, Models
-from mlsysim.cli import main
+from mlsysim.cli import Console, main
 from mlsysim.learn import course
 from mlsysim.learn.server import editable_copy, free_port
 
@@ -146,3 +146,42 @@ def test_a_port_that_is_taken_is_told(run):
     assert code == 2
     assert "taken" in err
     assert free_port(0) > 0
+
+
+def test_a_bare_command_shows_the_help_and_is_no_mistake(run):
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage:")
+
+
+@pytest.mark.parametrize("words", [("solve",), ("solve", "Llama3_8B", "H100", "--bogus")])
+def test_a_bad_command_line_says_where_it_is_described(run, words):
+    code, _, err = run(*words)
+    assert code == 2
+    assert "solve --help')" in err
+
+
+def test_an_error_repeats_the_number_as_it_was_typed(run):
+    code, _, err = run("solve", "Llama3_8B", "H100", "--batch-size", "0")
+    assert code == 2
+    assert "batch_size cannot be 0:" in err
+
+
+@pytest.mark.parametrize("port", ["x", "1.5", "99999", "-1"])
+def test_a_port_that_is_none_is_refused_in_a_sentence(run, port):
+    code, _, err = run("learn", "--no-browser", "--port", port)
+    assert code == 2
+    assert "port cannot be" in err
+    assert err.count("\n") == 1
+
+
+def test_a_reader_who_leaves_early_is_not_told_no():
+    class Closed:
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):  # which `main` turns into 0; rich alone would exit with 1
+        Console(file=Closed()).print("a line")

@@ -47,11 +47,11 @@ def _(a100, h100):
     mo.md(f"""
     Every chip has two speed limits. It can **compute** only so fast, and it can **move bytes** from memory
     only so fast. An {h100.name} does {h100.peak("fp16").m_as("TFLOP/s"):.0f} TFLOP/s and moves
-    {h100.memory.bandwidth.m_as("TB/s"):.2f} TB/s.
+    {h100.memory.bandwidth.m_as("TB/s"):.2f} TB/s. (A FLOP is one operation, an add or a multiply; a TFLOP is a million million.)
 
     Which limit you hit depends on one property of your work: how many operations it does for each byte it moves,
-    its **arithmetic intensity**. Plot the best possible speed against it and you get a *roofline*: a slope where memory binds,
-    a flat roof where compute binds, and a **ridge** where they meet. Real kernels reach a part of the peak; this course uses
+    its **arithmetic intensity**. Plot the best possible speed against it and you get a *roofline*: a slope where memory
+    is the limit (memory *binds*), a flat roof where compute binds, and a **ridge** where they meet. Real programs reach a part of the peak; this course uses
     half of it (η = 0.5) unless it says otherwise, which puts the ridge of the {a100.name} at
     {0.5 * a100.ridge("fp16").m_as("FLOP/B"):.0f} and that of the {h100.name} at {0.5 * h100.ridge("fp16").m_as("FLOP/B"):.0f} FLOP/byte.
     """)
@@ -72,8 +72,9 @@ def _(llama):
     mo.md(f"""
     ## Decoding one token
 
-    {llama.name} has {llama.parameters / 1e9:.1f} billion parameters, two bytes each in fp16. To produce **one token for one user**,
-    every weight matrix is read once and used for one multiply-add per weight.
+    A language model writes one token, a piece of a word, at a time; each is one *decode step*. {llama.name} has
+    {llama.parameters / 1e9:.1f} billion parameters (weights), two bytes each in the number format fp16. To produce **one token for one user**,
+    every weight matrix is read once and used for one multiply and one add per weight.
     """)
     return
 
@@ -103,7 +104,7 @@ def _(a100, decode, h100, which_roof):
         which_roof, truth=lambda: decode().bottleneck.lower(),
         why=lambda: (
             f"The step does {decode().operations.m_as('GFLOP'):.0f} GFLOP and moves {decode().traffic.m_as('GB'):.1f} GB: "
-            f"about {decode().arithmetic_intensity.m_as('FLOP/B'):.1f} operation a byte, where the ridge is at "
+            f"about {decode().arithmetic_intensity.m_as('FLOP/B'):.1f} operations a byte, where the ridge is at "
             f"{0.5 * h100.ridge().m_as('FLOP/B'):.0f}. The arithmetic units wait for memory "
             f"{1 - (decode().compute_time / decode().memory_time).m_as(''):.1%} of the time."
         ),
@@ -116,7 +117,7 @@ def _(a100, decode, h100, which_roof):
 
 @app.cell(hide_code=True)
 def _(journal, which_roof):
-    wait_for(which_roof, hint="The next prediction opens when you have committed to the first.")
+    wait_for(which_roof, hint="")
     step_time = predict(
         "00.2", "So how long does that one decode step take?", unit="ms", journal=journal,
     )
@@ -135,7 +136,7 @@ def _(decode, h100, step_time):
             "bytes are read as bits": lambda: decode().latency * 8,
         },
         why=lambda: (
-            f"{decode().traffic.m_as('GB'):.1f} GB of weights and KV cache at {h100.memory.bandwidth.m_as('TB/s'):.2f} TB/s take "
+            f"{decode().traffic.m_as('GB'):.1f} GB of weights and KV cache (what attention keeps of the {decode().seq_len:,.0f} tokens so far) at {h100.memory.bandwidth.m_as('TB/s'):.2f} TB/s take "
             f"{decode().memory_time.m_as('ms'):.2f} ms; launching the step adds {decode().overhead.m_as('us'):.0f} µs. "
             f"The arithmetic alone would take {decode().compute_time.m_as('ms'):.3f} ms. "
             "*(The input embedding is a table: one row of it is read, not all, so it is not in the bytes.)*"
@@ -145,20 +146,20 @@ def _(decode, h100, step_time):
 
 
 @app.cell(hide_code=True)
-def _(step_time):
-    wait_for(step_time, hint="The next section opens when you have committed to the step time.")
-    mo.md("""
+def _(llama, resnet, step_time):
+    wait_for(step_time, hint="")
+    mo.md(f"""
     ## A different model
 
-    ResNet-50 classifies one image with 25.6 million parameters: three hundred times fewer than Llama. But a convolution
-    uses each weight at every position of the image.
+    ResNet-50 classifies one image with {resnet.parameters / 1e6:.1f} million parameters: {llama.parameters / resnet.parameters:.0f} times
+    fewer than {llama.name}. But a convolution uses each weight at every position of the image.
     """)
     return
 
 
 @app.cell(hide_code=True)
 def _(journal, step_time):
-    wait_for(step_time, hint="Opens with the section above.")
+    wait_for(step_time, hint="")
     one_image = predict(
         "00.3", "ResNet-50, one image at a time, on an A100. What limits it?",
         options=["memory", "compute"], journal=journal,
@@ -182,7 +183,7 @@ def _(a100, h100, one_image, resnet):
             "Memory-bound or compute-bound is a property of the pair, not of the model."
         ),
         chart=lambda: charts.roofline(
-            [a100, h100], [_on(a100)], efficiency=0.5, title="The same image, either side of a ridge",
+            [h100, a100], [_on(a100)], efficiency=0.5, shade=a100, title="One image, either side of a ridge",
             subtitle="The dot is one image on the A100, whose regimes are shaded"),
     )
     return
@@ -190,21 +191,21 @@ def _(a100, h100, one_image, resnet):
 
 @app.cell(hide_code=True)
 def _(one_image):
-    wait_for(one_image, hint="The last prediction opens when you have committed to the one above.")
+    wait_for(one_image, hint="")
     mo.md("""
     ## Back to Llama: share the bytes
 
     Reading the weights costs the same for one user as for many. Serve more users in one step, a larger **batch**, and
     the operations grow while the weight bytes do not. Somewhere the dot climbs over the ridge.
 
-    Take very short contexts for now, so that the weights are all that matters.
+    Take very short contexts (few tokens so far) for now, so that the weights are all that matters.
     """)
     return
 
 
 @app.cell(hide_code=True)
 def _(journal, one_image):
-    wait_for(one_image, hint="Opens with the section above.")
+    wait_for(one_image, hint="")
     crossover = predict(
         "00.4", "From which batch on is Llama 3 8B decode compute-bound on an H100 (η = 0.5, context of one token)?",
         unit="requests", journal=journal,
@@ -249,18 +250,19 @@ def _(crossover, crossover_batch, decode, h100):
 
 @app.cell(hide_code=True)
 def _(crossover):
-    wait_for(crossover, hint="The explorer opens when all four predictions are committed.")
+    wait_for(crossover, hint="")
     mo.md("""
     ## Explore
 
-    Now let the context grow. Every user brings a KV cache that must be read at every step, and no batch shares it.
+    Now let the context grow: the tokens that the model has read and written so far. Attention keeps keys and values of each of them,
+    the user's **KV cache**. It must be read at every step, and no batch shares it.
     """)
     return
 
 
 @app.cell(hide_code=True)
 def _(crossover):
-    wait_for(crossover, hint="Opens with the section above.")
+    wait_for(crossover, hint="")
     batch = mo.ui.slider(steps=[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024], value=1, label="Batch (users)",
                          show_value=True, full_width=True)
     context = mo.ui.slider(steps=[1, 128, 512, 1024, 2048, 4096, 8192], value=1, label="Context (tokens)",
@@ -296,21 +298,13 @@ def _(batch, context, crossover_batch, decode, h100):
 
 @app.cell(hide_code=True)
 def _(a100, crossover, decode, h100):
-    wait_for(crossover, hint="Opens with the explorer.")
+    wait_for(crossover, hint="")
     mo.callout(mo.md(f"""
     **Fallacy: "{(h100.peak() / a100.peak()).m_as(""):.1f}× the FLOPS is {(h100.peak() / a100.peak()).m_as(""):.1f}× the speed."**
     From A100 to H100 the peak grows {(h100.peak() / a100.peak()).m_as(""):.2f}×, the bandwidth
     {(h100.memory.bandwidth / a100.memory.bandwidth).m_as(""):.2f}×. A decode step gets
     {(decode(hardware=a100).latency / decode().latency).m_as(""):.2f}× faster: it follows the roof it is under. Lesson 1 takes this apart.
     """), kind="warn")
-    return
-
-
-@app.cell(hide_code=True)
-def _():
-    mo.md("""
-    ## Your intuition so far
-    """)
     return
 
 

@@ -112,17 +112,23 @@ class DSE:
 
     def _fault(self, params: dict[str, Any], metrics: Any) -> tuple[Any, Any] | None:
         """Find what keeps a point from being chosen, as (what was asked, what was found)."""
-        if _lookup(metrics, "feasible", default=True) is False:
-            return None, None
+        fits = _lookup(metrics, "feasible", default=True)
+        unfit = isinstance(fits, (bool, np.bool_)) and not fits
+        if unfit and isinstance(metrics, Mapping):
+            return None, None  # which need not hold anything else
+        # all are read, so that a name or a unit that is wrong is told whatever else fails
+        faults: list[tuple[Any, Any]] = []
         for constraint in self.constraints:
             value = _value("constraints", constraint, params, metrics)
             if value is None or not constraint.holds(value):
-                return constraint, value
+                faults.append((constraint, value))
         for objective in self.objectives:
             value = _value("objective", objective, params, metrics)
             if value is None or not np.isfinite(objective.cost(value)):
-                return objective, value
-        return None
+                faults.append((objective, value))
+        if unfit:
+            return None, None
+        return faults[0] if faults else None
 
     def why_not(self, params: dict[str, Any], metrics: Any) -> str:
         """Say why a point cannot be chosen; empty when it can."""

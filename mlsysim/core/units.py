@@ -37,6 +37,7 @@ _UNIT = re.compile(
     r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*"
 )
 _LONGEST_UNIT = 60
+_ABSURD = 1e40  # beyond it, or below its inverse, products leave the range of a float
 _MANY = 1e15  # more tokens, parameters or devices than there are
 _LARGEST_BATCH = 1e9
 
@@ -169,6 +170,8 @@ class Dim:
         low = least > self.low if self.open_low else least >= self.low
         if not (finite and low and most <= self.high and whole):
             raise OutOfRange(argument, given, self.remedy)
+        if most > _ABSURD or (self.open_low and 0 < least < 1 / _ABSURD):
+            raise OutOfRange(argument, given, f"{self.remedy}, of a size that there is")
 
     @property
     def remedy(self) -> str:

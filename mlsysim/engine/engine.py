@@ -11,7 +11,7 @@ from mlsysim.core.errors import BadArgument, NoDatapath
 from mlsysim.core.units import PRECISIONS, Batch, Count, Fraction, Phase, Precision, dim_of
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import Profile, SingleNodeModel, _notes, profile
+from mlsysim.solvers.node import Profile, SingleNodeModel, _notes, profile, trainable
 
 _SINGLE_NODE = SingleNodeModel()
 
@@ -55,6 +55,9 @@ class Engine:
         names = [
             _PRECISION.si(name, "precisions") for name in _listed("precisions", precisions, str)
         ]
+        if training:
+            for name in names:
+                trainable(name)
         batches = _line("batch_sizes", _BATCH.si(batch_sizes, "batch_sizes"))
         lengths = None if seq_lens is None else _line("seq_lens", _COUNT.si(seq_lens, "seq_lens"))
         efficiency = _FRACTION.si(efficiency, "efficiency")

@@ -167,7 +167,9 @@ def training_traffic(weights: Bytes, activations: Bytes, optimizer: Bytes) -> By
     $$3\,(W + A) + 2\,O$$
 
     Weights are read forward and backward and their gradients written; activations are written, read
-    back, and their gradients pass through; the optimizer reads and writes its state.
+    back, and their gradients pass through; the optimizer reads and writes its state. A lower bound:
+    the optimizer takes each gradient as it is made and leaves the new weights where the next step
+    reads them, which an optimizer of its own kernels does not (it moves $2W$ more).
 
     >>> training_traffic(weights=2.0, activations=1.0, optimizer=12.0)
     33.0

@@ -22,6 +22,7 @@ from mlsysim.solvers.node import Profile
 
 Rows = list[dict[str, Any]]
 _TITLE_WIDTH, _SUBTITLE_WIDTH = 34, 44  # characters that fit a phone
+_MOST_TICKS = 7
 
 
 def roofline(
@@ -30,6 +31,7 @@ def roofline(
     *,
     precision: str = "fp16",
     efficiency: float = 1.0,
+    shade: HardwareNode | None = None,
     highlight: int | None = None,
     title: str = "",
     subtitle: str = "",
@@ -37,8 +39,8 @@ def roofline(
 ) -> alt.LayerChart:
     """Attainable FLOP/s against arithmetic intensity: one roof a device, one dot a step of `trail`.
 
-    The roof is the peak times `efficiency`; the regimes shaded are those of the first device.
-    `highlight` is the batch whose dot stands out.
+    The roof is the peak times `efficiency`; the regimes shaded are those of `shade`, or else of
+    the first device. `highlight` is the batch whose dot stands out.
     """
     devices = list(devices)
     roofs = [_roof(device, precision, efficiency) for device in devices]
@@ -69,7 +71,9 @@ def roofline(
         domain=[d.name for d in devices], range=PALETTE
     )
     layers = [
-        *_regimes(roofs[0], (low, high), (floor, ceiling), x, y),
+        *_regimes(
+            _roof(shade or devices[0], precision, efficiency), (low, high), (floor, ceiling), x, y
+        ),
         _lines(roofs, (low, high), x, y, color),
         *_ridges(roofs, x, y, color),
         *_labels(roofs, high, x, y, color),
@@ -92,7 +96,8 @@ def versus(guess: float, truth: float, unit: str) -> alt.LayerChart:
     """A prediction and the computed value on one logarithmic line."""
     rows = [{"who": "you", "value": guess}, {"who": "solver", "value": truth}]
     for row in rows:
-        row["text"] = f"{row['value']:.3g} {unit}".strip()
+        row["brief"] = f"{row['value']:.3g}"
+        row["text"] = f"{row['brief']} {unit}".strip()
     spread = max(guess, truth) / min(guess, truth)
     low, high = (
         min(guess, truth) / 3,
@@ -114,8 +119,11 @@ def versus(guess: float, truth: float, unit: str) -> alt.LayerChart:
         x, y, x2=alt.datum(low), color=color
     )
     dot = base.mark_point(filled=True, size=130, opacity=1).encode(x, y, color=color)
-    text = base.mark_text(align="left", dx=11, fontSize=13, fontWeight=600).encode(
-        x, y, text="text:N", color=color
+    # on a phone the axis alone says the unit
+    text = (
+        base.transform_calculate(said="width < 460 ? datum.brief : datum.text")
+        .mark_text(align="left", dx=11, fontSize=13, fontWeight=600)
+        .encode(x, y, text="said:N", color=color)
     )
     return _finish(
         stem + dot + text,
@@ -360,8 +368,9 @@ def _trail(dots: Rows, x: Any, y: Any) -> list[Any]:
             color=alt.when("datum.here").then(alt.value(GUESS)).otherwise(alt.value(INK)),
             size=alt.when("datum.here").then(alt.value(230)).otherwise(alt.value(110)),
         ),
-        base.mark_text(dy=18, fontSize=11.5, color=INK, fontWeight=500).encode(
-            x, y, text="batch:N"
+        *(
+            base.mark_text(dy=18, fontSize=11.5, fontWeight=500, **ink).encode(x, y, text="batch:N")
+            for ink in ({"color": "white", "stroke": "white", "strokeWidth": 4}, {"color": INK})
         ),
     ]
 
@@ -390,6 +399,7 @@ def _span(values: Iterable[float], at_least: tuple[float, float] | None) -> tupl
 
 
 def _decades(low: float, high: float) -> list[float]:
-    return [
-        10.0**n for n in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    ] or [low, high]
+    """Powers of ten in a range, every second or third where there are too many to label."""
+    first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
+    step = 1 + (last - first) // _MOST_TICKS
+    return [10.0**n for n in range(first, last + 1, step)] or [low, high]

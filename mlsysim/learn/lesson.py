@@ -9,6 +9,8 @@ import marimo as mo
 from mlsysim.learn.course import find_lesson
 from mlsysim.learn.journal import Journal
 
+SERVED = "mlsysim-learn"  # the mark of a request that came through `mlsysim learn`
+
 
 def head(stem: str) -> mo.Html:
     """Title, question, and how the lesson works."""
@@ -40,13 +42,21 @@ def tail(stem: str, journal: Journal) -> mo.Html:
                 f"`{_short(journal.path)}`, and stay there when you reload or come back tomorrow."
             ),
             save,
-            mo.md(
-                "**Now you:** the exercise has numbers of your own. "
-                f"`mlsysim learn {stem[:2]} --exercise`"
-            ),
+            mo.md(f"**Now you:** {_next(stem)}"),
         ],
         gap=0.75,
     )
+
+
+def _next(stem: str) -> str:
+    """The way to the exercise: a link where `mlsysim learn` serves both, else the command."""
+    request = mo.app_meta().request
+    if request is not None and SERVED in request.meta:
+        return (
+            f"[the exercise](/exercise/{stem}/) has numbers of your own. "
+            "Or go back to [all lessons](/)."
+        )
+    return f"the exercise has numbers of your own: `mlsysim learn {stem[:2]} --exercise` opens it."
 
 
 def _short(path: Path) -> str:

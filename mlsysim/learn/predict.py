@@ -24,6 +24,7 @@ Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
 
 CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
 SPOT_ON, CLOSE, FAR = 1.25, 2.0, 10.0
+LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a commitment is final
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
@@ -102,12 +103,16 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         if self._is_choice:
             return None
         if isinstance(given, str) and "," in given:
-            return f"Write {given.replace(',', '.')} with a point, not a comma."
+            return "Write decimals with a point, not a comma, and thousands without: 4.5 or 1000."
         if not _NUMBER.fullmatch(str(given).strip()):
             return f"{given!r} is not a plain number; write one such as 12 or 0.5" + (
                 f", in {self._units[0]}." if self._units[0] else "."
             )
-        return None if float(given) > 0 else "The answer is above zero."
+        if not float(given):
+            return "The answer is above zero."
+        if not LEAST <= float(given) <= MOST:
+            return f"No answer here is that far from 1: check the power of ten of {given.strip()}."
+        return None
 
     def _convert_value(self, value: Any) -> Any:
         done = self.journal.get(self.question)
@@ -135,10 +140,10 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
 def wait_for(
     *questions: predict, hint: str = "Commit to your prediction above, and this opens."
 ) -> None:
-    """Stop the cell until every question is answered."""
+    """Stop the cell until every question is answered; without a hint, silently."""
     mo.stop(
         not all(question.committed for question in questions),
-        mo.callout(mo.md(f"*{hint}*"), kind="neutral"),
+        mo.callout(mo.md(f"*{hint}*"), kind="neutral") if hint else None,
     )
 
 
@@ -224,6 +229,10 @@ def intuition(journal: Journal) -> mo.Html:
     if not rows and not choices:
         return mo.callout(mo.md("Your first commitment will appear here."), kind="neutral")
     return mo.vstack(
-        [mo.md(charts.intuition_text(rows, choices)), *([charts.intuition(rows)] if rows else [])],
+        [
+            mo.md("## Your intuition so far"),
+            mo.md(charts.intuition_text(rows, choices)),
+            *([charts.intuition(rows)] if rows else []),
+        ],
         gap=0.5,
     )

@@ -16,6 +16,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.learn import course
 from mlsysim.learn.course import CoursePath, Lesson
 from mlsysim.learn.journal import Journal
+from mlsysim.learn.lesson import SERVED
 
 HOST = "127.0.0.1"
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -43,8 +44,8 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> As
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
-        else:
-            await notebooks(scope, receive, send)
+        else:  # a lesson can then link to its neighbours, which it has only here
+            await notebooks({**scope, "meta": {SERVED: True}}, receive, send)
 
     return app
 
@@ -97,14 +98,23 @@ def free_port(port: int) -> int:
 def gallery(lessons: Sequence[Lesson], journal: Journal, path: CoursePath | None = None) -> str:
     """The page that greets a learner: lessons with question, minutes and progress, and paths."""
     cards = "".join(_card(lesson, journal, _slot(lesson, path)) for lesson in lessons)
-    here = {lesson.number for lesson in course.lessons()}
     ways = "".join(
         f"<li><b>{html.escape(way.title)}</b> <code>mlsysim learn --path {way.name}</code>"
-        f"<span>{' → '.join(str(n) for n in way.lessons if n in here)}</span></li>"
+        f"<span>{_stations(way)}</span></li>"
         for way in course.paths()
     )
     heading = html.escape(path.title) if path else "Which wall will your model hit?"
     return _PAGE.format(heading=heading, cards=cards, ways=ways)
+
+
+def _stations(way: CoursePath) -> str:
+    """The lessons of a path that are here, and how many are still to come."""
+    numbers = {lesson.number for lesson in course.lessons()}
+    here = [str(n) for n in way.lessons if n in numbers]
+    to_come = len(way.lessons) - len(here)
+    return f"lesson{'s' if len(here) > 1 else ''} {' → '.join(here)}" + (
+        f", {to_come} to come" if to_come else ""
+    )
 
 
 def _slot(lesson: Lesson, path: CoursePath | None) -> str:

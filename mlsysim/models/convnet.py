@@ -143,15 +143,7 @@ class ConvNetWorkload(Workload):
 
     def totals(self, step: Step) -> Totals:
         """The totals of a batch: linear in those of one sample, so they are summed only once."""
-        one, data = self._one, step.batch * step.width
-        return Totals(
-            flops=one.flops * step.batch,
-            weights=one.weights * step.width,
-            state=0.0 * step.batch,
-            traffic=one.traffic * data,
-            widest=one.widest * data,
-            inputs=one.inputs * data,
-        )
+        return self._one.of(step.batch, step.width)
 
     def counted_parameters(self) -> float:
         """Weights and biases, and the two learned values a channel of batch normalisation."""

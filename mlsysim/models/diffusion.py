@@ -59,15 +59,7 @@ class DiffusionWorkload(Workload):
 
     def totals(self, step: Step) -> Totals:
         """The totals of a batch: linear in those of one image, so they are summed only once."""
-        one, data = self._ones[step.training], step.batch * step.width
-        return Totals(
-            flops=one.flops * step.batch,
-            weights=one.weights * step.width,
-            state=0.0 * step.batch,
-            traffic=one.traffic * data,
-            widest=one.widest * data,
-            inputs=one.inputs * data,
-        )
+        return self._ones[step.training].of(step.batch, step.width)
 
     def counted_parameters(self) -> float:
         """Weights and biases of the U-Net."""

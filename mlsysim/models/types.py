@@ -58,6 +58,21 @@ class Totals(NamedTuple):
     widest: Any
     inputs: Any
 
+    def of(self, batch: Any, width: Any) -> Totals:
+        """The totals of a batch at a width, when these are of one sample at one byte a value.
+
+        For networks without a sequence, whose work is linear in the batch.
+        """
+        data = batch * width
+        return Totals(
+            flops=self.flops * batch,
+            weights=self.weights * width,
+            state=0.0 * batch,
+            traffic=self.traffic * data,
+            widest=self.widest * data,
+            inputs=self.inputs * data,
+        )
+
 
 class Demand(NamedTuple):
     """What one step asks of a device: FLOP, bytes to move, and bytes to hold."""

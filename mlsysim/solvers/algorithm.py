@@ -214,13 +214,16 @@ class InferenceScalingModel(Solver):
     ) -> InferenceScalingResult:
         """Prefill the prompt, then decode `reasoning_steps * tokens_per_step` tokens.
 
-        Each decode step reads a KV cache that has grown by one token. `batch_size` requests share
-        a device; `overhead` a step replaces the device's dispatch tax (a framework that launches
-        every layer apart pays one for each). `arrival_rate_qps` sizes the fleet by Little's law, in
-        whole nodes. A device costs its `unit_cost` (by default the registry's) over
-        `amortization_years` (3), a `maintenance_fraction` of it each year, and the energy of its
-        `power` (by default its TDP, without a share of the server) all year long at the facility's
-        `pue` and the `electricity_price` (by default Microsoft's, and American industry's average).
+        Each decode step reads a KV cache that has grown by one token, and all of them count: that
+        is one step more than in ServingModel, where the prompt's pass gives the first token. What
+        must fit is the same as there: weights, the finished cache and one decode step's
+        activations. `batch_size` requests share a device; `overhead` a step replaces the device's
+        dispatch tax (a framework that launches every layer apart pays one for each).
+        `arrival_rate_qps` sizes the fleet by Little's law, in whole nodes. A device costs its
+        `unit_cost` (by default the registry's) over `amortization_years` (3), a
+        `maintenance_fraction` of it each year, and the energy of its `power` (by default its TDP,
+        without a share of the server) all year long at the facility's `pue` and the
+        `electricity_price` (by default Microsoft's, and American industry's average).
         """
         if DECODE not in model.phases:
             remedy = "it does not generate text; give a decoder, such as Models.Language.Llama3_8B"
@@ -250,7 +253,7 @@ class InferenceScalingModel(Solver):
         single = one(DECODE, prompt_tokens + tokens_per_step)
         ttft, decode = prefill.si("latency"), decoding(last, tokens)
         latency = ttft + decode
-        feasible = prefill.si("feasible") & last.si("feasible")
+        feasible = last.si("feasible")  # of a long prompt only a piece is at work at a time
 
         devices = None
         year_cost, notes = _device_year(
@@ -274,7 +277,7 @@ class InferenceScalingModel(Solver):
             bottleneck=last.si("bottleneck"),
             multiplier=latency / (ttft + decoding(single, tokens_per_step)),
             feasible=feasible,
-            reason=last.si("reason") or prefill.si("reason"),
+            reason=last.si("reason"),
             energy=None if power is None else node_eq.energy(power, latency) / batch_size,
             kv_cache=last.si("kv_cache"),
             memory_required=last.si("memory_required"),

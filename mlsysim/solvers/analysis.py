@@ -30,7 +30,7 @@ from mlsysim.core.units import (
 from mlsysim.equations import analysis, node
 from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import Profile, profile
+from mlsysim.solvers.node import Profile, profile, trainable
 
 Percent = Annotated[Any, Dim("", high=100.0)]
 
@@ -119,6 +119,8 @@ class SensitivitySolver(Solver):
         `forward=True` is the one-sided difference that depends on the step taken. A model that does
         not fit has the elasticities it would have if it did, and `feasible=False`.
         """
+        if training:
+            trainable(precision)
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
         demand, supply = model.demand(step), hardware.supply(precision)
         factor = 1.0 + perturbation_pct / 100.0
@@ -251,6 +253,8 @@ class SynthesisSolver(Solver):
 
         An answer with `feasible=False` when `dispatch_tax` leaves no time at all.
         """
+        if training:
+            trainable(precision)
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
         demand = model.demand(step)
         left = analysis.time_left(target_latency, dispatch_tax)

@@ -61,8 +61,9 @@ class FleetProfile(Result):
     """One training step of a fleet: where its time goes, and whether its memory suffices.
 
     The times of a plan that does not fit are what it would take; its efficiencies are None.
-    `compute_time` is one device's own work; `data_time` counts what overlap hides, and
-    `exposed_data_time` does not.
+    `mfu` is that of the whole step, as runs publish it: what a device attains by itself times
+    `scaling_efficiency`. `compute_time` is one device's own work; `data_time` counts what overlap
+    hides, and `exposed_data_time` does not.
     """
 
     walls = (14,)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import (
     PRECISIONS,
@@ -23,10 +24,12 @@ from mlsysim.core.units import (
     Precision,
     Rate,
     Seconds,
+    dim_of,
 )
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Demand, Step, Workload
+from mlsysim.solvers.training import TrainingPrecision
 
 
 def _bottleneck(p: Profile) -> Any:
@@ -144,10 +147,13 @@ class SingleNodeModel(Solver):
     ) -> Profile:
         """Time, roof and memory of one step.
 
+        Weights, cache and activations all take `precision`; CompressionModel gives each its own.
         `batch_size`, `seq_len` and `efficiency` may be arrays that broadcast: the result then holds
         columns. Raises a BadArgument for a malformed question; a model that does not fit is an
         answer with `feasible=False` and its `reason`.
         """
+        if training:
+            trainable(precision)
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
         return profile(
             model.demand(step),
@@ -208,6 +214,14 @@ def profile(
         notes=notes,
         power=supply.power,
     )
+
+
+def trainable(precision: str) -> None:
+    """Raise BadArgument for a precision in which gradients are not kept."""
+    known = dim_of(TrainingPrecision).known
+    if precision not in known:
+        remedy = f"training keeps gradients in one of {', '.join(known)}"
+        raise BadArgument("precision", precision, remedy)
 
 
 def _notes(model: Workload, step: Step) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ class Served(Result):
     """A batch of prompts answered on one device: when the first token comes, and then the others.
 
     `ttft` is the pass over the prompts, `itl` the average decode step after it; `throughput` counts
-    answered tokens over the whole time, `decode_throughput` over a decode step.
+    answered tokens over the whole time, `decode_throughput` over a decode step. `energy` is the
+    device's for the whole batch.
     """
 
     walls = (4,)
@@ -126,8 +127,9 @@ class ServingModel(Solver):
         """Answer `batch_size` prompts of `seq_len` tokens with `decode_tokens` tokens each.
 
         `context` asks for the decode step at one context length; otherwise it is the average one.
-        128 tokens is a teaching value. The numbers may be arrays that broadcast: the result then
-        holds columns.
+        128 tokens is a teaching value. Weights, cache and activations all take `precision`;
+        CompressionModel gives each its own. The numbers may be arrays that broadcast: the result
+        then holds columns.
         """
         decoder(model)
         supply, width = hardware.supply(precision), PRECISIONS[precision]

@@ -197,6 +197,36 @@ def test_a_metric_that_does_not_exist_is_told_the_nearest_one(objective, constra
         found(objective, [constraint])
 
 
+@pytest.mark.parametrize(
+    ("constraint", "error"), [("arae < 5", UnknownName), ("side < 5", WrongUnit)]
+)
+def test_a_wrong_constraint_is_told_even_where_another_one_fails(constraint, error):
+    with pytest.raises(error):
+        found(constraints=["area > 1000", constraint])
+
+
+@pytest.mark.parametrize(
+    ("objective", "constraint", "error"),
+    [
+        ("minimize: latencie", "mfu > 0", UnknownName),
+        ("minimize: latency", "mfuu > 0", UnknownName),
+        ("minimize: latency", "latency < 5", WrongUnit),
+        ("minimize: bottleneck", "mfu > 0", BadArgument),
+    ],
+)
+def test_a_wrong_question_is_told_even_where_no_point_fits(objective, constraint, error):
+    dse = DSE({"batch_size": [1, 8]}, objective, [constraint])
+    with pytest.raises(error):
+        dse.search(lambda p: Engine.solve(Models.Language.Llama3_70B, H100, **p))
+
+
+def test_an_infeasible_point_never_wins_whatever_kind_of_false_it_says():
+    def comparison(params):
+        return {"score": params["x"], "feasible": np.float64(params["x"]) < 5}
+
+    assert found("maximize: score", evaluate=comparison)["best_params"] == {"x": 4}
+
+
 def test_an_objective_that_is_not_a_number_is_refused():
     with pytest.raises(BadArgument, match="not a number"):
         found("maximize: parity")

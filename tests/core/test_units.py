@@ -17,7 +17,18 @@ from hypothesis import strategies as st
 from mlsysim.core import units
 from mlsysim.core.errors import BadArgument, MLSysError, OutOfRange, UnknownName, WrongUnit
 from mlsysim.core.solver import show
-from mlsysim.core.units import EXAMPLES, PRECISIONS, Q_, Dim, Names, dim_of, parse, unit_of
+from mlsysim.core.units import (
+    EXAMPLES,
+    PRECISIONS,
+    Q_,
+    Dim,
+    Names,
+    Seconds,
+    SecondsOrZero,
+    dim_of,
+    parse,
+    unit_of,
+)
 
 PARSES = [
     # text, the unit to look at it in, the number expected there
@@ -363,3 +374,13 @@ def test_no_text_at_all_breaks_the_parser(text):
     except MLSysError as error:
         # most texts fail, and each must fail well
         assert str(error).endswith((".", "?"))  # noqa: PT017
+
+
+@pytest.mark.parametrize("number", [1e300, 1e41, 1e-300, 1e-41])
+def test_a_size_that_there_is_not_is_refused(number):
+    with pytest.raises(OutOfRange, match="of a size that there is"):
+        dim_of(Seconds).si(Q_(number, "s"), "duration")
+
+
+def test_nothing_at_all_may_be_next_to_nothing():
+    assert dim_of(SecondsOrZero).si(Q_(1e-300, "s"), "overhead") == 1e-300

@@ -27,7 +27,7 @@ def good(sheet):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"", "not JSON"),
+        (b"", "is empty"),
         (b"{", "not JSON"),
         (b"[]", "no answer sheet"),
         (b"3", "no answer sheet"),

@@ -84,6 +84,15 @@ def test_capacity_is_what_can_be_allocated(name, gigabytes):
 
 
 @pytest.mark.parametrize(
+    ("name", "both_ways"),
+    # what the datasheets print counts sending and receiving together
+    [("V100", 300), ("A100", 600), ("H100", 900), ("H200", 900), ("B200", 1800)],
+)
+def test_a_link_is_rated_in_one_direction(name, both_ways):
+    assert ENTRIES[name].interconnect.bandwidth.m_as("GB/s") == both_ways / 2
+
+
+@pytest.mark.parametrize(
     ("name", "precision", "teraflops"),
     [
         ("A100", "fp16", 312),

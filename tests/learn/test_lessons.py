@@ -128,6 +128,9 @@ class TestPredictions:
             ("nan", "plain number"),
             ("inf", "plain number"),
             ("1e999", "plain number"),
+            ("1e40", "power of ten"),
+            ("1e-20", "power of ten"),
+            ("1,000", "thousands without"),
         ],
     )
     def test_what_is_no_number_is_refused_in_a_sentence(self, number, journal, typed, complaint):

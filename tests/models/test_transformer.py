@@ -101,6 +101,21 @@ def test_latent_attention_keeps_one_short_vector_a_token():
     assert deepseek.kv_cache(1).m_as("B") == pytest.approx(61 * 576 * 2)
 
 
+def test_latent_attention_decodes_over_the_compressed_cache_and_prefills_over_whole_heads():
+    # each of 128 heads: 512 + 64 for a score and 512 for the sum in decode; 128 + 64 and 128 of a
+    # prompt, where 1000 tokens make 500,500 pairs
+    deepseek = Models.Language.DeepSeek_V3
+
+    def scores(phase):
+        step = deepseek.step(1.0, 1000.0, phase, 1.0)
+        return sum(
+            op.repeat * op.flops for op in deepseek.operators(step) if op.name == "attention"
+        )
+
+    assert scores(DECODE) == 61 * 2 * 1000 * 128 * (576 + 512)
+    assert scores(PREFILL) == 61 * 2 * 500_500 * 128 * (192 + 128)
+
+
 MIXTRAL_REST = 32 * (4096 * 6144 + 4096 * 4096 + 4096 * 8) + 4096 * 32000
 EXPERT = 3 * 4096 * 14336
 
@@ -133,6 +148,12 @@ def test_all_experts_must_be_held_even_if_few_are_read():
     demand = mixtral.demand(mixtral.step(1.0, None, None, 2.0))
     assert demand.held_weights == 2 * mixtral.parameters
     assert demand.weights < 0.3 * demand.held_weights
+
+
+def test_training_moves_weights_three_times_and_optimizer_state_twice(llama):
+    # 2 B read forward, 2 B read backward, 2 B of gradient written, 12 B of Adam's read and written
+    demand = llama.demand(llama.step(1.0, 1.0, None, 2.0, training=True))
+    assert demand.weights == pytest.approx(30 * llama.parameters)
 
 
 def test_adam_in_mixed_precision_holds_sixteen_bytes_a_parameter(llama):

@@ -18,6 +18,7 @@ from mlsysim import (
     Literature,
     Models,
     ScalingModel,
+    ServingModel,
     Systems,
 )
 from mlsysim.core.errors import BadArgument, NoDatapath, UnknownName, WrongUnit
@@ -241,6 +242,18 @@ def test_a_model_that_does_not_fit_has_no_fleet():
     assert (r.devices, r.annual_cost) == (None, None)
 
 
+@pytest.mark.parametrize(("prompt", "batch"), [(512, 1), (8192, 1), (4096, 100), (4096, 140)])
+def test_a_request_is_what_the_serving_model_serves_and_one_decode_step(prompt, batch):
+    how = {"batch_size": batch, "precision": "fp16"}
+    r = reason(prompt_tokens=prompt, reasoning_steps=8, tokens_per_step=50, **how)
+    served = ServingModel().solve(LLAMA, H100, seq_len=prompt, decode_tokens=400, **how)
+    last = Engine.solve(LLAMA, H100, seq_len=prompt + 400, **how)
+    assert r.latency.m_as("s") == pytest.approx((served.latency + last.latency).m_as("s"))
+    # 100 prompts of 4,096 tokens at once would take 24 GB of activations that no server holds
+    assert r.feasible == served.feasible == (batch < 140)
+    assert r.memory_required.m == pytest.approx(served.memory_required.m)
+
+
 def test_an_unknown_price_is_unknown_and_never_zero():
     free = H100.replace(unit_cost=None)
     r = reason(hardware=free, arrival_rate_qps=10)
@@ -349,6 +362,18 @@ def test_a_large_batch_moves_the_same_model_to_the_other_roof():
     r = compress(precision="int4", batch_size=100, seq_len=32)
     assert (r.baseline_bottleneck, r.bottleneck) == ("Memory", "Compute")
     assert 1 < r.speedup < 2
+
+
+@pytest.mark.parametrize("precision", ["int4", "int8", "fp8"])
+def test_with_every_byte_compressed_a_decode_step_is_that_of_the_roofline(precision):
+    """A node's `precision` is that of weights and cache both; here the cache is asked apart."""
+    how = {"batch_size": 32, "seq_len": 8192, "precision": precision}
+    plain = Engine.solve(LLAMA, H100, **how)
+    both = compress(**how, kv_precision=precision)
+    weights_alone = compress(**how)
+    assert both.latency.m == pytest.approx(plain.latency.m)
+    assert both.kv_cache.m == pytest.approx(plain.kv_cache.m)
+    assert weights_alone.latency > 1.3 * plain.latency
 
 
 def test_the_kv_cache_keeps_its_bits_unless_it_is_asked_to_shrink():

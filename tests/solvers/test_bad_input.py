@@ -21,6 +21,7 @@ from mlsysim.core.solver import Result
 from mlsysim.core.units import Dim, Names, dim_of
 
 LLAMA, H100 = Models.Language.Llama3_8B, Hardware.Cloud.H100
+TRANSFORMED = {"batch_size": 8, "workers": 16, "worker_rate": "100 1/s"}
 
 # one valid value for each argument name; dimensionless and self-naming ones are bare
 VALID = {
@@ -312,6 +313,23 @@ def test_asking_does_not_change_the_question(name):
     ask = baseline(name)
     assert SOLVERS[name]().solve(**ask) == SOLVERS[name]().solve(**ask)
     assert ask == baseline(name)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4", "fp4", "fp64"])
+def test_a_precision_that_nothing_trains_in_is_refused_by_all_alike(precision):
+    how = {"precision": precision, "training": True}
+    for ask in (
+        lambda: solvers.SingleNodeModel().solve(LLAMA, H100, **how),
+        lambda: solvers.SensitivitySolver().solve(LLAMA, H100, **how),
+        lambda: solvers.SynthesisSolver().solve(LLAMA, "1 s", **how),
+        lambda: solvers.TransformationModel().solve(
+            model=LLAMA, hardware=H100, precision=precision, **TRANSFORMED
+        ),
+        lambda: solvers.DistributedModel().solve(LLAMA, fleet=VALID["fleet"], precision=precision),
+        lambda: Engine.sweep(LLAMA, H100, precisions=["fp16", precision], training=True),
+    ):
+        with pytest.raises(MLSysError, match=f"precision .*'{precision}'"):
+            ask()
 
 
 @pytest.mark.parametrize(("name", "argument", "word"), NUMERIC)

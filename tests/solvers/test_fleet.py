@@ -205,6 +205,17 @@ def test_experts_are_divided_and_their_tokens_sent():
     assert solve(model, EIGHT, batch_size=8).expert_time.m == 0
 
 
+def test_tokens_for_experts_in_other_nodes_take_the_fabric():
+    # pairs of devices share a layer, so a node of 8 holds 4 of the 8 experts' ranks: half of what a
+    # rank hands out leaves the node at 50 GB/s, which takes longer than 3 / 8 of it at 450 GB/s
+    how = {"expert_parallel": 8, "tensor_parallel": 2, "batch_size": 128}
+    r = solve(Models.Language.Mixtral_8x7B, RESEARCH, **how)
+    sent = 2048 * 2 * 4096 * 2 / 2
+    latency = RESEARCH.fabric.latency.m_as("s")
+    by_hand = 32 * 4 * (4 / 8 * sent / 50e9 + 7 * latency)
+    assert r.expert_time.m_as("s") == pytest.approx(by_hand)
+
+
 # ---- the step ----------------------------------------------------------------------------------
 
 

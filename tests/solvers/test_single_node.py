@@ -127,6 +127,17 @@ def test_a_context_of_128k_fills_the_device_only_without_grouped_queries():
     assert solve(LLAMA, H100).notes == ()
 
 
+def test_the_cache_must_fit_beside_the_weights():
+    # 16.06 GB of weights; each sequence of 8,192 keeps 131,072 B x 8,192 = 1.074 GB
+    fits = solve(LLAMA, H100, batch_size=64, seq_len=8192)  # 84.8 GB
+    full = solve(LLAMA, H100, batch_size=65, seq_len=8192)  # 85.9 GB
+    assert fits.feasible
+    assert not full.feasible
+    assert full.weights < full.memory_capacity
+    assert "KV cache" in full.reason
+    assert "a smaller batch or a shorter context" in full.reason
+
+
 def test_a_mixture_of_experts_reads_only_the_experts_that_its_batch_touches():
     mixtral, h200 = Models.Language.Mixtral_8x7B, Hardware.Cloud.H200
     # of 8 experts 2, then 8 (1 - 0.75^4) = 5.47, then all
