@@ -65,8 +65,8 @@ def test_what_does_not_fit_is_an_answer_with_exit_code_1(run):
         (["zoo", "modles"], "did you mean 'models'?"),
         (["learn", "77"], "lesson"),
         (["learn", "--path", "conferense"], "did you mean 'conference'?"),
-        (["learn", "--edit"], "say which lesson"),
-        (["learn", "--port", "70000"], "65535"),
+        (["learn", "--edit"], "which lesson to edit"),
+        (["learn", "--port", "70000"], "give another, or 0 for any"),
         (["frobnicate"], "frobnicate"),
     ],
 )

@@ -198,7 +198,8 @@ def load(path: Path, build: Build[T]) -> T:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidEntry(str(path), "", f"it cannot be read ({getattr(error, 'strerror', error)})") from None
+        why = getattr(error, "strerror", error)
+        raise InvalidEntry(str(path), "", f"it cannot be read ({why})") from None
     data = parse_yaml(text, str(path))
     try:
         return build(data)

@@ -368,9 +368,12 @@ def _trail(dots: Rows, x: Any, y: Any) -> list[Any]:
             color=alt.when("datum.here").then(alt.value(GUESS)).otherwise(alt.value(INK)),
             size=alt.when("datum.here").then(alt.value(230)).otherwise(alt.value(110)),
         ),
-        *(
-            base.mark_text(dy=18, fontSize=11.5, fontWeight=500, **ink).encode(x, y, text="batch:N")
-            for ink in ({"color": "white", "stroke": "white", "strokeWidth": 4}, {"color": INK})
+        # a white shadow first: a number may stand on a roof
+        base.mark_text(
+            dy=18, fontSize=11.5, color="white", stroke="white", strokeWidth=4, fontWeight=500
+        ).encode(x, y, text="batch:N"),
+        base.mark_text(dy=18, fontSize=11.5, color=INK, fontWeight=500).encode(
+            x, y, text="batch:N"
         ),
     ]
 

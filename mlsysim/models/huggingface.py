@@ -242,7 +242,8 @@ def _read(file: Path) -> Mapping[str, Any]:
             raise InvalidEntry(str(file), "", "it is too long; give a config.json")
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidEntry(str(file), "", f"it cannot be read ({getattr(error, 'strerror', error)})") from None
+        why = getattr(error, "strerror", error)
+        raise InvalidEntry(str(file), "", f"it cannot be read ({why})") from None
     except json.JSONDecodeError as error:
         remedy = f"it is not JSON ({error.msg})"
         raise InvalidEntry(str(file), f"line {error.lineno}", remedy) from None

@@ -129,9 +129,8 @@ def test_a_slider_moves_the_explorer_and_the_journal_can_be_taken_home(visit, ke
     text = download.value.path().read_text()
     assert text.count('"question"') == 4
     assert page.faults == []
-    with page.context.expect_page() as opened:  # marimo opens links in a tab of their own
-        page.get_by_role("link", name="the exercise").click()
-    opened.value.get_by_text("Exercise 0").first.wait_for(timeout=20_000)
+    page.get_by_role("link", name="the exercise").click()
+    page.get_by_role("heading", name="Exercise 0").wait_for(timeout=20_000)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
