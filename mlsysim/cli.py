@@ -94,7 +94,10 @@ def learn(
         "--port",
         str(server.free_port(at)),
     ]
-    raise typer.Exit(subprocess.call(command if browser else [*command, "--headless"]))
+    command = command if browser else [*command, "--headless"]
+    if os.name == "posix":  # become the editor, so that ending this program ends it
+        os.execv(command[0], command)
+    raise typer.Exit(subprocess.call(command))
 
 
 @app.command(short_help="Which wall binds one step of a model on a device?")

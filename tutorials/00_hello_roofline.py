@@ -117,9 +117,8 @@ def _(a100, decode, h100, which_roof):
 
 @app.cell(hide_code=True)
 def _(journal, which_roof):
-    wait_for(which_roof, hint="")
     step_time = predict(
-        "00.2", "So how long does that one decode step take?", unit="ms", journal=journal,
+        "00.2", "So how long does that one decode step take?", unit="ms", journal=journal, after=which_roof,
     )
     step_time
     return (step_time,)
@@ -159,10 +158,9 @@ def _(llama, resnet, step_time):
 
 @app.cell(hide_code=True)
 def _(journal, step_time):
-    wait_for(step_time, hint="")
     one_image = predict(
         "00.3", "ResNet-50, one image at a time, on an A100. What limits it?",
-        options=["memory", "compute"], journal=journal,
+        options=["memory", "compute"], journal=journal, after=step_time,
     )
     one_image
     return (one_image,)
@@ -205,10 +203,9 @@ def _(one_image):
 
 @app.cell(hide_code=True)
 def _(journal, one_image):
-    wait_for(one_image, hint="")
     crossover = predict(
         "00.4", "From which batch on is Llama 3 8B decode compute-bound on an H100 (η = 0.5, context of one token)?",
-        unit="requests", journal=journal,
+        unit="requests", journal=journal, after=one_image,
     )
     crossover
     return (crossover,)

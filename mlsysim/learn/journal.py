@@ -149,7 +149,9 @@ class Journal:
             self._take(row, line)
 
     def _take(self, row: Commitment, line: str) -> None:
-        self._rows.setdefault(row.question, row)
+        if row.question in self._rows:
+            return  # two programs wrote at the same moment; the first stands, the chain follows it
+        self._rows[row.question] = row
         self._last = hashlib.sha256(line.encode()).hexdigest()
 
     def _ends_with_newline(self) -> bool:

@@ -44,8 +44,10 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         unit: str = "",
         units: Sequence[str] = (),
         options: Sequence[str] = (),
+        after: predict | None = None,
     ) -> None:
         self.question, self.asked, self.journal, self.unit = question, text, journal, unit
+        self.after = after
         self._units = list(units) or [unit]
         self._is_choice = bool(options)
         parts: dict[str, Any] = {}
@@ -76,6 +78,11 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         return self.question in self.journal
 
     @property
+    def open(self) -> bool:
+        """True once the question `after` which it comes is answered; until then it is not shown."""
+        return self.after is None or self.after.committed
+
+    @property
     def commitment(self) -> Commitment:
         """What the learner said; ask `committed` first."""
         done = self.journal.get(self.question)
@@ -97,6 +104,8 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         done = self.journal.get(self.question)
         if done:
             return f"You committed to {done.text}; a commitment is final."
+        if not self.open:
+            return "Answer the question before this one first."
         given = (sent or {}).get("value")
         if given in (None, "", []):
             return "Commit to an answer first; a wrong guess teaches more than no guess."
@@ -131,7 +140,9 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
             mo.output.replace(self.card())
 
     def _mime_(self) -> Any:
-        return self.card()._mime_() if self.committed else super()._mime_()
+        if self.committed:
+            return self.card()._mime_()
+        return super()._mime_() if self.open else mo.Html("")._mime_()
 
     def _clone(self) -> predict:  # containers clone their elements; a commitment has no twin
         return self
@@ -160,6 +171,7 @@ def reveal(
     `misconceptions` maps a sentence ("you scaled by peak FLOPS") to the value that such a slip
     gives; when the prediction matches one, the verdict names it.
     """
+    mo.stop(not question.open)
     wait_for(question)
     done = question.commitment
     answer = truth()

@@ -170,3 +170,14 @@ def test_the_gallery_shows_titles_questions_minutes_and_progress(visit, keep, wi
     page.goto(page.url.split("/00_")[0] + "/")
     page.get_by_text("1 of 4 predictions made").wait_for()
     assert page.outside == []
+
+
+def test_someone_who_stops_half_way_can_take_the_journal_home(visit):
+    page = visit(LESSON)
+    chart(page)
+    commit(page, "memory")
+    committed(page, 1)
+    page.get_by_text("1 of 4 predictions committed.").wait_for(timeout=20_000)
+    with page.expect_download() as download:
+        page.get_by_text("Download my journal").first.click()
+    assert download.value.path().read_text().count('"question"') == 1

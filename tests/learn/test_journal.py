@@ -41,6 +41,18 @@ def test_two_tabs_cannot_answer_the_same_question_twice(journal):
     assert other.commit("00.2", 1.0, "ms").order == 2
 
 
+def test_two_programs_that_write_at_the_same_moment_leave_one_chain(journal):
+    journal.commit("00.1", 4.0, "ms")
+    rival = json.dumps({"question": "00.1", "value": 9.0, "unit": "ms", "previous": FIRST})
+    with journal.path.open("a") as file:
+        file.write(rival + "\n")
+    journal.commit("00.2", 1.0, "ms")
+    first = journal.path.read_text().splitlines()[0]
+    again = Journal(journal.path)
+    assert [row.value for row in again] == [4.0, 1.0]
+    assert again.get("00.2").previous == hashlib.sha256(first.encode()).hexdigest()
+
+
 def test_each_line_carries_the_hash_of_the_line_before(journal):
     for n in range(3):
         journal.commit(f"00.{n}", float(n + 1), "ms")

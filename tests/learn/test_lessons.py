@@ -49,9 +49,8 @@ def test_unanswered_a_lesson_ends_and_reveals_nothing(lesson, tmp_path):
     assert len(journal) == 0
     assert journal.truths() == {}
     questions = [value for value in defs.values() if isinstance(value, predict)]
-    assert [question.committed for question in questions] == [
-        False
-    ]  # the second opens after the first
+    assert not any(question.committed for question in questions)
+    assert [question.question for question in questions if question.open] == lesson.questions[:1]
 
 
 @each
@@ -143,6 +142,15 @@ class TestPredictions:
         number._update({"value": " 4.5 ", "confidence": "certain"})
         row = journal.get("09.1")
         assert (row.value, row.unit, row.confidence) == (4.5, "ms", CONFIDENCE["certain"])
+
+    def test_a_question_stays_closed_until_the_one_before_it_is_answered(self, journal, number):
+        later = predict("09.2", "And then?", unit="ms", journal=journal, after=number)
+        assert not later.open
+        assert "before this one" in later._fault({"value": "1", "confidence": "certain"})
+        assert "And then?" not in later._mime_()[1]
+        journal.commit("09.1", 4.5, "ms")
+        assert later.open
+        assert later._fault({"value": "1", "confidence": "certain"}) is None
 
     def test_whatever_is_sent_afterwards_changes_nothing(self, number, journal):
         number._update({"value": "4.5", "confidence": "certain"})
