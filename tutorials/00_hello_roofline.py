@@ -306,6 +306,25 @@ def _(a100, crossover, decode, h100):
 
 
 @app.cell(hide_code=True)
+def _(crossover):
+    wait_for(crossover, hint="")
+    mo.md("""
+    ## In five lines of Python
+
+    ```python
+    from mlsysim import Engine, Hardware, Models
+
+    step = Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100, batch_size=32)
+    print(step.bottleneck, step.latency)
+    print(step.summary())
+    ```
+
+    Put your own model, chip and batch in their places. From a shell: `mlsysim solve Llama3_8B H100 --batch-size 32`.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
 def _(crossover, journal, one_image, step_time, which_roof):
     [which_roof.value, step_time.value, one_image.value, crossover.value]  # look again after each commitment
     intuition(journal)

@@ -149,7 +149,7 @@ def intuition(rows: Sequence[tuple[Commitment, float]]) -> alt.LayerChart:
     low, high = _span([v for r in data for v in (r["predicted"], r["computed"])], None)
     scale: dict[str, Any] = {"type": "log", "domain": [low, high], "nice": False}
     x = (
-        alt.X("computed:Q", title="Computed by the solver (each in its own unit)")
+        alt.X("computed:Q", title="Computed (each in its own unit)")
         .scale(**scale)
         .axis(values=_decades(low, high), format="~g")
     )

@@ -239,7 +239,10 @@ def intuition(journal: Journal) -> mo.Html:
         if isinstance(row.value, str) and row.question in truths
     ]
     if not rows and not choices:
-        return mo.callout(mo.md("Your first commitment will appear here."), kind="neutral")
+        return mo.callout(
+            mo.md("**Your intuition so far:** your first commitment will appear here."),
+            kind="neutral",
+        )
     return mo.vstack(
         [
             mo.md("## Your intuition so far"),
