@@ -22,6 +22,7 @@ from mlsysim.core.units import (
     Precision,
     Rate,
     Seconds,
+    unit_of,
 )
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -166,7 +167,7 @@ def _gb(value: float) -> str:
 
 
 def _ms(value: float) -> Any:
-    return Q_(float(value) * 1e3, "ms")
+    return Q_(float(value) * 1e3, unit_of("ms"))
 
 
 class BatchPlan(Result):
@@ -264,7 +265,7 @@ class BatchingOptimizer(Solver):
             {
                 "batch_size": int(batches[i]),
                 "p99_latency": _ms(p99[i]),
-                "throughput": Q_(float(capacity[i]), "1/s"),
+                "throughput": Q_(float(capacity[i]), unit_of("1/s")),
                 "utilization": float(utilization[i]),
                 "fill_time": _ms(fill[i]),
                 "queue_wait": _ms(queue[i]),

@@ -158,8 +158,9 @@ class ParallelismOptimizer(Solver):
             i = int(order[0])
             row = Plan(*(np.asarray(p)[i].item() if np.ndim(p) else p for p in plan))
             best = profile_of(ask, row, batch_size, microbatch[i].item(), tokens)
+            known = set(best.fields)
             chosen = {
-                name: best.si(name) if name in best.fields else _cell(name, columns[name][i])
+                name: best.si(name) if name in known else _cell(name, columns[name][i])
                 for name in chosen
             }
         return PlanSearch(
