@@ -92,7 +92,9 @@ def test_all_seeds_that_print_numbers_are_covered():
     ("claimed", "ours", "relation", "answer"),
     [
         (100, 101.9, "equal", True),
-        (100, 102.1, "equal", False),
+        (101, 103.1, "equal", False),
+        (30, 30.7, "equal", True),  # 2.3 % off, and 30.7 rounds to 30 where 30 has one digit
+        (100, 106, "equal", False),
         (1.2, 1.249, "equal", True),  # 4.1 % off, and 1.249 rounds to 1.2
         (1.2, 1.251, "equal", False),  # 1.251 rounds to 1.3
         (2, 1.64, "equal", False),  # 1.64 rounds to 2, and is 18 % off
@@ -147,8 +149,8 @@ BY_HAND = {
     "reasoning_bill": (ASSUMED, 872 * (25e3 / 3 + 1250 + 0.7 * 8766 * 1.12 * 0.12) / 1e6),
     # 1 / (1024/50,000 + 1024/150,000 + 1024/50,000 + 128 x 2/100,000) h
     "cluster_mtbf": (ASSUMED, 1 / (1024 / 5e4 + 1024 / 1.5e5 + 1024 / 5e4 + 256 / 1e5)),
-    # 128 servers of $300,000
-    "cluster_price": (CORRECTED, 128 * 0.3),
+    # 1,024 boards of $30,000
+    "cluster_price": (ASSUMED, 1024 * 0.03),
     # 128 x 10.2 kW x 26,298 h x 1.12 x $0.11 = $4.23M beside $38.4M
     "electricity_share": (ASSUMED, 100 * 4.23 / (4.23 + 38.4)),
     "infrastructure_multiplier": (ASSUMED, 1 / 0.4),

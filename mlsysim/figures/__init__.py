@@ -82,10 +82,12 @@ def holds(claimed: Any, ours: Any, relation: str = "equal") -> bool:
     """Whether ours bears a claim out: the same word, or a number near enough.
 
     Near is within 2 %; or within 5 % when it rounds to the digits that were printed, for a slide
-    that says 1.2 may well mean 1.249.
+    that says 1.2 may well mean 1.249, and one that says 30 may mean 30.7.
 
     >>> holds(3.2, 3.171), holds(1.2, 1.249), holds(6.3, 3.171), holds("Memory", "Compute")
     (True, True, False, False)
+    >>> holds(30, 30.7), holds(30, 32), holds(31, 30)
+    (True, False, False)
     >>> holds(20, 34, "at least"), holds(100, 196.0, "at most")
     (True, False)
     """
@@ -95,8 +97,9 @@ def holds(claimed: Any, ours: Any, relation: str = "equal") -> bool:
         return bool(ours >= claimed)
     if relation == "at most":
         return bool(ours <= claimed)
-    _, _, decimals = f"{claimed}".partition(".")
-    rounds = round(ours, len(decimals)) == claimed
+    whole, _, decimals = f"{claimed}".partition(".")
+    zeros = len(whole) - len(whole.rstrip("0")) if not decimals else 0
+    rounds = round(ours, len(decimals) - zeros) == claimed
     return bool(abs(ours - claimed) <= (ROUNDED if rounds else WITHIN) * abs(claimed))
 
 
