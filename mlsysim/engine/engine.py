@@ -11,7 +11,7 @@ from mlsysim.core.errors import BadArgument, NoDatapath
 from mlsysim.core.units import PRECISIONS, Batch, Count, Fraction, Phase, Precision, dim_of
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import Profile, SingleNodeModel, _notes, profile, trainable
+from mlsysim.solvers.node import Profile, SingleNodeModel, context_notes, profile, trainable
 
 _SINGLE_NODE = SingleNodeModel()
 
@@ -80,7 +80,7 @@ class Engine:
             step,
             efficiency,
             np.array(names, dtype=object)[None, :, None, None],
-            _notes(model, step),
+            context_notes(model, step),
         )
         axes = {
             "hardware": devices,

@@ -180,25 +180,6 @@ def training_traffic(weights: Bytes, activations: Bytes, optimizer: Bytes) -> By
     return 3 * (weights + activations) + 2 * optimizer
 
 
-def adam_state(parameters: Number, width: Bytes, full: Bytes) -> Bytes:
-    r"""Bytes that Adam keeps beside weights and gradients.
-
-    $$P\,(2 f + f\,[w < f])$$
-
-    Two moments at full width $f$ (4 bytes), and a full-width master copy when the weights
-    themselves are narrower: 12 bytes a parameter in mixed precision, 8 in full.
-
-    >>> float(adam_state(parameters=1.0, width=2.0, full=4.0))
-    12.0
-
-    Source: Rajbhandari et al. (2020), ZeRO, section 3.1, arXiv:1910.02054.
-    """
-    return parameters * (2 * full + np.where(width < full, full, 0 * full))
-
-
-# ---- scaling: parameters, tokens and the budget that both spend ----------------------------------
-
-
 def training_compute(parameters: Number, tokens: Number, per_token: Operations) -> Operations:
     r"""Wall 11: FLOP of training a dense model once over its tokens.
 

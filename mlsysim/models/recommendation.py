@@ -8,8 +8,9 @@ from typing import Literal
 
 from mlsysim.core.units import Count, CountOrZero
 from mlsysim.equations import algorithm as eq
+from mlsysim.equations import memory
 from mlsysim.models.parts import Part, dense, operators
-from mlsysim.models.types import FULL_WIDTH, Demand, Operator, Step, Workload
+from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, Demand, Operator, Step, Workload
 
 
 class RecommendationWorkload(Workload):
@@ -98,8 +99,8 @@ class RecommendationWorkload(Workload):
         if not step.training:
             return demand
         touched = self.totals(step).weights
-        updated = eq.adam_state(touched / step.width, step.width, FULL_WIDTH)
-        kept = eq.adam_state(self.parameters, step.width, FULL_WIDTH)
+        updated = memory.optimizer_state(touched / step.width, ADAM_MOMENTS, step.width, FULL_WIDTH)
+        kept = memory.optimizer_state(self.parameters, ADAM_MOMENTS, step.width, FULL_WIDTH)
         return demand._replace(
             weights=eq.training_traffic(touched, 0.0, updated),
             held_weights=eq.stored(self.parameters, step.width) + touched + kept,

@@ -11,10 +11,11 @@ from mlsysim.core.constants import FLOP_PER_MAC
 from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.provenance import Entry
 from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
-from mlsysim.equations import algorithm
+from mlsysim.equations import algorithm, memory
 
 DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
 FULL_WIDTH = PRECISIONS["fp32"]  # optimizers keep their state in fp32
+ADAM_MOMENTS = 2 * FULL_WIDTH  # its two moments: Kingma & Ba (2015), arXiv:1412.6980
 
 
 class Step(NamedTuple):
@@ -151,7 +152,7 @@ class Workload(Entry):
                 self.held_state(step),
                 total.widest,
             )
-        adam = algorithm.adam_state(self.parameters, step.width, FULL_WIDTH)
+        adam = memory.optimizer_state(self.parameters, ADAM_MOMENTS, step.width, FULL_WIDTH)
         return Demand(
             operations=algorithm.training_operations(total.flops),
             weights=algorithm.training_traffic(held, 0.0, adam),

@@ -28,7 +28,7 @@ from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.types import DECODE, Step, Workload
-from mlsysim.solvers.node import Profile, _notes, profile
+from mlsysim.solvers.node import Profile, context_notes, profile
 from mlsysim.solvers.serving import TAIL, Milliseconds, Queries, ServingModel, decoder
 
 DECODE_TOKENS = 128.0  # a teaching value
@@ -149,7 +149,7 @@ class ContinuousBatchingModel(Solver):
             max_seq_len=allowed,
             mean_seq_len=mean,
             precision=precision,
-            notes=_notes(model, Step(1.0, allowed, DECODE, width)),
+            notes=context_notes(model, Step(1.0, allowed, DECODE, width)),
         )
 
 
@@ -321,7 +321,7 @@ def _runs(
         raise BadArgument("decode_tokens", decode_tokens, remedy)
     step = model.step(batches, seq_len, None, PRECISIONS[precision])
     demand, supply = model.demand(step), hardware.supply(precision)
-    return profile(demand, supply, step, efficiency, precision, _notes(model, step))
+    return profile(demand, supply, step, efficiency, precision, context_notes(model, step))
 
 
 def _front(

@@ -161,7 +161,7 @@ class SingleNodeModel(Solver):
             step,
             efficiency,
             precision,
-            _notes(model, step),
+            context_notes(model, step),
         )
 
 
@@ -224,7 +224,8 @@ def trainable(precision: str) -> None:
         raise BadArgument("precision", precision, remedy)
 
 
-def _notes(model: Workload, step: Step) -> tuple[str, ...]:
+def context_notes(model: Workload, step: Step) -> tuple[str, ...]:
+    """What to say when a question asks for a longer context than the model was trained for."""
     context = getattr(model, "context", None)
     if context is not None and np.max(step.seq_len) > context:
         return (

@@ -26,7 +26,7 @@ from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.types import DECODE, PREFILL, Workload
-from mlsysim.solvers.node import Profile, _notes, profile
+from mlsysim.solvers.node import Profile, context_notes, profile
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
 Queries = Annotated[Any, Dim("1/s", bare="1/s")]
@@ -169,7 +169,7 @@ class ServingModel(Solver):
             seq_len=prompt.seq_len,
             decode_tokens=decode_tokens,
             context=context,
-            notes=_notes(model, prompt._replace(seq_len=total)),
+            notes=context_notes(model, prompt._replace(seq_len=total)),
         )
 
 

@@ -26,7 +26,7 @@ from mlsysim.core.units import (
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import DECODE, Demand, Step, Workload
-from mlsysim.solvers.node import _notes
+from mlsysim.solvers.node import context_notes
 
 
 def _energy(s: Streamed) -> Any:
@@ -147,7 +147,7 @@ class WeightStreamingModel(Solver):
             precision=precision,
             batch_size=batch_size,
             seq_len=step.seq_len,
-            notes=_notes(model, step) + _resident(demand, supply),
+            notes=context_notes(model, step) + _resident(demand, supply),
         )
 
 

@@ -17,12 +17,12 @@ from mlsysim.core.units import Q_, Names
 from mlsysim.equations import algorithm, fleet, memory, node
 from mlsysim.hardware.types import Supply
 from mlsysim.models.transformer import TransformerWorkload
-from mlsysim.models.types import FULL_WIDTH, PREFILL, Step, Workload, flop
+from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, PREFILL, Step, Workload, flop
 from mlsysim.systems.types import Fleet
 
 # Bytes of moments that an optimizer keeps for each parameter, at full width unless said otherwise.
 MOMENTS = {
-    "adam": 2 * FULL_WIDTH,  # Kingma & Ba (2015), arXiv:1412.6980
+    "adam": ADAM_MOMENTS,
     "adamw": 2 * FULL_WIDTH,  # Loshchilov & Hutter (2019), arXiv:1711.05101
     "adamw_8bit": 2.0,  # both moments in one byte each: Dettmers et al. (2022), arXiv:2110.02861
     "lion": FULL_WIDTH,  # Chen et al. (2023), arXiv:2302.06675
