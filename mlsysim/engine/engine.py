@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, NoDatapath
-from mlsysim.core.units import PRECISIONS, Batch, Count, Fraction, Phase, Precision, dim_of
+from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node import Profile, SingleNodeModel, context_notes, profile, trainable
@@ -188,5 +189,5 @@ def _supply_or_none(device: HardwareNode, precision: str) -> Supply:
         return other._replace(peak=np.nan, capacity=-np.inf, flash_capacity=0.0, datapath="")
 
 
-_BATCH, _COUNT, _FRACTION = dim_of(Batch), dim_of(Count), dim_of(Fraction)
-_PRECISION, _PHASE = dim_of(Precision), dim_of(Phase)
+_BATCH, _COUNT, _FRACTION = dim_of(u.Batch), dim_of(u.Count), dim_of(u.Fraction)
+_PRECISION, _PHASE = dim_of(u.Precision), dim_of(u.Phase)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument
 from mlsysim.core.solver import Result, lazily, show
-from mlsysim.core.units import Number, Seconds
 from mlsysim.engine.engine import Engine
 from mlsysim.equations import node
 from mlsysim.models.types import Workload
@@ -45,15 +45,15 @@ class Explanation(Result):
     words, and printing the explanation prints them.
     """
 
-    speedup: Number
-    throughput_ratio: Number
+    speedup: u.Number
+    throughput_ratio: u.Number
     regime_before: str
     regime_after: str
     regime_shift: bool = lazily("", lambda e: e.si("regime_before") != e.si("regime_after"))
     binding_before: str
     binding_after: str
-    latency_before: Seconds = "ms"
-    latency_after: Seconds = "ms"
+    latency_before: u.Seconds = "ms"
+    latency_after: u.Seconds = "ms"
     changes: dict
     alone: dict
     sentences: tuple

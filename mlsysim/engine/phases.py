@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result
-from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
+from mlsysim.core.units import PRECISIONS, Q_, Quantity
 from mlsysim.engine.system import PLAN, SERVE, TRAIN, SystemSpec
 from mlsysim.equations import algorithm, fleet, node, serving
 from mlsysim.equations import system as eq
@@ -49,7 +50,7 @@ class Share(Workload):
     """
 
     whole: TransformerWorkload
-    ways: Count
+    ways: u.Count
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]

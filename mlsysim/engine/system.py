@@ -11,24 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from mlsysim.core import units as u
 from mlsysim.core.dse import Constraint
 from mlsysim.core.errors import BadArgument, InvalidEntry, UnknownEntry, UnknownName
 from mlsysim.core.frozen import Frozen, fields_of
 from mlsysim.core.provenance import Entry, Source
 from mlsysim.core.registry import load, parse_yaml
-from mlsysim.core.units import (
-    Batch,
-    Count,
-    Dim,
-    Energy,
-    EnergyPrice,
-    Fraction,
-    FractionOrZero,
-    Money,
-    PowerUsageEffectiveness,
-    Precision,
-    Seconds,
-)
+from mlsysim.core.units import Dim
 from mlsysim.hardware.registry import Hardware
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
@@ -124,16 +113,16 @@ class WorkloadSpec(Frozen):
 
     model: str | _SPEC | Workload
     phase: Literal["serve", "decode", "prefill", "forward", "train"] | None = None
-    batch_size: Batch | None = None
-    seq_len: Count | None = None
-    prompt: Count | None = None
-    tokens: Count | None = None
-    reasoning_steps: Count | None = None
+    batch_size: u.Batch | None = None
+    seq_len: u.Count | None = None
+    prompt: u.Count | None = None
+    tokens: u.Count | None = None
+    reasoning_steps: u.Count | None = None
     arrival_rate_qps: Queries | None = None
-    precision: Precision = "fp16"
-    efficiency: Fraction = 0.5
+    precision: u.Precision = "fp16"
+    efficiency: u.Fraction = 0.5
     optimizer: Optimizer | None = None
-    overlap: FractionOrZero | None = None
+    overlap: u.FractionOrZero | None = None
 
     @cached_property
     def entry(self) -> Workload:
@@ -172,18 +161,18 @@ class FleetSpec(Frozen):
     node: str | _SPEC | Node | None = None
     hardware: str | _SPEC | HardwareNode | None = None
     fabric: str | _SPEC | Fabric | None = None
-    count: Count | None = None
-    tensor_parallel: Count | None = None
-    pipeline_parallel: Count | None = None
-    expert_parallel: Count | None = None
+    count: u.Count | None = None
+    tensor_parallel: u.Count | None = None
+    pipeline_parallel: u.Count | None = None
+    expert_parallel: u.Count | None = None
     zero_stage: ZeroStage | None = None
-    microbatch: Batch | None = None
+    microbatch: u.Batch | None = None
     recompute: Recompute | None = None
-    interleave: Count | None = None
+    interleave: u.Count | None = None
     sequence_parallel: bool | None = None
-    mtbf: Seconds | None = None
-    checkpoint_time: Seconds | None = None
-    restart_time: Seconds | None = None
+    mtbf: u.Seconds | None = None
+    checkpoint_time: u.Seconds | None = None
+    restart_time: u.Seconds | None = None
 
     @cached_property
     def entry(self) -> Fleet:
@@ -245,15 +234,15 @@ class EnvironmentSpec(Frozen):
 
     grid: str | _SPEC | Grid | None = None
     facility: str | _SPEC | Facility | None = None
-    duration: Seconds | None = None
-    electricity_price: EnergyPrice | None = None
-    accelerator_price: Money | None = None
-    amortization: Seconds | None = None
+    duration: u.Seconds | None = None
+    electricity_price: u.EnergyPrice | None = None
+    accelerator_price: u.Money | None = None
+    amortization: u.Seconds | None = None
     infrastructure_multiplier: Multiplier | None = None
     maintenance_fraction: YearlyFraction | None = None
-    pue: PowerUsageEffectiveness | None = None
-    power_fraction: Fraction | None = None
-    battery: Energy | None = None
+    pue: u.PowerUsageEffectiveness | None = None
+    power_fraction: u.Fraction | None = None
+    battery: u.Energy | None = None
 
     @cached_property
     def place(self) -> Grid | None:

@@ -8,20 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import (
-    Bytes,
-    BytesOrZero,
-    Count,
-    Fraction,
-    Number,
-    Operations,
-    Rate,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core import units as u
 
 
-def operations(macs: Number, per_mac: Operations) -> Operations:
+def operations(macs: u.Number, per_mac: u.Operations) -> u.Operations:
     r"""FLOP in a number of multiply-accumulates: two each, one multiplication and one addition.
 
     >>> operations(macs=3.0, per_mac=2.0)
@@ -32,7 +22,7 @@ def operations(macs: Number, per_mac: Operations) -> Operations:
     return macs * per_mac
 
 
-def stored(elements: Number, width: Bytes) -> Bytes:
+def stored(elements: u.Number, width: u.Bytes) -> u.Bytes:
     r"""Bytes that a number of elements takes at `width` bytes each.
 
     >>> stored(elements=8.0, width=0.5)
@@ -43,7 +33,7 @@ def stored(elements: Number, width: Bytes) -> Bytes:
     return elements * width
 
 
-def matmul_macs(rows: Number, inner: Number, columns: Number) -> Number:
+def matmul_macs(rows: u.Number, inner: u.Number, columns: u.Number) -> u.Number:
     r"""Multiply-accumulates of one matrix product.
 
     $$\mathrm{MACs} = m \cdot k \cdot n$$
@@ -56,7 +46,9 @@ def matmul_macs(rows: Number, inner: Number, columns: Number) -> Number:
     return rows * inner * columns
 
 
-def attention_macs(pairs: Number, heads: Number, key_dim: Number, value_dim: Number) -> Number:
+def attention_macs(
+    pairs: u.Number, heads: u.Number, key_dim: u.Number, value_dim: u.Number
+) -> u.Number:
     r"""Multiply-accumulates of the scores and of the weighted sum, for all (query, key) pairs.
 
     $$\mathrm{MACs} = \mathrm{pairs} \cdot h \cdot (d_k + d_v)$$
@@ -69,7 +61,7 @@ def attention_macs(pairs: Number, heads: Number, key_dim: Number, value_dim: Num
     return pairs * heads * (key_dim + value_dim)
 
 
-def causal_pairs(length: Number) -> Number:
+def causal_pairs(length: u.Number) -> u.Number:
     r"""(Query, key) pairs in a causal sequence: each token sees itself and those before it.
 
     $$\mathrm{pairs} = \frac{S(S+1)}{2}$$
@@ -84,7 +76,9 @@ def causal_pairs(length: Number) -> Number:
     return length * (length + 1) / 2
 
 
-def kv_elements(tokens: Number, layers: Number, kv_heads: Number, head_dim: Number) -> Number:
+def kv_elements(
+    tokens: u.Number, layers: u.Number, kv_heads: u.Number, head_dim: u.Number
+) -> u.Number:
     r"""Elements that the key-value cache keeps for a number of tokens.
 
     $$\mathrm{elements} = 2 \cdot \mathrm{tokens} \cdot L \cdot h_{kv} \cdot d$$
@@ -97,7 +91,7 @@ def kv_elements(tokens: Number, layers: Number, kv_heads: Number, head_dim: Numb
     return 2 * tokens * layers * kv_heads * head_dim
 
 
-def distinct_experts(experts: Number, per_token: Number, tokens: Number) -> Number:
+def distinct_experts(experts: u.Number, per_token: u.Number, tokens: u.Number) -> u.Number:
     r"""Experts that a batch is expected to touch when each token picks `per_token` at random.
 
     $$E\left(1 - \left(1 - \tfrac{k}{E}\right)^{B}\right)$$
@@ -112,7 +106,7 @@ def distinct_experts(experts: Number, per_token: Number, tokens: Number) -> Numb
     return experts * (1 - (1 - per_token / experts) ** tokens)
 
 
-def conv_output(size: Number, kernel: Number, stride: Number, padding: Number) -> Number:
+def conv_output(size: u.Number, kernel: u.Number, stride: u.Number, padding: u.Number) -> u.Number:
     r"""Output positions along one side of a convolution with `padding` in all.
 
     $$o = \left\lfloor \frac{i + p - k}{s} \right\rfloor + 1$$
@@ -126,12 +120,12 @@ def conv_output(size: Number, kernel: Number, stride: Number, padding: Number) -
 
 
 def conv_macs(
-    positions: Number,
-    kernel_area: Number,
-    in_channels: Number,
-    out_channels: Number,
-    groups: Number,
-) -> Number:
+    positions: u.Number,
+    kernel_area: u.Number,
+    in_channels: u.Number,
+    out_channels: u.Number,
+    groups: u.Number,
+) -> u.Number:
     r"""Multiply-accumulates of one convolution over its output positions.
 
     $$\mathrm{MACs} = \mathrm{positions} \cdot k_h k_w \cdot \frac{C_{in} C_{out}}{g}$$
@@ -146,7 +140,7 @@ def conv_macs(
     return positions * kernel_area * in_channels * out_channels / groups
 
 
-def training_operations(forward: Operations) -> Operations:
+def training_operations(forward: u.Operations) -> u.Operations:
     r"""FLOP of one training step: the backward pass does the forward's work twice.
 
     $$C_{\mathrm{train}} = 3\, C_{\mathrm{forward}}$$
@@ -161,7 +155,7 @@ def training_operations(forward: Operations) -> Operations:
     return 3 * forward
 
 
-def training_traffic(weights: Bytes, activations: Bytes, optimizer: Bytes) -> Bytes:
+def training_traffic(weights: u.Bytes, activations: u.Bytes, optimizer: u.Bytes) -> u.Bytes:
     r"""Bytes that one training step moves on one device.
 
     $$3\,(W + A) + 2\,O$$
@@ -180,7 +174,9 @@ def training_traffic(weights: Bytes, activations: Bytes, optimizer: Bytes) -> By
     return 3 * (weights + activations) + 2 * optimizer
 
 
-def training_compute(parameters: Number, tokens: Number, per_token: Operations) -> Operations:
+def training_compute(
+    parameters: u.Number, tokens: u.Number, per_token: u.Operations
+) -> u.Operations:
     r"""Wall 11: FLOP of training a dense model once over its tokens.
 
     $$C = 6\,P\,D$$
@@ -196,7 +192,7 @@ def training_compute(parameters: Number, tokens: Number, per_token: Operations) 
     return per_token * parameters * tokens
 
 
-def optimal_parameters(compute: Operations, ratio: Number, per_token: Operations) -> Number:
+def optimal_parameters(compute: u.Operations, ratio: u.Number, per_token: u.Operations) -> u.Number:
     r"""Wall 11: the model size that a budget trains best, at `ratio` tokens a parameter.
 
     $$P^* = \sqrt{\frac{C}{6 \cdot 20}}$$
@@ -212,7 +208,7 @@ def optimal_parameters(compute: Operations, ratio: Number, per_token: Operations
     return np.sqrt(compute / (per_token * ratio))
 
 
-def affordable(compute: Operations, other: Number, per_token: Operations) -> Number:
+def affordable(compute: u.Operations, other: u.Number, per_token: u.Operations) -> u.Number:
     r"""Tokens that a budget affords for a number of parameters, or the other way round.
 
     $$D = \frac{C}{6\,P}, \qquad P = \frac{C}{6\,D}$$
@@ -230,13 +226,13 @@ def affordable(compute: Operations, other: Number, per_token: Operations) -> Num
 
 def decode_time(
     *,
-    first_compute: Seconds,
-    last_compute: Seconds,
-    first_memory: Seconds,
-    last_memory: Seconds,
-    overhead: SecondsOrZero,
-    steps: Count,
-) -> Seconds:
+    first_compute: u.Seconds,
+    last_compute: u.Seconds,
+    first_memory: u.Seconds,
+    last_memory: u.Seconds,
+    overhead: u.SecondsOrZero,
+    steps: u.Count,
+) -> u.Seconds:
     r"""Wall 12: the time of many decode steps while both roofs grow evenly from first to last.
 
     $$T = \sum_{i=1}^{n} \left[\max(c_i, m_i) + t_{\mathrm{overhead}}\right]$$
@@ -271,7 +267,9 @@ def decode_time(
     return steps * (first_memory + last_memory) / 2 + excess + steps * overhead
 
 
-def devices_needed(rate: Rate, time: Seconds, per_device: Number, per_node: Count) -> Number:
+def devices_needed(
+    rate: u.Rate, time: u.Seconds, per_device: u.Number, per_node: u.Count
+) -> u.Number:
     r"""Devices that keep up with a rate of requests, bought in whole nodes.
 
     $$N = n \left\lceil \frac{\lambda\,T}{n\,B} \right\rceil$$
@@ -290,7 +288,7 @@ def devices_needed(rate: Rate, time: Seconds, per_device: Number, per_node: Coun
 # ---- compression: fewer bytes, and what they buy -------------------------------------------------
 
 
-def compression_ratio(before: Bytes, after: Bytes) -> Number:
+def compression_ratio(before: u.Bytes, after: u.Bytes) -> u.Number:
     r"""Wall 13: how many times smaller.
 
     $$r = \frac{b_0}{b}$$
@@ -303,7 +301,7 @@ def compression_ratio(before: Bytes, after: Bytes) -> Number:
     return before / after
 
 
-def rescaled(data: Bytes, before: Bytes, after: Bytes) -> Bytes:
+def rescaled(data: u.Bytes, before: u.Bytes, after: u.Bytes) -> u.Bytes:
     r"""Bytes of the same values at another width.
 
     $$\mathrm{bytes} \cdot \frac{b}{b_0}$$
@@ -316,7 +314,7 @@ def rescaled(data: Bytes, before: Bytes, after: Bytes) -> Bytes:
     return data * (after / before)
 
 
-def sparse_width(width: Bytes, density: Fraction, index: BytesOrZero) -> Bytes:
+def sparse_width(width: u.Bytes, density: u.Fraction, index: u.BytesOrZero) -> u.Bytes:
     r"""Bytes that one parameter takes when only a part of them is kept.
 
     $$b' = d\,b + b_{\mathrm{index}}$$
@@ -332,7 +330,7 @@ def sparse_width(width: Bytes, density: Fraction, index: BytesOrZero) -> Bytes:
     return width * density + index
 
 
-def speedup(before: Seconds, after: Seconds) -> Number:
+def speedup(before: u.Seconds, after: u.Seconds) -> u.Number:
     r"""How many times faster.
 
     $$s = \frac{T_0}{T}$$

@@ -7,20 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import (
-    Bandwidth,
-    Bytes,
-    Fraction,
-    Number,
-    OperationRate,
-    Operations,
-    Seconds,
-    SecondsOrZero,
-    Signed,
-)
+from mlsysim.core import units as u
 
 
-def elasticity(raised: Seconds, lowered: Seconds, factor: Number) -> Signed:
+def elasticity(raised: u.Seconds, lowered: u.Seconds, factor: u.Number) -> u.Signed:
     r"""Wall 21: by how many percent time changes when a resource grows by one percent.
 
     $$\frac{\partial \ln T}{\partial \ln x} \approx
@@ -39,7 +29,7 @@ def elasticity(raised: Seconds, lowered: Seconds, factor: Number) -> Signed:
     return np.log(raised / lowered) / (2 * np.log(factor))
 
 
-def forward_elasticity(raised: Seconds, base: Seconds, step: Fraction) -> Signed:
+def forward_elasticity(raised: u.Seconds, base: u.Seconds, step: u.Fraction) -> u.Signed:
     r"""A one-sided elasticity: the relative change in time over the relative change made.
 
     $$\frac{T(x + h x) - T(x)}{h\, T(x)}$$
@@ -56,8 +46,8 @@ def forward_elasticity(raised: Seconds, base: Seconds, step: Fraction) -> Signed
 
 
 def smooth_roofline_time(
-    compute: Seconds, memory: Seconds, overhead: Seconds, sharpness: Number
-) -> Seconds:
+    compute: u.Seconds, memory: u.Seconds, overhead: u.Seconds, sharpness: u.Number
+) -> u.Seconds:
     r"""A roofline whose two roofs blend: the p-norm of their times, plus the dispatch tax.
 
     $$T = \left(T_{\mathrm{compute}}^{\,p} + T_{\mathrm{memory}}^{\,p}\right)^{1/p}
@@ -77,7 +67,7 @@ def smooth_roofline_time(
     return slow * (1 + (fast / slow) ** sharpness) ** (1 / sharpness) + overhead
 
 
-def time_left(target: Seconds, overhead: SecondsOrZero) -> Seconds:
+def time_left(target: u.Seconds, overhead: u.SecondsOrZero) -> u.Seconds:
     r"""What a deadline leaves for both roofs once the dispatch tax is paid.
 
     $$T_{\mathrm{left}} = T_{\mathrm{target}} - T_{\mathrm{overhead}}$$
@@ -92,7 +82,7 @@ def time_left(target: Seconds, overhead: SecondsOrZero) -> Seconds:
     return target - overhead
 
 
-def required_bandwidth(data: Bytes, time: Seconds) -> Bandwidth:
+def required_bandwidth(data: u.Bytes, time: u.Seconds) -> u.Bandwidth:
     r"""Wall 22: the slowest memory that moves the bytes in time.
 
     $$BW \ge \frac{\mathrm{bytes}}{T}$$
@@ -105,7 +95,9 @@ def required_bandwidth(data: Bytes, time: Seconds) -> Bandwidth:
     return data / time
 
 
-def required_peak(operations: Operations, time: Seconds, efficiency: Fraction) -> OperationRate:
+def required_peak(
+    operations: u.Operations, time: u.Seconds, efficiency: u.Fraction
+) -> u.OperationRate:
     r"""Wall 22: the lowest peak that does the operations in time, at the efficiency reached.
 
     $$\mathrm{peak} \ge \frac{\mathrm{OPs}}{T \cdot \eta}$$

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import Bandwidth, Bytes, Count, Fraction, Number, Rate, Seconds
+from mlsysim.core import units as u
 
 
-def demand(devices: Count, rate: Rate, sample: Bytes) -> Bandwidth:
+def demand(devices: u.Count, rate: u.Rate, sample: u.Bytes) -> u.Bandwidth:
     r"""Bandwidth that equal devices ask for when each uses samples at a rate.
 
     $$BW_{\mathrm{demand}} = N \cdot X \cdot S$$
@@ -23,7 +23,7 @@ def demand(devices: Count, rate: Rate, sample: Bytes) -> Bandwidth:
     return devices * rate * sample
 
 
-def load(demand: Bandwidth, supply: Bandwidth) -> Number:
+def load(demand: u.Bandwidth, supply: u.Bandwidth) -> u.Number:
     r"""Wall 8: how much of the supply is asked for; above one the device waits.
 
     $$\rho = \frac{BW_{\mathrm{demand}}}{BW_{\mathrm{supply}}}$$
@@ -36,7 +36,7 @@ def load(demand: Bandwidth, supply: Bandwidth) -> Number:
     return demand / supply
 
 
-def fed(load: Number) -> Fraction:
+def fed(load: u.Number) -> u.Fraction:
     r"""Part of the time that a device works when its supply is loaded to $\rho$.
 
     $$\min(1, 1/\rho)$$
@@ -51,7 +51,7 @@ def fed(load: Number) -> Fraction:
     return np.minimum(1.0, 1 / load)
 
 
-def transform_time(batch: Number, rate: Rate, workers: Number) -> Seconds:
+def transform_time(batch: u.Number, rate: u.Rate, workers: u.Number) -> u.Seconds:
     r"""Wall 9: the time in which workers prepare one batch.
 
     $$T = \frac{B \cdot S}{C} = \frac{B}{w \cdot r}$$
@@ -66,7 +66,7 @@ def transform_time(batch: Number, rate: Rate, workers: Number) -> Seconds:
     return batch / (rate * workers)
 
 
-def ingest_time(batch: Number, sample: Bytes, supply: Bandwidth) -> Seconds:
+def ingest_time(batch: u.Number, sample: u.Bytes, supply: u.Bandwidth) -> u.Seconds:
     r"""Time in which storage delivers one batch.
 
     $$T = \frac{B \cdot S}{BW_{\mathrm{supply}}}$$
@@ -79,7 +79,7 @@ def ingest_time(batch: Number, sample: Bytes, supply: Bandwidth) -> Seconds:
     return batch * sample / supply
 
 
-def pipelined_step(compute: Seconds, transform: Seconds, ingest: Seconds) -> Seconds:
+def pipelined_step(compute: u.Seconds, transform: u.Seconds, ingest: u.Seconds) -> u.Seconds:
     r"""Time between two steps when the stages run at once on different batches.
 
     $$T = \max(T_{\mathrm{compute}}, T_{\mathrm{transform}}, T_{\mathrm{ingest}})$$
@@ -94,7 +94,7 @@ def pipelined_step(compute: Seconds, transform: Seconds, ingest: Seconds) -> Sec
     return np.maximum(np.maximum(compute, transform), ingest)
 
 
-def busy(compute: Seconds, step: Seconds) -> Fraction:
+def busy(compute: u.Seconds, step: u.Seconds) -> u.Fraction:
     r"""Part of a step in which the device computes.
 
     $$u = \frac{T_{\mathrm{compute}}}{T_{\mathrm{step}}}$$
@@ -107,7 +107,7 @@ def busy(compute: Seconds, step: Seconds) -> Fraction:
     return compute / step
 
 
-def balanced_workers(batch: Number, rate: Rate, compute: Seconds) -> Number:
+def balanced_workers(batch: u.Number, rate: u.Rate, compute: u.Seconds) -> u.Number:
     r"""Fewest workers that prepare a batch no slower than the device uses it.
 
     $$w = \left\lceil \frac{B}{r \cdot T_{\mathrm{compute}}} \right\rceil$$
@@ -120,7 +120,7 @@ def balanced_workers(batch: Number, rate: Rate, compute: Seconds) -> Number:
     return np.ceil(batch / (rate * compute))
 
 
-def torus_links(nodes: Count, dimensions: Count) -> Number:
+def torus_links(nodes: u.Count, dimensions: u.Count) -> u.Number:
     r"""Links that a cut through the middle of a torus severs; a ring is the torus of one dimension.
 
     $$2 N^{(d-1)/d}$$
@@ -135,7 +135,7 @@ def torus_links(nodes: Count, dimensions: Count) -> Number:
     return 2 * nodes ** ((dimensions - 1) / dimensions)
 
 
-def bisection_fraction(links: Number, nodes: Count) -> Fraction:
+def bisection_fraction(links: u.Number, nodes: u.Count) -> u.Fraction:
     r"""Wall 10: the part of full bisection bandwidth that the severed links make up.
 
     $$\beta = \min\left(1, \frac{\mathrm{links}}{N/2}\right)$$
@@ -152,8 +152,8 @@ def bisection_fraction(links: Number, nodes: Count) -> Fraction:
 
 
 def effective_bandwidth(
-    link: Bandwidth, bisection: Fraction, oversubscription: Number
-) -> Bandwidth:
+    link: u.Bandwidth, bisection: u.Fraction, oversubscription: u.Number
+) -> u.Bandwidth:
     r"""Wall 10: a node's bandwidth when every node sends across the middle of the network.
 
     $$BW_{\mathrm{eff}} = \frac{BW_{\mathrm{link}} \cdot \beta}{\mathrm{oversubscription}}$$
@@ -166,7 +166,7 @@ def effective_bandwidth(
     return link * bisection / oversubscription
 
 
-def bisection_bandwidth(effective: Bandwidth, nodes: Count) -> Bandwidth:
+def bisection_bandwidth(effective: u.Bandwidth, nodes: u.Count) -> u.Bandwidth:
     r"""Bandwidth between the two halves of a network, in one direction.
 
     $$BW_{\mathrm{bisection}} = BW_{\mathrm{eff}} \cdot \frac{N}{2}$$

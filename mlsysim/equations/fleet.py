@@ -8,22 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import (
-    Bandwidth,
-    Bytes,
-    Fraction,
-    Number,
-    OperationRate,
-    Operations,
-    Rate,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core import units as u
 
 # ---- wall 14: communication --------------------------------------------------------------------
 
 
-def transfer_time(data: Bytes, bandwidth: Bandwidth, latency: SecondsOrZero) -> Seconds:
+def transfer_time(data: u.Bytes, bandwidth: u.Bandwidth, latency: u.SecondsOrZero) -> u.Seconds:
     r"""One message between two devices: its latency, and its bytes at the rate of the link.
 
     $$T = \frac{M}{BW} + \alpha$$
@@ -37,8 +27,8 @@ def transfer_time(data: Bytes, bandwidth: Bandwidth, latency: SecondsOrZero) -> 
 
 
 def ring_all_reduce(
-    data: Bytes, ranks: Number, bandwidth: Bandwidth, latency: SecondsOrZero
-) -> Seconds:
+    data: u.Bytes, ranks: u.Number, bandwidth: u.Bandwidth, latency: u.SecondsOrZero
+) -> u.Seconds:
     r"""Wall 14: sum $M$ bytes over $N$ ranks in a ring, each ending with the whole sum.
 
     $$T = \frac{2(N-1)}{N}\frac{M}{BW} + 2(N-1)\,\alpha$$
@@ -54,15 +44,15 @@ def ring_all_reduce(
 
 
 def hierarchical_all_reduce(
-    data: Bytes,
-    local: Number,
-    nodes: Number,
+    data: u.Bytes,
+    local: u.Number,
+    nodes: u.Number,
     *,
-    link: Bandwidth,
-    link_latency: SecondsOrZero,
-    network: Bandwidth,
-    network_latency: SecondsOrZero,
-) -> Seconds:
+    link: u.Bandwidth,
+    link_latency: u.SecondsOrZero,
+    network: u.Bandwidth,
+    network_latency: u.SecondsOrZero,
+) -> u.Seconds:
     r"""Sum $M$ bytes over `local` ranks in each of `nodes` servers, slow wires used sparingly.
 
     $$T = T_{\mathrm{ring}}(M, l, BW_{\mathrm{link}})
@@ -90,14 +80,14 @@ def hierarchical_all_reduce(
 
 
 def all_to_all(
-    data: Bytes,
-    ranks: Number,
-    local: Number,
+    data: u.Bytes,
+    ranks: u.Number,
+    local: u.Number,
     *,
-    link: Bandwidth,
-    network: Bandwidth,
-    latency: SecondsOrZero,
-) -> Seconds:
+    link: u.Bandwidth,
+    network: u.Bandwidth,
+    latency: u.SecondsOrZero,
+) -> u.Seconds:
     r"""Each of $N$ ranks sends an equal part of its $M$ bytes to every rank.
 
     $$T = \max\left(\frac{l - 1}{N}\frac{M}{BW_{\mathrm{link}}},
@@ -116,8 +106,8 @@ def all_to_all(
 
 
 def network_share(
-    port: Bandwidth, ports: Number, devices: Number, oversubscription: Number
-) -> Bandwidth:
+    port: u.Bandwidth, ports: u.Number, devices: u.Number, oversubscription: u.Number
+) -> u.Bandwidth:
     r"""One device's share of what its server sends into the fabric, in one direction.
 
     $$BW_{\mathrm{net}}
@@ -133,7 +123,7 @@ def network_share(
     return port * ports / (devices * oversubscription)
 
 
-def bubble_fraction(stages: Number, microbatches: Number, interleave: Number) -> Number:
+def bubble_fraction(stages: u.Number, microbatches: u.Number, interleave: u.Number) -> u.Number:
     r"""The part of a pipelined step in which a device waits for the others.
 
     $$\frac{p - 1}{v\,m + p - 1}$$
@@ -150,8 +140,8 @@ def bubble_fraction(stages: Number, microbatches: Number, interleave: Number) ->
 
 
 def pipeline_time(
-    stage: Seconds, stages: Number, microbatches: Number, interleave: Number
-) -> Seconds:
+    stage: u.Seconds, stages: u.Number, microbatches: u.Number, interleave: u.Number
+) -> u.Seconds:
     r"""All microbatches through all stages, of which the slowest takes `stage` for each.
 
     $$T = \left(m + \frac{p - 1}{v}\right) t$$
@@ -164,7 +154,9 @@ def pipeline_time(
     return (microbatches + (stages - 1) / interleave) * stage
 
 
-def exposed_time(communication: SecondsOrZero, overlap: Number, window: Seconds) -> SecondsOrZero:
+def exposed_time(
+    communication: u.SecondsOrZero, overlap: u.Number, window: u.Seconds
+) -> u.SecondsOrZero:
     r"""What of a communication is left to wait for, when a part of it runs behind arithmetic.
 
     $$T_{\mathrm{exposed}}
@@ -180,7 +172,7 @@ def exposed_time(communication: SecondsOrZero, overlap: Number, window: Seconds)
     return communication - np.minimum(overlap * communication, window)
 
 
-def scaling_efficiency(ideal: Seconds, actual: Seconds) -> Number:
+def scaling_efficiency(ideal: u.Seconds, actual: u.Seconds) -> u.Number:
     r"""Time if devices divided the work and never waited, over the time that they take.
 
     $$\eta_{\mathrm{scaling}} = \frac{T_{\mathrm{ideal}}}{T}$$
@@ -194,14 +186,14 @@ def scaling_efficiency(ideal: Seconds, actual: Seconds) -> Number:
 
 
 def fleet_time(
-    operations: Operations,
-    devices: Number,
-    peak: OperationRate,
+    operations: u.Operations,
+    devices: u.Number,
+    peak: u.OperationRate,
     *,
-    mfu: Fraction,
-    scaling: Fraction,
-    goodput: Fraction,
-) -> Seconds:
+    mfu: u.Fraction,
+    scaling: u.Fraction,
+    goodput: u.Fraction,
+) -> u.Seconds:
     r"""The Iron Law of a fleet: everything that stands between FLOP and the day it is done.
 
     $$T = \frac{\mathrm{FLOPs}}{N \cdot \mathrm{peak} \cdot \mathrm{MFU} \cdot
@@ -219,7 +211,7 @@ def fleet_time(
 # ---- wall 15: fragility ------------------------------------------------------------------------
 
 
-def failure_rate(count: Number, mtbf: Seconds) -> Rate:
+def failure_rate(count: u.Number, mtbf: u.Seconds) -> u.Rate:
     r"""How often one of several equal parts fails.
 
     $$\Lambda = n \lambda = \frac{n}{\mathrm{MTBF}}$$
@@ -234,7 +226,7 @@ def failure_rate(count: Number, mtbf: Seconds) -> Rate:
     return count / mtbf
 
 
-def mean_time_between_failures(rate: Rate) -> Seconds:
+def mean_time_between_failures(rate: u.Rate) -> u.Seconds:
     r"""Wall 15: the mean time between failures of parts that fail at rates that add up.
 
     $$\mathrm{MTBF} = \frac{1}{\sum_i n_i \lambda_i}$$
@@ -247,7 +239,7 @@ def mean_time_between_failures(rate: Rate) -> Seconds:
     return 1 / rate
 
 
-def littles_law(rate: Rate, time: Seconds) -> Number:
+def littles_law(rate: u.Rate, time: u.Seconds) -> u.Number:
     r"""How many there are at a time, or in a time, of what happens at a rate.
 
     $$N = \lambda\, T$$
@@ -262,7 +254,7 @@ def littles_law(rate: Rate, time: Seconds) -> Number:
     return rate * time
 
 
-def young_daly(checkpoint: Seconds, mtbf: Seconds) -> Seconds:
+def young_daly(checkpoint: u.Seconds, mtbf: u.Seconds) -> u.Seconds:
     r"""The interval between checkpoints that wastes least.
 
     $$\tau = \sqrt{2\,\delta\,M}$$
@@ -278,7 +270,7 @@ def young_daly(checkpoint: Seconds, mtbf: Seconds) -> Seconds:
     return np.sqrt(2 * checkpoint * mtbf)
 
 
-def checkpoint_share(checkpoint: Seconds, interval: Seconds) -> Number:
+def checkpoint_share(checkpoint: u.Seconds, interval: u.Seconds) -> u.Number:
     r"""Time spent on writing checkpoints, as a part of useful time.
 
     $$\frac{\delta}{\tau}$$
@@ -291,7 +283,7 @@ def checkpoint_share(checkpoint: Seconds, interval: Seconds) -> Number:
     return checkpoint / interval
 
 
-def rework_share(interval: Seconds, mtbf: Seconds) -> Number:
+def rework_share(interval: u.Seconds, mtbf: u.Seconds) -> u.Number:
     r"""Time spent on doing lost work again: half an interval at each failure, on average.
 
     $$\frac{\tau}{2M}$$
@@ -304,7 +296,7 @@ def rework_share(interval: Seconds, mtbf: Seconds) -> Number:
     return interval / (2 * mtbf)
 
 
-def restart_share(restart: SecondsOrZero, mtbf: Seconds) -> Number:
+def restart_share(restart: u.SecondsOrZero, mtbf: u.Seconds) -> u.Number:
     r"""Time spent on finding the fault, replacing the part and loading the checkpoint.
 
     $$\frac{R}{M}$$
@@ -317,7 +309,7 @@ def restart_share(restart: SecondsOrZero, mtbf: Seconds) -> Number:
     return restart / mtbf
 
 
-def goodput(checkpoint: Number, rework: Number, restart: Number) -> Number:
+def goodput(checkpoint: u.Number, rework: u.Number, restart: u.Number) -> u.Number:
     r"""The part of the time that moves the training on, to first order.
 
     $$1 - \frac{\delta}{\tau} - \frac{\tau}{2M} - \frac{R}{M}$$
@@ -334,7 +326,7 @@ def goodput(checkpoint: Number, rework: Number, restart: Number) -> Number:
     return np.maximum(left, 0 * left)
 
 
-def survival(time: Seconds, mtbf: Seconds) -> Number:
+def survival(time: u.Seconds, mtbf: u.Seconds) -> u.Number:
     r"""The chance that nothing fails for a while.
 
     $$e^{-t/M}$$
@@ -350,7 +342,9 @@ def survival(time: Seconds, mtbf: Seconds) -> Number:
 # ---- wall 16: many tenants ---------------------------------------------------------------------
 
 
-def deterministic_wait(service: Seconds, load: Number, servers: Number, delayed: Number) -> Seconds:
+def deterministic_wait(
+    service: u.Seconds, load: u.Number, servers: u.Number, delayed: u.Number
+) -> u.Seconds:
     r"""Wall 16: the mean wait for one of $c$ servers when every job takes equally long.
 
     $$W = \frac{C\,D}{c\,(1 - \rho)} \cdot \min\left(

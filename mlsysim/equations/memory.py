@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import Bytes, BytesOrZero, Count, Number
+from mlsysim.core import units as u
 
 
 def optimizer_state(
-    parameters: Number, moments: BytesOrZero, width: Bytes, full: Bytes
-) -> BytesOrZero:
+    parameters: u.Number, moments: u.BytesOrZero, width: u.Bytes, full: u.Bytes
+) -> u.BytesOrZero:
     r"""Bytes that an optimizer keeps beside the weights and their gradients.
 
     $$P\,(m + f\,[w < f])$$
@@ -29,7 +29,9 @@ def optimizer_state(
     return parameters * (moments + np.where(width < full, full, 0 * full))
 
 
-def zero_share(state: BytesOrZero, ranks: Number, stage: Count, first: Count) -> BytesOrZero:
+def zero_share(
+    state: u.BytesOrZero, ranks: u.Number, stage: u.Count, first: u.Count
+) -> u.BytesOrZero:
     r"""Bytes of one kind of state on each rank, where ZeRO divides it from stage `first` on.
 
     $$S / N \text{ if } s \ge s_0 \text{ else } S$$
@@ -43,8 +45,8 @@ def zero_share(state: BytesOrZero, ranks: Number, stage: Count, first: Count) ->
 
 
 def zero_memory(
-    weights: Bytes, gradients: Bytes, optimizer: BytesOrZero, ranks: Number, stage: Count
-) -> Bytes:
+    weights: u.Bytes, gradients: u.Bytes, optimizer: u.BytesOrZero, ranks: u.Number, stage: u.Count
+) -> u.Bytes:
     r"""Bytes of training state on each of $N$ data-parallel ranks at a ZeRO stage.
 
     $$\frac{W}{N_{s \ge 3}} + \frac{G}{N_{s \ge 2}} + \frac{O}{N_{s \ge 1}}$$
@@ -65,8 +67,8 @@ def zero_memory(
 
 
 def layer_activations(
-    whole: Bytes, split: Bytes, tensor_ranks: Number, sequence_ranks: Number
-) -> Bytes:
+    whole: u.Bytes, split: u.Bytes, tensor_ranks: u.Number, sequence_ranks: u.Number
+) -> u.Bytes:
     r"""Bytes of one layer's activations that each tensor-parallel rank keeps.
 
     $$\frac{A_{\mathrm{whole}}}{t_s} + \frac{A_{\mathrm{split}}}{t}$$
@@ -82,7 +84,9 @@ def layer_activations(
     return whole / sequence_ranks + split / tensor_ranks
 
 
-def microbatches_in_flight(stages: Number, interleave: Number, microbatches: Number) -> Number:
+def microbatches_in_flight(
+    stages: u.Number, interleave: u.Number, microbatches: u.Number
+) -> u.Number:
     r"""Microbatches whose activations the first pipeline stage keeps at the same time.
 
     $$\min\left(m,\; p + \frac{p - 1}{v}\,[v > 1]\right)$$

@@ -8,22 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import (
-    Bandwidth,
-    Bytes,
-    Energy,
-    Fraction,
-    Intensity,
-    Number,
-    OperationRate,
-    Operations,
-    Power,
-    Rate,
-    Seconds,
-)
+from mlsysim.core import units as u
 
 
-def compute_time(operations: Operations, peak: OperationRate, efficiency: Fraction) -> Seconds:
+def compute_time(
+    operations: u.Operations, peak: u.OperationRate, efficiency: u.Fraction
+) -> u.Seconds:
     r"""Wall 1: the time that arithmetic alone needs.
 
     $$T_{\mathrm{compute}} = \frac{\mathrm{OPs}}{\mathrm{peak} \cdot \eta}$$
@@ -36,7 +26,7 @@ def compute_time(operations: Operations, peak: OperationRate, efficiency: Fracti
     return operations / (peak * efficiency)
 
 
-def memory_time(data: Bytes, bandwidth: Bandwidth) -> Seconds:
+def memory_time(data: u.Bytes, bandwidth: u.Bandwidth) -> u.Seconds:
     r"""Wall 2: the time that moving the bytes alone needs.
 
     $$T_{\mathrm{memory}} = \frac{\mathrm{bytes}}{BW}$$
@@ -49,7 +39,7 @@ def memory_time(data: Bytes, bandwidth: Bandwidth) -> Seconds:
     return data / bandwidth
 
 
-def roofline_time(compute: Seconds, memory: Seconds, overhead: Seconds) -> Seconds:
+def roofline_time(compute: u.Seconds, memory: u.Seconds, overhead: u.Seconds) -> u.Seconds:
     r"""The Iron Law on one node: the slower roof, plus the dispatch tax.
 
     $$T = \max(T_{\mathrm{compute}}, T_{\mathrm{memory}}) + T_{\mathrm{overhead}}$$
@@ -64,7 +54,9 @@ def roofline_time(compute: Seconds, memory: Seconds, overhead: Seconds) -> Secon
     return np.maximum(compute, memory) + overhead
 
 
-def attainable(intensity: Intensity, peak: OperationRate, bandwidth: Bandwidth) -> OperationRate:
+def attainable(
+    intensity: u.Intensity, peak: u.OperationRate, bandwidth: u.Bandwidth
+) -> u.OperationRate:
     r"""The roof itself: the fastest rate at an arithmetic intensity.
 
     $$P = \min(\mathrm{peak}, I \cdot BW)$$
@@ -77,7 +69,7 @@ def attainable(intensity: Intensity, peak: OperationRate, bandwidth: Bandwidth) 
     return np.minimum(peak, intensity * bandwidth)
 
 
-def ridge_point(peak: OperationRate, bandwidth: Bandwidth) -> Intensity:
+def ridge_point(peak: u.OperationRate, bandwidth: u.Bandwidth) -> u.Intensity:
     r"""The intensity at which the two roofs meet: below it memory binds, above it compute.
 
     $$I^* = \frac{\mathrm{peak}}{BW}$$
@@ -90,7 +82,7 @@ def ridge_point(peak: OperationRate, bandwidth: Bandwidth) -> Intensity:
     return peak / bandwidth
 
 
-def arithmetic_intensity(operations: Operations, data: Bytes) -> Intensity:
+def arithmetic_intensity(operations: u.Operations, data: u.Bytes) -> u.Intensity:
     r"""Operations done for each byte moved.
 
     $$I = \frac{\mathrm{OPs}}{\mathrm{bytes}}$$
@@ -103,7 +95,7 @@ def arithmetic_intensity(operations: Operations, data: Bytes) -> Intensity:
     return operations / data
 
 
-def utilization(operations: Operations, time: Seconds, peak: OperationRate) -> Number:
+def utilization(operations: u.Operations, time: u.Seconds, peak: u.OperationRate) -> u.Number:
     r"""Model FLOPs utilization: the part of the peak that does the model's own work.
 
     $$\mathrm{MFU} = \frac{\mathrm{OPs}}{T \cdot \mathrm{peak}}$$
@@ -116,7 +108,7 @@ def utilization(operations: Operations, time: Seconds, peak: OperationRate) -> N
     return operations / (time * peak)
 
 
-def throughput(batch: Number, time: Seconds) -> Rate:
+def throughput(batch: u.Number, time: u.Seconds) -> u.Rate:
     r"""Samples (or tokens) finished each second.
 
     $$X = \frac{B}{T}$$
@@ -129,7 +121,7 @@ def throughput(batch: Number, time: Seconds) -> Rate:
     return batch / time
 
 
-def energy(power: Power, time: Seconds) -> Energy:
+def energy(power: u.Power, time: u.Seconds) -> u.Energy:
     r"""Energy of one step at a steady power.
 
     $$E = P \cdot T$$
@@ -145,13 +137,13 @@ def energy(power: Power, time: Seconds) -> Energy:
 
 
 def crossover_batch(
-    weights: Bytes,
-    state: Bytes,
-    operations: Operations,
-    peak: OperationRate,
-    bandwidth: Bandwidth,
-    efficiency: Fraction,
-) -> Number:
+    weights: u.Bytes,
+    state: u.Bytes,
+    operations: u.Operations,
+    peak: u.OperationRate,
+    bandwidth: u.Bandwidth,
+    efficiency: u.Fraction,
+) -> u.Number:
     r"""The batch at which a step turns from memory-bound to compute-bound.
 
     $$B^* = \frac{W/BW}{\mathrm{OPs}/(\mathrm{peak}\cdot\eta) - S/BW}$$

@@ -7,31 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import (
-    Bandwidth,
-    Bytes,
-    CarbonIntensity,
-    CarbonPrice,
-    Count,
-    Energy,
-    EnergyPrice,
-    Fraction,
-    Mass,
-    Money,
-    Number,
-    OperationRate,
-    Operations,
-    Power,
-    PowerUsageEffectiveness,
-    Seconds,
-    Volume,
-    WaterUsageEffectiveness,
-)
+from mlsysim.core import units as u
 
 # ---- energy, carbon, water ----------------------------------------------------------------------
 
 
-def server_power(accelerators: Count, board: Power, host_ratio: Number) -> Power:
+def server_power(accelerators: u.Count, board: u.Power, host_ratio: u.Number) -> u.Power:
     r"""Maximum power of a server, from its boards and what the host adds to them.
 
     $$P = n \cdot P_{\mathrm{board}} \cdot r$$
@@ -46,7 +27,7 @@ def server_power(accelerators: Count, board: Power, host_ratio: Number) -> Power
     return accelerators * board * host_ratio
 
 
-def it_energy(power: Power, fraction: Fraction, time: Seconds) -> Energy:
+def it_energy(power: u.Power, fraction: u.Fraction, time: u.Seconds) -> u.Energy:
     r"""Energy that the servers take at a fraction of their maximum power.
 
     $$E_{IT} = P_{\max} \cdot f \cdot T$$
@@ -62,7 +43,7 @@ def it_energy(power: Power, fraction: Fraction, time: Seconds) -> Energy:
     return power * fraction * time
 
 
-def facility_energy(it: Energy, pue: PowerUsageEffectiveness) -> Energy:
+def facility_energy(it: u.Energy, pue: u.PowerUsageEffectiveness) -> u.Energy:
     r"""Energy that the meter of the whole facility counts: cooling and conversion on top.
 
     $$E = E_{IT} \cdot \mathrm{PUE}$$
@@ -75,7 +56,7 @@ def facility_energy(it: Energy, pue: PowerUsageEffectiveness) -> Energy:
     return it * pue
 
 
-def carbon(energy: Energy, intensity: CarbonIntensity) -> Mass:
+def carbon(energy: u.Energy, intensity: u.CarbonIntensity) -> u.Mass:
     r"""Carbon dioxide of generating the facility's energy.
 
     $$\mathrm{CO}_2 = E \cdot CI$$
@@ -91,7 +72,7 @@ def carbon(energy: Energy, intensity: CarbonIntensity) -> Mass:
     return energy * intensity
 
 
-def water(it: Energy, wue: WaterUsageEffectiveness) -> Volume:
+def water(it: u.Energy, wue: u.WaterUsageEffectiveness) -> u.Volume:
     r"""Water that the site evaporates.
 
     $$V = E_{IT} \cdot \mathrm{WUE}$$
@@ -107,7 +88,7 @@ def water(it: Energy, wue: WaterUsageEffectiveness) -> Volume:
     return it * wue
 
 
-def embodied_carbon(each: Mass, devices: Count, time: Seconds, lifetime: Seconds) -> Mass:
+def embodied_carbon(each: u.Mass, devices: u.Count, time: u.Seconds, lifetime: u.Seconds) -> u.Mass:
     r"""The share of making the devices that falls on a time of use.
 
     $$\mathrm{CO}_2 = N \cdot m \cdot \frac{T}{T_{\mathrm{life}}}$$
@@ -121,8 +102,8 @@ def embodied_carbon(each: Mass, devices: Count, time: Seconds, lifetime: Seconds
 
 
 def useful_operations(
-    peak: OperationRate, devices: Count, mfu: Fraction, time: Seconds
-) -> Operations:
+    peak: u.OperationRate, devices: u.Count, mfu: u.Fraction, time: u.Seconds
+) -> u.Operations:
     r"""The model's own work that a fleet does in a time.
 
     $$\mathrm{OPs} = N \cdot \mathrm{peak} \cdot \mathrm{MFU} \cdot T$$
@@ -138,7 +119,9 @@ def useful_operations(
 # ---- money --------------------------------------------------------------------------------------
 
 
-def amortized(price: Money, multiplier: Number, time: Seconds, lifetime: Seconds) -> Money:
+def amortized(
+    price: u.Money, multiplier: u.Number, time: u.Seconds, lifetime: u.Seconds
+) -> u.Money:
     r"""The part of what was bought that a time of use pays for, straight-line.
 
     $$C = \mathrm{price} \cdot m \cdot \frac{T}{T_{\mathrm{amortization}}}$$
@@ -154,7 +137,7 @@ def amortized(price: Money, multiplier: Number, time: Seconds, lifetime: Seconds
     return price * multiplier * (time / lifetime)
 
 
-def maintenance(price: Money, yearly: Fraction, time: Seconds, year: Seconds) -> Money:
+def maintenance(price: u.Money, yearly: u.Fraction, time: u.Seconds, year: u.Seconds) -> u.Money:
     r"""Parts and support contracts, as a yearly fraction of the servers' price.
 
     $$C = \mathrm{price} \cdot f \cdot \frac{T}{\mathrm{year}}$$
@@ -167,7 +150,7 @@ def maintenance(price: Money, yearly: Fraction, time: Seconds, year: Seconds) ->
     return price * yearly * (time / year)
 
 
-def energy_cost(energy: Energy, price: EnergyPrice) -> Money:
+def energy_cost(energy: u.Energy, price: u.EnergyPrice) -> u.Money:
     r"""What the facility's energy costs.
 
     $$C = E \cdot p$$
@@ -180,7 +163,7 @@ def energy_cost(energy: Energy, price: EnergyPrice) -> Money:
     return energy * price
 
 
-def carbon_cost(mass: Mass, price: CarbonPrice) -> Money:
+def carbon_cost(mass: u.Mass, price: u.CarbonPrice) -> u.Money:
     r"""What emitting carbon costs where it has a price.
 
     $$C = m \cdot p$$
@@ -193,7 +176,7 @@ def carbon_cost(mass: Mass, price: CarbonPrice) -> Money:
     return mass * price
 
 
-def breakeven_carbon_price(extra: Money, saved: Mass) -> CarbonPrice:
+def breakeven_carbon_price(extra: u.Money, saved: u.Mass) -> u.CarbonPrice:
     r"""The price of carbon from which a dearer and cleaner choice is the cheaper one.
 
     $$p^* = \frac{\Delta C}{\Delta m}$$
@@ -209,7 +192,7 @@ def breakeven_carbon_price(extra: Money, saved: Mass) -> CarbonPrice:
 # ---- checkpoints --------------------------------------------------------------------------------
 
 
-def checkpoint_overhead(blocked: Seconds, interval: Seconds) -> Fraction:
+def checkpoint_overhead(blocked: u.Seconds, interval: u.Seconds) -> u.Fraction:
     r"""The fraction of wall-clock time that a run stands still to save itself.
 
     $$\frac{T_{\mathrm{blocked}}}{T_{\mathrm{interval}} + T_{\mathrm{blocked}}}$$
@@ -224,7 +207,7 @@ def checkpoint_overhead(blocked: Seconds, interval: Seconds) -> Fraction:
     return blocked / (interval + blocked)
 
 
-def hidden_write_bandwidth(size: Bytes, period: Seconds) -> Bandwidth:
+def hidden_write_bandwidth(size: u.Bytes, period: u.Seconds) -> u.Bandwidth:
     r"""The storage bandwidth with which a write in the background ends before the next begins.
 
     $$BW = \frac{\mathrm{bytes}}{T_{\mathrm{period}}}$$
@@ -240,7 +223,7 @@ def hidden_write_bandwidth(size: Bytes, period: Seconds) -> Bandwidth:
 # ---- privacy and fairness -----------------------------------------------------------------------
 
 
-def gaussian_noise(epsilon: Number, delta: Fraction) -> Number:
+def gaussian_noise(epsilon: u.Number, delta: u.Fraction) -> u.Number:
     r"""Noise of the Gaussian mechanism, in units of the sensitivity, for one release.
 
     $$\sigma = \frac{\sqrt{2 \ln(1.25/\delta)}}{\varepsilon}$$
@@ -256,7 +239,7 @@ def gaussian_noise(epsilon: Number, delta: Fraction) -> Number:
     return np.sqrt(2 * np.log(1.25 / delta)) / epsilon
 
 
-def composed_noise(epsilon: Number, delta: Fraction, releases: Count) -> Number:
+def composed_noise(epsilon: u.Number, delta: u.Fraction, releases: u.Count) -> u.Number:
     r"""Noise, in units of the sensitivity, with which all of many releases together keep a budget.
 
     $$\rho = \left(\sqrt{\varepsilon + \ln\tfrac{1}{\delta}} - \sqrt{\ln\tfrac{1}{\delta}}\right)^2,
@@ -275,7 +258,7 @@ def composed_noise(epsilon: Number, delta: Fraction, releases: Count) -> Number:
     return np.sqrt(releases / (2 * rho))
 
 
-def gradient_noise(noise: Number, clip_norm: Number, batch: Count) -> Number:
+def gradient_noise(noise: u.Number, clip_norm: u.Number, batch: u.Count) -> u.Number:
     r"""Standard deviation, in each coordinate, of the noise on a batch's mean gradient in DP-SGD.
 
     $$s = \frac{\sigma C}{B}$$
@@ -288,7 +271,7 @@ def gradient_noise(noise: Number, clip_norm: Number, batch: Count) -> Number:
     return noise * clip_norm / batch
 
 
-def noise_to_gradient(noise: Number, parameters: Count, batch: Count) -> Number:
+def noise_to_gradient(noise: u.Number, parameters: u.Count, batch: u.Count) -> u.Number:
     r"""Expected length of the noise over the longest mean gradient that clipping lets through.
 
     $$\frac{\sigma \sqrt{P}}{B}$$
@@ -303,7 +286,9 @@ def noise_to_gradient(noise: Number, parameters: Count, batch: Count) -> Number:
     return noise * np.sqrt(parameters) / batch
 
 
-def samples_for_half_width(deviate: Number, proportion: Fraction, half_width: Fraction) -> Count:
+def samples_for_half_width(
+    deviate: u.Number, proportion: u.Fraction, half_width: u.Fraction
+) -> u.Count:
     r"""Samples with which a measured proportion is known to plus or minus a half-width.
 
     $$n = \left\lceil \frac{z^2\, p (1 - p)}{w^2} \right\rceil$$

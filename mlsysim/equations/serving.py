@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import Bytes, Count, Fraction, Number, Rate, Seconds
+from mlsysim.core import units as u
 
 _ENOUGH = 60  # Newton's method on a concave function needs a handful of steps
 
 
-def generation_time(first: Seconds, step: Seconds, tokens: Count) -> Seconds:
+def generation_time(first: u.Seconds, step: u.Seconds, tokens: u.Count) -> u.Seconds:
     r"""Wall 4: the time until the last of `tokens` tokens; the prompt's pass yields the first.
 
     $$T = \mathrm{TTFT} + (n - 1)\,\mathrm{ITL}$$
@@ -25,7 +25,7 @@ def generation_time(first: Seconds, step: Seconds, tokens: Count) -> Seconds:
     return first + (tokens - 1) * step
 
 
-def mean_decode_context(prompt: Count, tokens: Count) -> Number:
+def mean_decode_context(prompt: u.Count, tokens: u.Count) -> u.Number:
     r"""Context of the average decode step, each of which sees one token more.
 
     $$\bar S = \frac{1}{n-1}\sum_{j=1}^{n-1}(S + j) = S + \frac{n}{2}$$
@@ -41,7 +41,7 @@ def mean_decode_context(prompt: Count, tokens: Count) -> Number:
     return prompt + np.maximum(tokens, 2) / 2
 
 
-def slots(room: Bytes, sequence: Bytes) -> Number:
+def slots(room: u.Bytes, sequence: u.Bytes) -> u.Number:
     r"""Wall 5: how many sequences fit when each reserves the same amount.
 
     $$N = \left\lfloor \frac{M}{k\,S} \right\rfloor$$
@@ -56,7 +56,7 @@ def slots(room: Bytes, sequence: Bytes) -> Number:
     return np.floor(np.maximum(room, 0 * room) / sequence)
 
 
-def page_rounded(length: Number, page: Number) -> Number:
+def page_rounded(length: u.Number, page: u.Number) -> u.Number:
     r"""Wall 5: the tokens that a sequence reserves when memory is handed out in pages.
 
     $$p \left\lceil \frac{S}{p} \right\rceil$$
@@ -69,7 +69,7 @@ def page_rounded(length: Number, page: Number) -> Number:
     return page * np.ceil(length / page)
 
 
-def unused_share(used: Bytes, reserved: Bytes) -> Number:
+def unused_share(used: u.Bytes, reserved: u.Bytes) -> u.Number:
     r"""Internal fragmentation: the part of a reservation that holds nothing.
 
     $$1 - \frac{\mathrm{used}}{\mathrm{reserved}}$$
@@ -82,7 +82,7 @@ def unused_share(used: Bytes, reserved: Bytes) -> Number:
     return 1 - used / reserved
 
 
-def streamed_layer_time(stream: Seconds, compute: Seconds, memory: Seconds) -> Seconds:
+def streamed_layer_time(stream: u.Seconds, compute: u.Seconds, memory: u.Seconds) -> u.Seconds:
     r"""Wall 6: one layer whose weights arrive from outside while the one before it computes.
 
     $$T_{\mathrm{layer}} = \max\left(\frac{W}{BW_{\mathrm{inject}}},
@@ -99,7 +99,7 @@ def streamed_layer_time(stream: Seconds, compute: Seconds, memory: Seconds) -> S
     return np.maximum(np.maximum(stream, compute), memory)
 
 
-def offered_load(arrival: Rate, service: Seconds) -> Number:
+def offered_load(arrival: u.Rate, service: u.Seconds) -> u.Number:
     r"""Servers kept busy on average, were there enough of them (in erlangs).
 
     $$a = \lambda\, s$$
@@ -112,7 +112,7 @@ def offered_load(arrival: Rate, service: Seconds) -> Number:
     return arrival * service
 
 
-def erlang_c(offered: Number, servers: Count) -> Number:
+def erlang_c(offered: u.Number, servers: u.Count) -> u.Number:
     r"""Wall 7: the probability that a request has to wait in an M/M/c queue.
 
     $$C = \frac{c\,B}{c - a\,(1 - B)}, \qquad B_k = \frac{a B_{k-1}}{k + a B_{k-1}},\; B_0 = 1$$
@@ -133,7 +133,9 @@ def erlang_c(offered: Number, servers: Count) -> Number:
         return (1 / (1 + idle * np.sum(terms, axis=-1)))[()]
 
 
-def mean_wait(waiting: Number, service: Seconds, offered: Number, servers: Count) -> Seconds:
+def mean_wait(
+    waiting: u.Number, service: u.Seconds, offered: u.Number, servers: u.Count
+) -> u.Seconds:
     r"""The mean wait before service in a stable M/M/c queue.
 
     $$W_q = \frac{C\, s}{c - a}$$
@@ -147,7 +149,9 @@ def mean_wait(waiting: Number, service: Seconds, offered: Number, servers: Count
         return np.divide(waiting * service, servers - offered)
 
 
-def sojourn_tail(time: Seconds, service: Seconds, waiting: Number, spare: Number) -> Number:
+def sojourn_tail(
+    time: u.Seconds, service: u.Seconds, waiting: u.Number, spare: u.Number
+) -> u.Number:
     r"""The probability that a request takes longer than `time`, wait and service together (M/M/c).
 
     $$P(T > t) = e^{-\tau} + C\,\frac{e^{-\tau} - e^{-(c-a)\tau}}{(c-a) - 1},
@@ -169,7 +173,9 @@ def sojourn_tail(time: Seconds, service: Seconds, waiting: Number, spare: Number
     return np.exp(-tau) + waiting * np.exp(-np.minimum(spare, 1) * tau) * spread
 
 
-def sojourn_quantile(tail: Fraction, service: Seconds, waiting: Number, spare: Number) -> Seconds:
+def sojourn_quantile(
+    tail: u.Fraction, service: u.Seconds, waiting: u.Number, spare: u.Number
+) -> u.Seconds:
     r"""The time that only a share `tail` of requests exceed, wait and service together (M/M/c).
 
     $$P(T > t) = \mathrm{tail}$$
@@ -197,7 +203,7 @@ def sojourn_quantile(tail: Fraction, service: Seconds, waiting: Number, spare: N
     return np.where(stable, tau, np.nan)[()] * service
 
 
-def fill_wait(batch: Count, arrival: Rate, deviate: Number) -> Seconds:
+def fill_wait(batch: u.Count, arrival: u.Rate, deviate: u.Number) -> u.Seconds:
     r"""Wall 5: how long the request that opens a batch waits for the others, at a quantile.
 
     $$T_{\mathrm{fill}} = \frac{k}{\lambda}\left(1 - \frac{1}{9k} + \frac{z}{3\sqrt{k}}\right)^3,
@@ -216,7 +222,7 @@ def fill_wait(batch: Count, arrival: Rate, deviate: Number) -> Seconds:
     return np.minimum(batch - 1, others) * factor / arrival
 
 
-def batch_wait(batch: Count, service: Seconds, utilization: Fraction) -> Seconds:
+def batch_wait(batch: u.Count, service: u.Seconds, utilization: u.Fraction) -> u.Seconds:
     r"""The mean wait of a full batch for a server that takes `service` for each.
 
     $$W_q = \frac{\rho}{1 - \rho}\,\frac{1/B + 0}{2}\, s$$
@@ -233,7 +239,7 @@ def batch_wait(batch: Count, service: Seconds, utilization: Fraction) -> Seconds
         return np.divide(utilization * service, 2 * batch * (1 - utilization))
 
 
-def batch_start(batch: Count, fill: Seconds, wait: Seconds, service: Seconds) -> Seconds:
+def batch_start(batch: u.Count, fill: u.Seconds, wait: u.Seconds, service: u.Seconds) -> u.Seconds:
     r"""How long the request that opens a batch waits: until it is full and the device is free.
 
     $$T_{\mathrm{start}} = \max(T_{\mathrm{fill}}, W_q + s\,[B > 1])$$
@@ -250,7 +256,7 @@ def batch_start(batch: Count, fill: Seconds, wait: Seconds, service: Seconds) ->
     return np.maximum(fill, wait + np.where(batch > 1, service, 0 * service))
 
 
-def wait_quantile(wait: Seconds, utilization: Fraction, tail: Fraction) -> Seconds:
+def wait_quantile(wait: u.Seconds, utilization: u.Fraction, tail: u.Fraction) -> u.Seconds:
     r"""The wait that only a share `tail` of requests exceed, from the mean wait.
 
     $$W_q(1 - \epsilon) = \frac{\bar W_q}{\rho} \ln\frac{\rho}{\epsilon}$$

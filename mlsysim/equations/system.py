@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlsysim.core.units import Count, Energy, Fraction, Number, Power, Seconds
+from mlsysim.core import units as u
 
 
-def cache_share(key_heads: Count, ways: Count) -> Number:
+def cache_share(key_heads: u.Count, ways: u.Count) -> u.Number:
     r"""The part of a KV cache that one of `ways` tensor-parallel devices keeps.
 
     $$s = \frac{\lceil H / t \rceil}{H}$$
@@ -22,7 +22,7 @@ def cache_share(key_heads: Count, ways: Count) -> Number:
     return np.ceil(key_heads / ways) / key_heads
 
 
-def duty_cycled_power(active: Power, sleep: Power, duty: Fraction) -> Power:
+def duty_cycled_power(active: u.Power, sleep: u.Power, duty: u.Fraction) -> u.Power:
     r"""Mean power of a device that works a part of the time and sleeps for the rest.
 
     $$\bar{P} = d\,P_{\mathrm{active}} + (1 - d)\,P_{\mathrm{sleep}}$$
@@ -37,7 +37,7 @@ def duty_cycled_power(active: Power, sleep: Power, duty: Fraction) -> Power:
     return duty * active + (1 - duty) * sleep
 
 
-def battery_life(capacity: Energy, power: Power) -> Seconds:
+def battery_life(capacity: u.Energy, power: u.Power) -> u.Seconds:
     r"""How long a battery carries a mean power.
 
     $$T = \frac{E}{\bar{P}}$$

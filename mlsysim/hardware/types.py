@@ -5,20 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import NoDatapath, UnknownName
 from mlsysim.core.frozen import Frozen
 from mlsysim.core.provenance import Entry
-from mlsysim.core.units import (
-    PRECISIONS,
-    Bandwidth,
-    Bytes,
-    Money,
-    OperationRate,
-    Power,
-    Precision,
-    Quantity,
-    SecondsOrZero,
-)
+from mlsysim.core.units import PRECISIONS, Quantity
 from mlsysim.equations import node
 
 # Which datapath runs a precision that the device lacks: the next one that holds its numbers
@@ -39,9 +30,9 @@ WIDER = {
 class ComputeCore(Frozen):
     """Dense peak rates: `peak_flops` at `peak_precision`, and the other datapaths that exist."""
 
-    peak_flops: OperationRate
-    peak_precision: Precision = "fp16"
-    precision: dict[Precision, OperationRate] = {}  # noqa: RUF012 - every value gets a copy
+    peak_flops: u.OperationRate
+    peak_precision: u.Precision = "fp16"
+    precision: dict[u.Precision, u.OperationRate] = {}  # noqa: RUF012 - every value gets a copy
 
     @cached_property
     def datapaths(self) -> dict[str, Quantity]:
@@ -52,8 +43,8 @@ class ComputeCore(Frozen):
 class Tier(Frozen):
     """A memory that holds weights: how much, and how fast they are read."""
 
-    capacity: Bytes
-    bandwidth: Bandwidth
+    capacity: u.Bytes
+    bandwidth: u.Bandwidth
 
 
 class MemoryHierarchy(Tier):
@@ -67,7 +58,7 @@ class Link(Frozen):
     """A connection to other devices or to the host; the rate is for one direction."""
 
     name: str | None = None
-    bandwidth: Bandwidth
+    bandwidth: u.Bandwidth
 
 
 class Supply(NamedTuple):
@@ -76,13 +67,13 @@ class Supply(NamedTuple):
     In a sweep each is an array, over devices and precisions.
     """
 
-    peak: OperationRate
-    bandwidth: Bandwidth
-    capacity: Bytes
-    flash_bandwidth: Bandwidth
-    flash_capacity: Bytes
-    overhead: SecondsOrZero
-    power: Power | None
+    peak: u.OperationRate
+    bandwidth: u.Bandwidth
+    capacity: u.Bytes
+    flash_bandwidth: u.Bandwidth
+    flash_capacity: u.Bytes
+    overhead: u.SecondsOrZero
+    power: u.Power | None
     datapath: Any
 
 
@@ -95,10 +86,10 @@ class HardwareNode(Entry):
     memory: MemoryHierarchy
     interconnect: Link | None = None
     host_link: Link | None = None
-    tdp: Power | None = None
-    sleep_power: Power | None = None
-    dispatch_tax: SecondsOrZero | None = None
-    unit_cost: Money | None = None
+    tdp: u.Power | None = None
+    sleep_power: u.Power | None = None
+    dispatch_tax: u.SecondsOrZero | None = None
+    unit_cost: u.Money | None = None
 
     def check(self) -> None:
         """The year is one in which there are computers."""

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mlsysim.core import units as u
 from mlsysim.core.provenance import Entry
-from mlsysim.core.units import (
-    CarbonIntensity,
-    CarbonPrice,
-    Count,
-    EnergyPrice,
-    HourlyPrice,
-    PowerUsageEffectiveness,
-    WaterUsageEffectiveness,
-)
 
 
 class Grid(Entry):
@@ -22,28 +14,28 @@ class Grid(Entry):
     Where `place` is False it is one way of generating, which nobody can rent a hall on.
     """
 
-    year: Count
-    carbon_intensity: CarbonIntensity
+    year: u.Count
+    carbon_intensity: u.CarbonIntensity
     basis: Literal["lifecycle", "direct"] = "lifecycle"
-    electricity_price: EnergyPrice | None = None
+    electricity_price: u.EnergyPrice | None = None
     place: bool = True
 
 
 class Facility(Entry):
     """A kind of datacenter: facility energy per IT energy, and litres of water per IT energy."""
 
-    year: Count | None = None
-    pue: PowerUsageEffectiveness
-    wue: WaterUsageEffectiveness | None = None
+    year: u.Count | None = None
+    pue: u.PowerUsageEffectiveness
+    wue: u.WaterUsageEffectiveness | None = None
 
 
 class Price(Entry):
     """What an accelerator-hour is rented for, or what emitting carbon costs."""
 
-    year: Count
+    year: u.Count
     accelerator: str | None = None
-    hourly: HourlyPrice | None = None
-    carbon: CarbonPrice | None = None
+    hourly: u.HourlyPrice | None = None
+    carbon: u.CarbonPrice | None = None
 
     def check(self) -> None:
         """A price is for something."""

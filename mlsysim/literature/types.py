@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.provenance import Entry
-from mlsysim.core.units import Precision, Quantity, parse
+from mlsysim.core.units import Quantity, parse
 
 
 class Finding(Entry):
@@ -18,7 +19,7 @@ class Finding(Entry):
     stack: str | None = None
     model: str | None = None
     hardware: str | None = None
-    precision: Precision | None = None
+    precision: u.Precision | None = None
 
     def check(self) -> None:
         """The value is a number, with a unit when it is text."""

@@ -10,9 +10,10 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
 from mlsysim.core.registry import LAYERS, Catalog
-from mlsysim.core.units import Batch, Count, Dim, Fraction, Names, Phase, Precision, dim_of
+from mlsysim.core.units import Dim, Names, dim_of
 from mlsysim.engine import evaluate as systems
 from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
@@ -119,11 +120,11 @@ def evaluate(system: System) -> Any:
 def sweep(
     model: Workload,
     hardware: list[HardwareNode],
-    batch_sizes: list[Batch] = (1,),  # type: ignore[assignment] - the default may not change
-    precisions: list[Precision] = ("fp16",),  # type: ignore[assignment]
-    seq_lens: list[Count] | None = None,
-    efficiency: Fraction = 0.5,
-    phase: Phase | None = None,
+    batch_sizes: list[u.Batch] = (1,),  # type: ignore[assignment] - the default may not change
+    precisions: list[u.Precision] = ("fp16",),  # type: ignore[assignment]
+    seq_lens: list[u.Count] | None = None,
+    efficiency: u.Fraction = 0.5,
+    phase: u.Phase | None = None,
     training: bool = False,
     order: Order = "throughput",
     limit: Rows = 20,

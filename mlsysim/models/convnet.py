@@ -7,34 +7,35 @@ from functools import cached_property
 from math import prod
 from typing import Annotated, Any, Literal, NamedTuple
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import did_you_mean
 from mlsysim.core.frozen import Frozen
-from mlsysim.core.units import Count, CountOrZero, Dim
+from mlsysim.core.units import Dim
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload, flop
 
-Pair = Count | list[Count]
+Pair = u.Count | list[u.Count]
 Repeat = Annotated[Any, Dim("", whole=True, high=1000)]
 
 
 class Image(Frozen):
     """The input of one inference."""
 
-    height: Count
-    width: Count = 1
-    channels: Count = 1
+    height: u.Count
+    width: u.Count = 1
+    channels: u.Count = 1
 
 
 class Layer(Frozen):
     """What any layer may say; `padding` is "same" unless it gives the rows added on each side."""
 
-    out: Count | None = None
+    out: u.Count | None = None
     kernel: Pair = 3
     stride: Pair = 1
-    padding: CountOrZero | Literal["same"] = "same"
-    groups: Count = 1
-    mid: Count | None = None
-    expand: Count = 1
+    padding: u.CountOrZero | Literal["same"] = "same"
+    groups: u.Count = 1
+    mid: u.Count | None = None
+    expand: u.Count = 1
     repeat: Repeat = 1
     bias: bool = False
 
@@ -73,7 +74,7 @@ class ConvNetWorkload(Workload):
     kind: Literal["convnet"] = "convnet"
     input: Image
     layers: list[str | dict[str, Layer]]
-    macs: Count | None = None
+    macs: u.Count | None = None
     batchnorm: bool = True
 
     def check(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from mlsysim.core.units import Count
+from mlsysim.core import units as u
 from mlsysim.models.parts import Part, attention, convolution, dense, norm, operators
 from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload
 
@@ -20,15 +20,15 @@ class DiffusionWorkload(Workload):
     """
 
     kind: Literal["diffusion"] = "diffusion"
-    latent: Count
-    latent_channels: Count
-    channels: list[Count]
-    blocks: Count
-    text_width: Count
-    text_tokens: Count
-    steps: Count
+    latent: u.Count
+    latent_channels: u.Count
+    channels: list[u.Count]
+    blocks: u.Count
+    text_width: u.Count
+    text_tokens: u.Count
+    steps: u.Count
     guidance: bool = True
-    macs: Count | None = None
+    macs: u.Count | None = None
 
     def check(self) -> None:
         """Every width halves the image, and something is left of it."""

@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, InvalidEntry, shown
 from mlsysim.core.provenance import Source
-from mlsysim.core.units import Count, CountOrZero, dim_of
+from mlsysim.core.units import dim_of
 from mlsysim.models.transformer import TransformerWorkload
 
 _MANY_BYTES = 10_000_000  # no configuration is longer; a file of weights is
@@ -36,7 +37,7 @@ class _Config:
                 raise InvalidEntry(self.where, key, "it is required; add it")
             return default
         try:
-            return dim_of(CountOrZero if zero else Count).quantity(value, key)
+            return dim_of(u.CountOrZero if zero else u.Count).quantity(value, key)
         except BadArgument as error:
             raise self.wrong(key, error.remedy) from None
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
-from mlsysim.core.units import Count, CountOrZero
+from mlsysim.core import units as u
 from mlsysim.equations import algorithm as eq
 from mlsysim.equations import memory
 from mlsysim.models.parts import Part, dense, operators
@@ -22,15 +22,15 @@ class RecommendationWorkload(Workload):
     """
 
     kind: Literal["recommendation"] = "recommendation"
-    dense_features: Count
-    bottom: list[Count]
-    top: list[Count]
-    embedding_dim: Count
-    tables: list[Count]
-    lookups: list[Count]
+    dense_features: u.Count
+    bottom: list[u.Count]
+    top: list[u.Count]
+    embedding_dim: u.Count
+    tables: list[u.Count]
+    lookups: list[u.Count]
     interaction: Literal["dot", "cross"] = "dot"
-    cross_layers: CountOrZero = 0
-    cross_rank: Count | None = None
+    cross_layers: u.CountOrZero = 0
+    cross_rank: u.Count | None = None
 
     def check(self) -> None:
         """Every table has its lookups, and the dense features end as one more embedding."""

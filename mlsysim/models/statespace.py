@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mlsysim.core.units import PRECISIONS, Q_, Batch, Count, Precision, dim_of
+from mlsysim.core import units as u
+from mlsysim.core.units import PRECISIONS, Q_, dim_of
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import DECODE, PREFILL, Operator, Step, Workload, flop
 
@@ -20,13 +21,13 @@ class StateSpaceWorkload(Workload):
     """
 
     kind: Literal["statespace"] = "statespace"
-    layers: Count
-    hidden: Count
-    expand: Count = 2
-    state: Count
-    conv_kernel: Count
-    dt_rank: Count
-    vocab: Count
+    layers: u.Count
+    hidden: u.Count
+    expand: u.Count = 2
+    state: u.Count
+    conv_kernel: u.Count
+    dt_rank: u.Count
+    vocab: u.Count
     tied_embeddings: bool = True
 
     phases = (DECODE, PREFILL)
@@ -55,9 +56,9 @@ class StateSpaceWorkload(Workload):
 
     def kv_cache(self, seq_len: Any, batch_size: Any = 1, precision: str = "fp16") -> Any:
         """Bytes of state, which stand where others have a cache: `seq_len` makes no difference."""
-        length = dim_of(Count).si(seq_len, "seq_len")
-        batch = dim_of(Batch).si(batch_size, "batch_size")
-        width = PRECISIONS[dim_of(Precision).si(precision, "precision")]
+        length = dim_of(u.Count).si(seq_len, "seq_len")
+        batch = dim_of(u.Batch).si(batch_size, "batch_size")
+        width = PRECISIONS[dim_of(u.Precision).si(precision, "precision")]
         return Q_(self.held_state(Step(batch, length, DECODE, width)) / 1e9, "GB")
 
     def operators(self, step: Step) -> list[Operator]:

@@ -5,18 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.frozen import Frozen
-from mlsysim.core.units import (
-    PRECISIONS,
-    Q_,
-    Batch,
-    Count,
-    CountOrZero,
-    Precision,
-    Quantity,
-    dim_of,
-)
+from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import DECODE, FORWARD, PREFILL, Operator, Step, Workload, flop
 
@@ -26,11 +18,11 @@ DEFAULT_CONTEXT = 2048
 class MixtureOfExperts(Frozen):
     """Routed experts: `per_token` of `experts` for each token, and `shared` ones that all pass."""
 
-    experts: Count
-    per_token: Count
-    ffn: Count
-    shared: CountOrZero = 0
-    dense_layers: CountOrZero = 0
+    experts: u.Count
+    per_token: u.Count
+    ffn: u.Count
+    shared: u.CountOrZero = 0
+    dense_layers: u.CountOrZero = 0
 
     def check(self) -> None:
         """A token picks from the experts that there are."""
@@ -43,11 +35,11 @@ class MixtureOfExperts(Frozen):
 class LatentAttention(Frozen):
     """Multi-head latent attention: the cache keeps `kv_rank` + `rope_dim` values a token."""
 
-    q_rank: Count
-    kv_rank: Count
-    nope_dim: Count
-    rope_dim: Count
-    v_dim: Count
+    q_rank: u.Count
+    kv_rank: u.Count
+    nope_dim: u.Count
+    rope_dim: u.Count
+    v_dim: u.Count
 
 
 class TransformerWorkload(Workload):
@@ -57,24 +49,24 @@ class TransformerWorkload(Workload):
     """
 
     kind: Literal["transformer"] = "transformer"
-    layers: Count
-    hidden: Count
-    heads: Count
-    kv_heads: Count | None = None
-    head_dim: Count | None = None
-    ffn: Count
+    layers: u.Count
+    hidden: u.Count
+    heads: u.Count
+    kv_heads: u.Count | None = None
+    head_dim: u.Count | None = None
+    ffn: u.Count
     gated: bool = True
-    vocab: Count
-    context: Count
+    vocab: u.Count
+    context: u.Count
     tied_embeddings: bool = False
-    learned_positions: CountOrZero = 0
+    learned_positions: u.CountOrZero = 0
     biases: bool = False
     qkv_bias: bool = False
     norm_bias: bool = False
     causal: bool = True
     moe: MixtureOfExperts | None = None
     mla: LatentAttention | None = None
-    active_parameters: Count | None = None
+    active_parameters: u.Count | None = None
 
     def check(self) -> None:
         """Heads share keys evenly, and their width is known."""
@@ -130,12 +122,12 @@ class TransformerWorkload(Workload):
 
     def kv_cache(self, seq_len: float, batch_size: float = 1, precision: str = "fp16") -> Quantity:
         """Bytes of KV cache for a batch at a context length."""
-        width = PRECISIONS[dim_of(Precision).si(precision, "precision")]
+        width = PRECISIONS[dim_of(u.Precision).si(precision, "precision")]
         if not self.causal:
             raise BadArgument("model", self.name, "an encoder keeps no KV cache; give a decoder")
         batch, length = (
-            dim_of(Batch).si(batch_size, "batch_size"),
-            dim_of(Count).si(seq_len, "seq_len"),
+            dim_of(u.Batch).si(batch_size, "batch_size"),
+            dim_of(u.Count).si(seq_len, "seq_len"),
         )
         step = Step(batch, length, DECODE, width)
         return Q_(self.held_state(step) / 1e9, "GB")

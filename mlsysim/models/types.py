@@ -7,10 +7,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.constants import FLOP_PER_MAC
 from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.provenance import Entry
-from mlsysim.core.units import PRECISIONS, Q_, Count, Quantity
+from mlsysim.core.units import PRECISIONS, Q_, Quantity
 from mlsysim.equations import algorithm, memory
 
 DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
@@ -91,8 +92,8 @@ class Workload(Entry):
     """A model. `parameters` is the published count; tests hold the architecture's sum to it."""
 
     release_year: int | None = None
-    parameters: Count
-    training_tokens: Count | None = None
+    parameters: u.Count
+    training_tokens: u.Count | None = None
 
     phases: ClassVar[tuple[str, ...]] = (FORWARD,)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.units import Count, CountOrZero
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import FORWARD, Operator, Step, flop
@@ -16,13 +16,13 @@ class VisionTransformerWorkload(TransformerWorkload):
 
     # its own name in YAML, although it is a transformer in all else
     kind: Literal["vision_transformer"] = "vision_transformer"  # type: ignore[assignment]
-    image: Count
-    patch: Count
-    image_channels: Count = 3
-    classes: Count
-    macs: Count | None = None
-    vocab: CountOrZero = 0
-    context: CountOrZero = 0
+    image: u.Count
+    patch: u.Count
+    image_channels: u.Count = 3
+    classes: u.Count
+    macs: u.Count | None = None
+    vocab: u.CountOrZero = 0
+    context: u.CountOrZero = 0
     gated: bool = False
     biases: bool = True
     norm_bias: bool = True

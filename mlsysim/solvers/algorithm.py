@@ -6,26 +6,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, checked, lazily
-from mlsysim.core.units import (
-    PRECISIONS,
-    Batch,
-    Bytes,
-    Count,
-    Dim,
-    Energy,
-    EnergyPrice,
-    Fraction,
-    Money,
-    Number,
-    Operations,
-    Power,
-    PowerUsageEffectiveness,
-    Precision,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import algorithm as eq
 from mlsysim.equations import fleet as fleet_eq
 from mlsysim.equations import node as node_eq
@@ -56,13 +40,13 @@ class ScalingResult(Result):
 
     walls = (11,)
 
-    optimal_parameters: Number
-    optimal_tokens: Number
-    compute: Operations = "FLOP"
-    tokens_per_parameter: Number = lazily(
+    optimal_parameters: u.Number
+    optimal_tokens: u.Number
+    compute: u.Operations = "FLOP"
+    tokens_per_parameter: u.Number = lazily(
         "", lambda r: r.si("optimal_tokens") / r.si("optimal_parameters")
     )
-    training_time: Seconds | None = "day"
+    training_time: u.Seconds | None = "day"
 
 
 class ScalingModel(Solver):
@@ -75,13 +59,13 @@ class ScalingModel(Solver):
 
     def solve(
         self,
-        compute_budget: Operations,
+        compute_budget: u.Operations,
         *,
-        parameters: Number | None = None,
-        tokens: Number | None = None,
+        parameters: u.Number | None = None,
+        tokens: u.Number | None = None,
         fleet: Fleet | None = None,
-        mfu: Fraction = 0.4,
-        precision: Precision = "fp16",
+        mfu: u.Fraction = 0.4,
+        precision: u.Precision = "fp16",
     ) -> ScalingResult:
         """Spend a budget of FLOP compute-optimally, or on given `parameters` or `tokens`.
 
@@ -107,12 +91,12 @@ class ScalingModel(Solver):
 
     def budget(
         self,
-        parameters: Number,
-        tokens: Number,
+        parameters: u.Number,
+        tokens: u.Number,
         *,
         fleet: Fleet | None = None,
-        mfu: Fraction = 0.4,
-        precision: Precision = "fp16",
+        mfu: u.Fraction = 0.4,
+        precision: u.Precision = "fp16",
     ) -> ScalingResult:
         """Work out the FLOP that training `parameters` on `tokens` takes, optimal or not."""
         compute = eq.training_compute(parameters, tokens, _scaling_law()[0])
@@ -163,23 +147,23 @@ class InferenceScalingResult(Result):
 
     walls = (12,)
 
-    latency: Seconds = "s"
-    ttft: Seconds = "ms"
-    decode_time: Seconds = "s"
-    itl: Seconds = lazily("ms", lambda r: r.si("decode_time") / r.si("tokens_generated"))
-    tokens_generated: Number
-    reasoning_steps: Number
-    multiplier: Number
+    latency: u.Seconds = "s"
+    ttft: u.Seconds = "ms"
+    decode_time: u.Seconds = "s"
+    itl: u.Seconds = lazily("ms", lambda r: r.si("decode_time") / r.si("tokens_generated"))
+    tokens_generated: u.Number
+    reasoning_steps: u.Number
+    multiplier: u.Number
     bottleneck: str
     feasible: bool
     reason: str
-    energy: Energy | None = "J"
-    kv_cache: Bytes = "GB"
-    memory_required: Bytes = "GB"
-    devices: Number | None = ""
-    device_year: Money | None = "USD"
-    annual_cost: Money | None = "USD"
-    batch_size: Number
+    energy: u.Energy | None = "J"
+    kv_cache: u.Bytes = "GB"
+    memory_required: u.Bytes = "GB"
+    devices: u.Number | None = ""
+    device_year: u.Money | None = "USD"
+    annual_cost: u.Money | None = "USD"
+    batch_size: u.Number
     notes: tuple
 
 
@@ -196,21 +180,21 @@ class InferenceScalingModel(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        reasoning_steps: Count = 8.0,
-        tokens_per_step: Count = 50.0,
-        prompt_tokens: Count = 512.0,
-        batch_size: Batch = 1.0,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
-        overhead: SecondsOrZero | None = None,
+        reasoning_steps: u.Count = 8.0,
+        tokens_per_step: u.Count = 50.0,
+        prompt_tokens: u.Count = 512.0,
+        batch_size: u.Batch = 1.0,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        overhead: u.SecondsOrZero | None = None,
         arrival_rate_qps: Qps | None = None,
-        devices_per_node: Count = 1.0,
-        unit_cost: Money | None = None,
+        devices_per_node: u.Count = 1.0,
+        unit_cost: u.Money | None = None,
         amortization_years: Years | None = None,
         maintenance_fraction: YearlyFraction = 0.0,
-        electricity_price: EnergyPrice | None = None,
-        pue: PowerUsageEffectiveness | None = None,
-        power: Power | None = None,
+        electricity_price: u.EnergyPrice | None = None,
+        pue: u.PowerUsageEffectiveness | None = None,
+        power: u.Power | None = None,
     ) -> InferenceScalingResult:
         """Prefill the prompt, then decode `reasoning_steps * tokens_per_step` tokens.
 

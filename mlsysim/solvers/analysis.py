@@ -6,27 +6,11 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.provenance import Source
 from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import (
-    PRECISIONS,
-    Q_,
-    Bandwidth,
-    Batch,
-    Bytes,
-    Count,
-    Dim,
-    Fraction,
-    Intensity,
-    Number,
-    OperationRate,
-    Operations,
-    Phase,
-    Precision,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core.units import PRECISIONS, Q_, Dim
 from mlsysim.equations import analysis, node
 from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
 from mlsysim.models.types import Workload
@@ -80,9 +64,9 @@ class Sensitivity(Result):
 
     binding_constraint: str = lazily("", _binding)
     sensitivities: dict = lazily("", _elasticities)
-    latency: Seconds = "ms"
+    latency: u.Seconds = "ms"
     method: str
-    perturbation_pct: Number
+    perturbation_pct: u.Number
     feasible: bool
     reason: str
 
@@ -101,15 +85,15 @@ class SensitivitySolver(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        precision: Precision = "fp16",
-        batch_size: Batch = 1.0,
-        seq_len: Count | None = None,
-        efficiency: Fraction = 0.5,
+        precision: u.Precision = "fp16",
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        efficiency: u.Fraction = 0.5,
         perturbation_pct: Percent = 10.0,
-        phase: Phase | None = None,
+        phase: u.Phase | None = None,
         training: bool = False,
         smooth: bool = False,
-        sharpness: Number = 2.0,
+        sharpness: u.Number = 2.0,
         forward: bool = False,
     ) -> Sensitivity:
         """Elasticity of one step's time to each resource of `hardware`.
@@ -172,20 +156,20 @@ class Synthesis(Result):
 
     walls = (22,)
 
-    required_bw: Bandwidth | None = "GB/s"
-    required_flops: OperationRate | None = "TFLOP/s"
-    required_capacity: Bytes = "GB"
-    ridge_point: Intensity | None = lazily("FLOP/B", _ridge)
-    target_latency: Seconds = "ms"
-    overhead: Seconds = "ms"
-    operations: Operations = "GFLOP"
-    traffic: Bytes = "GB"
+    required_bw: u.Bandwidth | None = "GB/s"
+    required_flops: u.OperationRate | None = "TFLOP/s"
+    required_capacity: u.Bytes = "GB"
+    ridge_point: u.Intensity | None = lazily("FLOP/B", _ridge)
+    target_latency: u.Seconds = "ms"
+    overhead: u.Seconds = "ms"
+    operations: u.Operations = "GFLOP"
+    traffic: u.Bytes = "GB"
     feasible: bool
     reason: str = lazily("", lambda s: s.why_infeasible())
     precision: str
-    efficiency: Fraction
-    batch_size: Number
-    seq_len: Number
+    efficiency: u.Fraction
+    batch_size: u.Number
+    seq_len: u.Number
 
     def why_infeasible(self) -> str:
         """One sentence: why no device can be fast enough; empty when one can."""
@@ -239,14 +223,14 @@ class SynthesisSolver(Solver):
     def solve(
         self,
         model: Workload,
-        target_latency: Seconds,
+        target_latency: u.Seconds,
         *,
-        precision: Precision = "fp16",
-        batch_size: Batch = 1.0,
-        seq_len: Count | None = None,
-        efficiency: Fraction = 0.5,
-        dispatch_tax: SecondsOrZero = 0.0,
-        phase: Phase | None = None,
+        precision: u.Precision = "fp16",
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        efficiency: u.Fraction = 0.5,
+        dispatch_tax: u.SecondsOrZero = 0.0,
+        phase: u.Phase | None = None,
         training: bool = False,
     ) -> Synthesis:
         """Bandwidth, peak and capacity with which one step takes `target_latency`.

@@ -8,22 +8,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import (
-    PRECISIONS,
-    Q_,
-    Bytes,
-    BytesOrZero,
-    Count,
-    Dim,
-    Fraction,
-    Number,
-    Precision,
-    Rate,
-    Seconds,
-    unit_of,
-)
+from mlsysim.core.units import PRECISIONS, Q_, Dim, unit_of
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
@@ -55,24 +43,24 @@ class Batched(Result):
 
     walls = (5,)
 
-    static_batch: Number
-    paged_batch: Number
-    gain: Number = lazily("", _gain)
-    static_fragmentation: Number
-    paged_fragmentation: Number
-    static_throughput: Rate = "1/s"
-    throughput: Rate = "1/s"
-    itl: Seconds = "ms"
+    static_batch: u.Number
+    paged_batch: u.Number
+    gain: u.Number = lazily("", _gain)
+    static_fragmentation: u.Number
+    paged_fragmentation: u.Number
+    static_throughput: u.Rate = "1/s"
+    throughput: u.Rate = "1/s"
+    itl: u.Seconds = "ms"
     decode_bottleneck: str
     feasible: bool
     reason: str
-    memory_left: Bytes = "GB"
-    sequence: Bytes = "MB"
-    weights: Bytes = "GB"
-    memory_capacity: Bytes = "GB"
-    page_size: Number
-    max_seq_len: Number
-    mean_seq_len: Number
+    memory_left: u.Bytes = "GB"
+    sequence: u.Bytes = "MB"
+    weights: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
+    page_size: u.Number
+    max_seq_len: u.Number
+    mean_seq_len: u.Number
     precision: str
     notes: tuple
 
@@ -94,12 +82,12 @@ class ContinuousBatchingModel(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        seq_len: Count | None = None,
-        max_seq_len: Count | None = None,
-        page_size: Count = 16.0,
-        reserve: BytesOrZero = 0.0,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
+        seq_len: u.Count | None = None,
+        max_seq_len: u.Count | None = None,
+        page_size: u.Count = 16.0,
+        reserve: u.BytesOrZero = 0.0,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
     ) -> Batched:
         """Fill one device with sequences of `seq_len` tokens, prompt and answer together.
 
@@ -182,14 +170,14 @@ class BatchPlan(Result):
     walls = (5,)
 
     best_batch_size: int
-    p99_latency: Seconds = "ms"
-    throughput: Rate = "1/s"
-    utilization: Number
+    p99_latency: u.Seconds = "ms"
+    throughput: u.Rate = "1/s"
+    utilization: u.Number
     feasible: bool
     reason: str
     pareto_front: list
-    sla_latency: Seconds = "ms"
-    arrival_rate: Rate = "1/s"
+    sla_latency: u.Seconds = "ms"
+    arrival_rate: u.Rate = "1/s"
     precision: str
     notes: tuple
 
@@ -214,10 +202,10 @@ class BatchingOptimizer(Solver):
         *,
         arrival_rate_qps: Queries,
         sla_latency_ms: Milliseconds,
-        seq_len: Count | None = None,
-        decode_tokens: Count | None = None,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
+        seq_len: u.Count | None = None,
+        decode_tokens: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
         max_batch_size: Candidates = 256.0,
     ) -> BatchPlan:
         """Search every batch size up to `max_batch_size`.

@@ -7,27 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.constants import TraceableConstant
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.provenance import Source
 from mlsysim.core.solver import Result, Solver, lazily
-from mlsysim.core.units import (
-    PRECISIONS,
-    Bandwidth,
-    Batch,
-    Bytes,
-    BytesOrZero,
-    Count,
-    Dim,
-    Fraction,
-    Names,
-    Number,
-    OperationRate,
-    Phase,
-    Precision,
-    Rate,
-    Seconds,
-)
+from mlsysim.core.units import PRECISIONS, Dim, Names
 from mlsysim.equations import algorithm as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.literature.registry import Literature
@@ -78,19 +63,19 @@ class CompressionResult(Result):
 
     walls = (13,)
 
-    compression_ratio: Number
-    speedup: Number | None = lazily("", _speedup)
+    compression_ratio: u.Number
+    speedup: u.Number | None = lazily("", _speedup)
     baseline_bottleneck: str
     bottleneck: str
     datapath: str
-    baseline_latency: Seconds = "ms"
-    latency: Seconds = "ms"
-    baseline_weights: Bytes = "GB"
-    weights: Bytes = "GB"
-    kv_cache: BytesOrZero = "GB"
-    peak: OperationRate = "TFLOP/s"
-    bandwidth: Bandwidth = "TB/s"
-    throughput: Rate = "1/s"
+    baseline_latency: u.Seconds = "ms"
+    latency: u.Seconds = "ms"
+    baseline_weights: u.Bytes = "GB"
+    weights: u.Bytes = "GB"
+    kv_cache: u.BytesOrZero = "GB"
+    peak: u.OperationRate = "TFLOP/s"
+    bandwidth: u.Bandwidth = "TB/s"
+    throughput: u.Rate = "1/s"
     baseline_feasible: bool
     feasible: bool
     reason: str
@@ -115,16 +100,16 @@ class CompressionModel(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        precision: Precision = "int4",
-        baseline_precision: Precision = "fp16",
-        kv_precision: Precision | None = None,
+        precision: u.Precision = "int4",
+        baseline_precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         sparsity: Sparsity = 0.0,
         pattern: Pattern = "unstructured",
         sparse_speedup: Faster = 1.0,
-        batch_size: Batch = 1.0,
-        seq_len: Count | None = None,
-        phase: Phase | None = None,
-        efficiency: Fraction = 0.5,
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        phase: u.Phase | None = None,
+        efficiency: u.Fraction = 0.5,
     ) -> CompressionResult:
         """Solve the roofline of one step before and after.
 

@@ -7,22 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.constants import TraceableConstant
 from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.core.provenance import Source
 from mlsysim.core.solver import Result, Solver, lazily
-from mlsysim.core.units import (
-    Bandwidth,
-    Batch,
-    Bytes,
-    Count,
-    Fraction,
-    Number,
-    Precision,
-    Rate,
-    Seconds,
-    SecondsOrZero,
-)
 from mlsysim.equations import data as eq
 from mlsysim.equations import node as node_eq
 from mlsysim.hardware.types import HardwareNode
@@ -46,16 +35,16 @@ class DataResult(Result):
 
     walls = (8,)
 
-    utilization: Number = lazily("", lambda r: eq.load(r.si("demand"), r.si("supply")))
+    utilization: u.Number = lazily("", lambda r: eq.load(r.si("demand"), r.si("supply")))
     bound: str = lazily("", lambda r: np.where(r.si("utilization") > 1, "Ingestion", "Compute")[()])
     feasible: bool = lazily("", lambda r: r.si("utilization") <= 1)
     reason: str = lazily("", lambda r: r.why_starved())
-    accelerator_utilization: Fraction = lazily("", lambda r: eq.fed(r.si("utilization")))
-    demand: Bandwidth = "GB/s"
-    supply: Bandwidth = "GB/s"
-    required_bandwidth: Bandwidth = lazily("GB/s", lambda r: r.si("demand"))
-    samples_per_second: Rate = "1/s"
-    accelerators: Number
+    accelerator_utilization: u.Fraction = lazily("", lambda r: eq.fed(r.si("utilization")))
+    demand: u.Bandwidth = "GB/s"
+    supply: u.Bandwidth = "GB/s"
+    required_bandwidth: u.Bandwidth = lazily("GB/s", lambda r: r.si("demand"))
+    samples_per_second: u.Rate = "1/s"
+    accelerators: u.Number
 
     def why_starved(self) -> str:
         """One sentence: how much is asked for and how much there is; empty when it is enough."""
@@ -78,13 +67,13 @@ class DataModel(Solver):
     def solve(
         self,
         *,
-        bytes_per_sample: Bytes,
-        samples_per_second: Rate | None = None,
+        bytes_per_sample: u.Bytes,
+        samples_per_second: u.Rate | None = None,
         profile: Profile | None = None,
-        step_time: Seconds | None = None,
-        batch_size: Batch | None = None,
-        accelerators: Count | None = None,
-        storage_bandwidth: Bandwidth | None = None,
+        step_time: u.Seconds | None = None,
+        batch_size: u.Batch | None = None,
+        accelerators: u.Count | None = None,
+        storage_bandwidth: u.Bandwidth | None = None,
         node: Node | None = None,
     ) -> DataResult:
         """Demand against supply.
@@ -148,31 +137,31 @@ class TransformationResult(Result):
 
     walls = (9,)
 
-    step_time: Seconds = lazily(
+    step_time: u.Seconds = lazily(
         "ms",
         lambda r: eq.pipelined_step(
             r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")
         ),
     )
     bottleneck: str = lazily("", _stage)
-    accelerator_utilization: Fraction = lazily(
+    accelerator_utilization: u.Fraction = lazily(
         "", lambda r: eq.busy(r.si("compute_time"), r.si("step_time"))
     )
-    workers_needed: Number = lazily(
+    workers_needed: u.Number = lazily(
         "",
         lambda r: eq.balanced_workers(
             r.si("batch_size"), r.si("worker_rate"), r.si("compute_time")
         ),
     )
-    throughput: Rate = lazily(
+    throughput: u.Rate = lazily(
         "1/s", lambda r: node_eq.throughput(r.si("batch_size"), r.si("step_time"))
     )
-    compute_time: Seconds = "ms"
-    transform_time: Seconds = "ms"
-    ingest_time: SecondsOrZero = "ms"
-    worker_rate: Rate = "1/s"
-    workers: Number
-    batch_size: Number
+    compute_time: u.Seconds = "ms"
+    transform_time: u.Seconds = "ms"
+    ingest_time: u.SecondsOrZero = "ms"
+    worker_rate: u.Rate = "1/s"
+    workers: u.Number
+    batch_size: u.Number
     feasible: bool
     reason: str
     notes: tuple
@@ -189,17 +178,17 @@ class TransformationModel(Solver):
     def solve(
         self,
         *,
-        batch_size: Batch,
-        workers: Count,
-        worker_rate: Rate | None = None,
-        step_time: Seconds | None = None,
+        batch_size: u.Batch,
+        workers: u.Count,
+        worker_rate: u.Rate | None = None,
+        step_time: u.Seconds | None = None,
         model: Workload | None = None,
         hardware: HardwareNode | None = None,
-        seq_len: Count | None = None,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
-        bytes_per_sample: Bytes | None = None,
-        storage_bandwidth: Bandwidth | None = None,
+        seq_len: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        bytes_per_sample: u.Bytes | None = None,
+        storage_bandwidth: u.Bandwidth | None = None,
     ) -> TransformationResult:
         """Pipelined training step of one device that `workers` feed.
 
@@ -294,18 +283,18 @@ class TopologyResult(Result):
 
     walls = (10,)
 
-    effective_bandwidth: Bandwidth = lazily(
+    effective_bandwidth: u.Bandwidth = lazily(
         "GB/s",
         lambda r: eq.effective_bandwidth(
             r.si("link_bandwidth"), r.si("bisection_fraction"), r.si("oversubscription")
         ),
     )
-    bisection_fraction: Fraction
-    bisection_bandwidth: Bandwidth = lazily("TB/s", _across)
-    link_bandwidth: Bandwidth = "GB/s"
-    oversubscription: Number
+    bisection_fraction: u.Fraction
+    bisection_bandwidth: u.Bandwidth = lazily("TB/s", _across)
+    link_bandwidth: u.Bandwidth = "GB/s"
+    oversubscription: u.Number
     topology: str
-    nodes: Number
+    nodes: u.Number
 
 
 class TopologyModel(Solver):
@@ -322,8 +311,8 @@ class TopologyModel(Solver):
         *,
         fabric: Fabric | None = None,
         topology: Topology | None = None,
-        nodes: Count | None = None,
-        bandwidth: Bandwidth | None = None,
+        nodes: u.Count | None = None,
+        bandwidth: u.Bandwidth | None = None,
         oversubscription: Oversubscription | None = None,
     ) -> TopologyResult:
         """Bandwidth across the middle, for each node.

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.core.solver import Result, Solver, show
-from mlsysim.core.units import Q_, Names, Number, OperationRate, Precision
+from mlsysim.core.units import Q_, Names
 from mlsysim.equations import node
 from mlsysim.hardware.registry import Hardware
 from mlsysim.hardware.types import HardwareNode
@@ -28,12 +29,12 @@ class Efficiency(Result):
 
     walls = (3,)
 
-    efficiency: Number
-    low: Number
-    high: Number
+    efficiency: u.Number
+    low: u.Number
+    high: u.Number
     count: int
-    achieved: OperationRate = "TFLOP/s"
-    peak: OperationRate = "TFLOP/s"
+    achieved: u.OperationRate = "TFLOP/s"
+    peak: u.OperationRate = "TFLOP/s"
     metric: str
     measurements: tuple
 
@@ -56,8 +57,8 @@ class EfficiencyModel(Solver):
         *,
         model: Workload | None = None,
         hardware: HardwareNode | None = None,
-        precision: Precision | None = None,
-        achieved: OperationRate | None = None,
+        precision: u.Precision | None = None,
+        achieved: u.OperationRate | None = None,
         metric: Annotated[str, Names("mfu", "bandwidth")] = "mfu",
     ) -> Efficiency:
         """The median of the measurements that match, or `achieved` over the peak of `hardware`.

@@ -7,22 +7,10 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.core.solver import Result, Solver, lazily
-from mlsysim.core.units import (
-    PRECISIONS,
-    Batch,
-    Bytes,
-    Count,
-    Dim,
-    Fraction,
-    FractionOrZero,
-    Number,
-    Operations,
-    Rate,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import algorithm, fleet, node
 from mlsysim.hardware.types import Supply
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
@@ -68,41 +56,41 @@ class FleetProfile(Result):
 
     walls = (14,)
 
-    step_time: Seconds = "s"
-    scaling_efficiency: Number
-    mfu: Number
+    step_time: u.Seconds = "s"
+    scaling_efficiency: u.Number
+    mfu: u.Number
     feasible: bool
     reason: str
-    training_time: Seconds = "day"
-    throughput: Rate = "1/s"
-    token_throughput: Rate = "1/s"
-    compute_time: Seconds = "s"
-    tensor_time: Seconds = "s"
-    pipeline_time: Seconds = "s"
-    expert_time: Seconds = "s"
-    bubble_time: Seconds = "s"
-    data_time: Seconds = "s"
-    exposed_data_time: Seconds = "s"
-    bubble_fraction: Number
-    communication_fraction: Number = lazily("", _talking)
-    memory_required: Bytes = "GB"
-    weights: Bytes = "GB"
-    gradients: Bytes = "GB"
-    optimizer_state: Bytes = "GB"
-    activations: Bytes = "GB"
-    memory_capacity: Bytes = "GB"
-    operations: Operations = "EFLOP"
-    devices: Count
-    tensor_parallel: Count
-    pipeline_parallel: Count
-    data_parallel: Count
-    expert_parallel: Count
-    microbatch: Batch
-    microbatches: Count
-    batch_size: Batch
-    seq_len: Number
-    parameters: Number
-    tokens: Number
+    training_time: u.Seconds = "day"
+    throughput: u.Rate = "1/s"
+    token_throughput: u.Rate = "1/s"
+    compute_time: u.Seconds = "s"
+    tensor_time: u.Seconds = "s"
+    pipeline_time: u.Seconds = "s"
+    expert_time: u.Seconds = "s"
+    bubble_time: u.Seconds = "s"
+    data_time: u.Seconds = "s"
+    exposed_data_time: u.Seconds = "s"
+    bubble_fraction: u.Number
+    communication_fraction: u.Number = lazily("", _talking)
+    memory_required: u.Bytes = "GB"
+    weights: u.Bytes = "GB"
+    gradients: u.Bytes = "GB"
+    optimizer_state: u.Bytes = "GB"
+    activations: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
+    operations: u.Operations = "EFLOP"
+    devices: u.Count
+    tensor_parallel: u.Count
+    pipeline_parallel: u.Count
+    data_parallel: u.Count
+    expert_parallel: u.Count
+    microbatch: u.Batch
+    microbatches: u.Count
+    batch_size: u.Batch
+    seq_len: u.Number
+    parameters: u.Number
+    tokens: u.Number
     precision: str
     notes: tuple
 
@@ -167,26 +155,26 @@ class DistributedModel(Solver):
         model: Workload | None = None,
         *,
         fleet: Fleet,
-        batch_size: Batch | None = None,
-        seq_len: Count | None = None,
+        batch_size: u.Batch | None = None,
+        seq_len: u.Count | None = None,
         precision: TrainingPrecision = "fp16",
-        efficiency: Fraction = 0.5,
-        mfu: Fraction | None = None,
-        tensor_parallel: Count = 1.0,
-        pipeline_parallel: Count = 1.0,
-        expert_parallel: Count = 1.0,
-        microbatch: Batch | None = None,
-        interleave: Count = 1.0,
+        efficiency: u.Fraction = 0.5,
+        mfu: u.Fraction | None = None,
+        tensor_parallel: u.Count = 1.0,
+        pipeline_parallel: u.Count = 1.0,
+        expert_parallel: u.Count = 1.0,
+        microbatch: u.Batch | None = None,
+        interleave: u.Count = 1.0,
         zero_stage: ZeroStage = 0.0,
         optimizer: Optimizer = "adam",
         recompute: Recompute = "none",
         sequence_parallel: bool = False,
         flash_attention: bool = True,
-        overlap: FractionOrZero = 0.0,
-        link_latency: SecondsOrZero = 1e-6,
-        tokens: Number | None = None,
-        optimal_parameters: Number | None = None,
-        optimal_tokens: Number | None = None,
+        overlap: u.FractionOrZero = 0.0,
+        link_latency: u.SecondsOrZero = 1e-6,
+        tokens: u.Number | None = None,
+        optimal_parameters: u.Number | None = None,
+        optimal_tokens: u.Number | None = None,
     ) -> FleetProfile:
         """Time, efficiency and memory of one step, and of all steps when `tokens` are given.
 

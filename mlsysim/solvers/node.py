@@ -6,26 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import (
-    PRECISIONS,
-    Bandwidth,
-    Batch,
-    Bytes,
-    Count,
-    Energy,
-    Fraction,
-    Intensity,
-    Number,
-    OperationRate,
-    Operations,
-    Phase,
-    Precision,
-    Rate,
-    Seconds,
-    dim_of,
-)
+from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Demand, Step, Workload
@@ -55,40 +39,42 @@ class Profile(Result):
 
     walls = (1, 2)
 
-    latency: Seconds = "ms"
-    throughput: Rate = lazily("1/s", lambda p: node.throughput(p.si("batch_size"), p.si("latency")))
+    latency: u.Seconds = "ms"
+    throughput: u.Rate = lazily(
+        "1/s", lambda p: node.throughput(p.si("batch_size"), p.si("latency"))
+    )
     bottleneck: str = lazily("", _bottleneck)
     feasible: bool
     reason: str = lazily("", lambda p: p.why_infeasible())
-    compute_time: Seconds = "ms"
-    memory_time: Seconds = "ms"
-    overhead: Seconds = "ms"
-    operations: Operations = "GFLOP"
-    traffic: Bytes = "GB"
-    arithmetic_intensity: Intensity = lazily(
+    compute_time: u.Seconds = "ms"
+    memory_time: u.Seconds = "ms"
+    overhead: u.Seconds = "ms"
+    operations: u.Operations = "GFLOP"
+    traffic: u.Bytes = "GB"
+    arithmetic_intensity: u.Intensity = lazily(
         "FLOP/B", lambda p: node.arithmetic_intensity(p.si("operations"), p.si("traffic"))
     )
-    ridge_point: Intensity = lazily(
+    ridge_point: u.Intensity = lazily(
         "FLOP/B", lambda p: node.ridge_point(p.si("peak"), p.si("bandwidth"))
     )
-    mfu: Number = lazily(
+    mfu: u.Number = lazily(
         "", lambda p: node.utilization(p.si("operations"), p.si("latency"), p.si("peak"))
     )
-    energy: Energy = lazily("J", _energy)
-    memory_required: Bytes = lazily(
+    energy: u.Energy = lazily("J", _energy)
+    memory_required: u.Bytes = lazily(
         "GB", lambda p: p.si("weights") + p.si("kv_cache") + p.si("activations")
     )
-    weights: Bytes = "GB"
-    kv_cache: Bytes = "GB"
-    activations: Bytes = "GB"
-    memory_capacity: Bytes = "GB"
+    weights: u.Bytes = "GB"
+    kv_cache: u.Bytes = "GB"
+    activations: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
     memory_tier: str
-    peak: OperationRate = "TFLOP/s"
-    bandwidth: Bandwidth = "TB/s"
+    peak: u.OperationRate = "TFLOP/s"
+    bandwidth: u.Bandwidth = "TB/s"
     datapath: str
     precision: str
-    batch_size: Number
-    seq_len: Number
+    batch_size: u.Number
+    seq_len: u.Number
     notes: tuple
 
     def why_infeasible(self) -> str:
@@ -138,11 +124,11 @@ class SingleNodeModel(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        batch_size: Batch = 1.0,
-        seq_len: Count | None = None,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
-        phase: Phase | None = None,
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        phase: u.Phase | None = None,
         training: bool = False,
     ) -> Profile:
         """Time, roof and memory of one step.

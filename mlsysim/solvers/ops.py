@@ -6,27 +6,10 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result, Solver, lazily
-from mlsysim.core.units import (
-    Q_,
-    CarbonIntensity,
-    Dim,
-    Energy,
-    EnergyPrice,
-    Fraction,
-    HourlyPrice,
-    Mass,
-    Money,
-    Number,
-    Operations,
-    Power,
-    PowerUsageEffectiveness,
-    Precision,
-    Seconds,
-    Volume,
-    WaterUsageEffectiveness,
-)
+from mlsysim.core.units import Q_, Dim
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
@@ -147,33 +130,35 @@ class Economics(Result):
 
     walls = (17,)
 
-    tco: Money = lazily("USD", lambda r: r.si("capex") + r.si("energy_cost") + r.si("maintenance"))
+    tco: u.Money = lazily(
+        "USD", lambda r: r.si("capex") + r.si("energy_cost") + r.si("maintenance")
+    )
     tco_usd: float = lazily("", lambda r: r.si("tco"))
-    purchase: Money = "USD"
-    capex: Money = "USD"
-    energy_cost: Money = "USD"
-    maintenance: Money = "USD"
-    energy_share: Number = lazily("", lambda r: r.si("energy_cost") / r.si("tco"))
-    cost_per_accelerator: HourlyPrice = lazily(
+    purchase: u.Money = "USD"
+    capex: u.Money = "USD"
+    energy_cost: u.Money = "USD"
+    maintenance: u.Money = "USD"
+    energy_share: u.Number = lazily("", lambda r: r.si("energy_cost") / r.si("tco"))
+    cost_per_accelerator: u.HourlyPrice = lazily(
         "USD/hour", lambda r: r.si("tco") / (r.si("duration") * r.si("accelerators"))
     )
     breakdown: dict = lazily("", _breakdown)
-    energy: Energy = "MWh"
-    carbon: Mass | None = "t"
+    energy: u.Energy = "MWh"
+    carbon: u.Mass | None = "t"
     carbon_footprint_kg: float = lazily(
         "", lambda r: None if r.si("carbon") is None else r.si("carbon") / 1e3
     )
     region_name: str
-    operations: Operations | None = "FLOP"
+    operations: u.Operations | None = "FLOP"
     cost_per_exaflop: float = lazily(
         "",
         lambda r: None if r.si("operations") is None else r.si("tco") / (r.si("operations") / 1e18),
     )
-    tariff: EnergyPrice = "USD/kWh"
-    pue: Number
-    infrastructure_multiplier: Number
-    duration: Seconds = "day"
-    accelerators: Number
+    tariff: u.EnergyPrice = "USD/kWh"
+    pue: u.Number
+    infrastructure_multiplier: u.Number
+    duration: u.Seconds = "day"
+    accelerators: u.Number
     notes: tuple
 
 
@@ -198,14 +183,14 @@ class EconomicsModel(Solver):
         *,
         infrastructure_multiplier: Multiplier = 1.0,
         datacenter: Grid | None = None,
-        mfu: Fraction | None = None,
+        mfu: u.Fraction | None = None,
         amortization_years: Years | None = None,
-        electricity_price: EnergyPrice | None = None,
+        electricity_price: u.EnergyPrice | None = None,
         facility: Facility | None = None,
-        pue: PowerUsageEffectiveness | None = None,
-        power_fraction: Fraction | None = None,
+        pue: u.PowerUsageEffectiveness | None = None,
+        power_fraction: u.Fraction | None = None,
         maintenance_fraction: YearlyFraction = 0.0,
-        precision: Precision = "fp16",
+        precision: u.Precision = "fp16",
     ) -> Economics:
         """Cost, and with a `datacenter` carbon, of `duration_days`; amortized over three years.
 
@@ -251,13 +236,13 @@ class Sustainability(Result):
 
     walls = (18,)
 
-    carbon: Mass = "t"
+    carbon: u.Mass = "t"
     carbon_footprint_kg: float = lazily("", lambda r: r.si("carbon") / 1e3)
     region_name: str
-    it_energy: Energy = "MWh"
-    energy: Energy = "MWh"
-    water: Volume | None = "L"
-    embodied: Mass | None = "t"
+    it_energy: u.Energy = "MWh"
+    energy: u.Energy = "MWh"
+    water: u.Volume | None = "L"
+    embodied: u.Mass | None = "t"
     embodied_share: float = lazily(
         "",
         lambda r: (
@@ -266,19 +251,19 @@ class Sustainability(Result):
             else r.si("embodied") / (r.si("carbon") + r.si("embodied"))
         ),
     )
-    power: Power = "kW"
-    average_power: Power = lazily("kW", lambda r: r.si("it_energy") / r.si("duration"))
-    operations: Operations | None = "FLOP"
+    power: u.Power = "kW"
+    average_power: u.Power = lazily("kW", lambda r: r.si("it_energy") / r.si("duration"))
+    operations: u.Operations | None = "FLOP"
     grams_per_exaflop: float = lazily(
         "",
         lambda r: (
             None if r.si("operations") is None else r.si("carbon") / (r.si("operations") / 1e18)
         ),
     )
-    carbon_intensity: CarbonIntensity = "g/kWh"
+    carbon_intensity: u.CarbonIntensity = "g/kWh"
     basis: str
-    pue: Number
-    duration: Seconds = "day"
+    pue: u.Number
+    duration: u.Seconds = "day"
     notes: tuple
 
 
@@ -301,14 +286,14 @@ class SustainabilityModel(Solver):
         duration_days: Days,
         datacenter: Grid,
         *,
-        mfu: Fraction | None = None,
+        mfu: u.Fraction | None = None,
         facility: Facility | None = None,
-        pue: PowerUsageEffectiveness | None = None,
-        wue: WaterUsageEffectiveness | None = None,
-        power_fraction: Fraction | None = None,
+        pue: u.PowerUsageEffectiveness | None = None,
+        wue: u.WaterUsageEffectiveness | None = None,
+        power_fraction: u.Fraction | None = None,
         embodied_carbon: Embodied | None = None,
         lifetime_years: Years | None = None,
-        precision: Precision = "fp16",
+        precision: u.Precision = "fp16",
     ) -> Sustainability:
         """Energy, carbon and water of `duration_days` on the grid `datacenter`.
 

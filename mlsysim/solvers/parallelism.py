@@ -6,18 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.solver import Result, Solver, show
-from mlsysim.core.units import (
-    Q_,
-    Batch,
-    Bytes,
-    Count,
-    Fraction,
-    FractionOrZero,
-    Number,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core.units import Q_
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet import USUAL_BATCH, Ask, FleetProfile, ask_about, one_each, profile_of
@@ -48,17 +39,17 @@ class PlanSearch(Result):
 
     feasible: bool
     reason: str
-    step_time: Seconds = "s"
-    scaling_efficiency: Number
-    mfu: Number
-    training_time: Seconds = "day"
-    memory_required: Bytes = "GB"
-    tensor_parallel: Count
-    pipeline_parallel: Count
-    data_parallel: Count
-    expert_parallel: Count
-    microbatch: Batch
-    zero_stage: Count
+    step_time: u.Seconds = "s"
+    scaling_efficiency: u.Number
+    mfu: u.Number
+    training_time: u.Seconds = "day"
+    memory_required: u.Bytes = "GB"
+    tensor_parallel: u.Count
+    pipeline_parallel: u.Count
+    data_parallel: u.Count
+    expert_parallel: u.Count
+    microbatch: u.Batch
+    zero_stage: u.Count
     recompute: str
     considered: int
     fitting: int
@@ -100,16 +91,16 @@ class ParallelismOptimizer(Solver):
         model: Workload,
         fleet: Fleet,
         *,
-        batch_size: Batch = float(USUAL_BATCH),
-        seq_len: Count | None = None,
+        batch_size: u.Batch = float(USUAL_BATCH),
+        seq_len: u.Count | None = None,
         precision: TrainingPrecision = "fp16",
-        efficiency: Fraction = 0.5,
+        efficiency: u.Fraction = 0.5,
         optimizer: Optimizer = "adam",
         sequence_parallel: bool = False,
         flash_attention: bool = True,
-        overlap: FractionOrZero = 0.0,
-        link_latency: SecondsOrZero = 1e-6,
-        tokens: Number | None = None,
+        overlap: u.FractionOrZero = 0.0,
+        link_latency: u.SecondsOrZero = 1e-6,
+        tokens: u.Number | None = None,
     ) -> PlanSearch:
         """Find the fastest feasible plan for a step of `batch_size` sequences in the whole fleet.
 

@@ -6,18 +6,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange
 from mlsysim.core.solver import Result, Solver, lazily
-from mlsysim.core.units import (
-    CarbonPrice,
-    Energy,
-    EnergyPrice,
-    Fraction,
-    Mass,
-    Money,
-    Names,
-    PowerUsageEffectiveness,
-)
+from mlsysim.core.units import Names
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
@@ -35,16 +27,16 @@ class Placement(Result):
     walls = (18,)
 
     region_name: str
-    carbon: Mass = "t"
+    carbon: u.Mass = "t"
     carbon_footprint_kg: float = lazily("", lambda r: r.si("carbon") / 1e3)
-    energy_cost: Money | None = "USD"
-    total: Money | None = "USD"
-    energy: Energy = "MWh"
+    energy_cost: u.Money | None = "USD"
+    total: u.Money | None = "USD"
+    energy: u.Energy = "MWh"
     ranking: tuple
     cheapest: str
     cleanest: str
-    breakeven_carbon_price: CarbonPrice | None = "USD/t"
-    carbon_price: CarbonPrice = "USD/t"
+    breakeven_carbon_price: u.CarbonPrice | None = "USD/t"
+    carbon_price: u.CarbonPrice = "USD/t"
     unranked: tuple
     notes: tuple
 
@@ -69,11 +61,11 @@ class PlacementOptimizer(Solver):
         objective: Annotated[str, Names("carbon", "cost", "total")] = "total",
         regions: list | tuple | None = None,
         basis: Annotated[str, Names("lifecycle", "direct")] = "lifecycle",
-        carbon_price: CarbonPrice | None = None,
-        electricity_price: EnergyPrice | None = None,
+        carbon_price: u.CarbonPrice | None = None,
+        electricity_price: u.EnergyPrice | None = None,
         facility: Facility | None = None,
-        pue: PowerUsageEffectiveness | None = None,
-        power_fraction: Fraction | None = None,
+        pue: u.PowerUsageEffectiveness | None = None,
+        power_fraction: u.Fraction | None = None,
     ) -> Placement:
         """Rank the places by `objective`.
 

@@ -6,18 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import (
-    Q_,
-    Count,
-    CountOrZero,
-    Dim,
-    Fraction,
-    Number,
-    Rate,
-    Seconds,
-    SecondsOrZero,
-)
+from mlsysim.core.units import Q_, Dim
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import serving
 from mlsysim.literature.registry import Literature
@@ -38,28 +29,28 @@ class Reliability(Result):
 
     walls = (15,)
 
-    mtbf: Seconds = "hour"
-    mtbf_published: Seconds = "hour"
-    failure_rate: Rate = lazily("1/day", lambda r: eq.failure_rate(1, r.si("mtbf")))
+    mtbf: u.Seconds = "hour"
+    mtbf_published: u.Seconds = "hour"
+    failure_rate: u.Rate = lazily("1/day", lambda r: eq.failure_rate(1, r.si("mtbf")))
     failure_shares: dict
-    checkpoint_time: Seconds = "s"
-    optimal_interval: Seconds = "min"
-    interval: Seconds = "min"
-    checkpoint_share: Number
-    rework_share: Number
-    restart_share: Number
-    waste: Number = lazily(
+    checkpoint_time: u.Seconds = "s"
+    optimal_interval: u.Seconds = "min"
+    interval: u.Seconds = "min"
+    checkpoint_share: u.Number
+    rework_share: u.Number
+    restart_share: u.Number
+    waste: u.Number = lazily(
         "", lambda r: r.si("checkpoint_share") + r.si("rework_share") + r.si("restart_share")
     )
-    goodput: Number = lazily(
+    goodput: u.Number = lazily(
         "",
         lambda r: eq.goodput(r.si("checkpoint_share"), r.si("rework_share"), r.si("restart_share")),
     )
     feasible: bool = lazily("", lambda r: _plain(r.si("goodput") > 0))
     reason: str = lazily("", lambda r: r.why_infeasible())
-    expected_failures: Number
-    survival: Fraction
-    devices: Count
+    expected_failures: u.Number
+    survival: u.Fraction
+    devices: u.Count
     notes: tuple
 
     def why_infeasible(self) -> str:
@@ -87,16 +78,16 @@ class ReliabilityModel(Solver):
         self,
         fleet: Fleet,
         *,
-        checkpoint_time: Seconds = 60.0,
-        restart_time: SecondsOrZero = 600.0,
-        interval: Seconds | None = None,
+        checkpoint_time: u.Seconds = 60.0,
+        restart_time: u.SecondsOrZero = 600.0,
+        interval: u.Seconds | None = None,
         duration_days: Days | None = None,
-        mtbf: Seconds | None = None,
-        device_mtbf: Seconds | None = None,
-        nic_mtbf: Seconds | None = None,
-        cable_mtbf: Seconds | None = None,
-        psu_mtbf: Seconds | None = None,
-        psus_per_node: CountOrZero = 2.0,
+        mtbf: u.Seconds | None = None,
+        device_mtbf: u.Seconds | None = None,
+        nic_mtbf: u.Seconds | None = None,
+        cable_mtbf: u.Seconds | None = None,
+        psu_mtbf: u.Seconds | None = None,
+        psus_per_node: u.CountOrZero = 2.0,
     ) -> Reliability:
         """Failures of the fleet and the goodput that they leave.
 
@@ -170,20 +161,20 @@ class Orchestration(Result):
 
     walls = (16,)
 
-    wait: Seconds = "hour"
-    turnaround: Seconds = "hour"
-    delayed: Fraction
-    queue_length: Number
-    utilization: Number
+    wait: u.Seconds = "hour"
+    turnaround: u.Seconds = "hour"
+    delayed: u.Fraction
+    queue_length: u.Number
+    utilization: u.Number
     stable: bool
     feasible: bool
     reason: str
-    servers: Count
-    devices: Count
-    devices_per_job: Count
-    idle_devices: CountOrZero
-    capacity: Rate = "1/day"
-    arrival_rate: Rate = "1/day"
+    servers: u.Count
+    devices: u.Count
+    devices_per_job: u.Count
+    idle_devices: u.CountOrZero
+    capacity: u.Rate = "1/day"
+    arrival_rate: u.Rate = "1/day"
 
 
 class OrchestrationModel(Solver):
@@ -202,8 +193,8 @@ class OrchestrationModel(Solver):
         fleet: Fleet,
         *,
         jobs_per_day: PerDay,
-        job_duration: Seconds,
-        devices_per_job: Count = 8.0,
+        job_duration: u.Seconds,
+        devices_per_job: u.Count = 8.0,
     ) -> Orchestration:
         """Mean wait and turnaround of a job that holds its devices for `job_duration`.
 

@@ -7,20 +7,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue, OutOfRange
 from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import (
-    PRECISIONS,
-    Bandwidth,
-    Batch,
-    Bytes,
-    Count,
-    Fraction,
-    Names,
-    Number,
-    Precision,
-    Seconds,
-)
+from mlsysim.core.units import PRECISIONS, Names
 from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
 from mlsysim.literature.registry import Literature
@@ -41,15 +31,15 @@ class Checkpoint(Result):
 
     walls = (19,)
 
-    size: Bytes = "GB"
-    bytes_per_parameter: Number = lazily("", lambda r: r.si("size") / r.si("parameters"))
-    write_time: Seconds = "s"
-    blocking_time: Seconds = "s"
-    interval: Seconds = "min"
-    overhead: Fraction = lazily(
+    size: u.Bytes = "GB"
+    bytes_per_parameter: u.Number = lazily("", lambda r: r.si("size") / r.si("parameters"))
+    write_time: u.Seconds = "s"
+    blocking_time: u.Seconds = "s"
+    interval: u.Seconds = "min"
+    overhead: u.Fraction = lazily(
         "", lambda r: ops.checkpoint_overhead(r.si("blocking_time"), r.si("interval"))
     )
-    rework: Number | None = lazily(
+    rework: u.Number | None = lazily(
         "",
         lambda r: (
             None if r.si("mtbf") is None else fleets.rework_share(r.si("interval"), r.si("mtbf"))
@@ -57,17 +47,17 @@ class Checkpoint(Result):
     )
     feasible: bool
     reason: str = lazily("", lambda r: r.why_infeasible())
-    storage_bandwidth: Bandwidth = "GB/s"
-    needed_bandwidth: Bandwidth | None = lazily(
+    storage_bandwidth: u.Bandwidth = "GB/s"
+    needed_bandwidth: u.Bandwidth | None = lazily(
         "GB/s",
         lambda r: ops.hidden_write_bandwidth(
             r.si("size"), r.si("interval") + r.si("blocking_time")
         ),
     )
-    mtbf: Seconds | None = "hour"
+    mtbf: u.Seconds | None = "hour"
     optimizer: str
     precision: str
-    parameters: Number
+    parameters: u.Number
     notes: tuple
 
     def why_infeasible(self) -> str:
@@ -100,13 +90,13 @@ class CheckpointModel(Solver):
         model: Workload,
         *,
         optimizer: Optimizer = "adam",
-        precision: Precision = "bf16",
-        storage_bandwidth: Bandwidth | None = None,
-        mtbf: Seconds | None = None,
-        interval: Seconds | None = None,
+        precision: u.Precision = "bf16",
+        storage_bandwidth: u.Bandwidth | None = None,
+        mtbf: u.Seconds | None = None,
+        interval: u.Seconds | None = None,
         fleet: Fleet | None = None,
         asynchronous: bool = False,
-        snapshot_bandwidth: Bandwidth | None = None,
+        snapshot_bandwidth: u.Bandwidth | None = None,
     ) -> Checkpoint:
         """Size, write time and overhead of checkpoints `interval` apart.
 
@@ -180,18 +170,18 @@ class Responsibility(Result):
 
     walls = (20,)
 
-    noise_multiplier: Number
+    noise_multiplier: u.Number
     proved: bool
-    composed_noise_multiplier: Number
-    gradient_noise: Number | None
-    noise_to_gradient: Number | None
+    composed_noise_multiplier: u.Number
+    gradient_noise: u.Number | None
+    noise_to_gradient: u.Number | None
     slowdown_low: float
     slowdown_high: float
-    training_time_low: Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_low"))
-    training_time_high: Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_high"))
-    samples_per_group: Number
-    samples_balanced: Number = lazily("", lambda r: r.si("samples_per_group") * r.si("groups"))
-    samples_at_random: Number | None = lazily(
+    training_time_low: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_low"))
+    training_time_high: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_high"))
+    samples_per_group: u.Number
+    samples_balanced: u.Number = lazily("", lambda r: r.si("samples_per_group") * r.si("groups"))
+    samples_at_random: u.Number | None = lazily(
         "",
         lambda r: (
             None
@@ -199,10 +189,10 @@ class Responsibility(Result):
             else np.ceil(r.si("samples_per_group") / r.si("smallest_share"))
         ),
     )
-    epsilon: Number
-    delta: Number
-    releases: Number
-    groups: Number
+    epsilon: u.Number
+    delta: u.Number
+    releases: u.Number
+    groups: u.Number
     notes: tuple
 
 
@@ -224,20 +214,20 @@ class ResponsibleEngineeringModel(Solver):
 
     def solve(
         self,
-        epsilon: Number,
-        delta: Fraction = 1e-5,
+        epsilon: u.Number,
+        delta: u.Fraction = 1e-5,
         *,
-        clip_norm: Number = 1.0,
-        batch_size: Batch | None = None,
-        releases: Count = 1.0,
+        clip_norm: u.Number = 1.0,
+        batch_size: u.Batch | None = None,
+        releases: u.Count = 1.0,
         model: Workload | None = None,
-        base_training_time: Seconds | None = None,
+        base_training_time: u.Seconds | None = None,
         stack: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
-        groups: Count = 2.0,
-        smallest_share: Fraction | None = None,
-        half_width: Fraction = 0.05,
-        confidence: Fraction = 0.95,
-        proportion: Fraction = 0.5,
+        groups: u.Count = 2.0,
+        smallest_share: u.Fraction | None = None,
+        half_width: u.Fraction = 0.05,
+        confidence: u.Fraction = 0.95,
+        proportion: u.Fraction = 0.5,
     ) -> Responsibility:
         """Noise for a budget (`epsilon`, `delta`) over all `releases`, and samples for groups.
 

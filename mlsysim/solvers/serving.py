@@ -6,22 +6,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, lazily
-from mlsysim.core.units import (
-    PRECISIONS,
-    Batch,
-    Bytes,
-    Count,
-    Dim,
-    Energy,
-    Fraction,
-    Intensity,
-    Number,
-    Precision,
-    Rate,
-    Seconds,
-)
+from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
@@ -63,36 +51,36 @@ class Served(Result):
 
     walls = (4,)
 
-    ttft: Seconds = "ms"
-    itl: Seconds = "ms"
-    latency: Seconds = lazily(
+    ttft: u.Seconds = "ms"
+    itl: u.Seconds = "ms"
+    latency: u.Seconds = lazily(
         "s", lambda s: eq.generation_time(s.si("ttft"), s.si("itl"), s.si("decode_tokens"))
     )
-    throughput: Rate = lazily("1/s", lambda s: node.throughput(_tokens(s), s.si("latency")))
-    decode_throughput: Rate = lazily(
+    throughput: u.Rate = lazily("1/s", lambda s: node.throughput(_tokens(s), s.si("latency")))
+    decode_throughput: u.Rate = lazily(
         "1/s", lambda s: node.throughput(s.si("batch_size"), s.si("itl"))
     )
     prefill_bottleneck: str
     decode_bottleneck: str
-    prefill_intensity: Intensity = "FLOP/B"
-    decode_intensity: Intensity = "FLOP/B"
-    ridge_point: Intensity = "FLOP/B"
+    prefill_intensity: u.Intensity = "FLOP/B"
+    decode_intensity: u.Intensity = "FLOP/B"
+    ridge_point: u.Intensity = "FLOP/B"
     feasible: bool
     reason: str = lazily("", lambda s: s.why_infeasible())
-    memory_required: Bytes = lazily(
+    memory_required: u.Bytes = lazily(
         "GB", lambda s: s.si("weights") + s.si("kv_cache") + s.si("activations")
     )
-    weights: Bytes = "GB"
-    kv_cache: Bytes = "GB"
-    activations: Bytes = "GB"
-    memory_capacity: Bytes = "GB"
-    energy: Energy = lazily("J", _energy)
+    weights: u.Bytes = "GB"
+    kv_cache: u.Bytes = "GB"
+    activations: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
+    energy: u.Energy = lazily("J", _energy)
     datapath: str
     precision: str
-    batch_size: Number
-    seq_len: Number
-    decode_tokens: Number
-    context: Number
+    batch_size: u.Number
+    seq_len: u.Number
+    decode_tokens: u.Number
+    context: u.Number
     notes: tuple
 
     why_infeasible = Profile.why_infeasible
@@ -117,12 +105,12 @@ class ServingModel(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        seq_len: Count | None = None,
-        decode_tokens: Count = 128.0,
-        batch_size: Batch = 1.0,
-        context: Count | None = None,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
+        seq_len: u.Count | None = None,
+        decode_tokens: u.Count = 128.0,
+        batch_size: u.Batch = 1.0,
+        context: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
     ) -> Served:
         """Answer `batch_size` prompts of `seq_len` tokens with `decode_tokens` tokens each.
 
@@ -197,16 +185,16 @@ class Tail(Result):
 
     stable: bool
     reason: str = lazily("", _why_unstable)
-    utilization: Number
-    wait_probability: Number
-    mean_wait: Seconds = "ms"
-    mean_latency: Seconds = "ms"
-    p50_latency: Seconds = "ms"
-    p99_latency: Seconds = "ms"
-    slowdown: Number
-    service_time: Seconds = "ms"
-    arrival_rate: Rate = "1/s"
-    num_replicas: Number
+    utilization: u.Number
+    wait_probability: u.Number
+    mean_wait: u.Seconds = "ms"
+    mean_latency: u.Seconds = "ms"
+    p50_latency: u.Seconds = "ms"
+    p99_latency: u.Seconds = "ms"
+    slowdown: u.Number
+    service_time: u.Seconds = "ms"
+    arrival_rate: u.Rate = "1/s"
+    num_replicas: u.Number
 
 
 class TailLatencyModel(Solver):

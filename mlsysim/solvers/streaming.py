@@ -6,23 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import (
-    PRECISIONS,
-    Bandwidth,
-    Batch,
-    Bytes,
-    Count,
-    Energy,
-    Fraction,
-    Number,
-    Operations,
-    Phase,
-    Precision,
-    Rate,
-    Seconds,
-)
+from mlsysim.core.units import PRECISIONS
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import DECODE, Demand, Step, Workload
@@ -52,27 +39,29 @@ class Streamed(Result):
 
     walls = (6,)
 
-    latency: Seconds = "ms"
-    throughput: Rate = lazily("1/s", lambda s: node.throughput(s.si("batch_size"), s.si("latency")))
+    latency: u.Seconds = "ms"
+    throughput: u.Rate = lazily(
+        "1/s", lambda s: node.throughput(s.si("batch_size"), s.si("latency"))
+    )
     bottleneck: str
     feasible: bool
     reason: str = lazily("", _why_full)
-    max_batch: Number
-    crossover_batch: Number
-    injection_time: Seconds = "ms"
-    compute_time: Seconds = "ms"
-    memory_time: Seconds = "ms"
-    overhead: Seconds = "ms"
-    streamed: Bytes = "GB"
-    operations: Operations = "GFLOP"
-    held: Bytes = "GB"
-    memory_capacity: Bytes = "GB"
-    injection_bandwidth: Bandwidth = "GB/s"
-    energy: Energy = lazily("J", _energy)
+    max_batch: u.Number
+    crossover_batch: u.Number
+    injection_time: u.Seconds = "ms"
+    compute_time: u.Seconds = "ms"
+    memory_time: u.Seconds = "ms"
+    overhead: u.Seconds = "ms"
+    streamed: u.Bytes = "GB"
+    operations: u.Operations = "GFLOP"
+    held: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
+    injection_bandwidth: u.Bandwidth = "GB/s"
+    energy: u.Energy = lazily("J", _energy)
     datapath: str
     precision: str
-    batch_size: Number
-    seq_len: Number
+    batch_size: u.Number
+    seq_len: u.Number
     notes: tuple
 
 
@@ -94,11 +83,11 @@ class WeightStreamingModel(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        batch_size: Batch = 1.0,
-        seq_len: Count | None = None,
-        precision: Precision = "fp16",
-        efficiency: Fraction = 0.5,
-        phase: Phase | None = None,
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        phase: u.Phase | None = None,
     ) -> Streamed:
         """One step of inference; raises MissingValue for a device without a host link.
 

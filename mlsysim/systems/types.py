@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.frozen import Frozen
 from mlsysim.core.provenance import Entry
-from mlsysim.core.units import (
-    Bandwidth,
-    Bytes,
-    Count,
-    CountOrZero,
-    Dim,
-    Money,
-    Names,
-    Power,
-    SecondsOrZero,
-)
+from mlsysim.core.units import Dim, Names
 from mlsysim.hardware.types import HardwareNode, Link
 
 TOPOLOGIES = ("fat_tree", "rail_optimized", "dragonfly", "torus2d", "torus3d", "ring")
@@ -29,30 +20,30 @@ Oversubscription = Annotated[Any, Dim("", low=1.0, open_low=False)]
 class Storage(Frozen):
     """What a node reads its data from; the bandwidth may be unknown."""
 
-    capacity: Bytes | None = None
-    bandwidth: Bandwidth | None = None
+    capacity: u.Bytes | None = None
+    bandwidth: u.Bandwidth | None = None
 
 
 class Node(Entry):
     """One server: `accelerators` equal devices; `power` is the whole server's maximum."""
 
     accelerator: HardwareNode
-    accelerators: Count = 8
-    power: Power | None = None
+    accelerators: u.Count = 8
+    power: u.Power | None = None
     interconnect: Link | None = None
-    nics: CountOrZero = 0
-    nic_bandwidth: Bandwidth | None = None
-    cpu_cores: Count | None = None
-    host_memory: Bytes | None = None
+    nics: u.CountOrZero = 0
+    nic_bandwidth: u.Bandwidth | None = None
+    cpu_cores: u.Count | None = None
+    host_memory: u.Bytes | None = None
     storage: Storage | None = None
-    unit_cost: Money | None = None
+    unit_cost: u.Money | None = None
 
 
 class Fabric(Entry):
     """The network between nodes: a port's rate in one direction, a small message's latency."""
 
-    bandwidth: Bandwidth
-    latency: SecondsOrZero
+    bandwidth: u.Bandwidth
+    latency: u.SecondsOrZero
     topology: Topology = "fat_tree"
     oversubscription: Oversubscription = 1.0
 
@@ -62,7 +53,7 @@ class Fleet(Entry):
 
     node: Node = _FILLED_IN
     hw: HardwareNode = _FILLED_IN
-    count: Count
+    count: u.Count
     fabric: Fabric | None = None
 
     def check(self) -> None:
