@@ -13,7 +13,7 @@ import sys
 import time
 
 import mlsysim
-from mlsysim.core.dse import DSE
+from mlsysim.core.search import DSE
 from tests.solvers.test_bad_input import SOLVERS, baseline
 
 GOAL_MS = 1.0

@@ -15,8 +15,8 @@ from grading.check import load
 from grading.grade import Graded, Outcome, Refused, grade_files
 from grading.judge import judge
 from grading.reading import UnreadableError, read_sheet, submissions
-from mlsysim.assignment import PUBLIC_SECRET, assignment, clean_id, code_for
 from mlsysim.core.errors import MLSysError
+from mlsysim.course.variants import PUBLIC_SECRET, assignment, clean_id, code_for
 
 BAD = 2
 _SHORTEST_SECRET = 16

@@ -18,9 +18,9 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from mlsysim.assignment import Assignment, Variant, assignment
 from mlsysim.core.errors import UnknownName
 from mlsysim.core.units import Q_, Quantity
+from mlsysim.course.variants import Assignment, Variant, assignment
 
 Truth = Callable[[Variant], Any]
 Follow = Callable[[Variant, Any], Any]

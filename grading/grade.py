@@ -15,9 +15,9 @@ from grading.check import load
 from grading.journal import Predictions, judge_journal
 from grading.judge import Verdict, judge_all
 from grading.reading import Sheet, UnreadableError, read_sheet
-from mlsysim.assignment import PUBLIC_SECRET, clean_id, code_for
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import registry_hash
+from mlsysim.course.variants import PUBLIC_SECRET, clean_id, code_for
 
 _CHUNK = 64
 

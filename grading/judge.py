@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from grading.check import Checks, Question
-from mlsysim.assignment import Variant, factor, read_number, read_unit
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Q_
+from mlsysim.course.variants import Variant, factor, read_number, read_unit
 
 # credit for an answer that is not right, as a part of the question's points: teaching values
 HALF, QUARTER, NONE = 0.5, 0.25, 0.0

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlsysim.assignment import LONGEST_NUMBER, SCHEMA, clean_id
-from mlsysim.assignment import assignment as known_assignment
 from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.course.variants import LONGEST_NUMBER, SCHEMA, clean_id
+from mlsysim.course.variants import assignment as known_assignment
 
 MOST_BYTES = 256 * 1024
 DEEPEST = 8

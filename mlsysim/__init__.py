@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {  # every other public name is a solver
-    "DSE": "core.dse",
+    "DSE": "core.search",
     "Engine": "engine.engine",
     "Fleet": "systems.types",
     "Hardware": "hardware.registry",
@@ -17,24 +17,24 @@ _HOMES = {  # every other public name is a solver
     "Models": "models.registry",
     "Pipeline": "core.pipeline",
     "Q_": "core.units",
-    "Scenarios": "scenarios.registry",
+    "Scenarios": "evaluation.scenarios.registry",
     "Systems": "systems.registry",
     "audit_provenance": "core.registry",
 }
 _ALIASES = {"Infra": "Infrastructure"}
 
 if TYPE_CHECKING:
-    from mlsysim.core.dse import DSE
     from mlsysim.core.pipeline import Pipeline
     from mlsysim.core.registry import audit_provenance
+    from mlsysim.core.search import DSE
     from mlsysim.core.units import Q_
     from mlsysim.engine.engine import Engine
+    from mlsysim.evaluation.scenarios.registry import Scenarios
     from mlsysim.hardware.registry import Hardware
     from mlsysim.infrastructure.registry import Infrastructure
     from mlsysim.infrastructure.registry import Infrastructure as Infra
     from mlsysim.literature.registry import Literature
     from mlsysim.models.registry import Models
-    from mlsysim.scenarios.registry import Scenarios
     from mlsysim.solvers import (
         BatchingOptimizer,
         CheckpointModel,

@@ -12,8 +12,8 @@ with app.setup(hide_code=True):
     import marimo as mo
 
     from mlsysim import Engine
+    from mlsysim.course.journal import Journal
     from mlsysim.learn.answers import open_sheet
-    from mlsysim.learn.journal import Journal
 
 
 @app.cell(hide_code=True)

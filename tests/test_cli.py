@@ -10,7 +10,7 @@ import pytest
 
 from mlsysim import Hardware, Models
 from mlsysim.cli import Console, main
-from mlsysim.learn import course
+from mlsysim.course import lessons as course
 from mlsysim.learn.server import editable_copy, free_port
 
 

@@ -33,10 +33,10 @@ MODULES = sorted(
 SEED_PATHS = {
     "mlsysim.core.units": ["TFLOPs", "GB", "TB", "second", "watt", "Q_"],
     "mlsysim.core.constants": ["Q_"],
-    "mlsysim.core.dse": ["DSE"],
+    "mlsysim.core.search": ["DSE"],
     "mlsysim.core.pipeline": ["Pipeline"],
     "mlsysim.core.solver": [*solvers.SOLVERS],
-    "mlsysim.core.provenance": ["TraceableConstant"],
+    "mlsysim.core.values": ["TraceableConstant"],
     "mlsysim.engine.engine": ["Engine"],
     "mlsysim.engine.pipeline": ["Pipeline"],
     "mlsysim.hardware.registry": ["Hardware"],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlsysim import Hardware
-from mlsysim.learn import course
+from mlsysim.course import lessons as course
 from tests.notebooks import ANSWERED, COMMITTED, ROOT, answered_journal, environment
 
 STEMS = [lesson.stem for lesson in course.lessons()]

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from mlsysim.learn import course
+from mlsysim.course import lessons as course
 from tests.notebooks import ROOT
 
 
@@ -30,7 +30,7 @@ def test_the_course_works_without_a_clone(wheel):
 
 
 def test_data_travels_with_the_package(wheel):
-    assert {"mlsysim/core/units.txt", "mlsysim/learn/course.yaml"} <= wheel
+    assert {"mlsysim/core/units.txt", "mlsysim/course/course.yaml"} <= wheel
     shipped = {name for name in wheel if name.endswith(".yaml")}
     here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mlsysim").rglob("*.yaml")}
     assert here <= shipped

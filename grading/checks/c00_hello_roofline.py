@@ -9,11 +9,11 @@ import numpy as np
 
 from grading.check import check
 from mlsysim import Engine, Hardware, Models
-from mlsysim.assignment import Variant
 from mlsysim.core.units import Quantity
+from mlsysim.course.variants import Variant
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.solvers.node import Profile
+from mlsysim.solvers.node.single import Profile
 
 ASSIGNMENT = "00_hello_roofline"
 PREDICTIONS = ("00.1", "00.2", "00.3", "00.4")

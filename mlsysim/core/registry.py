@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
-from mlsysim.core.provenance import Audit, Entry, audit
+from mlsysim.core.values import Audit, Entry, audit
 
 T = TypeVar("T", bound=Entry)
 Build = Callable[[dict[str, Any]], T]
@@ -145,7 +145,7 @@ class Catalog(Generic[T]):
         if self._shelves is None:
             files: dict[str, dict[str, Path]] = {}
             for folder in [
-                _PACKAGE / self._layer / "data",
+                _home(self._layer) / "data",
                 *(top / self._layer for top in user_folders()),
             ]:
                 for path in sorted(folder.glob("*/*.yaml")) + sorted(folder.glob("*.yaml")):
@@ -289,8 +289,8 @@ def add_folder(folder: str | Path) -> None:
 
 def forget() -> None:
     """Look at the folders afresh: after `add_folder`, or when a YAML file was edited."""
-    for catalog in _catalogs.values():
-        catalog._shelves = None
+    for held in _catalogs.values():
+        held._shelves = None
 
 
 def _check_folder(path: Path, argument: str) -> None:
@@ -303,6 +303,18 @@ def _check_folder(path: Path, argument: str) -> None:
         )
 
 
+def _home(layer: str) -> Path:
+    """The package folder of a layer; scenarios live with the room that judges them."""
+    return _PACKAGE / ("evaluation/scenarios" if layer == "scenarios" else layer)
+
+
+def catalog(layer: str) -> Catalog[Any]:
+    """The registry of one layer, by the layer's name."""
+    home = _home(layer).relative_to(_PACKAGE).as_posix().replace("/", ".")
+    import_module(f"mlsysim.{home}.registry")
+    return _catalogs[layer]
+
+
 LAYERS = ("hardware", "models", "infrastructure", "systems", "literature", "scenarios")
 
 
@@ -310,7 +322,7 @@ def registry_hash() -> str:
     """A short fingerprint of every entry that is in force, user folders included."""
     digest = hashlib.sha256()
     for layer in LAYERS:
-        for folder in [_PACKAGE / layer / "data", *(top / layer for top in user_folders())]:
+        for folder in [_home(layer) / "data", *(top / layer for top in user_folders())]:
             for path in sorted(folder.rglob("*.yaml")):
                 digest.update(f"{layer}/{path.relative_to(folder).as_posix()}\n".encode())
                 digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
@@ -324,10 +336,9 @@ def audit_provenance() -> Audit:
     True
     """
     for layer in LAYERS:
-        if (_PACKAGE / layer / "registry.py").exists():
-            import_module(f"mlsysim.{layer}.registry")
+        catalog(layer)
     return audit(
-        (f"{catalog._title}.{stem}", entry)
-        for catalog in _catalogs.values()
-        for stem, entry in catalog.entries()
+        (f"{held._title}.{stem}", entry)
+        for held in _catalogs.values()
+        for stem, entry in held.entries()
     )

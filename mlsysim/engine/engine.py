@@ -12,7 +12,7 @@ from mlsysim.core.errors import BadArgument, NoDatapath
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import Profile, SingleNodeModel, context_notes, profile, trainable
+from mlsysim.solvers.node.single import Profile, SingleNodeModel, context_notes, profile, trainable
 
 _SINGLE_NODE = SingleNodeModel()
 

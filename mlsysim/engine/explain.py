@@ -13,7 +13,7 @@ from mlsysim.core.solver import Result, lazily, show
 from mlsysim.engine.engine import Engine
 from mlsysim.equations import node
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import Profile, SingleNodeModel
+from mlsysim.solvers.node.single import Profile, SingleNodeModel
 
 WORTH_SAYING = 0.1  # a part of the step that deserves a sentence
 UNCHANGED = 1e-3  # a ratio this near to 1 is said to be the same

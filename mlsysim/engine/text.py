@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mlsysim.equations import node
-from mlsysim.solvers.node import Profile
+from mlsysim.solvers.node.single import Profile
 
 _MARGIN = 14  # characters for the scale on the left
 

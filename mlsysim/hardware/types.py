@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import NoDatapath, UnknownName
-from mlsysim.core.frozen import Frozen
-from mlsysim.core.provenance import Entry
 from mlsysim.core.units import PRECISIONS, Quantity
+from mlsysim.core.values import Entry, Value
 from mlsysim.equations import node
 
 # Which datapath runs a precision that the device lacks: the next one that holds its numbers
@@ -27,7 +26,7 @@ WIDER = {
 }
 
 
-class ComputeCore(Frozen):
+class ComputeCore(Value):
     """Dense peak rates: `peak_flops` at `peak_precision`, and the other datapaths that exist."""
 
     peak_flops: u.OperationRate
@@ -40,7 +39,7 @@ class ComputeCore(Frozen):
         return {self.peak_precision: self.peak_flops, **self.precision}
 
 
-class Tier(Frozen):
+class Tier(Value):
     """A memory that holds weights: how much, and how fast they are read."""
 
     capacity: u.Bytes
@@ -54,7 +53,7 @@ class MemoryHierarchy(Tier):
     flash: Tier | None = None
 
 
-class Link(Frozen):
+class Link(Value):
     """A connection to other devices or to the host; the rate is for one direction."""
 
     name: str | None = None

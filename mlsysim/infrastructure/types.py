@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlsysim.core import units as u
-from mlsysim.core.provenance import Entry
+from mlsysim.core.values import Entry
 
 
 class Grid(Entry):

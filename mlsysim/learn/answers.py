@@ -21,11 +21,11 @@ from typing import Any
 import marimo as mo
 
 import mlsysim
-from mlsysim.assignment import SCHEMA, assignment, clean_id, code_for, read_number
 from mlsysim.core.errors import BadArgument, MLSysError, UnknownName, WrongUnit
 from mlsysim.core.registry import registry_hash
 from mlsysim.core.units import Quantity
-from mlsysim.learn.journal import home
+from mlsysim.course.journal import home
+from mlsysim.course.variants import SCHEMA, assignment, clean_id, code_for, read_number
 
 _CODE = re.compile(r"[0-9a-f]{16}")
 _LESSON_ASSUMPTION = "none: as in the lesson"

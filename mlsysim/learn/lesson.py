@@ -6,8 +6,8 @@ from pathlib import Path
 
 import marimo as mo
 
-from mlsysim.learn.course import find_lesson
-from mlsysim.learn.journal import Journal
+from mlsysim.course.journal import Journal
+from mlsysim.course.lessons import find_lesson
 
 SERVED = "mlsysim-learn"  # the mark of a request that came through `mlsysim learn`
 

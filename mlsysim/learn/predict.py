@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import marimo as mo
 
+from mlsysim import charts
 from mlsysim.core.units import Quantity
-from mlsysim.learn import charts
-from mlsysim.learn.journal import Commitment, Journal, off_by, times
+from mlsysim.course.journal import Commitment, Journal, off_by, times
 
 Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
 

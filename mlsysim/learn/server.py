@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mlsysim.core.errors import BadArgument
-from mlsysim.learn import course
-from mlsysim.learn.course import CoursePath, Lesson
-from mlsysim.learn.journal import Journal
+from mlsysim.course import lessons as course
+from mlsysim.course.journal import Journal
+from mlsysim.course.lessons import CoursePath, Lesson
 from mlsysim.learn.lesson import SERVED
 
 HOST = "127.0.0.1"

@@ -7,8 +7,8 @@ from typing import Any
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.provenance import Entry
 from mlsysim.core.units import Quantity, parse
+from mlsysim.core.values import Entry
 
 
 class Finding(Entry):

@@ -8,10 +8,9 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from mlsysim.core.frozen import plain
-from mlsysim.core.provenance import Entry
 from mlsysim.core.solver import Result
 from mlsysim.core.units import Dim, Quantity, dim_of
+from mlsysim.core.values import Entry, plain
 
 TEXT, INTEGER, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
 _JSON = {bool: "boolean", str: "string", int: "integer", tuple: "array", dict: "object"}
@@ -70,7 +69,7 @@ def fields(**properties: Any) -> dict[str, Any]:
 def output_schema(result: type[Result]) -> dict[str, Any]:
     """JSON schema of a Result: quantities in the unit that they are shown in, null where unknown.
 
-    >>> from mlsysim.solvers.node import Profile
+    >>> from mlsysim.solvers.node.single import Profile
     >>> output_schema(Profile)["properties"]["latency"]["properties"]["unit"]
     {'const': 'ms'}
     """

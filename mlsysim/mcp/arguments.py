@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from mlsysim.core.errors import BadArgument, InvalidEntry, did_you_mean
 from mlsysim.core.registry import Catalog
 from mlsysim.core.units import Dim, dim_of
-from mlsysim.engine.system import FleetSpec, SystemSpec
+from mlsysim.evaluation.scenarios.registry import Scenarios
+from mlsysim.evaluation.spec import FleetSpec, SystemSpec
 from mlsysim.hardware.registry import Hardware
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.registry import Models
 from mlsysim.models.types import Workload
-from mlsysim.scenarios.registry import Scenarios
-from mlsysim.solvers.node import SingleNodeModel
+from mlsysim.solvers.node.single import SingleNodeModel
 from mlsysim.systems.registry import Systems
 from mlsysim.systems.types import Fleet
 
@@ -135,7 +135,7 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 def input_schema(function: Callable[..., Any]) -> Schema:
     """JSON schema of what a function takes, in the vocabulary's words.
 
-    >>> from mlsysim.solvers.fleet import DistributedModel
+    >>> from mlsysim.solvers.fleet.distributed import DistributedModel
     >>> input_schema(DistributedModel.solve)["properties"]["link_latency"]["x-unit"]
     's'
     """

@@ -5,25 +5,25 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
+from mlsysim.core import registry
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
 from mlsysim.core.registry import LAYERS, Catalog
 from mlsysim.core.units import Dim, Names, dim_of
-from mlsysim.engine import evaluate as systems
 from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
+from mlsysim.evaluation import evaluate as systems
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.mcp import answers
 from mlsysim.mcp.arguments import Arguments, System, hints_of, input_schema, read
 from mlsysim.models.types import Workload
-from mlsysim.solvers.fleet import DistributedModel
-from mlsysim.solvers.node import Profile, SingleNodeModel
-from mlsysim.solvers.serving import ServingModel
+from mlsysim.solvers.fleet.distributed import DistributedModel
+from mlsysim.solvers.node.serving import ServingModel
+from mlsysim.solvers.node.single import Profile, SingleNodeModel
 
 MOST_ROWS, MOST_POINTS = 100, 100_000  # of a sweep: what is sent back, and what is worked out
 COLUMNS = (
@@ -200,5 +200,4 @@ def look_up(name: str, layer: Layer | None = None) -> dict[str, Any]:
 
 def catalog(layer: str) -> Catalog[Any]:
     """The registry of one layer; raises UnknownName."""
-    dim_of(Layer).si(layer, "layer")
-    return getattr(import_module(f"mlsysim.{layer}.registry"), layer.capitalize())
+    return registry.catalog(dim_of(Layer).si(layer, "layer"))

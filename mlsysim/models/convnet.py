@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import did_you_mean
-from mlsysim.core.frozen import Frozen
 from mlsysim.core.units import Dim
+from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload, flop
 
@@ -18,7 +18,7 @@ Pair = u.Count | list[u.Count]
 Repeat = Annotated[Any, Dim("", whole=True, high=1000)]
 
 
-class Image(Frozen):
+class Image(Value):
     """The input of one inference."""
 
     height: u.Count
@@ -26,7 +26,7 @@ class Image(Frozen):
     channels: u.Count = 1
 
 
-class Layer(Frozen):
+class Layer(Value):
     """What any layer may say; `padding` is "same" unless it gives the rows added on each side."""
 
     out: u.Count | None = None

@@ -16,8 +16,8 @@ import yaml
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, InvalidEntry, shown
-from mlsysim.core.provenance import Source
 from mlsysim.core.units import dim_of
+from mlsysim.core.values import Source
 from mlsysim.models.transformer import TransformerWorkload
 
 _MANY_BYTES = 10_000_000  # no configuration is longer; a file of weights is

@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.frozen import Frozen
 from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
+from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.types import DECODE, FORWARD, PREFILL, Operator, Step, Workload, flop
 
 DEFAULT_CONTEXT = 2048
 
 
-class MixtureOfExperts(Frozen):
+class MixtureOfExperts(Value):
     """Routed experts: `per_token` of `experts` for each token, and `shared` ones that all pass."""
 
     experts: u.Count
@@ -32,7 +32,7 @@ class MixtureOfExperts(Frozen):
             )
 
 
-class LatentAttention(Frozen):
+class LatentAttention(Value):
     """Multi-head latent attention: the cache keeps `kv_rank` + `rope_dim` values a token."""
 
     q_rank: u.Count

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import reduce
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.constants import FLOP_PER_MAC
 from mlsysim.core.errors import BadArgument, UnknownName
-from mlsysim.core.provenance import Entry
 from mlsysim.core.units import PRECISIONS, Q_, Quantity
+from mlsysim.core.values import Entry, Source, TraceableConstant
 from mlsysim.equations import algorithm, memory
 
+FLOP_PER_MAC = TraceableConstant(
+    2,
+    "FLOP",
+    name="FLOP_PER_MAC",
+    source=Source(
+        kind="paper",
+        ref="Kaplan et al. (2020), Scaling Laws for Neural Language Models, section 2.1",
+        url="https://arxiv.org/abs/2001.08361",
+        read=dt.date(2026, 11, 20),
+        note="a multiply-accumulate is one multiplication and one addition",
+    ),
+)
 DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
 FULL_WIDTH = PRECISIONS["fp32"]  # optimizers keep their state in fp32
 ADAM_MOMENTS = 2 * FULL_WIDTH  # its two moments: Kingma & Ba (2015), arXiv:1412.6980

@@ -6,40 +6,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _MODULES = {
-    "node": ("SingleNodeModel",),
-    "efficiency": ("EfficiencyModel",),
-    "serving": ("ServingModel", "TailLatencyModel"),
-    "batching": ("ContinuousBatchingModel", "BatchingOptimizer"),
-    "streaming": ("WeightStreamingModel",),
-    "data": ("DataModel", "TransformationModel", "TopologyModel"),
-    "algorithm": ("ScalingModel", "InferenceScalingModel"),
-    "compression": ("CompressionModel",),
-    "fleet": ("DistributedModel",),
-    "parallelism": ("ParallelismOptimizer",),
-    "reliability": ("ReliabilityModel", "OrchestrationModel"),
-    "ops": ("EconomicsModel", "SustainabilityModel"),
-    "placement": ("PlacementOptimizer",),
-    "safety": ("CheckpointModel", "ResponsibleEngineeringModel"),
-    "analysis": ("SensitivitySolver", "SynthesisSolver"),
+    "node.single": ("SingleNodeModel",),
+    "node.efficiency": ("EfficiencyModel",),
+    "node.serving": ("ServingModel", "TailLatencyModel"),
+    "node.batching": ("ContinuousBatchingModel", "BatchingOptimizer"),
+    "node.streaming": ("WeightStreamingModel",),
+    "data.pipeline": ("DataModel", "TransformationModel", "TopologyModel"),
+    "algorithm.scaling": ("ScalingModel", "InferenceScalingModel"),
+    "algorithm.compression": ("CompressionModel",),
+    "fleet.distributed": ("DistributedModel",),
+    "fleet.parallelism": ("ParallelismOptimizer",),
+    "fleet.reliability": ("ReliabilityModel", "OrchestrationModel"),
+    "ops.bill": ("EconomicsModel", "SustainabilityModel"),
+    "ops.placement": ("PlacementOptimizer",),
+    "ops.safety": ("CheckpointModel", "ResponsibleEngineeringModel"),
+    "analysis.sensitivity": ("SensitivitySolver", "SynthesisSolver"),
 }
 SOLVERS = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
-    from mlsysim.solvers.algorithm import InferenceScalingModel, ScalingModel
-    from mlsysim.solvers.analysis import SensitivitySolver, SynthesisSolver
-    from mlsysim.solvers.batching import BatchingOptimizer, ContinuousBatchingModel
-    from mlsysim.solvers.compression import CompressionModel
-    from mlsysim.solvers.data import DataModel, TopologyModel, TransformationModel
-    from mlsysim.solvers.efficiency import EfficiencyModel
-    from mlsysim.solvers.fleet import DistributedModel
-    from mlsysim.solvers.node import SingleNodeModel
-    from mlsysim.solvers.ops import EconomicsModel, SustainabilityModel
-    from mlsysim.solvers.parallelism import ParallelismOptimizer
-    from mlsysim.solvers.placement import PlacementOptimizer
-    from mlsysim.solvers.reliability import OrchestrationModel, ReliabilityModel
-    from mlsysim.solvers.safety import CheckpointModel, ResponsibleEngineeringModel
-    from mlsysim.solvers.serving import ServingModel, TailLatencyModel
-    from mlsysim.solvers.streaming import WeightStreamingModel
+    from mlsysim.solvers.algorithm.compression import CompressionModel
+    from mlsysim.solvers.algorithm.scaling import InferenceScalingModel, ScalingModel
+    from mlsysim.solvers.analysis.sensitivity import SensitivitySolver, SynthesisSolver
+    from mlsysim.solvers.data.pipeline import DataModel, TopologyModel, TransformationModel
+    from mlsysim.solvers.fleet.distributed import DistributedModel
+    from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+    from mlsysim.solvers.fleet.reliability import OrchestrationModel, ReliabilityModel
+    from mlsysim.solvers.node.batching import BatchingOptimizer, ContinuousBatchingModel
+    from mlsysim.solvers.node.efficiency import EfficiencyModel
+    from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
+    from mlsysim.solvers.node.single import SingleNodeModel
+    from mlsysim.solvers.node.streaming import WeightStreamingModel
+    from mlsysim.solvers.ops.bill import EconomicsModel, SustainabilityModel
+    from mlsysim.solvers.ops.placement import PlacementOptimizer
+    from mlsysim.solvers.ops.safety import CheckpointModel, ResponsibleEngineeringModel
 
 __all__ = [
     "BatchingOptimizer",

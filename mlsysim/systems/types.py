@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.frozen import Frozen
-from mlsysim.core.provenance import Entry
 from mlsysim.core.units import Dim, Names
+from mlsysim.core.values import Entry, Value
 from mlsysim.hardware.types import HardwareNode, Link
 
 TOPOLOGIES = ("fat_tree", "rail_optimized", "dragonfly", "torus2d", "torus3d", "ring")
@@ -17,7 +16,7 @@ Topology = Annotated[str, Names(*TOPOLOGIES)]
 Oversubscription = Annotated[Any, Dim("", low=1.0, open_low=False)]
 
 
-class Storage(Frozen):
+class Storage(Value):
     """What a node reads its data from; the bandwidth may be unknown."""
 
     capacity: u.Bytes | None = None

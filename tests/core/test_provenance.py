@@ -7,11 +7,11 @@ import datetime as dt
 import pytest
 
 from mlsysim import Q_, Hardware, Infrastructure, Literature, Models, Systems, audit_provenance
-from mlsysim.core import constants
-from mlsysim.core.constants import FLOP_PER_MAC, TraceableConstant
 from mlsysim.core.errors import InvalidEntry
-from mlsysim.core.provenance import Source, audit
+from mlsysim.core.values import Source, TraceableConstant, audit
 from mlsysim.hardware.types import HardwareNode
+from mlsysim.models import types
+from mlsysim.models.types import FLOP_PER_MAC
 
 DATASHEET = {"kind": "datasheet", "ref": "a datasheet", "read": "2026-11-20"}
 CHIP = {
@@ -136,7 +136,7 @@ def test_a_constant_computes_like_a_number_and_knows_its_unit():
 
 
 def test_every_constant_in_the_module_has_a_source():
-    found = [value for value in vars(constants).values() if isinstance(value, float)]
+    found = [value for value in vars(types).values() if isinstance(value, TraceableConstant)]
     assert found
     assert all(
         isinstance(value, TraceableConstant) and isinstance(value.source, Source) for value in found

@@ -223,7 +223,7 @@ def test_one_bad_number_in_an_array_is_enough(bad):
         True,
         False,
         np.True_,
-        object(),
+        Ellipsis,
         {},
         {1},
         b"4",

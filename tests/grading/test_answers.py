@@ -7,9 +7,9 @@ import json
 import pytest
 
 from grading.reading import parse, sheet_of
-from mlsysim.assignment import assignment, code_for
 from mlsysim.core.errors import BadArgument, UnknownName, WrongUnit
 from mlsysim.core.units import Q_
+from mlsysim.course.variants import assignment, code_for
 from mlsysim.learn.answers import AnswerSheet, to_json
 from tests.grading.conftest import NAME
 

@@ -10,7 +10,7 @@ import pytest
 from grading.checks import c00_hello_roofline as c00
 from grading.judge import judge, judge_all
 from mlsysim import Engine, Hardware, Models
-from mlsysim.assignment import Variant
+from mlsysim.course.variants import Variant
 
 
 def every(checks):

@@ -14,7 +14,7 @@ from grading.__main__ import main
 from grading.grade import Graded, grade_files, printable
 from grading.reading import submissions
 from grading.report import page_name, safe_cell
-from mlsysim.assignment import code_for
+from mlsysim.course.variants import code_for
 from tests.grading.conftest import NAME
 
 

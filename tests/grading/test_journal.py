@@ -7,7 +7,7 @@ import pytest
 from grading.grade import grade_sheet
 from grading.journal import FIRST, Guess, calibration, judge_journal, link, unbroken
 from grading.reading import Sheet
-from mlsysim.learn import journal as learn
+from mlsysim.course import journal as learn
 from tests.grading.conftest import NAME, journal
 
 ALL = ("00.1", "00.2", "00.3", "00.4")

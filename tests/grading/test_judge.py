@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from grading.grade import grade_sheet
 from grading.judge import CREDIT, judge, judge_all
 from grading.reading import parse, sheet_of
-from mlsysim.assignment import LONGEST_NUMBER, UNITS, factor, read_number, read_unit
 from mlsysim.core.errors import BadArgument, WrongUnit
 from mlsysim.core.units import Q_
+from mlsysim.course.variants import LONGEST_NUMBER, UNITS, factor, read_number, read_unit
 
 WHO = "ada"
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from mlsysim import Engine, Hardware, Models
-from mlsysim.learn import Journal, course
+from mlsysim.course import lessons as course
+from mlsysim.learn import Journal
 from mlsysim.learn.predict import CONFIDENCE, predict, verdict
 from tests.notebooks import ROOT, answered_journal
 

@@ -1,0 +1,353 @@
+"""Design space exploration: a space, an objective and constraints, searched exhaustively.
+
+An analytical model answers in microseconds, so every point is looked at: constraints first, then
+the objective, and with several objectives the Pareto front. Points that fail are kept with their
+reason, because why a design falls out is half of what a search can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core.constraint import Constraint, Objective
+from mlsysim.core.errors import BadArgument, MissingValue, NoDatapath, OutOfRange, UnknownName
+from mlsysim.core.solver import show
+from mlsysim.core.units import Q_, Quantity
+
+Evaluate = Callable[[dict[str, Any]], Any]
+Progress = Callable[[int, int], None]
+
+_SWEEP_AXES = {
+    "hardware": "hardware",
+    "precision": "precisions",
+    "batch_size": "batch_sizes",
+    "seq_len": "seq_lens",
+}
+
+
+class DSE:
+    """Exhaustive search of a design space.
+
+    `space` maps each parameter to its values: a list, a range, an array, one fixed value, or a
+    mapping of labels to values. `objective` is `maximize: metric` or `minimize: metric`, or a list
+    of them for a Pareto front. `constraints` compare a metric or a parameter with a bound. A point
+    whose metrics say `feasible` False never wins.
+
+    >>> dse = DSE({"x": range(10)}, "maximize: area", ["side <= 3"])
+    >>> found = dse.search(lambda p: {"side": p["x"], "area": p["x"] ** 2})
+    >>> found["best_params"], found["best"]["area"], len(found["infeasible"])
+    ({'x': 3}, 9, 6)
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any],
+        objective: str | Sequence[str],
+        constraints: Iterable[str] = (),
+    ) -> None:
+        if not isinstance(space, Mapping) or not space:
+            raise BadArgument("space", space, "give a mapping, as in {'batch_size': [1, 8, 64]}")
+        self.space = {name: _axis(name, values) for name, values in space.items()}
+        texts = [objective] if isinstance(objective, str) else list(objective)
+        if not texts:
+            raise BadArgument("objective", "an empty list", "give at least one")
+        self.objectives = [Objective.read(text) for text in texts]
+        if isinstance(constraints, str):
+            constraints = [constraints]
+        self.constraints = [Constraint.read(text) for text in constraints]
+
+    def __len__(self) -> int:
+        return math.prod(len(axis) for axis in self.space.values())
+
+    def __repr__(self) -> str:
+        sides = " x ".join(f"{len(axis)} {name}" for name, axis in self.space.items())
+        return f"DSE of {len(self):,} points ({sides})"
+
+    # ---- one point at a time -------------------------------------------------------------------
+
+    def search(
+        self, evaluate: Evaluate, *, executor: Any = None, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Evaluate every point; `evaluate` takes its parameters and gives a mapping or a Result.
+
+        The answer holds `best_params`, `best` (what `evaluate` gave for them), `front` and `knee`,
+        `evaluated` (how many), `points` and `infeasible` (with reasons), and a `reason` when
+        nothing is feasible. A point whose device lacks a datapath, or whose question needs an
+        unpublished value, is infeasible; any other error is raised. `executor` is anything with
+        the `map` of `concurrent.futures`; `progress` is called with (done, total).
+        """
+        total, points, costs = len(self), [], []
+        if executor is None:
+            answers: Iterable[Any] = map(partial(_attempt, evaluate), self._values())
+        else:
+            chunk = max(1, total // 64)
+            answers = executor.map(partial(_attempt, evaluate), self._values(), chunksize=chunk)
+        for params, metrics in zip(self._labels(), answers, strict=True):
+            points.append({"params": params, "metrics": metrics})
+            costs.append(self._costs(params, metrics))
+            if progress is not None:
+                progress(len(points), total)
+        return self._answer(points, np.array(costs), points.__getitem__)
+
+    def _labels(self) -> Iterator[dict[str, Any]]:
+        return (
+            dict(zip(self.space, labels, strict=True)) for labels in product(*self.space.values())
+        )
+
+    def _values(self) -> Iterator[dict[str, Any]]:
+        axes = [axis.values() for axis in self.space.values()]
+        return (dict(zip(self.space, values, strict=True)) for values in product(*axes))
+
+    def _costs(self, params: dict[str, Any], metrics: Any) -> list[float]:
+        """Weigh a point by each objective; infinite when it cannot be chosen."""
+        if self._fault(params, metrics) is not None:
+            return [math.inf] * len(self.objectives)
+        return [o.cost(_value("objective", o, params, metrics)) for o in self.objectives]
+
+    def _fault(self, params: dict[str, Any], metrics: Any) -> tuple[Any, Any] | None:
+        """Find what keeps a point from being chosen, as (what was asked, what was found)."""
+        fits = _lookup(metrics, "feasible", default=True)
+        unfit = isinstance(fits, (bool, np.bool_)) and not fits
+        if unfit and isinstance(metrics, Mapping):
+            return None, None  # which need not hold anything else
+        # all are read, so that a name or a unit that is wrong is told whatever else fails
+        faults: list[tuple[Any, Any]] = []
+        for constraint in self.constraints:
+            value = _value("constraints", constraint, params, metrics)
+            if value is None or not constraint.holds(value):
+                faults.append((constraint, value))
+        for objective in self.objectives:
+            value = _value("objective", objective, params, metrics)
+            if value is None or not np.isfinite(objective.cost(value)):
+                faults.append((objective, value))
+        if unfit:
+            return None, None
+        return faults[0] if faults else None
+
+    def why_not(self, params: dict[str, Any], metrics: Any) -> str:
+        """Say why a point cannot be chosen; empty when it can."""
+        fault = self._fault(params, metrics)
+        if fault is None:
+            return ""
+        wanted, value = fault
+        if wanted is None:
+            return str(_lookup(metrics, "reason", default="") or "it is not feasible")
+        found = f"{wanted.metric} is {'unknown' if value is None else show(value)}"
+        if isinstance(wanted, Constraint):
+            return f"{found}, and the constraint is {wanted.text.strip()}"
+        return found
+
+    # ---- all points at once --------------------------------------------------------------------
+
+    def search_sweep(
+        self,
+        sweep: Callable[..., Any],
+        model: Any,
+        hardware: Any = None,
+        *,
+        progress: Progress | None = None,
+        **how: Any,
+    ) -> dict[str, Any]:
+        """Search the columns of an `Engine.sweep`: `dse.search_sweep(Engine.sweep, model)`.
+
+        The space may have the axes hardware, precision, batch_size and seq_len; `hardware` is given
+        here when it is none of them, and `how` is passed on to the sweep. The answer is that of
+        `search`, with rows made only when they are looked at.
+        """
+        for name in self.space:
+            if name not in _SWEEP_AXES:
+                raise UnknownName("space", name, _SWEEP_AXES)
+        axes = {_SWEEP_AXES[name]: list(axis.values()) for name, axis in self.space.items()}
+        devices = axes.pop("hardware", hardware)
+        if devices is None:
+            raise BadArgument("hardware", None, "give devices here, or as an axis of the space")
+        points = sweep(model, devices, **axes, **how)
+        shape = tuple(len(axis) for axis in points.axes.values())
+
+        def column(argument: str, wanted: Objective | Constraint) -> Any:
+            return _column(points, shape, argument, wanted)
+
+        good = np.broadcast_to(points.columns.feasible, shape).ravel()
+        for constraint in self.constraints:
+            good = good & np.ravel(constraint.holds(column("constraints", constraint)))
+        costs = np.stack(
+            [np.ravel(o.cost(column("objective", o))) for o in self.objectives], axis=1
+        )
+        costs = np.where(good[:, None] & np.isfinite(costs), costs, np.inf)
+        if progress is not None:
+            progress(len(points), len(points))
+        return self._answer(points, costs, partial(_row, points))
+
+    def _answer(
+        self, points: Sequence[Any], costs: np.ndarray, row: Callable[[int], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Rank what can be chosen, and keep what cannot."""
+        good = np.isfinite(costs).all(axis=1)
+        failed = Failed(np.flatnonzero(~good), row, self.why_not)
+        chosen, where = np.flatnonzero(good), 0
+        if chosen.size:
+            chosen = chosen[pareto(costs[chosen])]
+            where = knee(costs[chosen])
+        front = [row(int(i)) for i in chosen]
+        best = front[where] if front else {"params": None, "metrics": None}
+        reason = (
+            ""
+            if front
+            else (f"none of {len(points):,} points can be chosen; the first: {failed[0]['reason']}")
+        )
+        return {
+            "best_params": best["params"],
+            "best": best["metrics"],
+            "front": front,
+            "knee": best if front else None,
+            "evaluated": len(points),
+            "points": points,
+            "infeasible": failed,
+            "reason": reason,
+        }
+
+
+class Failed(Sequence[dict[str, Any]]):
+    """The points that cannot be chosen; the reason is worked out when one is looked at."""
+
+    def __init__(
+        self,
+        where: np.ndarray,
+        row: Callable[[int], dict[str, Any]],
+        why_not: Callable[[dict[str, Any], Any], str],
+    ) -> None:
+        self._where, self._row, self._why_not = where, row, why_not
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        point = self._row(int(self._where[index]))
+        return {**point, "reason": self._why_not(point["params"], point["metrics"])}
+
+    def __repr__(self) -> str:
+        return f"{len(self):,} points that cannot be chosen"
+
+
+def _axis(name: str, values: Any) -> dict[Any, Any]:
+    """Read the values of one parameter, by their labels."""
+    if isinstance(values, Mapping):
+        axis = dict(values)
+    elif isinstance(values, (str, bytes)):
+        axis = {values: values}
+    else:
+        if isinstance(values, np.ndarray):
+            values = values.ravel().tolist()
+        try:
+            listed = list(values)
+        except TypeError:
+            listed = [values]
+        axis = {value: value for value in listed}
+    if not axis:
+        raise BadArgument(f"space[{name!r}]", "an empty list", "give at least one value")
+    for value in axis.values():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise OutOfRange(f"space[{name!r}]", value, "give finite numbers")
+    return axis
+
+
+def _attempt(evaluate: Evaluate, params: dict[str, Any]) -> Any:
+    """Evaluate one point; what nobody can answer is infeasible, and says why."""
+    try:
+        return evaluate(params)
+    except (NoDatapath, MissingValue) as error:
+        return {"feasible": False, "reason": str(error)}
+
+
+_ABSENT = object()
+
+
+def _lookup(metrics: Any, name: str, default: Any = _ABSENT) -> Any:
+    if isinstance(metrics, Mapping):
+        return metrics.get(name, default)
+    return getattr(metrics, name) if name in _names(metrics) else default
+
+
+def _names(metrics: Any) -> Iterable[str]:
+    names = metrics.keys() if isinstance(metrics, Mapping) else getattr(metrics, "fields", None)
+    if names is None:
+        raise BadArgument("evaluate", metrics, "return a mapping of metrics, or a solver's Result")
+    return names
+
+
+def _value(
+    argument: str, wanted: Objective | Constraint, params: Mapping[str, Any], metrics: Any
+) -> Any:
+    """Find the metric, or else the parameter, that an objective or a constraint names."""
+    value = _lookup(metrics, wanted.metric)
+    if value is _ABSENT:
+        value = params.get(wanted.metric, _ABSENT)
+    if value is _ABSENT:
+        raise UnknownName(f"{argument} {wanted.text!r}", wanted.metric, {*_names(metrics), *params})
+    return value
+
+
+def _column(
+    points: Any, shape: tuple[int, ...], argument: str, wanted: Objective | Constraint
+) -> Any:
+    """Find a metric, or else an axis, of all points of a sweep."""
+    fields, axes = points.columns.fields, list(points.axes)
+    if wanted.metric in fields:
+        value: Any = getattr(points.columns, wanted.metric)
+    elif wanted.metric in axes:
+        labels = np.array([getattr(value, "stem", value) for value in points.axes[wanted.metric]])
+        side = axes.index(wanted.metric)
+        value = labels.reshape([-1 if i == side else 1 for i in range(len(axes))])
+    else:
+        raise UnknownName(f"{argument} {wanted.text!r}", wanted.metric, {*fields, *axes})
+    if isinstance(value, Quantity):
+        return Q_(np.broadcast_to(value.magnitude, shape), value.units)
+    return np.broadcast_to(value, shape)
+
+
+def _row(points: Any, index: int) -> dict[str, Any]:
+    row = points[index]
+    return {"params": {k: v for k, v in row.items() if k != "profile"}, "metrics": row["profile"]}
+
+
+def pareto(costs: np.ndarray) -> np.ndarray:
+    """Find the rows that no other row beats, by growing first cost; of equals, the first.
+
+    >>> pareto(np.array([[1.0, 9.0], [2.0, 5.0], [3.0, 6.0], [4.0, 1.0]])).tolist()
+    [0, 1, 3]
+    """
+    if costs.shape[1] == 1:
+        return np.array([np.argmin(costs[:, 0])])
+    order = np.lexsort(costs.T[::-1])
+    if costs.shape[1] == 2:
+        second = costs[order, 1]
+        lowest = np.minimum.accumulate(second)
+        return order[np.concatenate([[True], second[1:] < lowest[:-1]])]
+    front = []
+    while order.size:  # the first in this order is beaten by none of those behind it
+        front.append(order[0])
+        order = order[1:][np.any(costs[order[1:]] < costs[order[0]], axis=1)]
+    return np.array(front)
+
+
+def knee(costs: np.ndarray) -> int:
+    """Find the row of a front farthest below the plane through the best of each objective.
+
+    With every objective scaled to run from 0 to 1 over the front, that is the least sum.
+
+    >>> knee(np.array([[0.0, 10.0], [1.0, 2.0], [10.0, 0.0]]))
+    1
+
+    Source: Das (1999), On characterizing the knee of the Pareto curve, Structural Optimization 18.
+    """
+    low, high = costs.min(axis=0), costs.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    return int(np.argmin(((costs - low) / span).sum(axis=1)))

@@ -1,0 +1,386 @@
+"""A whole system as data: workload, fleet, environment and constraints, in one YAML file.
+
+Models, devices, nodes, fabrics, clusters, grids and facilities are given by name, or written out in
+the format of the registry's own files. A key that the question has no use for is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument, InvalidEntry, UnknownEntry, UnknownName
+from mlsysim.core.registry import load, parse_yaml
+from mlsysim.core.search import Constraint
+from mlsysim.core.units import Dim
+from mlsysim.core.values import Entry, Source, Value, fields_of
+from mlsysim.hardware.registry import Hardware
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.infrastructure.registry import Infrastructure
+from mlsysim.infrastructure.types import Facility, Grid, Price
+from mlsysim.models.registry import KINDS, Models
+from mlsysim.models.types import DECODE, FORWARD, PREFILL, Workload
+from mlsysim.solvers.fleet.distributed import ZeroStage
+from mlsysim.solvers.fleet.training import Optimizer, Recompute
+from mlsysim.solvers.ops.bill import Multiplier, YearlyFraction
+from mlsysim.systems.registry import Systems
+from mlsysim.systems.types import Fabric, Fleet, Node
+
+SERVE, TRAIN = "serve", "train"
+PLAIN_NODE = 8  # devices in a node of which nothing else is known
+Queries = Annotated[Any, Dim("1/s", bare="1/s")]
+_SPEC = dict[str, Any]
+
+# What a section may say in each phase, beside what every phase knows.
+_STEP = {"seq_len", "arrival_rate_qps"}
+_USES = {
+    SERVE: {"prompt", "tokens", "reasoning_steps", "arrival_rate_qps"},
+    DECODE: _STEP,
+    PREFILL: _STEP,
+    FORWARD: _STEP,
+    TRAIN: {
+        "seq_len",
+        "tokens",
+        "optimizer",
+        "overlap",
+        "recompute",
+        "microbatch",
+        "pipeline_parallel",
+        "expert_parallel",
+        "zero_stage",
+        "interleave",
+        "sequence_parallel",
+        "mtbf",
+        "checkpoint_time",
+        "restart_time",
+    },
+}
+_ALWAYS = {
+    "model",
+    "phase",
+    "batch_size",
+    "precision",
+    "efficiency",
+    "cluster",
+    "node",
+    "hardware",
+    "fabric",
+    "count",
+    "tensor_parallel",
+}
+PLAN = (
+    "tensor_parallel",
+    "pipeline_parallel",
+    "expert_parallel",
+    "zero_stage",
+    "microbatch",
+    "recompute",
+)
+
+
+def _look_up(value: Any, key: str, find: Callable[[str], Any], build: Callable[[Any], Any]) -> Any:
+    """The entry that a name or a mapping in the registry's format stands for."""
+    if isinstance(value, str):
+        try:
+            return find(value)
+        except UnknownEntry as error:
+            raise InvalidEntry("", key, str(error)) from None
+    if isinstance(value, Mapping):
+        try:
+            return build({"name": f"custom {key}", **value})
+        except InvalidEntry as error:
+            raise InvalidEntry("", f"{key}.{error.key}".rstrip("."), error.remedy) from None
+    return value
+
+
+def _named(entries: str, example: str, *kinds: type[Value]) -> dict[str, Any]:
+    """JSON schema of an entry: its name, or the entry written out."""
+    name = {"type": "string", "description": f"a name in {entries}, such as {example!r}"}
+    return {"anyOf": [name, *(kind.json_schema() for kind in kinds)]}
+
+
+class WorkloadSpec(Value):
+    """What is asked for: a model, and one use of it.
+
+    `phase` serve answers prompts of `prompt` tokens with `tokens` tokens (times `reasoning_steps`);
+    train makes steps of `batch_size` sequences until `tokens` are seen; decode, prefill and forward
+    are one step alone. `batch_size` is one replica's, except in training, where it is the fleet's.
+    """
+
+    model: str | _SPEC | Workload
+    phase: Literal["serve", "decode", "prefill", "forward", "train"] | None = None
+    batch_size: u.Batch | None = None
+    seq_len: u.Count | None = None
+    prompt: u.Count | None = None
+    tokens: u.Count | None = None
+    reasoning_steps: u.Count | None = None
+    arrival_rate_qps: Queries | None = None
+    precision: u.Precision = "fp16"
+    efficiency: u.Fraction = 0.5
+    optimizer: Optimizer | None = None
+    overlap: u.FractionOrZero | None = None
+
+    @cached_property
+    def entry(self) -> Workload:
+        """The model itself."""
+        return _look_up(self.model, "model", Models.find, Models.from_spec)
+
+    @property
+    def use(self) -> str:
+        """The phase, as given or as the model suggests: decoders serve, all others run forward."""
+        return self.phase or (SERVE if DECODE in self.entry.phases else FORWARD)
+
+    def check(self) -> None:
+        """The model exists and has the phase."""
+        phases = {*self.entry.phases, TRAIN, *([SERVE] if DECODE in self.entry.phases else [])}
+        if self.use not in phases:
+            known = ", ".join(sorted(phases))
+            raise self.wrong("phase", f"{self.entry.name} has no {self.use}; it has {known}")
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of the section."""
+        schema = super().json_schema()
+        schema["properties"]["model"] = _named("Models", "Llama3_8B", *KINDS.values())
+        return schema
+
+
+class FleetSpec(Value):
+    """What it runs on, and how the work is divided; `count` counts what is named.
+
+    Give one of `cluster`, `node` and `hardware`. In training the division is searched for unless
+    one part of it is given; otherwise `tensor_parallel` devices make one replica. `mtbf` is the
+    whole fleet's, in place of what its parts would give.
+    """
+
+    cluster: str | _SPEC | Fleet | None = None
+    node: str | _SPEC | Node | None = None
+    hardware: str | _SPEC | HardwareNode | None = None
+    fabric: str | _SPEC | Fabric | None = None
+    count: u.Count | None = None
+    tensor_parallel: u.Count | None = None
+    pipeline_parallel: u.Count | None = None
+    expert_parallel: u.Count | None = None
+    zero_stage: ZeroStage | None = None
+    microbatch: u.Batch | None = None
+    recompute: Recompute | None = None
+    interleave: u.Count | None = None
+    sequence_parallel: bool | None = None
+    mtbf: u.Seconds | None = None
+    checkpoint_time: u.Seconds | None = None
+    restart_time: u.Seconds | None = None
+
+    @cached_property
+    def entry(self) -> Fleet:
+        """The fleet itself."""
+        fabric = _look_up(
+            self.fabric, "fabric", lambda n: Systems.Fabrics[n], Systems.Fabrics.from_spec
+        )
+        if self.cluster is not None:
+            fleet = _look_up(
+                self.cluster, "cluster", lambda n: Systems.Clusters[n], Systems.Clusters.from_spec
+            )
+            changes = {"count": self.count, "fabric": fabric}
+            changes = {key: value for key, value in changes.items() if value is not None}
+            return fleet.replace(**changes) if changes else fleet
+        if self.node is not None:
+            node = _look_up(self.node, "node", lambda n: Systems.Nodes[n], Systems.Nodes.from_spec)
+            count = self.count or 1
+            return Fleet(name=f"{count} x {node.name}", node=node, count=count, fabric=fabric)
+        device = _look_up(self.hardware, "hardware", Hardware.find, Hardware.from_spec)
+        devices = self.count or 1
+        inside = min(devices, PLAIN_NODE)
+        if devices % inside:
+            remedy = f"use a multiple of {inside}, or give node and how many there are of it"
+            raise self.wrong("count", f"{devices} devices do not fill nodes of {inside}; {remedy}")
+        node = Node(
+            name=device.name if inside == 1 else f"{inside} x {device.name}",
+            accelerator=device,
+            accelerators=inside,
+            interconnect=device.interconnect,
+        )
+        return Fleet(
+            name=f"{devices} x {device.name}", node=node, count=devices // inside, fabric=fabric
+        )
+
+    def check(self) -> None:
+        """There is one thing that it is a fleet of."""
+        given = [key for key in ("cluster", "node", "hardware") if getattr(self, key) is not None]
+        if len(given) != 1:
+            what = f"{' and '.join(given)} are given" if given else "nothing is given"
+            remedy = f"{what}; give one of cluster, node and hardware"
+            raise self.wrong(given[-1] if given else "hardware", remedy)
+        _ = self.entry
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of the section."""
+        schema = super().json_schema()
+        schema["properties"] |= {
+            "cluster": _named("Systems.Clusters", "Research_256"),
+            "node": _named("Systems.Nodes", "DGX_H100", Node),
+            "hardware": _named("Hardware", "H100", HardwareNode),
+            "fabric": _named("Systems.Fabrics", "InfiniBand_NDR", Fabric),
+        }
+        return schema
+
+
+class EnvironmentSpec(Value):
+    """Where it runs, for how long, and at which prices; without `duration` nothing is priced."""
+
+    grid: str | _SPEC | Grid | None = None
+    facility: str | _SPEC | Facility | None = None
+    duration: u.Seconds | None = None
+    electricity_price: u.EnergyPrice | None = None
+    accelerator_price: u.Money | None = None
+    amortization: u.Seconds | None = None
+    infrastructure_multiplier: Multiplier | None = None
+    maintenance_fraction: YearlyFraction | None = None
+    pue: u.PowerUsageEffectiveness | None = None
+    power_fraction: u.Fraction | None = None
+    battery: u.Energy | None = None
+
+    @cached_property
+    def place(self) -> Grid | None:
+        """The grid itself."""
+        shelf = Infrastructure.Grids
+        return _look_up(self.grid, "grid", lambda n: shelf[n], shelf.from_spec)
+
+    @cached_property
+    def building(self) -> Facility | None:
+        """The facility itself."""
+        shelf = Infrastructure.Facilities
+        return _look_up(self.facility, "facility", lambda n: shelf[n], shelf.from_spec)
+
+    def check(self) -> None:
+        """The grid and the facility exist."""
+        _ = self.place, self.building
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of the section."""
+        schema = super().json_schema()
+        schema["properties"] |= {
+            "grid": _named("Infrastructure.Grids", "Quebec", Grid),
+            "facility": _named("Infrastructure.Facilities", "Hyperscale", Facility),
+        }
+        return schema
+
+
+class SystemSpec(Entry):
+    """A whole system: what it does, what it runs on, where, and what it must keep to.
+
+    A constraint compares a metric with a bound, as in `latency < 50 ms` or `tco <= 5e6 USD`.
+    """
+
+    name: str = "system"
+    question: str | None = None
+    workload: WorkloadSpec
+    fleet: FleetSpec
+    environment: EnvironmentSpec = EnvironmentSpec()
+    constraints: list[str] | dict[str, Any] = ()  # type: ignore[assignment] - kept as a tuple
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], name: str = "system") -> Any:
+        """A system from a mapping; raises InvalidEntry that names the key and what would do."""
+        if not isinstance(spec, Mapping):
+            kind = type(spec).__name__
+            raise InvalidEntry(name, "", f"a system is a mapping of keys, not {kind}")
+        given = {"default": Source(kind="user", ref="given by the user")}
+        return cls(**{"name": name, "sources": given, **{str(k): v for k, v in spec.items()}})
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "system") -> Any:
+        """A system from YAML text."""
+        return cls.from_spec(parse_yaml(text, name), name)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Any:
+        """A system from a YAML file; raises InvalidEntry that names file, key and remedy."""
+        return load(Path(path), lambda data: cls.from_spec(data, Path(path).stem))
+
+    def check(self) -> None:
+        """Constraints can be read, and every key is of use in this phase."""
+        super().check()
+        _ = self.limits
+        use = self.workload.use
+        for section, part in (("workload", self.workload), ("fleet", self.fleet)):
+            for key in fields_of(type(part)):
+                if getattr(part, key) is not None and key not in _ALWAYS | _USES[use]:
+                    remedy = f"phase {use} has no use for it; leave it out"
+                    raise self.wrong(f"{section}.{key}", remedy)
+        if self.environment.battery is not None and self.workload.arrival_rate_qps is None:
+            raise self.wrong(
+                "workload.arrival_rate_qps",
+                "a battery lasts as often as it is used; "
+                "say how often, as in arrival_rate_qps: 0.1",
+            )
+
+    @cached_property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The constraints, read."""
+        given = self.constraints
+        texts = [f"{k} {v}" for k, v in given.items()] if isinstance(given, Mapping) else given
+        read = []
+        for i, text in enumerate(texts):
+            try:
+                read.append(Constraint.read(text))
+            except BadArgument as error:
+                remedy = f"{text!r} will not do; {error.remedy}"
+                raise self.wrong(f"constraints[{i}]", remedy) from None
+        return tuple(read)
+
+    def value(self, path: str) -> Any:
+        """What stands at a path such as `workload.precision`."""
+        section, _, key = path.partition(".")
+        return getattr(getattr(self, section), key)
+
+    def changed(self, changes: Mapping[str, Any]) -> Any:
+        """The system with other values at paths such as `workload.precision`."""
+        parts: dict[str, dict[str, Any]] = {}
+        for path, value in changes.items():
+            section, _, key = path.partition(".")
+            if section not in ("workload", "fleet", "environment"):
+                raise UnknownName("section", section, ("workload", "fleet", "environment"))
+            parts.setdefault(section, {})[key] = value
+        new = {key: getattr(self, key).replace(**values) for key, values in parts.items()}
+        return self.replace(**new)
+
+
+# ---- schemas -------------------------------------------------------------------------------------
+
+SCHEMAS: dict[str, type[Value]] = {
+    "system": SystemSpec,
+    "hardware": HardwareNode,
+    **KINDS,
+    "grid": Grid,
+    "facility": Facility,
+    "price": Price,
+    "node": Node,
+    "fabric": Fabric,
+    "cluster": Fleet,
+}
+_PARTS = {  # what the registry's own files give by name
+    "accelerator": ("Hardware", "H100"),
+    "hw": ("Hardware", "H100"),
+    "node": ("Systems.Nodes", "DGX_H100"),
+    "fabric": ("Systems.Fabrics", "InfiniBand_NDR"),
+}
+
+
+def schema(kind: str = "system") -> dict[str, Any]:
+    """JSON schema of one kind of YAML file; raises UnknownName.
+
+    >>> schema("hardware")["properties"]["tdp"]["x-unit"]
+    'W'
+    """
+    if kind not in SCHEMAS:
+        raise UnknownName("kind", kind, SCHEMAS)
+    found = SCHEMAS[kind].json_schema()
+    for key in _PARTS.keys() & found["properties"].keys():
+        named = _named(*_PARTS[key])["anyOf"]
+        found["properties"][key] = {"anyOf": [*named, found["properties"][key]]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

@@ -1,0 +1,287 @@
+"""The verdict on a whole system: does it work, does it keep its constraints, and which wall binds.
+
+`judge` measures the system's phase, prices its fleet, and holds every constraint against the
+metrics that come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from mlsysim.core.errors import MissingValue, NoDatapath, UnknownName
+from mlsysim.core.search import Constraint
+from mlsysim.core.solver import Result, lazily, show
+from mlsysim.core.units import Quantity
+from mlsysim.core.values import Source
+from mlsysim.evaluation.measure import ROOFS, Measured, measure, picked
+from mlsysim.evaluation.spec import TRAIN, SystemSpec
+from mlsysim.solvers.ops.bill import EconomicsModel, SustainabilityModel
+from mlsysim.systems.types import Fleet
+from mlsysim.walls import wall
+
+FEASIBLE, SATISFIED, VIOLATED, INFEASIBLE = "feasible", "satisfied", "violated", "infeasible"
+EXIT_CODES = {FEASIBLE: 0, SATISFIED: 0, INFEASIBLE: 1, VIOLATED: 3}
+
+_MONEY = (
+    "tco",
+    "tco_usd",
+    "capex",
+    "purchase",
+    "energy_cost",
+    "maintenance",
+    "energy_share",
+    "cost_per_accelerator",
+)
+_PLACE = ("carbon", "carbon_footprint_kg", "water", "embodied", "energy", "it_energy")
+_TWICE = ("tco_usd", "carbon_footprint_kg")  # numbers that stand with their unit as well
+# Metrics that only some systems have, and what a system must say to have them.
+_NEEDS = {
+    **dict.fromkeys(_MONEY, ("environment", "duration", "say how long, as in duration: 1 year")),
+    **dict.fromkeys(
+        _PLACE,
+        (
+            "environment",
+            "grid and duration",
+            "say where and how long, as in grid: Quebec, duration: 30 days",
+        ),
+    ),
+    **dict.fromkeys(
+        ("utilization", "devices_needed", "mean_latency", "p99_latency"),
+        (
+            "workload",
+            "arrival_rate_qps",
+            "say how often requests arrive, as in arrival_rate_qps: 100",
+        ),
+    ),
+    **dict.fromkeys(
+        ("training_time", "elapsed_time"),
+        ("workload", "tokens", "say how many it trains on, as in tokens: 15000000000000"),
+    ),
+    **dict.fromkeys(
+        ("battery_life", "duty_cycle", "average_power"),
+        (
+            "environment",
+            "battery",
+            "give one and how often it is used, as in battery: 2.4 kJ "
+            "and arrival_rate_qps: 0.1, on a device that sleeps in between",
+        ),
+    ),
+}
+# The wall that a metric stands against; for any other it is the one that binds.
+_WALLS = {
+    **dict.fromkeys(_MONEY, 17),
+    **dict.fromkeys(_PLACE, 18),
+    **dict.fromkeys(("mean_latency", "p99_latency", "utilization"), 7),
+    **dict.fromkeys(("mtbf", "goodput"), 15),
+    **dict.fromkeys(("weights", "memory_required"), 2),
+}
+
+
+class Evaluation(Result):
+    """A verdict on a whole system.
+
+    `verdict` is infeasible, violated (a constraint is broken), satisfied, or feasible (there are no
+    constraints). `bottleneck` names the wall that binds and `why` says how. Each of `constraints`
+    has its `value`, its `margin` as a fraction of the bound (negative when broken), and its wall.
+    Each of `suggestions` is a `change` that was evaluated, and what it gives.
+    """
+
+    name: str
+    phase: str
+    verdict: str
+    feasible: bool
+    reason: str
+    wall: int
+    bottleneck: str = lazily("", lambda e: wall(e.si("wall")).name)
+    why: str
+    constraints: tuple
+    violated: tuple = lazily(
+        "", lambda e: tuple(c["constraint"] for c in e.si("constraints") if c["satisfied"] is False)
+    )
+    metrics: dict
+    suggestions: tuple
+    notes: tuple
+
+    _STATUS: ClassVar[dict[Any, str]] = {True: "kept", False: "BROKEN", None: "unknown"}
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with: 0, or 1 for infeasible, or 3 for a broken constraint."""
+        return EXIT_CODES[self.si("verdict")]
+
+    def advised(self, suggestions: Iterable[dict[str, Any]]) -> Evaluation:
+        """The same evaluation, with suggestions."""
+        return Evaluation(**{**self._values, "suggestions": tuple(suggestions)})
+
+    def summary(self) -> str:
+        """The evaluation in lines that a person can read."""
+        number, name = self.si("wall"), self.bottleneck
+        lines = [
+            f"{self.name} ({self.phase}): {self.verdict}",
+            f"  bottleneck   wall {number}, {name}. {self.why}",
+        ]
+        for kept in self.constraints:
+            found, margin = kept["value"], kept["margin"]
+            room = "" if margin is None else f", margin {margin:+.0%}"
+            lines.append(
+                f"  {self._STATUS[kept['satisfied']]:<12} {kept['constraint']}: "
+                f"{'unknown' if found is None else show(found)}{room}"
+            )
+        lines += [
+            "",
+            *(
+                f"  {key.replace('_', ' '):<24} {show(value)}"
+                for key, value in self.metrics.items()
+                if value is not None and key not in _TWICE
+            ),
+        ]
+        if self.suggestions:
+            lines += [
+                "",
+                "what would help, each worked out:",
+                *(f"  - {each['sentence']}" for each in self.suggestions),
+            ]
+        if self.notes:
+            lines += ["", *(f"  note: {note}" for note in self.notes)]
+        return "\n".join(lines)
+
+    __str__ = summary
+
+
+def judge(system: SystemSpec) -> Evaluation:
+    """Evaluate a system, without looking for what would help."""
+    try:
+        done = measure(system)
+    except NoDatapath as error:
+        done = Measured({}, False, str(error), ROOFS["Compute"], str(error))
+    costs, notes, unknown = _costs(system, done)
+    metrics = {**done.metrics, **costs}
+    judged = tuple(_judged(system, limit, metrics, done, unknown) for limit in system.limits)
+    if not done.feasible:
+        verdict = INFEASIBLE
+    elif not judged:
+        verdict = FEASIBLE
+    else:
+        verdict = SATISFIED if all(each["satisfied"] for each in judged) else VIOLATED
+    return Evaluation(
+        name=system.name,
+        phase=system.workload.use,
+        verdict=verdict,
+        feasible=done.feasible,
+        reason=done.reason,
+        wall=done.wall,
+        why=done.why,
+        constraints=judged,
+        metrics=metrics,
+        suggestions=(),
+        notes=tuple(dict.fromkeys((*done.notes, *notes))),
+    )
+
+
+# ---- constraints ---------------------------------------------------------------------------------
+
+
+def _judged(
+    system: SystemSpec,
+    limit: Constraint,
+    metrics: Mapping[str, Any],
+    done: Measured,
+    unknown: Mapping[str, MissingValue],
+) -> dict[str, Any]:
+    """One constraint with what was found; of what is infeasible nothing needs to be known."""
+    value = metrics.get(limit.metric)
+    if value is None and done.feasible:
+        if limit.metric in unknown:
+            raise unknown[limit.metric]
+        if limit.metric in _NEEDS:
+            section, key, remedy = _NEEDS[limit.metric]
+            raise MissingValue(f"{system.name}.{section}", key, remedy)
+        if limit.metric not in metrics:
+            known = {*metrics, *_NEEDS}
+            raise UnknownName(f"constraints {limit.text!r}", limit.metric, known)
+        raise MissingValue(system.name, limit.metric, "leave the constraint out")
+    return {
+        "constraint": limit.text,
+        "metric": limit.metric,
+        "value": value,
+        "bound": limit.bound if isinstance(limit.bound, Quantity) else str(limit.bound),
+        "satisfied": None if value is None else bool(limit.holds(value)),
+        "margin": None if value is None else _margin(limit, value),
+        "wall": _WALLS.get(limit.metric, done.wall),
+    }
+
+
+def _margin(limit: Constraint, value: Any) -> float | None:
+    """How far inside its bound a value lies, as a fraction of the bound; None for words."""
+    if not isinstance(limit.bound, Quantity) or limit.sign in ("==", "!="):
+        return None
+    units = value.units if isinstance(value, Quantity) else "dimensionless"
+    bound = float(limit.bound.m_as(units))
+    number = float(value.m_as(units)) if isinstance(value, Quantity) else float(value)
+    if not bound:
+        return None
+    room = bound - number if limit.sign.startswith("<") else number - bound
+    return room / abs(bound)
+
+
+# ---- what it costs, and what it emits ------------------------------------------------------------
+
+
+def _costs(
+    system: SystemSpec, done: Measured
+) -> tuple[dict[str, Any], tuple[str, ...], dict[str, MissingValue]]:
+    """Money, carbon and water over the duration, notes, and what could not be known and why."""
+    place = system.environment
+    duration = place.duration
+    if duration is None and system.workload.use == TRAIN:
+        duration = done.metrics.get("elapsed_time")  # a run is paid for until it ends
+    if duration is None:
+        return {}, (), {}
+    fleet, metrics, notes, unknown = system.fleet.entry, {}, (), {}
+    shared = {"facility": place.building, "pue": place.pue, "power_fraction": place.power_fraction}
+    try:
+        money = EconomicsModel().solve(
+            _priced(system, fleet),
+            duration,
+            **_known(
+                {
+                    **shared,
+                    "datacenter": place.place,
+                    "electricity_price": place.electricity_price,
+                    "amortization_years": place.amortization,
+                    "infrastructure_multiplier": place.infrastructure_multiplier,
+                    "maintenance_fraction": place.maintenance_fraction,
+                }
+            ),
+        )
+        metrics |= picked(money, *_MONEY)
+        notes += money.notes
+    except MissingValue as error:
+        unknown |= dict.fromkeys(_MONEY, error)
+        notes += (f"not priced: {error}",)
+    if place.place is not None:
+        try:
+            green = SustainabilityModel().solve(fleet, duration, place.place, **_known(shared))
+            metrics |= picked(green, *_PLACE)
+            notes += green.notes
+        except MissingValue as error:
+            unknown |= dict.fromkeys(_PLACE, error)
+            notes += (f"carbon unknown: {error}",)
+    return metrics, notes, unknown
+
+
+def _known(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _priced(system: SystemSpec, fleet: Fleet) -> Fleet:
+    """The fleet at the price of an accelerator that the system gives, where it gives one."""
+    price = system.environment.accelerator_price
+    if price is None or fleet.node is None:
+        return fleet
+    given = Source(kind="user", ref="environment.accelerator_price")
+    device = fleet.node.accelerator
+    device = device.replace(unit_cost=price, sources={**device.sources, "unit_cost": given})
+    node = fleet.node.replace(accelerator=device, unit_cost=None)
+    return fleet.replace(node=node, hw=device)

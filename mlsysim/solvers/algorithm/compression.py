@@ -1,0 +1,220 @@
+"""Wall 13: how few bits and weights to keep, and what that buys."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.units import PRECISIONS, Dim, Names
+from mlsysim.core.values import Source, TraceableConstant
+from mlsysim.equations import algorithm as eq
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.literature.registry import Literature
+from mlsysim.models.types import Demand, Workload
+from mlsysim.solvers.algorithm.scaling import where_feasible
+from mlsysim.solvers.node.single import profile
+
+Sparsity = Annotated[Any, Dim("", high=0.999, open_low=False)]
+Pattern = Annotated[str, Names("unstructured", "2:4", "structured")]
+Faster = Annotated[Any, Dim("", low=1.0, open_low=False)]
+
+INDEX_WIDTH = TraceableConstant(
+    1 / 8,
+    "B",
+    name="INDEX_WIDTH",
+    source=Source(
+        kind="repository",
+        ref="PyTorch, torch/sparse/semi_structured.py, compression factors",
+        url="https://android.googlesource.com/platform/external/pytorch/+/7bf08b77f3/torch/sparse/semi_structured.py",
+        read=dt.date(2026, 11, 20),
+        note="2:4 keeps 9/16 of fp16 and 10/16 of int8: half the values and one bit a parameter; a "
+        "bitmap of an unstructured pattern takes the same bit",
+    ),
+)
+# What compression cost a model that stands in the registry: perplexity added, by precision or
+# pattern and sparsity.
+_MEASURED = {
+    ("Llama2_7B", "int8", 0.0): "SmoothQuant_w8a8_Llama2_7B",
+    ("Llama3_8B", "int8", 0.0): "SmoothQuant_w8a8_Llama3_8B",
+    ("Llama2_7B", "2:4", 0.5): "SparseGPT_2_4_Llama2_7B",
+    ("Llama2_7B", "unstructured", 0.5): "SparseGPT_50_Llama2_7B",
+    ("Llama2_70B", "unstructured", 0.5): "SparseGPT_50_Llama2_70B",
+}
+
+
+def _speedup(r: CompressionResult) -> Any:
+    ratio = eq.speedup(r.si("baseline_latency"), r.si("latency"))
+    return where_feasible(r.si("baseline_feasible") & r.si("feasible"), ratio)
+
+
+class CompressionResult(Result):
+    """A compressed model beside the one it came from.
+
+    `bottleneck` against `baseline_bottleneck` is the regime that decides the `speedup`, which is
+    None where either of the two does not fit. `accuracy_delta` is a published measurement named by
+    `accuracy_source`, or None: no formula predicts it.
+    """
+
+    walls = (13,)
+
+    compression_ratio: u.Number
+    speedup: u.Number | None = lazily("", _speedup)
+    baseline_bottleneck: str
+    bottleneck: str
+    datapath: str
+    baseline_latency: u.Seconds = "ms"
+    latency: u.Seconds = "ms"
+    baseline_weights: u.Bytes = "GB"
+    weights: u.Bytes = "GB"
+    kv_cache: u.BytesOrZero = "GB"
+    peak: u.OperationRate = "TFLOP/s"
+    bandwidth: u.Bandwidth = "TB/s"
+    throughput: u.Rate = "1/s"
+    baseline_feasible: bool
+    feasible: bool
+    reason: str
+    accuracy_delta: float | None
+    accuracy_source: str
+    precision: str
+    baseline_precision: str
+    notes: tuple
+
+
+class CompressionModel(Solver):
+    """Wall 13: what fewer bits and fewer weights buy, by the roof that binds.
+
+    Fallacy: "INT4 is four times as fast." Where memory binds, nearly; where compute binds, the
+    weights are widened to a datapath that exists and nothing is gained.
+    """
+
+    walls = (13,)
+
+    def solve(
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        precision: u.Precision = "int4",
+        baseline_precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
+        sparsity: Sparsity = 0.0,
+        pattern: Pattern = "unstructured",
+        sparse_speedup: Faster = 1.0,
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        phase: u.Phase | None = None,
+        efficiency: u.Fraction = 0.5,
+    ) -> CompressionResult:
+        """Solve the roofline of one step before and after.
+
+        Weights take `precision`, activations the datapath that runs it, and the KV cache
+        `kv_precision` (the baseline's unless given). Where the device has no such datapath the
+        weights are widened on the way: bytes shrink, compute does not. Scales (3 % of int4 in
+        groups of 128) and the work of widening are left out.
+
+        `sparsity` is the part of the weights removed. Any pattern shrinks bytes, less its index;
+        only structured pruning (whole rows and heads) shrinks compute, and 2:4 on a device whose
+        sparse datapath is `sparse_speedup` times its dense one: 1 unless its maker says so.
+        """
+        _check_pattern(pattern, sparsity, sparse_speedup)
+        width, before = PRECISIONS[precision], PRECISIONS[baseline_precision]
+        step = model.step(batch_size, seq_len, phase, before)
+        demand = model.demand(step)
+        dense, supply = hardware.supply(baseline_precision), hardware.supply(precision)
+        base = profile(demand, dense, step, efficiency, baseline_precision)
+        kept = eq.sparse_width(width, 1 - sparsity, _index(pattern, sparsity))
+        shrunk = _shrunk(
+            demand,
+            before,
+            weights=kept,
+            activations=min(before, PRECISIONS[supply.datapath]),
+            state=PRECISIONS[kv_precision or baseline_precision],
+        )
+        if pattern == "structured":
+            shrunk = shrunk._replace(operations=demand.operations * (1 - sparsity))
+        supply = supply._replace(peak=supply.peak * sparse_speedup)
+        after = profile(shrunk, supply, step, efficiency, precision)
+
+        delta, source = _accuracy(model, baseline_precision, precision, pattern, sparsity)
+        return CompressionResult(
+            compression_ratio=eq.compression_ratio(before, kept),
+            baseline_bottleneck=base.si("bottleneck"),
+            bottleneck=after.si("bottleneck"),
+            datapath=supply.datapath,
+            baseline_latency=base.si("latency"),
+            latency=after.si("latency"),
+            baseline_weights=base.si("weights"),
+            weights=after.si("weights"),
+            kv_cache=after.si("kv_cache"),
+            peak=supply.peak,
+            bandwidth=supply.bandwidth,
+            throughput=after.si("throughput"),
+            baseline_feasible=base.si("feasible"),
+            feasible=after.si("feasible"),
+            reason=after.si("reason"),
+            accuracy_delta=delta,
+            accuracy_source=source,
+            precision=precision,
+            baseline_precision=baseline_precision,
+            notes=_notes(hardware, precision, supply.datapath, pattern, sparse_speedup),
+        )
+
+
+def _check_pattern(pattern: str, sparsity: Any, sparse_speedup: Any) -> None:
+    if pattern == "2:4" and np.any(np.not_equal(sparsity, 0.5)):
+        raise BadArgument("sparsity", sparsity, "2:4 keeps two weights of each four; give 0.5")
+    if pattern != "2:4" and np.any(np.greater(sparse_speedup, 1)):
+        remedy = "sparse datapaths run the 2:4 pattern only; give pattern='2:4', or leave it out"
+        raise BadArgument("sparse_speedup", sparse_speedup, remedy)
+
+
+def _index(pattern: str, sparsity: Any) -> Any:
+    """Bytes a parameter that say which weights were kept; whole rows need none."""
+    width = 0.0 if pattern == "structured" else float(INDEX_WIDTH)
+    return np.where(sparsity > 0, width, 0.0) if np.ndim(sparsity) else width * bool(sparsity)
+
+
+def _shrunk(demand: Demand, before: float, *, weights: Any, activations: Any, state: Any) -> Demand:
+    """Demand of the same work with each kind of bytes at its own width."""
+    return demand._replace(
+        weights=eq.rescaled(demand.weights, before, weights),
+        held_weights=eq.rescaled(demand.held_weights, before, weights),
+        activations=eq.rescaled(demand.activations, before, activations),
+        held_activations=eq.rescaled(demand.held_activations, before, activations),
+        state=eq.rescaled(demand.state, before, state),
+        held_state=eq.rescaled(demand.held_state, before, state),
+    )
+
+
+def _accuracy(
+    model: Workload, baseline: str, precision: str, pattern: str, sparsity: Any
+) -> tuple[float | None, str]:
+    """Loss published for exactly this compression of exactly this model; no guess."""
+    if np.ndim(sparsity) or PRECISIONS[baseline] < PRECISIONS["fp16"]:
+        return None, ""
+    if sparsity and PRECISIONS[precision] < PRECISIONS["fp16"]:
+        return None, ""  # both at once were not measured
+    key = (model.stem, pattern if sparsity else precision, float(sparsity))
+    if key not in _MEASURED:
+        return None, ""
+    finding = Literature.Compression[_MEASURED[key]]
+    return float(finding.value), f"{finding.name}: {finding.context}"
+
+
+def _notes(
+    hardware: HardwareNode, precision: str, datapath: str, pattern: str, sparse_speedup: Any
+) -> tuple[str, ...]:
+    notes = []
+    if datapath != precision:
+        notes.append(
+            f"{hardware.name} has no {precision} datapath: weights are widened to "
+            f"{datapath} on the way, so bytes shrink and compute does not"
+        )
+    if pattern == "2:4" and np.all(np.equal(sparse_speedup, 1)):
+        notes.append("no sparse datapath is assumed; give sparse_speedup where there is one")
+    return tuple(notes)

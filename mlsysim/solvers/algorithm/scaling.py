@@ -1,0 +1,299 @@
+"""Walls 11 and 12: how large a model to train, and how long to let it think."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.solver import Result, Solver, checked, lazily
+from mlsysim.core.units import PRECISIONS, Dim
+from mlsysim.equations import algorithm as eq
+from mlsysim.equations import fleet as fleet_eq
+from mlsysim.equations import node as node_eq
+from mlsysim.equations import ops as ops_eq
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.infrastructure.registry import Infrastructure
+from mlsysim.literature.registry import Literature
+from mlsysim.models.types import DECODE, PREFILL, Workload
+from mlsysim.solvers.node.single import Profile, profile
+from mlsysim.systems.types import Fleet
+
+YearlyFraction = Annotated[Any, Dim("", high=1.0, open_low=False)]
+Years = Annotated[Any, Dim("s", bare="year")]
+Qps = Annotated[Any, Dim("1/s", bare="1/s")]
+
+_YEAR = float(Dim("s").si("1 year"))
+
+
+# ---- wall 11 -------------------------------------------------------------------------------------
+
+
+class ScalingResult(Result):
+    """What a budget trains best, or what it trains when one side is fixed.
+
+    `tokens_per_parameter` is about 20 at the optimum; far more means a model made to be served.
+    `training_time` needs a fleet, and leaves walls 14 and 15 out.
+    """
+
+    walls = (11,)
+
+    optimal_parameters: u.Number
+    optimal_tokens: u.Number
+    compute: u.Operations = "FLOP"
+    tokens_per_parameter: u.Number = lazily(
+        "", lambda r: r.si("optimal_tokens") / r.si("optimal_parameters")
+    )
+    training_time: u.Seconds | None = "day"
+
+
+class ScalingModel(Solver):
+    """Wall 11: the model and the number of tokens that a training budget is best spent on.
+
+    Fallacy: "Ten times the compute trains a model ten times as large." About three times.
+    """
+
+    walls = (11,)
+
+    def solve(
+        self,
+        compute_budget: u.Operations,
+        *,
+        parameters: u.Number | None = None,
+        tokens: u.Number | None = None,
+        fleet: Fleet | None = None,
+        mfu: u.Fraction = 0.4,
+        precision: u.Precision = "fp16",
+    ) -> ScalingResult:
+        """Spend a budget of FLOP compute-optimally, or on given `parameters` or `tokens`.
+
+        With a `fleet` the result says how long it trains, at `mfu` (0.4 is a teaching value; large
+        published runs reach 0.35 to 0.5) and the peak of `precision`.
+        """
+        six, twenty = _scaling_law()
+        if parameters is not None and tokens is not None:
+            remedy = "one follows from the other; leave one out, or ask ScalingModel().budget"
+            raise BadArgument("tokens", tokens, remedy)
+        if tokens is not None:
+            parameters = eq.affordable(compute_budget, tokens, six)
+        elif parameters is None:
+            parameters = eq.optimal_parameters(compute_budget, twenty, six)
+        if tokens is None:
+            tokens = eq.affordable(compute_budget, parameters, six)
+        return ScalingResult(
+            optimal_parameters=parameters,
+            optimal_tokens=tokens,
+            compute=compute_budget,
+            training_time=_training_time(compute_budget, fleet, mfu, precision),
+        )
+
+    def budget(
+        self,
+        parameters: u.Number,
+        tokens: u.Number,
+        *,
+        fleet: Fleet | None = None,
+        mfu: u.Fraction = 0.4,
+        precision: u.Precision = "fp16",
+    ) -> ScalingResult:
+        """Work out the FLOP that training `parameters` on `tokens` takes, optimal or not."""
+        compute = eq.training_compute(parameters, tokens, _scaling_law()[0])
+        return ScalingResult(
+            optimal_parameters=parameters,
+            optimal_tokens=tokens,
+            compute=compute,
+            training_time=_training_time(compute, fleet, mfu, precision),
+        )
+
+    budget = checked(budget, "ScalingModel")
+
+
+def _scaling_law() -> tuple[float, float]:
+    """FLOP a parameter and token, and tokens a parameter, as published."""
+    shelf = Literature.Scaling
+    return (
+        float(shelf.Training_FLOP_per_parameter_token.value),
+        float(shelf.Chinchilla_tokens_per_parameter.value),
+    )
+
+
+def _training_time(compute: Any, fleet: Fleet | None, mfu: Any, precision: str) -> Any:
+    if fleet is None:
+        return None
+    peak = fleet.node.accelerator.supply(precision).peak
+    return fleet_eq.fleet_time(
+        operations=compute, devices=fleet.devices, peak=peak, mfu=mfu, scaling=1.0, goodput=1.0
+    )
+
+
+# ---- wall 12 -------------------------------------------------------------------------------------
+
+
+def where_feasible(feasible: Any, value: Any) -> Any:
+    """`value` where the model fits; unknown elsewhere."""
+    if np.ndim(feasible):
+        return np.where(feasible, value, np.nan)
+    return value if feasible else None
+
+
+class InferenceScalingResult(Result):
+    """A request that thinks before it answers: its time, energy, and the devices that it takes.
+
+    `itl` is the mean time between tokens, and `multiplier` the time over that of a single step.
+    Without `arrival_rate_qps` there is no fleet to size: `devices` and `annual_cost` are None.
+    """
+
+    walls = (12,)
+
+    latency: u.Seconds = "s"
+    ttft: u.Seconds = "ms"
+    decode_time: u.Seconds = "s"
+    itl: u.Seconds = lazily("ms", lambda r: r.si("decode_time") / r.si("tokens_generated"))
+    tokens_generated: u.Number
+    reasoning_steps: u.Number
+    multiplier: u.Number
+    bottleneck: str
+    feasible: bool
+    reason: str
+    energy: u.Energy | None = "J"
+    kv_cache: u.Bytes = "GB"
+    memory_required: u.Bytes = "GB"
+    devices: u.Number | None = ""
+    device_year: u.Money | None = "USD"
+    annual_cost: u.Money | None = "USD"
+    batch_size: u.Number
+    notes: tuple
+
+
+class InferenceScalingModel(Solver):
+    """Wall 12: what it costs to let a model reason for K steps before it answers.
+
+    Fallacy: "Chain of thought is a prompt." It is K times the decode steps, so K times the fleet.
+    """
+
+    walls = (12,)
+
+    def solve(
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        reasoning_steps: u.Count = 8.0,
+        tokens_per_step: u.Count = 50.0,
+        prompt_tokens: u.Count = 512.0,
+        batch_size: u.Batch = 1.0,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        overhead: u.SecondsOrZero | None = None,
+        arrival_rate_qps: Qps | None = None,
+        devices_per_node: u.Count = 1.0,
+        unit_cost: u.Money | None = None,
+        amortization_years: Years | None = None,
+        maintenance_fraction: YearlyFraction = 0.0,
+        electricity_price: u.EnergyPrice | None = None,
+        pue: u.PowerUsageEffectiveness | None = None,
+        power: u.Power | None = None,
+    ) -> InferenceScalingResult:
+        """Prefill the prompt, then decode `reasoning_steps * tokens_per_step` tokens.
+
+        Each decode step reads a KV cache that has grown by one token, and all of them count: that
+        is one step more than in ServingModel, where the prompt's pass gives the first token. What
+        must fit is the same as there: weights, the finished cache and one decode step's
+        activations. `batch_size` requests share a device; `overhead` a step replaces the device's
+        dispatch tax (a framework that launches every layer apart pays one for each).
+        `arrival_rate_qps` sizes the fleet by Little's law, in whole nodes. A device costs its
+        `unit_cost` (by default the registry's) over `amortization_years` (3), a
+        `maintenance_fraction` of it each year, and the energy of its `power` (by default its TDP,
+        without a share of the server) all year long at the facility's `pue` and the
+        `electricity_price` (by default Microsoft's, and American industry's average).
+        """
+        if DECODE not in model.phases:
+            remedy = "it does not generate text; give a decoder, such as Models.Language.Llama3_8B"
+            raise BadArgument("model", model.name, remedy)
+        supply = hardware.supply(precision)
+        if overhead is not None:
+            supply = supply._replace(overhead=overhead)
+        power = supply.power if power is None else power
+
+        def one(phase: str, context: Any) -> Profile:
+            step = model.step(batch_size, context, phase, PRECISIONS[precision])
+            return profile(model.demand(step), supply, step, efficiency, precision)
+
+        def decoding(last: Profile, tokens: Any) -> Any:
+            return eq.decode_time(
+                first_compute=first.si("compute_time"),
+                last_compute=last.si("compute_time"),
+                first_memory=first.si("memory_time"),
+                last_memory=last.si("memory_time"),
+                overhead=supply.overhead,
+                steps=tokens,
+            )
+
+        tokens = reasoning_steps * tokens_per_step
+        prefill, first = one(PREFILL, prompt_tokens), one(DECODE, prompt_tokens + 1)
+        last = one(DECODE, prompt_tokens + tokens)
+        single = one(DECODE, prompt_tokens + tokens_per_step)
+        ttft, decode = prefill.si("latency"), decoding(last, tokens)
+        latency = ttft + decode
+        feasible = last.si("feasible")  # of a long prompt only a piece is at work at a time
+
+        devices = None
+        year_cost, notes = _device_year(
+            hardware,
+            unit_cost,
+            amortization_years,
+            maintenance_fraction,
+            electricity_price,
+            pue,
+            power,
+        )
+        if arrival_rate_qps is not None:
+            needed = eq.devices_needed(arrival_rate_qps, latency, batch_size, devices_per_node)
+            devices = where_feasible(feasible, needed)
+        return InferenceScalingResult(
+            latency=latency,
+            ttft=ttft,
+            decode_time=decode,
+            tokens_generated=tokens,
+            reasoning_steps=reasoning_steps,
+            bottleneck=last.si("bottleneck"),
+            multiplier=latency / (ttft + decoding(single, tokens_per_step)),
+            feasible=feasible,
+            reason=last.si("reason"),
+            energy=None if power is None else node_eq.energy(power, latency) / batch_size,
+            kv_cache=last.si("kv_cache"),
+            memory_required=last.si("memory_required"),
+            devices=devices,
+            device_year=year_cost,
+            batch_size=batch_size,
+            notes=notes,
+            annual_cost=None if devices is None or year_cost is None else devices * year_cost,
+        )
+
+
+def _device_year(
+    hardware: HardwareNode,
+    unit_cost: Any,
+    lifetime: Any,
+    maintenance: Any,
+    electricity_price: Any,
+    pue: Any,
+    power: Any,
+) -> tuple[Any, tuple[str, ...]]:
+    """Dollars that one device costs in a year; None, with a note, where a part is unknown."""
+    if unit_cost is None and hardware.unit_cost is not None:
+        unit_cost = float(hardware.unit_cost.m_as("USD"))
+    for name, value in (("unit_cost", unit_cost), ("power", power)):
+        if value is None:
+            return None, (f"{hardware.name} has no known {name}: give {name} to price the fleet",)
+    if electricity_price is None:
+        electricity_price = float(Infrastructure.Grids.US_Average.electricity_price.m_as("USD/J"))
+    pue = Infrastructure.Facilities.Microsoft.pue if pue is None else pue
+    drawn = ops_eq.facility_energy(node_eq.energy(power, _YEAR), pue)
+    return (
+        ops_eq.amortized(unit_cost, 1.0, _YEAR, 3 * _YEAR if lifetime is None else lifetime)
+        + ops_eq.maintenance(unit_cost, maintenance, _YEAR, _YEAR)
+        + ops_eq.energy_cost(drawn, electricity_price)
+    ), ()

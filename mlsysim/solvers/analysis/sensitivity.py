@@ -1,0 +1,264 @@
+"""Walls 21 and 22: which resource to invest in, and what a deadline demands of a device."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import PRECISIONS, Q_, Dim
+from mlsysim.core.values import Source
+from mlsysim.equations import analysis, node
+from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node.single import Profile, profile, trainable
+
+Percent = Annotated[Any, Dim("", high=100.0)]
+
+# What is perturbed, and the field of a Supply that holds it.
+RESOURCES = {
+    "peak_flops": "peak",
+    "memory_bandwidth": "bandwidth",
+    "flash_bandwidth": "flash_bandwidth",
+    "memory_capacity": "capacity",
+    "overhead": "overhead",
+}
+
+
+def _elasticities(answer: Sensitivity) -> dict[str, Any]:
+    values = {name: answer.si(_slot(name)) for name in RESOURCES if _slot(name) in answer._values}
+    return {name: value if np.ndim(value) else float(value) for name, value in values.items()}
+
+
+def _binding(answer: Sensitivity) -> Any:
+    """Name the resource with the steepest elasticity; capacity, where the model does not fit."""
+    slopes = answer.si("sensitivities")
+    steepest = np.argmax(np.abs(np.array(np.broadcast_arrays(*slopes.values()))), axis=0)
+    names = np.array(list(slopes))[steepest]
+    return np.where(answer.si("feasible"), names, "memory_capacity")[()]
+
+
+def _reasons(base: Profile) -> Any:
+    """Say why each point does not fit: one sentence, or a column of them."""
+    if not base.shape:
+        return base.si("reason")
+    return np.array([row.reason for row in base], dtype=object).reshape(base.shape)
+
+
+def _slot(name: str) -> str:
+    return f"elasticity to {name}"
+
+
+class Sensitivity(Result):
+    """How steeply the time of a step answers to each resource of the device.
+
+    `sensitivities` are elasticities: -1 means one percent more gives one percent less time, 0 that
+    the resource does not matter, and a positive one (the overhead's) that less of it is better.
+    The efficiency always has the elasticity of `peak_flops`, because only their product counts.
+    """
+
+    walls = (21,)
+
+    binding_constraint: str = lazily("", _binding)
+    sensitivities: dict = lazily("", _elasticities)
+    latency: u.Seconds = "ms"
+    method: str
+    perturbation_pct: u.Number
+    feasible: bool
+    reason: str
+
+
+class SensitivitySolver(Solver):
+    """Wall 21: which resource binds, and how much more of it would help.
+
+    Fallacy: "any upgrade helps a little." Under a hard roof the resource that does not bind has an
+    elasticity of exactly zero, so there is no ratio between the two, and no price at which it pays.
+    """
+
+    walls = (21,)
+
+    def solve(
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        precision: u.Precision = "fp16",
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        efficiency: u.Fraction = 0.5,
+        perturbation_pct: Percent = 10.0,
+        phase: u.Phase | None = None,
+        training: bool = False,
+        smooth: bool = False,
+        sharpness: u.Number = 2.0,
+        forward: bool = False,
+    ) -> Sensitivity:
+        """Elasticity of one step's time to each resource of `hardware`.
+
+        Each resource is multiplied and divided by 1 + `perturbation_pct`/100. `smooth=True` blends
+        the roofs with `sharpness` (2 is a teaching value, a large one is the hard maximum);
+        `forward=True` is the one-sided difference that depends on the step taken. A model that does
+        not fit has the elasticities it would have if it did, and `feasible=False`.
+        """
+        if training:
+            trainable(precision)
+        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
+        demand, supply = model.demand(step), hardware.supply(precision)
+        factor = 1.0 + perturbation_pct / 100.0
+
+        def run(changed: Supply) -> Profile:
+            return profile(demand, changed, step, efficiency, precision)
+
+        def time(changed: Supply) -> Any:
+            answer = run(changed)
+            if not smooth:
+                return answer.si("latency")
+            parts = (answer.si(name) for name in ("compute_time", "memory_time", "overhead"))
+            return analysis.smooth_roofline_time(*parts, sharpness=sharpness)
+
+        base, latency, slopes = run(supply), time(supply), {}
+        for name, field in RESOURCES.items():
+            if field == "flash_bandwidth" and not supply.flash_capacity:
+                continue
+            amount = getattr(supply, field)
+            raised = time(supply._replace(**{field: amount * factor}))
+            if forward:
+                slope = analysis.forward_elasticity(raised, latency, perturbation_pct / 100.0)
+            else:
+                lowered = time(supply._replace(**{field: amount / factor}))
+                slope = analysis.elasticity(raised, lowered, factor)
+            slopes[_slot(name)] = slope + 0.0  # a resource that does not matter is 0, not -0
+        roof = f"smooth roofline, sharpness {sharpness:g}" if smooth else "hard roofline"
+        difference = "forward difference" if forward else "central difference in the logarithm"
+        return Sensitivity(
+            latency=latency,
+            method=f"{roof}, {difference}",
+            perturbation_pct=perturbation_pct,
+            feasible=base.si("feasible"),
+            reason=_reasons(base),
+            **slopes,
+        )
+
+
+def _ridge(answer: Synthesis) -> Any:
+    peak, bandwidth = answer.si("required_flops"), answer.si("required_bw")
+    return None if peak is None else node.ridge_point(peak, bandwidth)
+
+
+class Synthesis(Result):
+    """The least device that meets a deadline: both roofs are reached at the same time.
+
+    The requirements are None when the dispatch tax alone exceeds the deadline.
+    """
+
+    walls = (22,)
+
+    required_bw: u.Bandwidth | None = "GB/s"
+    required_flops: u.OperationRate | None = "TFLOP/s"
+    required_capacity: u.Bytes = "GB"
+    ridge_point: u.Intensity | None = lazily("FLOP/B", _ridge)
+    target_latency: u.Seconds = "ms"
+    overhead: u.Seconds = "ms"
+    operations: u.Operations = "GFLOP"
+    traffic: u.Bytes = "GB"
+    feasible: bool
+    reason: str = lazily("", lambda s: s.why_infeasible())
+    precision: str
+    efficiency: u.Fraction
+    batch_size: u.Number
+    seq_len: u.Number
+
+    def why_infeasible(self) -> str:
+        """One sentence: why no device can be fast enough; empty when one can."""
+        if self.shape or self.feasible:
+            return ""
+        return (
+            f"The dispatch tax alone takes {show(self.overhead)}, and the target is "
+            f"{show(self.target_latency)}; no memory and no arithmetic is fast enough."
+        )
+
+    def device(self, name: str, release_year: int) -> HardwareNode:
+        """Build the required device: solving the same step on it takes the target time."""
+        if not self.feasible:
+            raise BadArgument("target_latency", show(self.target_latency), self.si("reason"))
+        exact = {field: Q_(self.si(field), unit) for field, unit in _UNITS.items()}
+        return HardwareNode(
+            name=name,
+            release_year=release_year,
+            dispatch_tax=exact["overhead"],
+            compute=ComputeCore(
+                peak_flops=exact["required_flops"], peak_precision=self.si("precision")
+            ),
+            memory=MemoryHierarchy(
+                capacity=exact["required_capacity"], bandwidth=exact["required_bw"]
+            ),
+            sources={"default": Source(kind="user", ref="SynthesisSolver, from a target latency")},
+        )
+
+
+# the units of the plain numbers, so that what just fits still fits after the way through a Quantity
+_UNITS = {
+    "required_bw": "B/s",
+    "required_flops": "FLOP/s",
+    "required_capacity": "B",
+    "overhead": "s",
+}
+
+
+class SynthesisSolver(Solver):
+    """Wall 22: what a deadline demands of a device, the roofline read backwards.
+
+    Counts everything that a step moves and holds (weights, KV cache, activations, batch) and pays
+    the dispatch tax first, so a device built from the answer meets the target exactly.
+
+    Fallacy: "the weights over the deadline is the bandwidth I need." The KV cache moves as well,
+    and the time is what the dispatch tax has left of it.
+    """
+
+    walls = (22,)
+
+    def solve(
+        self,
+        model: Workload,
+        target_latency: u.Seconds,
+        *,
+        precision: u.Precision = "fp16",
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        efficiency: u.Fraction = 0.5,
+        dispatch_tax: u.SecondsOrZero = 0.0,
+        phase: u.Phase | None = None,
+        training: bool = False,
+    ) -> Synthesis:
+        """Bandwidth, peak and capacity with which one step takes `target_latency`.
+
+        An answer with `feasible=False` when `dispatch_tax` leaves no time at all.
+        """
+        if training:
+            trainable(precision)
+        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
+        demand = model.demand(step)
+        left = analysis.time_left(target_latency, dispatch_tax)
+        feasible = left > 0.0
+        left = np.where(feasible, left, np.nan)[()]
+        traffic = demand.weights + demand.state + demand.activations
+        bandwidth = analysis.required_bandwidth(traffic, left)
+        peak = analysis.required_peak(demand.operations, left, efficiency)
+        possible = bool(np.any(feasible))
+        return Synthesis(
+            required_bw=bandwidth if possible else None,
+            required_flops=peak if possible else None,
+            required_capacity=demand.held_weights + demand.held_state + demand.held_activations,
+            target_latency=target_latency,
+            overhead=dispatch_tax,
+            operations=demand.operations,
+            traffic=traffic,
+            feasible=feasible,
+            precision=precision,
+            efficiency=efficiency,
+            batch_size=step.batch,
+            seq_len=step.seq_len,
+        )

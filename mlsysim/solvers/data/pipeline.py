@@ -1,0 +1,351 @@
+"""Walls 8 to 10: what storage, workers and the network must deliver to keep devices busy."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument, MissingValue
+from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.values import Source, TraceableConstant
+from mlsysim.equations import data as eq
+from mlsysim.equations import node as node_eq
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.literature.registry import Literature
+from mlsysim.models.convnet import ConvNetWorkload
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node.single import Profile, SingleNodeModel
+from mlsysim.systems.types import Fabric, Fleet, Node, Oversubscription, Topology
+
+_SINGLE_NODE = SingleNodeModel()
+
+
+# ---- wall 8 --------------------------------------------------------------------------------------
+
+
+class DataResult(Result):
+    """Whether storage keeps up: `utilization` above one means that the devices wait.
+
+    `bound` is Compute while storage keeps up and Ingestion when it does not.
+    """
+
+    walls = (8,)
+
+    utilization: u.Number = lazily("", lambda r: eq.load(r.si("demand"), r.si("supply")))
+    bound: str = lazily("", lambda r: np.where(r.si("utilization") > 1, "Ingestion", "Compute")[()])
+    feasible: bool = lazily("", lambda r: r.si("utilization") <= 1)
+    reason: str = lazily("", lambda r: r.why_starved())
+    accelerator_utilization: u.Fraction = lazily("", lambda r: eq.fed(r.si("utilization")))
+    demand: u.Bandwidth = "GB/s"
+    supply: u.Bandwidth = "GB/s"
+    required_bandwidth: u.Bandwidth = lazily("GB/s", lambda r: r.si("demand"))
+    samples_per_second: u.Rate = "1/s"
+    accelerators: u.Number
+
+    def why_starved(self) -> str:
+        """One sentence: how much is asked for and how much there is; empty when it is enough."""
+        if self.shape or self.feasible:
+            return ""
+        return (
+            f"The devices ask for {self.demand:.4g~P} and storage delivers {self.supply:.4g~P}: "
+            f"they wait {1 - self.accelerator_utilization:.0%} of the time."
+        )
+
+
+class DataModel(Solver):
+    """Wall 8: whether storage delivers samples as fast as the devices use them.
+
+    Fallacy: "Storage is cheap, so it cannot be the bottleneck." A faster device asks for more.
+    """
+
+    walls = (8,)
+
+    def solve(
+        self,
+        *,
+        bytes_per_sample: u.Bytes,
+        samples_per_second: u.Rate | None = None,
+        profile: Profile | None = None,
+        step_time: u.Seconds | None = None,
+        batch_size: u.Batch | None = None,
+        accelerators: u.Count | None = None,
+        storage_bandwidth: u.Bandwidth | None = None,
+        node: Node | None = None,
+    ) -> DataResult:
+        """Demand against supply.
+
+        The rate of one device is `samples_per_second`, or that of a `profile` (of a training step,
+        say), or `batch_size` in each `step_time`. `accelerators` such devices share the storage: as
+        many as the `node` has, else one. The supply is `storage_bandwidth`, or the node's own.
+        """
+        rate = _rate(samples_per_second, profile, step_time, batch_size)
+        if accelerators is None:
+            accelerators = float(node.accelerators) if node else 1.0
+        return DataResult(
+            demand=eq.demand(accelerators, rate, bytes_per_sample),
+            supply=_supply(storage_bandwidth, node),
+            samples_per_second=rate,
+            accelerators=accelerators,
+        )
+
+
+def _rate(rate: Any, profile: Profile | None, step_time: Any, batch_size: Any) -> Any:
+    """Rate of samples of one device, however the question says it."""
+    if sum(given is not None for given in (rate, profile, step_time)) != 1:
+        raise BadArgument(
+            "samples_per_second",
+            rate,
+            "give one of samples_per_second, profile, or step_time with batch_size",
+        )
+    if (batch_size is None) != (step_time is None):
+        remedy = "give step_time and batch_size together, or neither"
+        raise BadArgument("batch_size", batch_size, remedy)
+    if profile is not None:
+        return profile.si("throughput")
+    return rate if rate is not None else node_eq.throughput(batch_size, step_time)
+
+
+def _supply(storage_bandwidth: Any, node: Node | None) -> Any:
+    """Bandwidth of the storage; nobody's guess is better than asking."""
+    if storage_bandwidth is not None:
+        return storage_bandwidth
+    storage = node.storage if node else None
+    if storage is None or storage.bandwidth is None:
+        name = node.name if node else "the question"
+        raise MissingValue(name, "storage.bandwidth", "give storage_bandwidth, such as '2 GB/s'")
+    return float(storage.bandwidth.m_as("B/s"))
+
+
+# ---- wall 9 --------------------------------------------------------------------------------------
+
+
+def _stage(r: TransformationResult) -> Any:
+    compute, transform, ingest = r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")
+    waits = np.where(transform >= ingest, "Transformation", "Ingestion")
+    return np.where(compute >= np.maximum(transform, ingest), "Compute", waits)[()]
+
+
+class TransformationResult(Result):
+    """One pipelined training step: `bottleneck` is Compute, Transformation or Ingestion.
+
+    `workers_needed` is how many would keep up with the device, storage permitting.
+    """
+
+    walls = (9,)
+
+    step_time: u.Seconds = lazily(
+        "ms",
+        lambda r: eq.pipelined_step(
+            r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")
+        ),
+    )
+    bottleneck: str = lazily("", _stage)
+    accelerator_utilization: u.Fraction = lazily(
+        "", lambda r: eq.busy(r.si("compute_time"), r.si("step_time"))
+    )
+    workers_needed: u.Number = lazily(
+        "",
+        lambda r: eq.balanced_workers(
+            r.si("batch_size"), r.si("worker_rate"), r.si("compute_time")
+        ),
+    )
+    throughput: u.Rate = lazily(
+        "1/s", lambda r: node_eq.throughput(r.si("batch_size"), r.si("step_time"))
+    )
+    compute_time: u.Seconds = "ms"
+    transform_time: u.Seconds = "ms"
+    ingest_time: u.SecondsOrZero = "ms"
+    worker_rate: u.Rate = "1/s"
+    workers: u.Number
+    batch_size: u.Number
+    feasible: bool
+    reason: str
+    notes: tuple
+
+
+class TransformationModel(Solver):
+    """Wall 9: whether the workers that decode and augment samples keep up.
+
+    Fallacy: "Low GPU utilisation calls for a better GPU." A faster one waits longer.
+    """
+
+    walls = (9,)
+
+    def solve(
+        self,
+        *,
+        batch_size: u.Batch,
+        workers: u.Count,
+        worker_rate: u.Rate | None = None,
+        step_time: u.Seconds | None = None,
+        model: Workload | None = None,
+        hardware: HardwareNode | None = None,
+        seq_len: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        bytes_per_sample: u.Bytes | None = None,
+        storage_bandwidth: u.Bandwidth | None = None,
+    ) -> TransformationResult:
+        """Pipelined training step of one device that `workers` feed.
+
+        The device's own step is `step_time`, or the training step of `model` on `hardware`. One
+        worker (a virtual CPU) prepares `worker_rate` samples a second: by default the JPEG images
+        that FFCV was measured to decode and crop. Reading from storage counts when
+        `bytes_per_sample` and `storage_bandwidth` are given.
+        """
+        compute, feasible, reason = step_time, True, ""
+        if (model is None) != (hardware is None) or (model is None) == (step_time is None):
+            remedy = "give either step_time, or both model and hardware"
+            raise BadArgument("step_time", step_time, remedy)
+        if model is not None and hardware is not None:
+            step = _SINGLE_NODE.solve(
+                model=model,
+                hardware=hardware,
+                batch_size=batch_size,
+                seq_len=seq_len,
+                precision=precision,
+                efficiency=efficiency,
+                training=True,
+            )
+            compute, feasible, reason = step.si("latency"), step.si("feasible"), step.si("reason")
+        notes: tuple[str, ...] = ()
+        if worker_rate is None:
+            if model is not None and not isinstance(model, ConvNetWorkload):
+                remedy = "the measured default is for JPEG images; give worker_rate"
+                raise MissingValue(model.name, "worker_rate", remedy)
+            measured = Literature.Data.FFCV_jpeg_images_per_second_per_vcpu
+            worker_rate, notes = float(measured.value), (f"worker_rate is {measured.name}",)
+        if (bytes_per_sample is None) != (storage_bandwidth is None):
+            remedy = "give bytes_per_sample and storage_bandwidth together, or neither"
+            raise BadArgument("storage_bandwidth", storage_bandwidth, remedy)
+        ingest = 0.0
+        if bytes_per_sample is not None:
+            ingest = eq.ingest_time(batch_size, bytes_per_sample, storage_bandwidth)
+        return TransformationResult(
+            compute_time=compute,
+            ingest_time=ingest,
+            transform_time=eq.transform_time(batch_size, worker_rate, workers),
+            worker_rate=worker_rate,
+            workers=workers,
+            batch_size=batch_size,
+            feasible=feasible,
+            reason=reason,
+            notes=notes,
+        )
+
+
+# ---- wall 10 -------------------------------------------------------------------------------------
+
+FULL_BISECTION = TraceableConstant(
+    1.0,
+    "",
+    name="FULL_BISECTION",
+    source=Source(
+        kind="derived",
+        ref="Leiserson (1985), Fat-Trees, doi:10.1109/TC.1985.6312192",
+        read=dt.date(2026, 11, 20),
+        note="every level carries what enters below it; a thinner one is said as oversubscription",
+    ),
+)
+DRAGONFLY_BISECTION = TraceableConstant(
+    0.5,
+    "",
+    name="DRAGONFLY_BISECTION",
+    source=Source(
+        kind="derived",
+        ref="Kim et al. (2008), Technology-Driven, Highly-Scalable Dragonfly Topology",
+        url="https://doi.org/10.1109/ISCA.2008.19",
+        read=dt.date(2026, 11, 20),
+        note="balanced (a = 2p = 2h), one link between each two of its g = ah + 1 groups: a cut "
+        "through the middle severs g^2/4 links, and N/2 = apg/2, so about one half; that is "
+        "enough for uniform traffic, half of which crosses the cut",
+    ),
+)
+_SWITCHED = {
+    "fat_tree": FULL_BISECTION,
+    "rail_optimized": FULL_BISECTION,
+    "dragonfly": DRAGONFLY_BISECTION,
+}
+_TORUS = {"ring": 1.0, "torus2d": 2.0, "torus3d": 3.0}  # dimensions
+
+
+def _across(r: TopologyResult) -> Any:
+    nodes = r.si("nodes")
+    return None if nodes is None else eq.bisection_bandwidth(r.si("effective_bandwidth"), nodes)
+
+
+class TopologyResult(Result):
+    """A node's bandwidth under traffic across the whole network, and the network's own."""
+
+    walls = (10,)
+
+    effective_bandwidth: u.Bandwidth = lazily(
+        "GB/s",
+        lambda r: eq.effective_bandwidth(
+            r.si("link_bandwidth"), r.si("bisection_fraction"), r.si("oversubscription")
+        ),
+    )
+    bisection_fraction: u.Fraction
+    bisection_bandwidth: u.Bandwidth = lazily("TB/s", _across)
+    link_bandwidth: u.Bandwidth = "GB/s"
+    oversubscription: u.Number
+    topology: str
+    nodes: u.Number
+
+
+class TopologyModel(Solver):
+    """Wall 10: what is left of a link's bandwidth when traffic crosses the whole network.
+
+    Fallacy: "400 Gb/s ports make a 400 Gb/s network." Any ring's middle has two links.
+    """
+
+    walls = (10,)
+
+    def solve(
+        self,
+        fleet: Fleet | None = None,
+        *,
+        fabric: Fabric | None = None,
+        topology: Topology | None = None,
+        nodes: u.Count | None = None,
+        bandwidth: u.Bandwidth | None = None,
+        oversubscription: Oversubscription | None = None,
+    ) -> TopologyResult:
+        """Bandwidth across the middle, for each node.
+
+        A `fleet` brings its fabric and its number of nodes, a `fabric` its link, topology and
+        oversubscription; what is given beside them takes their place. Sizes of rings and tori
+        matter (`nodes`), with equal sides; a fat tree or a dragonfly is taken as fully built.
+        """
+        if fleet is not None:
+            if fabric is None and bandwidth is None:
+                fleet.need("fabric", "give fabric, such as mlsysim.Systems.Fabrics.InfiniBand_NDR")
+            fabric = fabric or fleet.fabric
+            nodes = float(fleet.count) if nodes is None else nodes
+        if fabric is not None:
+            bandwidth = float(fabric.bandwidth.m_as("B/s")) if bandwidth is None else bandwidth
+            topology = topology or fabric.topology
+            if oversubscription is None:
+                oversubscription = float(fabric.oversubscription)
+        if bandwidth is None:
+            raise BadArgument("bandwidth", None, "give a fleet, a fabric, or one link's bandwidth")
+        if topology is None:
+            raise BadArgument("topology", None, "give one, such as 'fat_tree', or a fabric")
+        return TopologyResult(
+            bisection_fraction=_bisection(topology, nodes),
+            link_bandwidth=bandwidth,
+            oversubscription=1.0 if oversubscription is None else oversubscription,
+            topology=topology,
+            nodes=nodes,
+        )
+
+
+def _bisection(topology: str, nodes: Any) -> Any:
+    if topology in _SWITCHED:
+        return float(_SWITCHED[topology])
+    if nodes is None:
+        raise BadArgument("nodes", None, f"a larger {topology} is slower; give its number of nodes")
+    return eq.bisection_fraction(eq.torus_links(nodes, _TORUS[topology]), nodes)

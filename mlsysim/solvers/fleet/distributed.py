@@ -1,0 +1,368 @@
+"""Wall 14: one model trained by many devices, under a given plan."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument, MissingValue
+from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.units import PRECISIONS, Dim
+from mlsysim.equations import algorithm, fleet, node
+from mlsysim.hardware.types import Supply
+from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
+from mlsysim.models.types import FORWARD, Step, Workload
+from mlsysim.solvers.fleet.training import (
+    MOMENTS,
+    RECOMPUTE,
+    Cost,
+    Optimizer,
+    Plan,
+    Recompute,
+    TrainingPrecision,
+    Wires,
+    Work,
+    cost,
+    faults,
+    shortage,
+    unknown_work,
+    wires,
+    work,
+)
+from mlsysim.systems.types import Fleet
+
+ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
+USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
+
+
+def _talking(p: FleetProfile) -> Any:
+    if p.si("step_time") is None:
+        return None
+    waiting = sum(p.si(f"{name}_time") for name in ("tensor", "pipeline", "expert", "exposed_data"))
+    return waiting / p.si("step_time")
+
+
+class FleetProfile(Result):
+    """One training step of a fleet: where its time goes, and whether its memory suffices.
+
+    The times of a plan that does not fit are what it would take; its efficiencies are None.
+    `mfu` is that of the whole step, as runs publish it: what a device attains by itself times
+    `scaling_efficiency`. `compute_time` is one device's own work; `data_time` counts what overlap
+    hides, and `exposed_data_time` does not.
+    """
+
+    walls = (14,)
+
+    step_time: u.Seconds = "s"
+    scaling_efficiency: u.Number
+    mfu: u.Number
+    feasible: bool
+    reason: str
+    training_time: u.Seconds = "day"
+    throughput: u.Rate = "1/s"
+    token_throughput: u.Rate = "1/s"
+    compute_time: u.Seconds = "s"
+    tensor_time: u.Seconds = "s"
+    pipeline_time: u.Seconds = "s"
+    expert_time: u.Seconds = "s"
+    bubble_time: u.Seconds = "s"
+    data_time: u.Seconds = "s"
+    exposed_data_time: u.Seconds = "s"
+    bubble_fraction: u.Number
+    communication_fraction: u.Number = lazily("", _talking)
+    memory_required: u.Bytes = "GB"
+    weights: u.Bytes = "GB"
+    gradients: u.Bytes = "GB"
+    optimizer_state: u.Bytes = "GB"
+    activations: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
+    operations: u.Operations = "EFLOP"
+    devices: u.Count
+    tensor_parallel: u.Count
+    pipeline_parallel: u.Count
+    data_parallel: u.Count
+    expert_parallel: u.Count
+    microbatch: u.Batch
+    microbatches: u.Count
+    batch_size: u.Batch
+    seq_len: u.Number
+    parameters: u.Number
+    tokens: u.Number
+    precision: str
+    notes: tuple
+
+
+class Ask(NamedTuple):
+    """A training question after the door: everything but the plan."""
+
+    model: Workload | None
+    fleet: Fleet
+    parameters: float
+    seq_len: float
+    precision: str
+    supply: Supply
+    wires: Wires
+    efficiency: float
+    overlap: float
+    optimizer: str
+    sequence: bool
+    flash: bool
+
+    @property
+    def width(self) -> float:
+        """Bytes of one weight, gradient or activation."""
+        return PRECISIONS[self.precision]
+
+    def work(self, microbatch: Any) -> Work:
+        """What one microbatch of so many sequences asks for."""
+        if self.model is None:
+            return unknown_work(self.parameters, microbatch * self.seq_len)
+        step = Step(microbatch, self.seq_len, FORWARD, self.width, training=True)
+        return work(self.model, step)
+
+    def cost(self, plan: Plan, microbatch: Any) -> Cost:
+        """What one step costs under a plan."""
+        return cost(
+            self.work(microbatch),
+            plan,
+            self.wires,
+            self.supply,
+            width=self.width,
+            moments=MOMENTS[self.optimizer],
+            efficiency=self.efficiency,
+            overlap=self.overlap,
+        )
+
+
+class DistributedModel(Solver):
+    """Wall 14: what many devices lose to talking and waiting when they train one model.
+
+    Devices divide each layer (`tensor_parallel`, four all-reduces a layer and microbatch on the
+    wires inside the node), the layers (`pipeline_parallel`, with its bubble), the experts
+    (`expert_parallel`) and, with what is left of the fleet, the batch (gradients summed inside the
+    node first, then across the fabric). A microbatch's arithmetic is the roofline of one device.
+
+    Fallacy: "1,024 devices train 1,024 times as fast." Each of them also waits for the others.
+    """
+
+    walls = (14,)
+
+    def solve(
+        self,
+        model: Workload | None = None,
+        *,
+        fleet: Fleet,
+        batch_size: u.Batch | None = None,
+        seq_len: u.Count | None = None,
+        precision: TrainingPrecision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        mfu: u.Fraction | None = None,
+        tensor_parallel: u.Count = 1.0,
+        pipeline_parallel: u.Count = 1.0,
+        expert_parallel: u.Count = 1.0,
+        microbatch: u.Batch | None = None,
+        interleave: u.Count = 1.0,
+        zero_stage: ZeroStage = 0.0,
+        optimizer: Optimizer = "adam",
+        recompute: Recompute = "none",
+        sequence_parallel: bool = False,
+        flash_attention: bool = True,
+        overlap: u.FractionOrZero = 0.0,
+        link_latency: u.SecondsOrZero = 1e-6,
+        tokens: u.Number | None = None,
+        optimal_parameters: u.Number | None = None,
+        optimal_tokens: u.Number | None = None,
+    ) -> FleetProfile:
+        """Time, efficiency and memory of one step, and of all steps when `tokens` are given.
+
+        `batch_size` counts sequences (or images) a step in the whole fleet: by default the smallest
+        number from 1,024 on that the plan divides. `microbatch` is what a replica handles at a
+        time: one sequence, or its whole share for models without one. `efficiency` is what a device
+        attains by itself; the fleet's law calls it `mfu`, which takes its place when given.
+        `overlap` is the part of the gradient exchange that may hide behind arithmetic.
+        `link_latency` (1 us) is a teaching value for one hop inside a node. For models without a
+        sequence `tokens` counts samples.
+
+        Without a `model`, `optimal_parameters` (as ScalingModel finds them) are trained by data
+        parallelism alone: six FLOP a parameter and token, and activations are not counted.
+        """
+        one_each(locals())
+        ask = ask_about(
+            model,
+            fleet,
+            precision,
+            seq_len,
+            optimal_parameters,
+            efficiency=mfu or efficiency,
+            overlap=overlap,
+            link_latency=link_latency,
+            optimizer=optimizer,
+            sequence=sequence_parallel,
+            flash=flash_attention,
+        )
+        if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
+            why = "give model=..., whose layers the plan can divide"
+            raise MissingValue("DistributedModel", "model", why)
+        data = ask.wires.total / (tensor_parallel * pipeline_parallel)
+        batch_size, microbatch = _batches(ask, batch_size, microbatch, data)
+        plan = Plan(
+            tensor_parallel,
+            pipeline_parallel,
+            data,
+            expert_parallel,
+            batch_size / (data * microbatch),
+            zero_stage,
+            RECOMPUTE.index(recompute),
+            interleave,
+            sequence_parallel,
+            flash_attention,
+        )
+        return profile_of(ask, plan, batch_size, microbatch, tokens or optimal_tokens)
+
+
+# ---- from arguments to a question --------------------------------------------------------------
+
+
+def one_each(arguments: dict[str, Any]) -> None:
+    """Refuse columns: a plan is one answer."""
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray):
+            raise BadArgument(name, value, "give one number, not several")
+
+
+def ask_about(
+    model: Workload | None,
+    fleet_: Fleet,
+    precision: str,
+    seq_len: float | None,
+    parameters: float | None = None,
+    *,
+    link_latency: float,
+    **how: Any,
+) -> Ask:
+    """Gather a question; raises MissingValue when neither a model nor its size is given."""
+    if model is not None:
+        parameters = float(model.parameters)
+        seq_len = model.step(1.0, seq_len, None, PRECISIONS[precision], training=True).seq_len
+    elif parameters is None:
+        why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
+        raise MissingValue("DistributedModel", "model", why)
+    return Ask(
+        model,
+        fleet_,
+        parameters,
+        float(seq_len or DEFAULT_CONTEXT),
+        precision,
+        fleet_.hw.supply(precision),
+        wires(fleet_, link_latency),
+        **how,
+    )
+
+
+def _batches(
+    ask: Ask, batch: float | None, microbatch: float | None, data: float
+) -> tuple[float, float]:
+    """Sequences a step and a microbatch, as given or by default."""
+    if batch is None:
+        unit = data * (microbatch or 1.0)
+        batch = unit * math.ceil(USUAL_BATCH / unit)
+    if microbatch is None:
+        microbatch = 1.0 if isinstance(ask.model, TransformerWorkload) else max(batch / data, 1.0)
+    return batch, microbatch
+
+
+# ---- from a plan to an answer ------------------------------------------------------------------
+
+_COSTS = (
+    "step_time",
+    "compute_time",
+    "tensor_time",
+    "pipeline_time",
+    "expert_time",
+    "bubble_time",
+    "data_time",
+    "exposed_data_time",
+    "bubble_fraction",
+    "memory_required",
+    "weights",
+    "gradients",
+    "optimizer_state",
+    "activations",
+)
+_IF_FEASIBLE = ("scaling_efficiency", "mfu", "throughput", "token_throughput", "training_time")
+
+
+def profile_of(
+    ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None
+) -> FleetProfile:
+    """Answer for one plan: an impossible one has no times, one too large no efficiency."""
+    useful = algorithm.training_operations(ask.work(batch).forward)
+    same = {
+        "devices": ask.wires.total,
+        "tensor_parallel": plan.tensor,
+        "pipeline_parallel": plan.pipeline,
+        "data_parallel": plan.data,
+        "expert_parallel": plan.expert,
+        "microbatch": microbatch,
+        "microbatches": plan.microbatches,
+        "batch_size": batch,
+        "seq_len": ask.seq_len,
+        "operations": useful,
+        "memory_capacity": ask.supply.capacity,
+        "parameters": ask.parameters,
+        "tokens": tokens,
+        "precision": ask.precision,
+        "notes": _notes(ask),
+    }
+    for mask, _, sentence in faults(ask.model, ask.wires, plan, batch, microbatch):
+        if np.any(mask):
+            nothing = dict.fromkeys([*_COSTS, *_IF_FEASIBLE])
+            return FleetProfile(**same, **nothing, feasible=False, reason=sentence(()))
+    c = Cost(*(float(value) for value in ask.cost(plan, microbatch)))
+    lacking, _, sentence = shortage(ask.supply, np.asarray(c.held))
+    efficiencies: dict[str, Any] = dict.fromkeys(_IF_FEASIBLE)
+    if not lacking:
+        rate = node.throughput(batch, c.step)
+        sequences = ask.model is None or isinstance(ask.model, TransformerWorkload)
+        a_sample = ask.seq_len if sequences else None
+        efficiencies = {
+            "scaling_efficiency": fleet.scaling_efficiency(c.ideal, c.step),
+            "mfu": node.utilization(useful, c.step, ask.wires.total * ask.supply.peak),
+            "throughput": rate,
+            "token_throughput": a_sample and rate * a_sample,
+            "training_time": tokens / (rate * (a_sample or 1.0)) if tokens else None,
+        }
+    return FleetProfile(
+        **same,
+        **efficiencies,
+        feasible=not lacking,
+        reason=sentence(()) if lacking else "",
+        step_time=c.step,
+        compute_time=c.busy,
+        tensor_time=c.tensor,
+        pipeline_time=c.pipeline,
+        expert_time=c.expert,
+        bubble_time=c.bubble,
+        data_time=c.data,
+        exposed_data_time=c.exposed,
+        bubble_fraction=fleet.bubble_fraction(plan.pipeline, plan.microbatches, plan.interleave),
+        memory_required=c.held,
+        weights=c.weights,
+        gradients=c.gradients,
+        optimizer_state=c.optimizer,
+        activations=c.activations,
+    )
+
+
+def _notes(ask: Ask) -> tuple[str, ...]:
+    notes = []
+    if ask.model is None:
+        notes.append("only the number of parameters is known: activations are not counted")
+    if ask.fleet.count > 1 and not ask.fleet.node.nics:
+        notes.append("the node's ports are unknown: one port of the fabric for each device")
+    if ask.supply.datapath != ask.precision:
+        notes.append(f"{ask.precision} runs at the {ask.supply.datapath} datapath")
+    return tuple(notes)

@@ -1,0 +1,221 @@
+"""Walls 1 and 2: the roofline of one step of one model on one device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import PRECISIONS, dim_of
+from mlsysim.equations import node
+from mlsysim.hardware.types import HardwareNode, Supply
+from mlsysim.models.types import Demand, Step, Workload
+from mlsysim.solvers.fleet.training import TrainingPrecision
+
+
+def _bottleneck(p: Profile) -> Any:
+    compute, memory, overhead = p.si("compute_time"), p.si("memory_time"), p.si("overhead")
+    roof = np.where(compute > memory, "Compute", "Memory")
+    return np.where(overhead > np.maximum(compute, memory), "Overhead", roof)[()]
+
+
+def _energy(p: Profile) -> Any:
+    power = p.si("power")
+    if power is None or np.all(np.isnan(power)):  # nobody has published it
+        return None
+    return node.energy(power, p.si("latency"))
+
+
+class Profile(Result):
+    """One step of one model on one device: how long, which roof binds, and whether it fits.
+
+    `bottleneck` is Compute, Memory, or Overhead when the dispatch tax exceeds both roofs.
+    `datapath` is the arithmetic that really ran; it differs from `precision` where the device
+    lacks that.
+    """
+
+    walls = (1, 2)
+
+    latency: u.Seconds = "ms"
+    throughput: u.Rate = lazily(
+        "1/s", lambda p: node.throughput(p.si("batch_size"), p.si("latency"))
+    )
+    bottleneck: str = lazily("", _bottleneck)
+    feasible: bool
+    reason: str = lazily("", lambda p: p.why_infeasible())
+    compute_time: u.Seconds = "ms"
+    memory_time: u.Seconds = "ms"
+    overhead: u.Seconds = "ms"
+    operations: u.Operations = "GFLOP"
+    traffic: u.Bytes = "GB"
+    arithmetic_intensity: u.Intensity = lazily(
+        "FLOP/B", lambda p: node.arithmetic_intensity(p.si("operations"), p.si("traffic"))
+    )
+    ridge_point: u.Intensity = lazily(
+        "FLOP/B", lambda p: node.ridge_point(p.si("peak"), p.si("bandwidth"))
+    )
+    mfu: u.Number = lazily(
+        "", lambda p: node.utilization(p.si("operations"), p.si("latency"), p.si("peak"))
+    )
+    energy: u.Energy = lazily("J", _energy)
+    memory_required: u.Bytes = lazily(
+        "GB", lambda p: p.si("weights") + p.si("kv_cache") + p.si("activations")
+    )
+    weights: u.Bytes = "GB"
+    kv_cache: u.Bytes = "GB"
+    activations: u.Bytes = "GB"
+    memory_capacity: u.Bytes = "GB"
+    memory_tier: str
+    peak: u.OperationRate = "TFLOP/s"
+    bandwidth: u.Bandwidth = "TB/s"
+    datapath: str
+    precision: str
+    batch_size: u.Number
+    seq_len: u.Number
+    notes: tuple
+
+    def why_infeasible(self) -> str:
+        """One sentence: what does not fit, by how much, and what would; empty when it fits."""
+        if self.shape or self.feasible:
+            return ""
+        if not self.si("datapath"):
+            return f"The device has no datapath that can run {self.si('precision')}."
+        need, room = self.memory_required, self.memory_capacity
+        parts = {
+            "weights": self.weights,
+            "KV cache": self.kv_cache,
+            "activations": self.activations,
+        }
+        listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
+        return (
+            f"It needs {show(need)} ({listed}) and the device holds {show(room)}: "
+            f"short by {show(need - room)}; {self._remedy(need, room)}."
+        )
+
+    def _remedy(self, need: Any, room: Any) -> str:
+        if self.weights > room:
+            width = PRECISIONS[self.si("precision")]
+            narrower = [
+                name
+                for name, w in PRECISIONS.items()
+                if w < width and self.weights * (w / width) <= room
+            ]
+            share = f"split the model over {int(np.ceil((need / room).m_as('')))} devices"
+            return f"{share} or store it as {' or '.join(narrower[:2])}" if narrower else share
+        return "use a smaller batch or a shorter context"
+
+
+class SingleNodeModel(Solver):
+    """Walls 1-2: which roof binds one step of one model on one device.
+
+    For an autoregressive model a step is one decode step at context `seq_len`, unless
+    `phase="prefill"` (the whole prompt at once) or `training=True` (forward, backward, update).
+
+    Fallacy: "3.2x the FLOPS is 3.2x the speed." Only under the compute roof.
+    """
+
+    walls = (1, 2)
+
+    def solve(
+        self,
+        model: Workload,
+        hardware: HardwareNode,
+        *,
+        batch_size: u.Batch = 1.0,
+        seq_len: u.Count | None = None,
+        precision: u.Precision = "fp16",
+        efficiency: u.Fraction = 0.5,
+        phase: u.Phase | None = None,
+        training: bool = False,
+    ) -> Profile:
+        """Time, roof and memory of one step.
+
+        Weights, cache and activations all take `precision`; CompressionModel gives each its own.
+        `batch_size`, `seq_len` and `efficiency` may be arrays that broadcast: the result then holds
+        columns. Raises a BadArgument for a malformed question; a model that does not fit is an
+        answer with `feasible=False` and its `reason`.
+        """
+        if training:
+            trainable(precision)
+        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
+        return profile(
+            model.demand(step),
+            hardware.supply(precision),
+            step,
+            efficiency,
+            precision,
+            context_notes(model, step),
+        )
+
+
+def profile(
+    demand: Demand,
+    supply: Supply,
+    step: Step,
+    efficiency: Any,
+    precision: Any,
+    notes: tuple[str, ...] = (),
+) -> Profile:
+    """The Iron Law over what a step demands and a device supplies, both in SI numbers or arrays."""
+    fast = demand.held_weights + demand.held_state + demand.held_activations
+    feasible = fast <= supply.capacity
+    weights_bandwidth, tier = supply.bandwidth, "main"
+    if np.any(supply.flash_capacity) and not step.training:  # flash cannot be rewritten every step
+        in_flash = (demand.held_weights <= supply.flash_capacity) & (
+            demand.held_state + demand.held_activations <= supply.capacity
+        )
+        has_flash = np.asarray(supply.flash_capacity) > 0
+        tier = np.where(feasible | ~has_flash, "main", np.where(in_flash, "flash", "none"))[()]
+        weights_bandwidth = np.where(
+            feasible | ~has_flash, supply.bandwidth, supply.flash_bandwidth
+        )[()]
+        feasible = feasible | in_flash
+    moving = demand.state + demand.activations
+    compute = node.compute_time(demand.operations, supply.peak, efficiency)
+    memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(
+        moving, supply.bandwidth
+    )
+    return Profile(
+        latency=node.roofline_time(compute, memory, supply.overhead),
+        compute_time=compute,
+        memory_time=memory,
+        overhead=supply.overhead,
+        operations=demand.operations,
+        traffic=demand.weights + moving,
+        feasible=feasible,
+        weights=demand.held_weights,
+        kv_cache=demand.held_state,
+        activations=demand.held_activations,
+        memory_capacity=supply.capacity,
+        memory_tier=tier,
+        peak=supply.peak,
+        bandwidth=supply.bandwidth,
+        datapath=supply.datapath,
+        precision=precision,
+        batch_size=step.batch,
+        seq_len=step.seq_len,
+        notes=notes,
+        power=supply.power,
+    )
+
+
+def trainable(precision: str) -> None:
+    """Raise BadArgument for a precision in which gradients are not kept."""
+    known = dim_of(TrainingPrecision).known
+    if precision not in known:
+        remedy = f"training keeps gradients in one of {', '.join(known)}"
+        raise BadArgument("precision", precision, remedy)
+
+
+def context_notes(model: Workload, step: Step) -> tuple[str, ...]:
+    """What to say when a question asks for a longer context than the model was trained for."""
+    context = getattr(model, "context", None)
+    if context is not None and np.max(step.seq_len) > context:
+        return (
+            f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} "
+            f"that {model.name} was trained for",
+        )
+    return ()

@@ -1,0 +1,279 @@
+"""Walls 19 and 20: what it costs to be able to start again, and to be allowed to."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Annotated, Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import MissingValue, OutOfRange
+from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.units import PRECISIONS, Names
+from mlsysim.equations import algorithm, memory, node, ops
+from mlsysim.equations import fleet as fleets
+from mlsysim.literature.registry import Literature
+from mlsysim.models.types import FULL_WIDTH, Workload
+from mlsysim.solvers.fleet.training import MOMENTS, Optimizer
+from mlsysim.systems.types import Fleet
+
+# ---- wall 19 ------------------------------------------------------------------------------------
+
+
+class Checkpoint(Result):
+    """One checkpoint and its interval: how large, how long, and what part of the time it costs.
+
+    `blocking_time` is the part of the write during which training stands still. `overhead` is
+    blocking over interval plus blocking, so it stays below one. `rework` is the work that a failure
+    undoes, on average, as a part of all; it is known when an `mtbf` was given.
+    """
+
+    walls = (19,)
+
+    size: u.Bytes = "GB"
+    bytes_per_parameter: u.Number = lazily("", lambda r: r.si("size") / r.si("parameters"))
+    write_time: u.Seconds = "s"
+    blocking_time: u.Seconds = "s"
+    interval: u.Seconds = "min"
+    overhead: u.Fraction = lazily(
+        "", lambda r: ops.checkpoint_overhead(r.si("blocking_time"), r.si("interval"))
+    )
+    rework: u.Number | None = lazily(
+        "",
+        lambda r: (
+            None if r.si("mtbf") is None else fleets.rework_share(r.si("interval"), r.si("mtbf"))
+        ),
+    )
+    feasible: bool
+    reason: str = lazily("", lambda r: r.why_infeasible())
+    storage_bandwidth: u.Bandwidth = "GB/s"
+    needed_bandwidth: u.Bandwidth | None = lazily(
+        "GB/s",
+        lambda r: ops.hidden_write_bandwidth(
+            r.si("size"), r.si("interval") + r.si("blocking_time")
+        ),
+    )
+    mtbf: u.Seconds | None = "hour"
+    optimizer: str
+    precision: str
+    parameters: u.Number
+    notes: tuple
+
+    def why_infeasible(self) -> str:
+        """One sentence when writes in the background pile up; empty otherwise."""
+        if self.shape or self.feasible:
+            return ""
+        return (
+            f"A write takes {show(self.write_time)} and the next one starts after "
+            f"{show(self.interval)}: storage must take {show(self.needed_bandwidth)}, or the "
+            "interval must grow."
+        )
+
+
+class CheckpointModel(Solver):
+    """Wall 19: how large a checkpoint is, and what saving it costs a run.
+
+    All shards are written at once, so `storage_bandwidth` is that of the whole storage system, or
+    of the nodes' own drives together when a `fleet` says what they have. A synchronous save stops
+    training for the whole write; an asynchronous one only while the state is copied out of the
+    accelerators, at `snapshot_bandwidth` or over the `fleet`'s host links.
+
+    Fallacy: "Checkpoint as often as you can." Below the Young/Daly interval, saving costs more than
+    the work that it saves.
+    """
+
+    walls = (19,)
+
+    def solve(
+        self,
+        model: Workload,
+        *,
+        optimizer: Optimizer = "adam",
+        precision: u.Precision = "bf16",
+        storage_bandwidth: u.Bandwidth | None = None,
+        mtbf: u.Seconds | None = None,
+        interval: u.Seconds | None = None,
+        fleet: Fleet | None = None,
+        asynchronous: bool = False,
+        snapshot_bandwidth: u.Bandwidth | None = None,
+    ) -> Checkpoint:
+        """Size, write time and overhead of checkpoints `interval` apart.
+
+        The `interval` is the time of work between two saves; when it is left out it is that of
+        Young and Daly for the `mtbf`. Weights are stored at `precision`, optimizer state in fp32.
+        """
+        parameters, width = model.parameters, PRECISIONS[precision]
+        size = algorithm.stored(parameters, width) + memory.optimizer_state(
+            parameters, MOMENTS[optimizer], width, FULL_WIDTH
+        )  # gradients are not saved
+        if storage_bandwidth is None:
+            storage_bandwidth = _storage(fleet)
+        write = blocking = node.memory_time(size, storage_bandwidth)
+        if asynchronous:
+            if snapshot_bandwidth is None:
+                snapshot_bandwidth = _host_links(fleet)
+            blocking = np.minimum(node.memory_time(size, snapshot_bandwidth), write)
+        notes: tuple[str, ...] = ()
+        if interval is None:
+            if mtbf is None:
+                raise MissingValue("the run", "mtbf", "give mtbf='20 hour', or interval='1 hour'")
+            interval = fleets.young_daly(blocking, mtbf)
+            if np.any(blocking > mtbf / 2):
+                notes += ("a save takes over half the time between failures: no interval is good",)
+            if asynchronous:  # a write must end before the next one begins
+                interval = np.maximum(np.asarray(interval), write - blocking)[()]
+        return Checkpoint(
+            size=size,
+            write_time=write,
+            blocking_time=blocking,
+            interval=interval,
+            feasible=_plain(write <= interval + blocking) if asynchronous else True,
+            storage_bandwidth=storage_bandwidth,
+            mtbf=mtbf,
+            optimizer=optimizer,
+            precision=precision,
+            parameters=parameters,
+            notes=notes,
+        )
+
+
+def _plain(truth: Any) -> Any:
+    return truth if np.ndim(truth) else bool(truth)
+
+
+def _storage(fleet: Fleet | None) -> float:
+    why = "give storage_bandwidth='200 GB/s', that of the whole storage system"
+    if fleet is None:
+        raise MissingValue("the run", "storage_bandwidth", why)
+    return float(fleet.count * fleet.need("node.storage.bandwidth", why).m_as("B/s"))
+
+
+def _host_links(fleet: Fleet | None) -> float:
+    why = "give snapshot_bandwidth='10 TB/s', at which state leaves the accelerators together"
+    if fleet is None:
+        raise MissingValue("the run", "snapshot_bandwidth", why)
+    return float(fleet.devices * fleet.need("hw.host_link.bandwidth", why).m_as("B/s"))
+
+
+# ---- wall 20 ------------------------------------------------------------------------------------
+
+
+class Responsibility(Result):
+    """What privacy and fairness ask for: noise, time and samples.
+
+    `noise_multiplier` is the Gaussian mechanism's, for one release; it is `proved` for epsilon
+    up to 1. `composed_noise_multiplier` keeps the budget over all `releases` together and holds for
+    every epsilon. `gradient_noise` is that of the composed one where there are several releases.
+    The slow-downs are measured ones, low and high.
+    """
+
+    walls = (20,)
+
+    noise_multiplier: u.Number
+    proved: bool
+    composed_noise_multiplier: u.Number
+    gradient_noise: u.Number | None
+    noise_to_gradient: u.Number | None
+    slowdown_low: float
+    slowdown_high: float
+    training_time_low: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_low"))
+    training_time_high: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_high"))
+    samples_per_group: u.Number
+    samples_balanced: u.Number = lazily("", lambda r: r.si("samples_per_group") * r.si("groups"))
+    samples_at_random: u.Number | None = lazily(
+        "",
+        lambda r: (
+            None
+            if r.si("smallest_share") is None
+            else np.ceil(r.si("samples_per_group") / r.si("smallest_share"))
+        ),
+    )
+    epsilon: u.Number
+    delta: u.Number
+    releases: u.Number
+    groups: u.Number
+    notes: tuple
+
+
+def _slower(r: Responsibility, which: str) -> Any:
+    base = r.si("base_training_time")
+    return None if base is None else base * r.si(which)
+
+
+class ResponsibleEngineeringModel(Solver):
+    """Wall 20: the price of privacy (noise, slower steps) and of fairness (samples in each group).
+
+    Privacy is the Gaussian mechanism's on gradients clipped to `clip_norm` (DP-SGD). Fairness is
+    the number of test samples with which an error rate in each group is known to `half_width`.
+
+    Fallacy: "Privacy is a slower step." Its larger price is noise, and it shrinks with the batch.
+    """
+
+    walls = (20,)
+
+    def solve(
+        self,
+        epsilon: u.Number,
+        delta: u.Fraction = 1e-5,
+        *,
+        clip_norm: u.Number = 1.0,
+        batch_size: u.Batch | None = None,
+        releases: u.Count = 1.0,
+        model: Workload | None = None,
+        base_training_time: u.Seconds | None = None,
+        stack: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
+        groups: u.Count = 2.0,
+        smallest_share: u.Fraction | None = None,
+        half_width: u.Fraction = 0.05,
+        confidence: u.Fraction = 0.95,
+        proportion: u.Fraction = 0.5,
+    ) -> Responsibility:
+        """Noise for a budget (`epsilon`, `delta`) over all `releases`, and samples for groups.
+
+        With a `batch_size` the noise on its mean gradient is known, and with a `model` how long it
+        is against the gradient. The defaults of delta, clipping norm, groups, half-width,
+        confidence and proportion are teaching values; one half is the worst case of a proportion.
+        """
+        for name, value in (("delta", delta), ("confidence", confidence)):
+            if np.any(np.asarray(value) >= 1):
+                raise OutOfRange(name, value, "give a number above 0 and below 1")
+        one = ops.gaussian_noise(epsilon, delta)
+        together = ops.composed_noise(epsilon, delta, releases)
+        sigma = np.where(np.asarray(releases) > 1, together, one)[()]
+        known = batch_size is not None
+        low, high, notes = _slowdown(stack)
+        proved = np.asarray(epsilon) <= 1
+        if not proved.all():
+            notes += ("the classical bound is proved for epsilon up to 1; above, use the composed",)
+        if np.any(np.asarray(releases) > 1):
+            notes += ("releases add up without credit for sampling, which would allow less noise",)
+        quantile = np.vectorize(NormalDist().inv_cdf, otypes=[float])
+        deviate = quantile((1 + np.asarray(confidence)) / 2)[()]
+        return Responsibility(
+            noise_multiplier=one,
+            proved=_plain(proved[()]),
+            composed_noise_multiplier=together,
+            gradient_noise=ops.gradient_noise(sigma, clip_norm, batch_size) if known else None,
+            noise_to_gradient=ops.noise_to_gradient(sigma, model.parameters, batch_size)
+            if known and model is not None
+            else None,
+            slowdown_low=low,
+            slowdown_high=high,
+            base_training_time=base_training_time,
+            samples_per_group=ops.samples_for_half_width(deviate, proportion, half_width),
+            smallest_share=smallest_share,
+            epsilon=epsilon,
+            delta=delta,
+            releases=releases,
+            groups=groups,
+            notes=notes,
+        )
+
+
+def _slowdown(stack: str) -> tuple[float, float, tuple[str, ...]]:
+    shelf = Literature.Privacy
+    names = ("DPSGD_JAX",) if stack == "JAX" else ("DPSGD_Opacus_low", "DPSGD_Opacus_high")
+    found = [shelf[name] for name in names]
+    values = [float(finding.value) for finding in found]
+    return min(values), max(values), (f"slow-down measured: {found[0].sources['default'].ref}",)

@@ -1,0 +1,479 @@
+"""Searching a design space: the grammar, the optimum, the front, and points that fall out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsysim import DSE, Q_, Engine, Hardware, Models
+from mlsysim.core.constraint import Constraint, Objective
+from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownName, WrongUnit
+from mlsysim.core.search import knee, pareto
+
+LLAMA, H100, A100 = Models.Language.Llama3_8B, Hardware.Cloud.H100, Hardware.Cloud.A100
+
+
+def square(params):
+    """A metric of each kind: a number, a quantity, a word, a truth."""
+    x = params["x"]
+    return {
+        "area": x * x,
+        "side": Q_(float(x), "GB"),
+        "parity": "odd" if x % 2 else "even",
+        "feasible": x != 9,
+    }
+
+
+def found(objective="maximize: area", constraints=(), space=None, evaluate=square, **how):
+    return DSE(space or {"x": range(10)}, objective, constraints).search(evaluate, **how)
+
+
+# ---- the grammar --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["maximize: throughput", "maximise:throughput", " minimize : latency ", "minimise: tco_usd"],
+)
+def test_objectives_that_are_understood(text):
+    assert Objective.read(text).sign == (-1 if "max" in text else 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "throughput",
+        "max: throughput",
+        "maximize throughput",
+        "maximize: ",
+        "maximize: a b",
+        "maximize: 2x",
+        "maximize: f(x)",
+        "maximize: a + b",
+        "maximize: __import__('os')",
+        None,
+        3,
+        [],
+    ],
+)
+def test_objectives_that_are_refused(text):
+    with pytest.raises(BadArgument):
+        DSE({"x": [1]}, text if text == [] else [text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "latency < 100",
+        "latency<=1e2",
+        "latency < 50 ms",
+        "mfu >= 0.4",
+        "cost != 3,000 USD",
+        "feasible == True",
+        "bottleneck == Memory",
+        "name == 'H100 SXM'",
+        'name != "A100"',
+        "x > -1",
+    ],
+)
+def test_constraints_that_are_understood(text):
+    assert Constraint.read(text).metric in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "latency",
+        "latency <",
+        "< 100",
+        "latency << 100",
+        "latency = 100",
+        "latency < > 3",
+        "1 < latency",
+        "1 < latency < 5",
+        "latency < 100 parrots",
+        "latency < nan",
+        "latency < inf",
+        "latency < 1e999",
+        "latency < True",
+        "latency > Memory",
+        "latency < 5; import os",
+        "latency < (1 + 1)",
+        "a < 1 and b < 2",
+        "a.b < 1",
+        None,
+        5,
+        ("latency", "<", 5),
+    ],
+)
+def test_constraints_that_are_refused(text):
+    with pytest.raises(BadArgument):
+        DSE({"x": [1]}, "maximize: x", [text])
+
+
+def test_one_constraint_may_stand_without_a_list():
+    assert found(constraints="area < 50")["best_params"] == {"x": 7}
+
+
+@pytest.mark.parametrize(
+    "space", [{}, None, [1, 2], {"x": []}, {"x": [1.0, math.nan]}, {"x": [math.inf]}, {"x": {}}]
+)
+def test_spaces_that_are_refused(space):
+    with pytest.raises((BadArgument, OutOfRange)):
+        DSE(space, "maximize: x")
+
+
+# ---- one objective ------------------------------------------------------------------------------
+
+
+def test_the_best_point_is_that_of_an_exhaustive_search():
+    answer = found()
+    assert answer["best_params"] == {"x": 8}  # 9 is not feasible
+    assert answer["best"]["area"] == 64
+    assert answer["evaluated"] == 10
+    assert answer["front"] == [answer["knee"]]
+    assert answer["reason"] == ""
+
+
+def test_an_infeasible_point_never_wins_and_is_kept():
+    (lost,) = found()["infeasible"]
+    assert lost["params"] == {"x": 9}
+    assert lost["metrics"]["area"] == 81
+    assert lost["reason"] == "it is not feasible"
+
+
+def test_a_quantity_is_compared_in_its_unit():
+    assert found(constraints=["side <= 3500 MB"])["best_params"] == {"x": 3}
+    assert found(constraints=["side < 1 TB"])["best_params"] == {"x": 8}
+
+
+def test_a_bare_bound_on_a_quantity_is_told_the_unit_to_write():
+    with pytest.raises(WrongUnit, match="side < 1 GB"):
+        found(constraints=["side < 5"])
+
+
+def test_a_unit_on_a_plain_number_is_refused():
+    with pytest.raises(WrongUnit, match="area is a number without a unit"):
+        found(constraints=["area < 5 GB"])
+
+
+def test_the_wrong_dimension_is_refused():
+    with pytest.raises(WrongUnit):
+        found(constraints=["side < 5 s"])
+
+
+def test_words_and_truths_are_compared_for_equality():
+    assert found(constraints=["parity == odd"])["best_params"] == {"x": 7}
+    assert found(constraints=["parity != even", "feasible == True"])["best_params"] == {"x": 7}
+
+
+@pytest.mark.parametrize(
+    "constraint", ["area == odd", "parity < 5", "parity == True", "feasible > 0"]
+)
+def test_kinds_that_cannot_be_compared_are_refused(constraint):
+    with pytest.raises(BadArgument):
+        found(constraints=[constraint])
+
+
+def test_a_parameter_may_be_constrained_and_be_the_objective():
+    assert found(constraints=["x <= 4"])["best_params"] == {"x": 4}
+    assert found("minimize: x", ["x > 2"])["best_params"] == {"x": 3}
+
+
+@pytest.mark.parametrize(
+    ("objective", "constraint"), [("maximize: arae", "x > 0"), ("maximize: area", "arae < 5")]
+)
+def test_a_metric_that_does_not_exist_is_told_the_nearest_one(objective, constraint):
+    with pytest.raises(UnknownName, match="did you mean 'area'"):
+        found(objective, [constraint])
+
+
+@pytest.mark.parametrize(
+    ("constraint", "error"), [("arae < 5", UnknownName), ("side < 5", WrongUnit)]
+)
+def test_a_wrong_constraint_is_told_even_where_another_one_fails(constraint, error):
+    with pytest.raises(error):
+        found(constraints=["area > 1000", constraint])
+
+
+@pytest.mark.parametrize(
+    ("objective", "constraint", "error"),
+    [
+        ("minimize: latencie", "mfu > 0", UnknownName),
+        ("minimize: latency", "mfuu > 0", UnknownName),
+        ("minimize: latency", "latency < 5", WrongUnit),
+        ("minimize: bottleneck", "mfu > 0", BadArgument),
+    ],
+)
+def test_a_wrong_question_is_told_even_where_no_point_fits(objective, constraint, error):
+    dse = DSE({"batch_size": [1, 8]}, objective, [constraint])
+    with pytest.raises(error):
+        dse.search(lambda p: Engine.solve(Models.Language.Llama3_70B, H100, **p))
+
+
+def test_an_infeasible_point_never_wins_whatever_kind_of_false_it_says():
+    def comparison(params):
+        return {"score": params["x"], "feasible": np.float64(params["x"]) < 5}
+
+    assert found("maximize: score", evaluate=comparison)["best_params"] == {"x": 4}
+
+
+def test_an_objective_that_is_not_a_number_is_refused():
+    with pytest.raises(BadArgument, match="not a number"):
+        found("maximize: parity")
+
+
+def test_numbers_that_nobody_can_rank_do_not_win():
+    def broken(params):
+        return {"score": [math.nan, math.inf, 1.0, None][params["x"]]}
+
+    answer = found("maximize: score", space={"x": range(4)}, evaluate=broken)
+    assert answer["best_params"] == {"x": 2}
+    reasons = [point["reason"] for point in answer["infeasible"]]
+    assert reasons == ["score is nan", "score is inf", "score is unknown"]
+
+
+def test_nothing_feasible_is_an_answer_with_a_reason():
+    answer = found(constraints=["area > 1000"])
+    assert answer["best_params"] is None
+    assert answer["best"] is None
+    assert answer["knee"] is None
+    assert answer["front"] == []
+    assert len(answer["infeasible"]) == 10
+    assert "area is 0, and the constraint is area > 1000" in answer["reason"]
+
+
+def test_ties_go_to_the_first_point_of_the_space():
+    assert found("minimize: tie", evaluate=lambda _: {"tie": 1})["best_params"] == {"x": 0}
+
+
+def test_a_question_that_nobody_can_answer_is_infeasible_and_a_malformed_one_raises():
+    def price(params):
+        if params["x"] == 9:
+            raise MissingValue("Gaudi3", "unit_cost", "give a price")
+        return square(params)
+
+    lost = found(evaluate=price)["infeasible"]
+    assert "unit_cost" in lost[0]["reason"]
+    with pytest.raises(OutOfRange):
+        DSE({"batch_size": [1, -1]}, "maximize: throughput").search(
+            lambda p: Engine.solve(LLAMA, H100, **p)
+        )
+
+
+def test_evaluate_must_give_metrics_by_name():
+    with pytest.raises(BadArgument, match="mapping of metrics"):
+        found(evaluate=lambda _: 3.0)
+
+
+def test_labels_name_values_and_single_values_stay_fixed():
+    space = {"x": {"small": 1, "large": 5}, "word": "fp16", "one": 3, "array": np.arange(2)}
+    seen = []
+    answer = found(space=space, evaluate=lambda p: seen.append(p) or square(p))
+    assert answer["best_params"] == {"x": "large", "word": "fp16", "one": 3, "array": 0}
+    assert seen[0] == {"x": 1, "word": "fp16", "one": 3, "array": 0}
+    assert len(seen) == 4
+
+
+def test_a_result_is_searched_like_a_mapping():
+    """A constraint with its unit, on the profile itself; H100 fp16 decodes in 4.6 ms at batch 1."""
+    dse = DSE({"batch_size": [1, 8, 64, 4096]}, "maximize: throughput", ["latency < 10 ms"])
+    answer = dse.search(lambda p: Engine.solve(LLAMA, H100, **p))
+    assert answer["best_params"] == {"batch_size": 64}
+    assert answer["best"].bottleneck == "Memory"
+    assert "short by" in answer["infeasible"][0]["reason"]
+
+
+def test_an_executor_gives_the_same_answer_in_the_same_order():
+    with ThreadPoolExecutor(2) as executor:
+        parallel = found(["maximize: area", "minimize: x"], executor=executor)
+    assert parallel["front"] == found(["maximize: area", "minimize: x"])["front"]
+
+
+def test_errors_survive_the_way_back_from_another_process():
+    for error in (UnknownName("x", "ab", ["abc"]), MissingValue("Gaudi3", "unit_cost", "give it")):
+        copy = pickle.loads(pickle.dumps(error))
+        assert str(copy) == str(error)
+        assert vars(copy) == vars(error)
+
+
+def test_progress_is_told_of_every_point():
+    told = []
+    found(progress=lambda done, total: told.append((done, total)))
+    assert told == [(n, 10) for n in range(1, 11)]
+
+
+# ---- several objectives -------------------------------------------------------------------------
+
+
+def beaten(costs, i):
+    """Whether some row is at least as good everywhere and better somewhere, or an earlier equal."""
+    return any(
+        np.all(costs[j] <= costs[i]) and (np.any(costs[j] < costs[i]) or j < i)
+        for j in range(len(costs))
+        if j != i
+    )
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda k: st.lists(
+            st.lists(st.integers(0, 6), min_size=k, max_size=k), min_size=1, max_size=30
+        )
+    )
+)
+def test_the_front_holds_just_the_points_that_no_other_beats(rows):
+    costs = np.array(rows, dtype=float)
+    assert set(pareto(costs).tolist()) == {i for i in range(len(costs)) if not beaten(costs, i)}
+
+
+def test_the_front_and_its_knee_worked_out_by_hand():
+    """Costs (0, 10) (1, 2) (10, 0) are a front with scaled sums 1, 0.3 and 1: the knee is (1, 2).
+
+    (2, 3) is beaten by (1, 2).
+    """
+    points = [(0, 10), (1, 2), (10, 0), (2, 3)]
+    answer = DSE({"x": range(4)}, ["minimize: a", "minimize: b"]).search(
+        lambda p: dict(zip("ab", points[p["x"]], strict=True))
+    )
+    assert [point["params"]["x"] for point in answer["front"]] == [0, 1, 2]
+    assert answer["best_params"] == answer["knee"]["params"] == {"x": 1}
+
+
+def test_a_front_of_one_is_its_own_knee():
+    assert knee(np.array([[3.0, 4.0]])) == 0
+
+
+# ---- columns ------------------------------------------------------------------------------------
+
+SPACE = {
+    "hardware": [A100, H100],
+    "batch_size": [1, 7, 64, 512],
+    "precision": ["fp16", "int8"],
+    "seq_len": [128, 8192],
+}
+
+
+def one_by_one(objective, constraints):
+    def evaluate(p):
+        rest = {key: value for key, value in p.items() if key != "hardware"}
+        return Engine.solve(LLAMA, p["hardware"], **rest)
+
+    return DSE(SPACE, objective, constraints).search(evaluate)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "maximize: throughput",
+        "minimize: latency",
+        ["maximize: throughput", "minimize: latency"],
+        ["maximize: mfu", "minimize: energy", "minimize: memory_required"],
+    ],
+)
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        [],
+        ["latency < 20 ms"],
+        ["bottleneck == Memory", "mfu >= 0.01"],
+        ["batch_size > 5"],
+        ["feasible == True", "memory_required <= 60 GB"],
+    ],
+)
+def test_columns_give_the_answer_of_the_points_one_by_one(objective, constraints):
+    plain = one_by_one(objective, constraints)
+    fast = DSE(SPACE, objective, constraints).search_sweep(Engine.sweep, LLAMA)
+    assert fast["evaluated"] == plain["evaluated"] == 32
+    assert len(fast["infeasible"]) == len(plain["infeasible"])
+
+    def keys(front):
+        names = {A100: A100.stem, H100: H100.stem}
+        return {
+            tuple(sorted((key, names.get(value, value)) for key, value in point["params"].items()))
+            for point in front
+        }
+
+    assert keys(fast["front"]) == keys(plain["front"])
+    assert keys([fast["knee"]]) == keys([plain["knee"]])
+    assert fast["best"].latency.m == pytest.approx(plain["best"].latency.m)
+
+
+def test_points_that_fall_out_of_the_columns_say_why_when_looked_at():
+    dse = DSE(SPACE, "maximize: throughput", ["latency < 1 us"])
+    answer = dse.search_sweep(Engine.sweep, LLAMA)
+    assert answer["best_params"] is None
+    assert len(answer["infeasible"]) == 32
+    reasons = [point["reason"] for point in answer["infeasible"]]
+    assert all("latency < 1 us" in reason or "short by" in reason for reason in reasons)
+    first_two = list(itertools.islice(answer["infeasible"], 2))
+    assert [p["params"] for p in answer["infeasible"][:2]] == [p["params"] for p in first_two]
+
+
+def test_a_device_without_the_datapath_keeps_its_place_in_the_columns():
+    only = Hardware.from_spec(
+        {
+            "name": "int8 only",
+            "release_year": 2027,
+            "compute": {"peak_flops": "1 TFLOP/s", "peak_precision": "int8"},
+            "memory": {"capacity": "80 GB", "bandwidth": "1 TB/s"},
+        }
+    )
+    dse = DSE({"hardware": [only, H100], "precision": ["fp32"]}, "minimize: latency")
+    answer = dse.search_sweep(Engine.sweep, LLAMA)
+    assert answer["best_params"]["hardware"] == H100.stem
+    assert "datapath" in answer["infeasible"][0]["reason"]
+
+
+def test_devices_may_be_given_beside_the_space_and_constrained_by_name():
+    dse = DSE({"batch_size": [1, 2]}, "minimize: latency", [f"hardware != {H100.stem}"])
+    answer = dse.search_sweep(Engine.sweep, LLAMA, [H100, A100], efficiency=0.4)
+    assert answer["best_params"] == {
+        "hardware": A100.stem,
+        "precision": "fp16",
+        "batch_size": 1,
+        "seq_len": 2048,
+    }
+
+
+def test_columns_without_any_device_are_refused():
+    with pytest.raises(BadArgument, match="hardware"):
+        DSE({"batch_size": [1]}, "minimize: latency").search_sweep(Engine.sweep, LLAMA)
+
+
+def test_an_axis_that_a_sweep_does_not_have_is_refused():
+    with pytest.raises(UnknownName, match="did you mean 'batch_size'"):
+        DSE({"batch": [1]}, "minimize: latency").search_sweep(Engine.sweep, LLAMA, H100)
+
+
+@pytest.mark.parametrize(
+    ("objective", "constraint", "error"),
+    [
+        ("minimize: latencie", "mfu > 0", UnknownName),
+        ("minimize: latency", "mfuu > 0", UnknownName),
+        ("minimize: latency", "latency < 5", WrongUnit),
+        ("minimize: latency", "mfu < 5 ms", WrongUnit),
+        ("minimize: bottleneck", "mfu > 0", BadArgument),
+        ("minimize: latency", "mfu == Memory", BadArgument),
+    ],
+)
+def test_columns_are_as_strict_as_points(objective, constraint, error):
+    with pytest.raises(error):
+        DSE(SPACE, objective, [constraint]).search_sweep(Engine.sweep, LLAMA)
+
+
+def test_a_device_of_unknown_power_cannot_be_ranked_by_energy():
+    quiet = A100.replace(name="quiet", tdp=None, sources={})
+    dse = DSE({"hardware": [quiet, H100]}, "minimize: energy")
+    answer = dse.search_sweep(Engine.sweep, LLAMA)
+    assert answer["best_params"]["hardware"] == H100.stem
+    assert "energy is" in answer["infeasible"][0]["reason"]

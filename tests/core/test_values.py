@@ -1,0 +1,176 @@
+"""Value values: built from plain data, closed to unknown keys, and unchanging."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import pickle
+from contextlib import suppress
+from typing import Literal
+
+import pytest
+
+from mlsysim.core.errors import InvalidEntry
+from mlsysim.core.units import Q_, Bandwidth, Bytes, Count, Precision
+from mlsysim.core.values import Value
+
+
+class Spare(Value):
+    """Something to nest."""
+
+    name: str
+    capacity: Bytes
+
+
+class Disk(Value):
+    """Something with every kind of field."""
+
+    name: str
+    capacity: Bytes
+    bandwidth: Bandwidth | None = None
+    heads: Count = 1
+    kind: Literal["flash", "magnetic"] = "flash"
+    precision: Precision = "fp16"
+    tags: list[str] = ()  # type: ignore[assignment]
+    speeds: dict[str, Bandwidth] = {}  # noqa: RUF012 - fields are declared this way
+    bought: dt.date | None = None
+    spare: Spare | None = None
+    share: float = 1.0
+    new: bool = True
+    size: Count | list[Count] = 3
+
+
+WHOLE = {
+    "name": "d",
+    "capacity": "1 TB",
+    "bandwidth": "3 GB/s",
+    "heads": 2,
+    "kind": "magnetic",
+    "precision": "int8",
+    "tags": ["a", "b"],
+    "speeds": {"read": "3 GB/s"},
+    "bought": "2026-11-20",
+    "share": 1,
+    "new": False,
+    "spare": {"name": "s", "capacity": "2 TB"},
+    "size": [1, 2],
+}
+
+
+def test_plain_data_builds_typed_values():
+    disk = Disk(**WHOLE)
+    assert disk.capacity == Q_("1 TB")
+    assert disk.speeds["read"] == Q_("3 GB/s")
+    assert disk.bought == dt.date(2026, 11, 20)
+    assert disk.spare.capacity.m_as("B") == 2e12
+    assert disk.tags == ("a", "b")
+    assert disk.share == 1.0
+    assert isinstance(disk.share, float)
+    assert disk.size == (1, 2)
+
+
+def test_plain_data_comes_out_and_builds_the_same_again():
+    disk = Disk(**WHOLE)
+    assert Disk(**disk.to_dict()) == disk
+    assert disk.to_dict()["capacity"] == "1 TB"
+
+
+def test_unknown_fields_are_left_out_of_plain_data():
+    assert "bandwidth" not in Disk(name="d", capacity="1 TB").to_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "words"),
+    [
+        ({"capcity": "1 TB"}, "capcity", "did you mean 'capacity'?"),
+        ({"capacity": "1 TB/s"}, "capacity", "such as '80 GB'"),
+        ({"capacity": 80}, "capacity", "such as '80 GB'"),
+        ({"capacity": "80"}, "capacity", "such as '80 GB'"),
+        ({"capacity": None}, "capacity", "such as '80 GB'"),
+        ({"capacity": [1, 2]}, "capacity", "such as '80 GB'"),
+        ({"capacity": "0 B"}, "capacity", "above 0"),
+        ({"capacity": "-1 GB"}, "capacity", "above 0"),
+        ({"capacity": "1e999 B"}, "capacity", "above 0"),
+        ({"capacity": Q_(float("nan"), "B")}, "capacity", "finite"),
+        ({"heads": 1.5}, "heads", "whole number"),
+        ({"heads": 0}, "heads", "at least 1"),
+        ({"heads": True}, "heads", "whole number"),
+        ({"kind": "flsh"}, "kind", "did you mean 'flash'?"),
+        ({"precision": "fp61"}, "precision", "did you mean"),
+        ({"name": 3}, "name", "give text"),
+        ({"name": None}, "name", "give text"),
+        ({"tags": "ab"}, "tags", "a list"),
+        ({"tags": [1]}, "tags[0]", "give text"),
+        ({"speeds": ["3 GB/s"]}, "speeds", "a mapping"),
+        ({"speeds": {"read": "3 GB"}}, "speeds.read", "such as '3.35 TB/s'"),
+        ({"bought": "yesterday"}, "bought", "2026-11-20"),
+        ({"bought": 3}, "bought", "2026-11-20"),
+        ({"spare": 3}, "spare", "a Spare"),
+        ({"spare": {"name": "s", "capacity": "2 s"}}, "spare.capacity", "such as '80 GB'"),
+        ({"spare": {"name": "s"}}, "spare.capacity", "it is required"),
+        ({"share": True}, "share", "a number"),
+        ({"share": "1"}, "share", "a number"),
+        ({"new": 1}, "new", "true or false"),
+        ({"size": "x"}, "size", ""),
+        ({"size": [1, 0]}, "size", ""),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_do(change, key, words):
+    with pytest.raises(InvalidEntry) as caught:
+        Disk(**{**WHOLE, **change})
+    assert caught.value.key.startswith(key)
+    assert words in str(caught.value)
+    assert str(caught.value).endswith((".", "?"))
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(InvalidEntry, match=r"d: capacity: it is required; add it\."):
+        Disk(name="d")
+
+
+def test_a_value_does_not_change():
+    disk = Disk(**WHOLE)
+    with pytest.raises(AttributeError, match=r"replace\(heads=...\)"):
+        disk.heads = 3  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del disk.heads
+
+
+def test_replace_checks_like_building():
+    disk = Disk(**WHOLE)
+    assert disk.replace(heads=3).heads == 3
+    assert disk.heads == 2
+    with pytest.raises(InvalidEntry, match="heads"):
+        disk.replace(heads=-3)
+    with pytest.raises(InvalidEntry, match="no such key"):
+        disk.replace(hads=3)
+
+
+def test_equality_is_by_type_and_content():
+    assert Disk(**WHOLE) == Disk(**WHOLE)
+    assert hash(Disk(**WHOLE)) == hash(Disk(**WHOLE))
+    assert Disk(**WHOLE) != Disk(**{**WHOLE, "heads": 4})
+    assert Disk(**WHOLE) != "d"
+
+
+def test_values_survive_pickling_and_copying():
+    disk = Disk(**WHOLE)
+    assert pickle.loads(pickle.dumps(disk)) == disk
+    assert copy.deepcopy(disk) == disk
+
+
+def test_the_schema_is_closed_and_lists_what_is_required():
+    schema = Disk.json_schema()
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == ["name", "capacity"]
+    assert schema["properties"]["capacity"]["x-unit"] == "B"
+    assert schema["properties"]["kind"] == {"enum": ["flash", "magnetic"]}
+    assert schema["properties"]["tags"] == {"type": "array", "items": {"type": "string"}}
+    assert schema["properties"]["bought"] == {"type": "string", "format": "date"}
+
+
+def test_the_default_of_one_value_is_not_the_default_of_another():
+    one, other = Disk(name="a", capacity="1 B"), Disk(name="b", capacity="1 B")
+    with suppress(TypeError):  # a mapping that refuses to change is as good
+        one.speeds["read"] = Q_("1 GB/s")
+    assert other.speeds == {}
