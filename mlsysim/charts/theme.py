@@ -1,4 +1,4 @@
-"""One look for every chart: colours that the colour-blind tell apart, quiet axes, system fonts."""
+"""One look for every chart: the palette on white, quiet axes, system fonts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import altair as alt
 
-INK, MUTED, GRID = "#23262f", "#5d6472", "#e6e9ef"
-# blue, crimson, teal, amber, violet, grey: distinct in the three common kinds of colour blindness
-PALETTE = ["#1f6aa5", "#b3203a", "#1b8a6b", "#c77700", "#6c4fa3", "#6b7280"]
-GUESS = "#b45f06"
-MEMORY_SHADE, COMPUTE_SHADE = "#eaf2fa", "#fbeeee"
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+from mlsysim.palette import FONT, PALETTE, SERIES
+
+LIGHT = {role: ink.light for role, ink in PALETTE.items()}
+INK, MUTED, GRID, GUESS = LIGHT["ink"], LIGHT["muted"], LIGHT["line"], LIGHT["amber"]
+COLOURS = [LIGHT[role] for role in SERIES]
+MEMORY_SHADE, COMPUTE_SHADE = LIGHT["memory-shade"], LIGHT["compute-shade"]
 
 
 @alt.theme.register("mlsysim", enable=True)
@@ -21,12 +21,22 @@ def theme() -> Any:
         "labelColor": MUTED,
         "titleColor": INK,
         "gridColor": GRID,
-        "domainColor": "#aab1bd",
-        "tickColor": "#aab1bd",
+        "domainColor": LIGHT["axis"],
+        "tickColor": LIGHT["axis"],
         "labelFontSize": 12,
         "titleFontSize": 12,
         "titleFontWeight": 500,
         "titlePadding": 8,
+    }
+    title = {
+        "anchor": "start",
+        "color": INK,
+        "fontSize": 16,
+        "fontWeight": 600,
+        "offset": 12,
+        "subtitleColor": MUTED,
+        "subtitleFontSize": 12.5,
+        "subtitlePadding": 5,
     }
     return {
         "config": {
@@ -34,17 +44,8 @@ def theme() -> Any:
             "background": "white",
             "view": {"stroke": None},
             "axis": axis,
-            "title": {
-                "anchor": "start",
-                "color": INK,
-                "fontSize": 16,
-                "fontWeight": 600,
-                "offset": 12,
-                "subtitleColor": MUTED,
-                "subtitleFontSize": 12.5,
-                "subtitlePadding": 5,
-            },
+            "title": title,
             "legend": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 12},
-            "range": {"category": PALETTE},
+            "range": {"category": COLOURS},
         }
     }

@@ -3,6 +3,7 @@
 from mlsysim import charts
 from mlsysim.course.journal import Journal
 from mlsysim.learn import lesson
-from mlsysim.learn.predict import intuition, predict, reveal, wait_for
+from mlsysim.learn.intuition import intuition
+from mlsysim.learn.predict import predict, reveal, wait_for
 
 __all__ = ["Journal", "charts", "intuition", "lesson", "predict", "reveal", "wait_for"]

@@ -222,32 +222,3 @@ def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[Ki
     if named:
         sentence += f" Your number is what you get when {named[0]}."
     return ("info" if factor <= CLOSE else "warn" if factor <= FAR else "danger"), sentence
-
-
-def intuition(journal: Journal) -> mo.Html:
-    """Predicted against computed over all lessons, and how well learners know what they know."""
-    truths = journal.truths()
-    rows = [
-        (row, truth)
-        for row in journal.rows()
-        if isinstance(row.value, float | int)
-        and isinstance(truth := truths.get(row.question), float | int)
-    ]
-    choices = [
-        (row, truths[row.question])
-        for row in journal.rows()
-        if isinstance(row.value, str) and row.question in truths
-    ]
-    if not rows and not choices:
-        return mo.callout(
-            mo.md("**Your intuition so far:** your first commitment will appear here."),
-            kind="neutral",
-        )
-    return mo.vstack(
-        [
-            mo.md("## Your intuition so far"),
-            mo.md(charts.intuition_text(rows, choices)),
-            *([charts.intuition(rows)] if rows else []),
-        ],
-        gap=0.5,
-    )
