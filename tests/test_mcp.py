@@ -233,6 +233,13 @@ def test_a_sweep_ranks_what_fits_first_and_says_how_many_points_there_are(table)
             assert row[name] == pytest.approx(alone[name]), name
 
 
+def test_a_sweep_sends_twenty_rows_unless_told(table):
+    asked = {"model": "GPT2", "hardware": ["H100"], "batch_sizes": [*range(1, 31)]}
+    found = table["sweep"].call(asked)
+    assert (found["points"], len(found["rows"])) == (30, 20)
+    assert len(table["sweep"].call({**asked, "limit": 30})["rows"]) == 30
+
+
 def test_a_sweep_that_would_take_too_long_is_refused(table):
     too_many = list(range(1, MOST_POINTS + 2))
     with pytest.raises(MLSysError, match="at most 100,000"):
@@ -313,6 +320,14 @@ def test_schemas_speak_the_vocabulary(table):
         "environment"
     ]["properties"]["duration"]
     assert duration["x-unit"] == "s"
+
+
+def test_what_an_agent_reads_before_its_first_question_is_short(table):
+    # a token is about four characters; written out, the parts of a system alone took 35,000
+    told = {name: len(json.dumps([tool.takes, tool.about])) for name, tool in table.items()}
+    assert max(told.values()) < 10_000, told
+    assert sum(told.values()) < 30_000, told
+    assert sum(len(json.dumps(tool.gives)) for tool in table.values()) < 20_000
 
 
 def test_an_argument_that_is_null_counts_as_left_out(table):

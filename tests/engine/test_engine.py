@@ -13,7 +13,14 @@ from mlsysim.core.units import parse
 
 def test_the_engine_is_the_single_node_model(llama, h100):
     ask = {"batch_size": 4, "seq_len": 512, "precision": "int8", "efficiency": 0.4}
-    assert Engine.solve(llama, h100, **ask) == SingleNodeModel().solve(llama, h100, **ask)
+    found = Engine.solve(llama, h100, **ask)
+    assert found == SingleNodeModel().solve(llama, h100, **ask)
+    # a byte for each weight but those of the table of embeddings (four rows of it) and of the
+    # norms, and 4 x 512 tokens of 65,536 B of cache, at 3.35 TB/s; and the launch
+    weights = 8_030_261_248 - 128_256 * 4096 + 4 * 4096 - 65 * 4096
+    by_hand = (weights + 4 * 512 * 65_536) / 3.35e12 + 10e-6
+    assert found.latency.m_as("s") == pytest.approx(by_hand)
+    assert found.latency.magnitude == pytest.approx(2.290, abs=0.001)  # shown in ms
 
 
 def test_model_and_hardware_may_be_named(llama, h100):

@@ -51,6 +51,22 @@ def test_the_ridge_is_where_the_two_roofs_meet(name):
     assert rate.m_as("FLOP/s") == pytest.approx(device.peak(precision).m_as("FLOP/s"))
 
 
+@pytest.mark.parametrize(
+    ("name", "precision", "ridge"),
+    # dense peak over bandwidth, as printed on the datasheets
+    [
+        ("H100", "fp16", 989.4 / 3.35),
+        ("H100", "fp8", 1978.9 / 3.35),
+        ("A100", "fp16", 312 / 2.039),
+        ("V100", "fp16", 125 / 0.9),
+        ("L4", "fp16", 121 / 0.3),
+    ],
+)
+def test_the_ridge_is_peak_over_bandwidth(name, precision, ridge):
+    assert ENTRIES[name].ridge(precision).m_as("FLOP/B") == pytest.approx(ridge, rel=0.005)
+    assert f"{ENTRIES[name].ridge(precision).units:~P}" == "FLOP/B"
+
+
 @each
 def test_flash_is_larger_and_slower_than_the_memory_in_front_of_it(name):
     memory = ENTRIES[name].memory

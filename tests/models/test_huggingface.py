@@ -339,5 +339,11 @@ def test_a_file_that_is_no_configuration_is_refused(write, text):
     assert str(refused(write(text)))
 
 
+def test_a_file_as_long_as_weights_is_not_read(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "llama"}' + " " * 10_000_000, encoding="utf-8")
+    assert "it is too long; give a config.json" in str(refused(file))
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     assert "cannot be read" in str(refused(tmp_path / "config.json"))

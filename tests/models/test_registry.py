@@ -71,6 +71,19 @@ def test_the_totals_are_the_sum_of_the_operators(name):
         assert total.state == pytest.approx(sum(op.repeat * op.state for op in operators))
 
 
+def test_the_totals_of_one_decode_step_by_hand():
+    # Llama 3 8B, three sequences at 1,000 tokens, two bytes a value. A layer multiplies by q and
+    # out (4096 x 4096 each), k and v (4096 x 1024 each) and three matrices of 4096 x 14336; a
+    # token of context costs 2 x 4096 products in it and 2 x 1024 values of cache
+    layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
+    matrices = 32 * layer + 4096 * 128256
+    total = Models.Language.Llama3_8B.totals(Step(3.0, 1000.0, "decode", 2.0))
+    products = 3 * (matrices + 32 * 1000 * 2 * 4096)
+    assert total.flops == pytest.approx(2 * products, rel=1e-3)  # norms and activations beside
+    assert total.weights == pytest.approx(2 * matrices, rel=1e-3)
+    assert total.state == pytest.approx(3 * 1000 * 32 * 2 * 1024 * 2)
+
+
 @each
 def test_a_training_step_is_three_forward_passes(name):
     model = ENTRIES[name]

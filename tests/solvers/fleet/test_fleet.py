@@ -500,6 +500,7 @@ def test_a_search_that_finds_nothing_names_the_leanest_plan():
     assert (r.feasible, r.best, r.ranked, r.step_time, r.fitting) == (False, None, [], None, 0)
     leanest = float(r.reason.split("needs ")[1].split(" GB")[0])
     assert 16 * 405.85e9 / 16 / 1e9 < leanest < 420
+    assert r.reason.endswith("on a device that holds 85.52 GB.")  # 81,559 MiB
     needs = [row["memory_required"].m_as("GB") for row in r.rejected if "holds" in row["reason"]]
     assert min(needs) == pytest.approx(leanest, rel=1e-3)
 

@@ -103,7 +103,6 @@ def test_each_layer_takes_the_longer_of_its_weights_and_its_arithmetic(llama):
     batch, length, peak, inlet = 32, 2048, 15.6e15, 150e9
     tokens, pairs = batch * length, batch * length * (length + 1) / 2
     layer = 2 * (LAYER * tokens + 32 * 256 * pairs) / (peak * 0.5)
-    assert layer > 2 * LAYER / inlet
     alone = (2 * tokens * 4096 + 2 * HEAD) / inlet
     step = STREAMING.solve(llama, CS3, batch_size=batch, seq_len=length, phase="prefill")
     assert step.latency.m_as("s") == pytest.approx(32 * layer + alone + 10e-6, rel=1e-6)

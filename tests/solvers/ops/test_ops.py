@@ -158,9 +158,28 @@ def test_servers_alone_leave_nothing_beside_them():
 def test_an_idle_gpu_costs_the_same_and_its_work_costs_more():
     busy, slack = (cost(RESEARCH, 30, mfu=mfu) for mfu in (0.5, 0.25))
     assert busy.tco_usd == slack.tco_usd
-    assert slack.cost_per_exaflop == pytest.approx(2 * busy.cost_per_exaflop)
     # 256 x 989.4e12 x 0.5 x 30 days of 86,400 s
-    assert busy.operations.m_as("FLOP") == pytest.approx(256 * 989.4e12 * 0.5 * 30 * 86_400)
+    work = 256 * 989.4e12 * 0.5 * 30 * 86_400
+    assert busy.operations.m_as("FLOP") == pytest.approx(work)
+    assert busy.cost_per_exaflop == pytest.approx(busy.tco_usd / (work / 1e18))
+    assert slack.cost_per_exaflop == pytest.approx(2 * busy.cost_per_exaflop)
+
+
+def test_an_exaflop_costs_a_dollar_by_hand():
+    # 9.6 M$ over 3 years of 365.25 days for 30 days: 262,834 $; 32 x 10.2 kW x 720 h = 235,008
+    # kWh at 0.10 $: 23,501 $; 256 x 989.4e12 x 0.4 x 2,592,000 s = 2.626e23 FLOP
+    r = cost(
+        RESEARCH,
+        30,
+        mfu=0.4,
+        pue=1.0,
+        power_fraction=1.0,
+        amortization_years=3,
+        electricity_price="0.10 USD/kWh",
+    )
+    assert r.tco_usd == pytest.approx(262_834 + 23_501, rel=1e-5)
+    assert r.cost_per_exaflop == pytest.approx((262_834 + 23_501) / 262_609, rel=1e-4)
+    assert cost(RESEARCH, 30).cost_per_exaflop is None
 
 
 def test_an_accelerator_hour_can_be_held_against_a_rent():
@@ -239,6 +258,10 @@ def test_servers_draw_by_default_what_was_measured_while_training():
 def test_utilization_changes_the_work_and_not_the_draw():
     low, high = (footprint(RESEARCH, 30, GRIDS.Poland, mfu=mfu) for mfu in (0.2, 0.4))
     assert low.carbon_footprint_kg == high.carbon_footprint_kg
+    # 235,008 kWh x 0.76 at PUE 1.2 and 662 g/kWh over 256 x 989.4e12 x 0.4 x 30 days, in 1e18 FLOP
+    by_hand = footprint(RESEARCH, 30, GRIDS.Poland, mfu=0.4, pue=1.2, power_fraction=0.76)
+    work = 256 * 989.4e12 * 0.4 * 30 * 86_400 / 1e18
+    assert by_hand.grams_per_exaflop == pytest.approx(235_008 * 0.76 * 1.2 * 662 / work)
     assert low.grams_per_exaflop == pytest.approx(2 * high.grams_per_exaflop)
     assert footprint(RESEARCH, 30, GRIDS.Poland).grams_per_exaflop is None
 
@@ -251,13 +274,15 @@ def test_the_seeds_thousand_megawatt_hours_are_several_times_too_many():
 
 
 def test_forty_one_times_is_coal_against_hydropower_and_poland_is_less():
-    coal, poland, quebec = (
-        footprint(RESEARCH, 30, grid).carbon_footprint_kg
-        for grid in (GRIDS.Coal, GRIDS.Poland, GRIDS.Quebec)
+    hydropower = GRIDS.Hydro.replace(carbon_intensity="20 g/kWh")  # the seeds' figure for Quebec
+    coal, poland, quebec, seeds = (
+        footprint(RESEARCH, 30, grid, pue=1.2).carbon_footprint_kg
+        for grid in (GRIDS.Coal, GRIDS.Poland, GRIDS.Quebec, hydropower)
     )
+    assert coal == pytest.approx(235_008 * 0.76 * 1.2 * 0.820)  # kWh at 820 g/kWh
     assert coal / quebec == pytest.approx(820 / 30.5)
     assert poland / quebec == pytest.approx(662 / 30.5)
-    assert 820 / 20 == 41
+    assert coal / seeds == pytest.approx(41)
 
 
 def test_both_solvers_agree_on_energy_and_carbon():
