@@ -1,0 +1,99 @@
+"""Double entry: what the registry took from one document stands in another one as well.
+
+A digit that is mistyped in a YAML file is a value with a source, and nothing else would look at
+it. `second_documents.csv` holds values typed from other documents, never from the registry.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+import mlsysim
+from mlsysim import Q_, Hardware, Models
+
+LINES = Path(__file__).with_name("second_documents.csv").read_text(encoding="utf-8").splitlines()
+DOCUMENTS = {line[2:].split()[0] for line in LINES if line.startswith("# ") and line[2] != " "}
+ROWS = list(csv.DictReader(line for line in LINES if not line.startswith("#")))
+WITHIN = 0.02  # 2.0 TB/s is printed for 2,039 GB/s, and 1,300 TFLOP/s for 1,307.4
+
+
+def registered(entry, field):
+    catalog, name = entry.split(".")
+    value = getattr(mlsysim, catalog)[name]
+    if field.startswith("peak "):  # the datapath itself, and no other that would do
+        return value.compute.datapaths[field.removeprefix("peak ")]
+    for part in field.split("."):
+        value = getattr(value, part)
+    return value
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row['entry']} {row['field']}" for row in ROWS])
+def test_a_second_document_says_the_same(row):
+    ours = registered(row["entry"], row["field"])
+    typed = Q_(row["value"]) if " " in row["value"] else float(row["value"])
+    assert float(Q_(ours / typed).m_as("")) == pytest.approx(1, abs=WITHIN)
+    assert row["document"] in DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("H100", "H200"), ("MI300X", "MI325X"), ("B200", "DGX_B200")]
+)
+def test_siblings_of_one_die_have_one_peak(one, other):
+    # H200 is GH100 and MI325X is MI300X with other memory; a node holds the device itself
+    two = Hardware[other] if other in Hardware else mlsysim.Systems[other].accelerator
+    assert Hardware[one].compute.datapaths == two.compute.datapaths
+
+
+# Authors and hubs print these numbers of parameters to the last digit (torchvision's tables, the
+# sizes of the tensors on the hub); the architecture adds up to them.
+TO_THE_LAST = {
+    "ResNet18": 11_689_512,
+    "ResNet50": 25_557_032,
+    "MobileNetV2": 3_504_872,
+    "VGG16": 138_357_544,
+    "ViT_B_16": 86_567_656,
+    "GPT2": 124_439_808,
+    "GPT2_XL": 1_557_611_200,
+    "Llama2_7B": 6_738_415_616,
+    "Llama2_13B": 13_015_864_320,
+    "Llama2_70B": 68_976_648_192,
+    "Llama3_8B": 8_030_261_248,
+    "Llama3_70B": 70_553_706_496,
+    "Llama3_405B": 405_853_388_800,
+    "Mistral_7B": 7_241_732_096,
+    "Mixtral_8x7B": 46_702_792_704,
+    "Mixtral_8x22B": 140_620_634_112,
+    "Qwen2_5_7B": 7_615_616_512,
+    "Qwen2_5_72B": 72_706_203_648,
+    "Phi3_mini": 3_821_079_552,
+    "Mamba_2_8B": 2_768_345_600,
+    "StableDiffusion1_5": 859_520_964,
+}
+# what is published counts something that the architecture here leaves out
+BESIDE = {
+    "BERT_Base": 2 * 768,  # the two types of a token
+    "BERT_Large": 2 * 1024,
+    "Gemma2_9B": 42 * 2 * 3584,  # two more norms in each layer
+}
+# published in round numbers: 175 B and 671 B
+ROUND = {"GPT3_175B": 175e9, "DeepSeek_V3": 671e9}
+
+
+@pytest.mark.parametrize("name", TO_THE_LAST)
+def test_parameters_are_those_that_are_published_to_the_last_digit(name):
+    assert Models[name].parameters == TO_THE_LAST[name]
+
+
+@pytest.mark.parametrize("name", sorted({*Models} - {*ROUND}))
+def test_an_architecture_adds_up_to_the_last_digit(name):
+    model = Models[name]
+    assert model.counted_parameters() + BESIDE.get(name, 0) == model.parameters
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_an_architecture_adds_up_to_the_round_number(name):
+    assert Models[name].parameters == ROUND[name]
+    assert Models[name].counted_parameters() == pytest.approx(ROUND[name], rel=0.003)
