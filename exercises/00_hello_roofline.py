@@ -13,47 +13,20 @@ with app.setup(hide_code=True):
 
     from mlsysim import Engine
     from mlsysim.course.journal import Journal
-    from mlsysim.learn.answers import open_sheet
+    from mlsysim.learn.answers import identity, open_sheet
 
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
-    # Exercise 0 · Hello, Roofline
-
-    **Is my model memory-bound or compute-bound?**
-
-    Seven questions about a model and two chips of your own. Type each answer into its form, or, if you opened
-    this with `mlsysim learn 00 --exercise --edit`, compute it in code below the `# answer:` line. At the end you download
-    `answers.json` and hand it in. Nothing is judged on this page.
-    """)
-    return
+    who = identity("00_hello_roofline")
+    who
+    return (who,)
 
 
 @app.cell(hide_code=True)
-def _():
-    student_field = mo.ui.text(label="Student id", placeholder="as in your course")
-    code_field = mo.ui.text(label="Course code", placeholder="if you got one")
-    mo.vstack([student_field, code_field])
-    return code_field, student_field
-
-
-@app.cell(hide_code=True)
-def _(student_field):
-    student = student_field.value
-    return (student,)
-
-
-@app.cell(hide_code=True)
-def _(code_field):
-    code = code_field.value
-    return (code,)
-
-
-@app.cell(hide_code=True)
-def _():
-    journal = Journal().records()
-    return (journal,)
+def _(who):
+    student, code, journal = who.value["student"], who.value["code"], Journal().records()
+    return code, journal, student
 
 
 @app.cell(hide_code=True)
@@ -65,7 +38,7 @@ def _(code, student):
 
 @app.cell(hide_code=True)
 def _(sheet):
-    _v = type(sheet.variant)(sheet.assignment.sample)
+    _v = sheet.sample
     _p = Engine.solve(_v.model, _v.device, batch_size=_v.batch, seq_len=_v.context)
     mo.md(f"""
     ## A worked example, with other numbers
@@ -108,8 +81,8 @@ def _(v):
     {_row("other", v.other)}
 
     **{v.batch} requests** with a context of **{v.context:,} tokens** each; in questions 3 to 5 many short requests
-    of 64 tokens. Half of the peak is reached (η = 0.5), as in the lesson. In code these are `v.model`, `v.device`, `v.other`,
-    `v.batch`, `v.context` and `v.crowd`.
+    of {v.short} tokens. Half of the peak is reached (η = 0.5), as in the lesson. In code these are `v.model`, `v.device`, `v.other`,
+    `v.batch`, `v.context`, `v.crowd` and `v.short`.
     """)
     return
 
@@ -119,13 +92,7 @@ def _(sheet, v):
     _mine = None
     # answer: compute the latency of one decode step, or leave None and use the form
 
-    q1 = sheet.ask(
-        "q1",
-        f"**1.** How long is one decode step of your {v.batch} requests at {v.context:,} tokens on the {v.device.name}?",
-        units=("ms", "s", "us", "ns"),
-        assumptions=("counted the whole embedding table as read",),
-        mine=_mine,
-    )
+    q1 = sheet.ask("q1", mine=_mine)
     q1
     return (q1,)
 
@@ -135,11 +102,7 @@ def _(sheet, v):
     _mine = None
     # answer: compute the speed-up, or leave None and use the form
 
-    q2 = sheet.ask(
-        "q2",
-        f"**2.** How many times as fast is the same step on the {v.other.name}? (1 would be no faster.)",
-        mine=_mine,
-    )
+    q2 = sheet.ask("q2", mine=_mine)
     q2
     return (q2,)
 
@@ -149,12 +112,7 @@ def _(sheet, v):
     _mine = None
     # answer: find the roof that binds, or leave None and use the form
 
-    q3 = sheet.choose(
-        "q3",
-        f"**3.** Now {v.crowd:,} requests of 64 tokens each decode together on the {v.device.name}. Which roof binds?",
-        ("memory", "compute"),
-        mine=_mine,
-    )
+    q3 = sheet.ask("q3", mine=_mine)
     q3
     return (q3,)
 
@@ -164,12 +122,7 @@ def _(sheet, v):
     _mine = None
     # answer: choose the number that is worth doubling, or leave None and use the form
 
-    q4 = sheet.choose(
-        "q4",
-        f"**4.** Doubling which number of the {v.device.name} shortens that step of {v.crowd:,} requests most?",
-        ("peak FLOPS", "bandwidth", "capacity"),
-        mine=_mine,
-    )
+    q4 = sheet.ask("q4", mine=_mine)
     q4
     return (q4,)
 
@@ -179,12 +132,7 @@ def _(sheet, v):
     _mine = None
     # answer: find the batch at which the roofs cross, or leave None and use the form
 
-    q5 = sheet.ask(
-        "q5",
-        f"**5.** From how many requests of 64 tokens on does compute bind on the {v.device.name}?",
-        assumptions=("counted the whole embedding table as read",),
-        mine=_mine,
-    )
+    q5 = sheet.ask("q5", mine=_mine)
     q5
     return (q5,)
 
@@ -194,12 +142,7 @@ def _(sheet, v):
     _mine = None
     # answer: add up the memory that question 1's step needs, or leave None and use the form
 
-    q6 = sheet.ask(
-        "q6",
-        f"**6.** How much memory do the model and the KV cache of your {v.batch} requests at {v.context:,} tokens take?",
-        units=("GB", "GiB", "Gb", "MB", "TB"),
-        mine=_mine,
-    )
+    q6 = sheet.ask("q6", mine=_mine)
     q6
     return (q6,)
 
@@ -209,11 +152,7 @@ def _(sheet, v):
     _mine = None
     # answer: compute how many requests fit, or leave None and use the form
 
-    q7 = sheet.ask(
-        "q7",
-        f"**7.** How many requests of {v.context:,} tokens fit on one {v.device.name} at once?",
-        mine=_mine,
-    )
+    q7 = sheet.ask("q7", mine=_mine)
     q7
     return (q7,)
 
@@ -221,13 +160,8 @@ def _(sheet, v):
 @app.cell(hide_code=True)
 def _(journal, q1, q2, q3, q4, q5, q6, q7, sheet):
     document = sheet.document(journal, q1=q1, q2=q2, q3=q3, q4=q4, q5=q5, q6=q6, q7=q7)
+    sheet.panel(document)
     return (document,)
-
-
-@app.cell(hide_code=True)
-def _(document, sheet):
-    mo.vstack([mo.md("## Hand in"), sheet.panel(document)])
-    return
 
 
 if __name__ == "__main__":

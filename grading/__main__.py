@@ -13,10 +13,11 @@ from grading import derive as deriving
 from grading import report as reporting
 from grading.check import load
 from grading.grade import Graded, Outcome, Refused, grade_files
-from grading.judge import judge
 from grading.reading import UnreadableError, read_sheet, submissions
 from mlsysim.core.errors import MLSysError
-from mlsysim.course.variants import PUBLIC_SECRET, assignment, clean_id, code_for
+from mlsysim.course.lessons import assignment
+from mlsysim.course.questions import Answer
+from mlsysim.course.variants import PUBLIC_SECRET, clean_id, code_for
 
 BAD = 2
 _SHORTEST_SECRET = 16
@@ -83,17 +84,13 @@ def check(args: argparse.Namespace) -> int:
     except UnreadableError as error:
         raise BadRequestError(f"{args.file}: {error}") from None
     say(f"{sheet.assignment}, student {sheet.student!r}")
-    v, complete = checks.assignment.draw(code_for(sheet.student, sheet.assignment)), True
-    for name, question in checks.questions.items():
-        _, verdict = judge(checks, question, v, sheet.answers.get(name))
-        form = (
-            verdict.message
-            if verdict.kind in ("blank", "unreadable", "wrong unit", "no unit")
-            else "can be read"
-        )
-        complete = complete and form == "can be read"
-        say(f"  {name:<6} {form}")
-    return 0 if complete else BAD
+    faults = {
+        name: question.asked.fault(Answer.given(sheet.answers.get(name)))
+        for name, question in checks.questions.items()
+    }
+    for name, fault in faults.items():
+        say(f"  {name:<6} {fault or 'can be read'}")
+    return BAD if any(faults.values()) else 0
 
 
 def codes(args: argparse.Namespace) -> int:

@@ -1,130 +1,65 @@
-"""Questions and their truths: the `check` decorator and the module that each assignment has.
+"""Truths of questions: the `check` decorator, and the checks of an assignment together.
 
-A check is a function of a `Variant` that returns the truth, worked out by a solver. Its docstring's
-first line is the question's title, the rest the hint that a wrong answer gets. Misconceptions and
-alternative assumptions are functions of the variant too: their names complete the sentences
-"It looks as if you ..." and "Right, if you ...", and their docstrings are the advice. One that does
-not apply to a variant returns None.
+A check is a function of a `Variant` that returns the truth, worked out by a solver, for a question
+that the lesson's YAML file declares; its docstring is the hint that a wrong answer gets.
+Misconceptions and alternative assumptions are functions of the variant too: the name of a
+misconception completes "It looks as if you ...", an accepted assumption is one that the question
+offers, and their docstrings are the advice. One that does not apply to a variant returns None.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
-from types import ModuleType
 from typing import Any
 
-from mlsysim.core.errors import UnknownName
-from mlsysim.core.units import Q_, Quantity
-from mlsysim.course.variants import Assignment, Variant, assignment
+from grading.kinds import KINDS, Kind, Verdict
+from mlsysim.core.errors import InvalidEntry, UnknownName
+from mlsysim.course.lessons import Assignment, assignment, lesson
+from mlsysim.course.variants import Variant
 
 Truth = Callable[[Variant], Any]
-Follow = Callable[[Variant, Any], Any]
+
+
+def _unwritten(_: Variant) -> Any:
+    raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Question:
-    """One graded question. `choices` makes it a choice; otherwise it asks for a number in `unit`.
+class check:  # noqa: N801 - used as a decorator
+    """What judges the question `name`: the decorated function, and what it knows of answers.
 
-    `within` is the relative tolerance and `slack` an absolute one, for whole numbers. `follows`
-    names the part whose own answer, right or wrong, `follow` works on from.
+    `within` is the relative tolerance of a number and `slack` an absolute one, for whole numbers.
+    `follows` names the part whose own answer, right or wrong, `follow` works on from.
     """
 
     name: str
-    truth: Truth
-    points: float
-    unit: str
-    within: float
-    slack: float
-    choices: tuple[str, ...]
-    misconceptions: Mapping[str, Truth]
-    accept: Mapping[str, Truth]
-    follows: str
-    follow: Follow | None
+    points: float = 1
+    within: float = 0.02
+    slack: float = 0.0
+    misconceptions: Mapping[str, Truth] = field(default_factory=dict)
+    accept: Mapping[str, Truth] = field(default_factory=dict)
+    follows: str = ""
+    follow: Callable[[Variant, Any], Any] | None = None
+    truth: Truth = _unwritten
 
-    @property
-    def title(self) -> str:
-        """The first line of the docstring."""
-        return self._doc.partition("\n")[0]
-
-    @property
-    def hint(self) -> str:
-        """The rest of the docstring, in one line."""
-        return " ".join(self._doc.partition("\n")[2].split())
-
-    @property
-    def _doc(self) -> str:
-        return inspect.getdoc(self.truth) or self.name
-
-    def expected(self, v: Variant) -> Any:
-        """The truth for a variant: a number in the question's unit, or a choice."""
-        return self.plain(self.truth(v))
-
-    def plain(self, value: Any) -> Any:
-        """A solver's value as a number in the question's unit; a choice and None as they are."""
-        if self.choices or value is None:
-            return value
-        if isinstance(value, Quantity):
-            return float(value.magnitude) * _into(value.units, self.unit)
-        return float(value)
-
-    def close(self, given: float, wanted: float) -> bool:
-        """Whether a number is the wanted one within the tolerances."""
-        return abs(given - wanted) <= max(self.within * abs(wanted), self.slack)
-
-
-@lru_cache(maxsize=1024)
-def _into(units: Any, unit: str) -> float:
-    return float(Q_(1.0, units).m_as(unit))
-
-
-def check(
-    name: str,
-    *,
-    points: float = 1,
-    unit: str = "",
-    within: float = 0.02,
-    slack: float = 0.0,
-    choices: tuple[str, ...] = (),
-    misconceptions: Mapping[str, Truth] | None = None,
-    accept: Mapping[str, Truth] | None = None,
-    follows: str = "",
-    follow: Follow | None = None,
-) -> Callable[[Truth], Question]:
-    """Turn a function that solves a variant into a graded question."""
-
-    def wrap(truth: Truth) -> Question:
-        return Question(
-            name,
-            truth,
-            points,
-            unit,
-            within,
-            slack,
-            choices,
-            misconceptions or {},
-            accept or {},
-            follows,
-            follow,
-        )
-
-    return wrap
+    def __call__(self, truth: Truth) -> check:
+        """The check with its truth."""
+        return replace(self, truth=truth)
 
 
 @dataclass(frozen=True)
 class Checks:
-    """All that is asked in one assignment."""
+    """All that is asked in one assignment: each question with its check."""
 
     assignment: Assignment
-    questions: Mapping[str, Question]
+    questions: Mapping[str, Kind]
     predictions: tuple[str, ...]
-    prediction_points: float
-    prediction_truths: Mapping[str, Callable[[], Any]]
-    _known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    prediction_points: float = 0.5
+    prediction_truths: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
     @property
     def points(self) -> float:
@@ -133,12 +68,15 @@ class Checks:
             self.predictions
         )
 
-    def solved(self, what: Truth, question: Question, v: Variant) -> Any:
-        """`what` for a variant, in the question's unit; each is worked out once."""
-        key = (what, v.key)
-        if key not in self._known:
-            self._known[key] = question.plain(what(v))
-        return self._known[key]
+    def judge(self, v: Variant, answers: Mapping[str, Any]) -> list[Verdict]:
+        """A verdict on every question of the assignment, answered or not."""
+        own: dict[str, Any] = {}
+        verdicts = []
+        for name, question in self.questions.items():
+            earlier = own.get(question.check.follows)
+            own[name], verdict = question.answered(answers.get(name), v, earlier)
+            verdicts.append(verdict)
+        return verdicts
 
     @lru_cache(maxsize=64)  # noqa: B019 - there are as many as there are assignments
     def prediction_truth(self, name: str) -> Any:
@@ -150,21 +88,31 @@ class Checks:
         return hash(self.assignment.name)
 
 
-def gather(module: ModuleType) -> Checks:
-    """The checks that a module declares."""
-    questions = {
-        value.name: value for value in vars(module).values() if isinstance(value, Question)
-    }
-    for question in questions.values():
-        if question.follows and question.follows not in questions:
-            raise UnknownName("follows", question.follows, questions)
-    return Checks(
-        assignment(module.ASSIGNMENT),
-        questions,
-        tuple(getattr(module, "PREDICTIONS", ())),
-        getattr(module, "PREDICTION_POINTS", 0.5),
-        getattr(module, "PREDICTION_TRUTHS", {}),
-    )
+def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:
+    """Each question of an assignment with its check, in the order in which they are asked.
+
+    Raises UnknownName for a check of no question or an assumption that is not offered, and
+    InvalidEntry for a question or an assumption that nothing judges.
+    """
+    held = {each.name: each for each in checks}
+    for each in held.values():
+        if each.name not in assigned.questions:
+            raise UnknownName("check", each.name, assigned.questions)
+        if each.follows and each.follows not in assigned.questions:
+            raise UnknownName("follows", each.follows, assigned.questions)
+    questions = {}
+    for name, asked in assigned.questions.items():
+        if name not in held:
+            raise InvalidEntry(assigned.name, name, "no check judges it; write one")
+        offered, accepted = set(asked.assumptions), set(held[name].accept)
+        if accepted - offered:
+            raise UnknownName(f"accept of {name}", min(accepted - offered), offered)
+        if left := offered - accepted:
+            raise InvalidEntry(
+                assigned.name, name, f"it offers {min(left)}, but does not accept it"
+            )
+        questions[name] = KINDS[type(asked)](asked, held[name], assigned.assumptions)
+    return questions
 
 
 @lru_cache(maxsize=64)
@@ -174,4 +122,11 @@ def load(name: str) -> Checks:
     modules = [info.name for info in iter_modules(package.__path__)]
     if f"c{name}" not in modules:
         raise UnknownName("assignment", name, [module[1:] for module in modules])
-    return gather(import_module(f"grading.checks.c{name}"))
+    module = import_module(f"grading.checks.c{name}")
+    declared = [value for value in vars(module).values() if isinstance(value, check)]
+    return Checks(
+        assignment(name),
+        gather(assignment(name), declared),
+        tuple(lesson(name).questions),
+        prediction_truths=getattr(module, "PREDICTION_TRUTHS", {}),
+    )

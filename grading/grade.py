@@ -13,7 +13,7 @@ from pathlib import Path
 import mlsysim
 from grading.check import load
 from grading.journal import Predictions, judge_journal
-from grading.judge import Verdict, judge_all
+from grading.kinds import Verdict
 from grading.reading import Sheet, UnreadableError, read_sheet
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import registry_hash
@@ -68,7 +68,7 @@ def grade_sheet(sheet: Sheet, secret: bytes = PUBLIC_SECRET, file: str = "") -> 
         student=printable(sheet.student),
         id=clean_id(sheet.student),
         assignment=sheet.assignment,
-        verdicts=tuple(judge_all(checks, v, sheet.answers)),
+        verdicts=tuple(checks.judge(v, sheet.answers)),
         predictions=judge_journal(checks, sheet.journal),
         flags=tuple(_flags(sheet, v.fields, checks.questions, checks.assignment.version)),
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.course.lessons import assignment as known_assignment
 from mlsysim.course.variants import LONGEST_NUMBER, SCHEMA, clean_id
-from mlsysim.course.variants import assignment as known_assignment
 
 MOST_BYTES = 256 * 1024
 DEEPEST = 8

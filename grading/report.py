@@ -93,7 +93,7 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
     for index, question in enumerate(checks.questions.values()):
         verdicts = [g.verdicts[index] for g in graded]
         questions[question.name] = {
-            "title": question.title,
+            "title": question.asked.title,
             "points": question.points,
             "success": round(sum(v.credit for v in verdicts) / len(verdicts), 4),
             "kinds": dict(sorted(Counter(v.kind for v in verdicts).items())),

@@ -10,17 +10,14 @@ import numpy as np
 from grading.check import check
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Quantity
+from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.solvers.node.single import Profile
 
-ASSIGNMENT = "00_hello_roofline"
-PREDICTIONS = ("00.1", "00.2", "00.3", "00.4")
-
-SHORT = 64  # tokens of context where the question is about the batch, not about the cache
-REGIMES = ("memory", "compute")
-LEVERS = ("peak FLOPS", "bandwidth", "capacity")
+ASSIGNED: Any = assignment("00_hello_roofline")
+SHORT, LEVERS = ASSIGNED.given["short"], ASSIGNED.questions["q4"].choices
 TEACHING_EFFICIENCY = 0.5  # what Engine.solve assumes
 
 
@@ -90,7 +87,6 @@ def whole_table(v: Variant) -> Quantity:
 @check(
     "q1",
     points=2,
-    unit="ms",
     within=0.02,
     misconceptions={
         "took the compute roof": compute_roof,
@@ -99,14 +95,10 @@ def whole_table(v: Variant) -> Quantity:
         "charged the efficiency to the memory roof": taxed_memory,
         "took one byte a parameter": one_byte,
     },
-    accept={"counted the whole embedding table as read": whole_table},
+    accept={"whole_table": whole_table},
 )
 def decode_latency(v: Variant) -> Quantity:
-    """How long is one decode step?
-
-    Add up the bytes that one step reads, divide by the bandwidth, and compare with the time of the
-    arithmetic.
-    """
+    """Divide the bytes that one step reads by the bandwidth; compare with the arithmetic's time."""
     return step(v).latency
 
 
@@ -139,10 +131,7 @@ def gain(v: Variant) -> Quantity:
     },
 )
 def speed_up(v: Variant) -> Quantity:
-    """How many times as fast is the same step on the other device?
-
-    Find the roof that binds the step on each device; the speed-up follows that roof.
-    """
+    """Find the roof that binds the step on each device; the speed-up follows that roof."""
     return step(v).latency / step(v, "other").latency
 
 
@@ -154,17 +143,9 @@ def regime_of_small_batch(v: Variant) -> str:
     return str(step(v).bottleneck).lower()
 
 
-@check(
-    "q3",
-    points=1,
-    choices=REGIMES,
-    misconceptions={"judged the batch of question 1": regime_of_small_batch},
-)
+@check("q3", points=1, misconceptions={"judged the batch of question 1": regime_of_small_batch})
 def regime(v: Variant) -> str:
-    """Which roof binds the big batch of short requests?
-
-    Compare the two times, or the arithmetic intensity with the ridge point.
-    """
+    """Compare the two times, or the arithmetic intensity with the ridge point."""
     return str(crowded(v, v.crowd).bottleneck).lower()
 
 
@@ -214,7 +195,6 @@ def capacity(_: Variant) -> str:
 @check(
     "q4",
     points=1,
-    choices=LEVERS,
     misconceptions={
         "raised the roof that does not bind": other_roof,
         "took room for speed": capacity,
@@ -223,10 +203,7 @@ def capacity(_: Variant) -> str:
     follow=lever_from_regime,
 )
 def lever(v: Variant) -> str:
-    """Doubling which number shortens that step most?
-
-    Only the roof that binds is worth raising.
-    """
+    """Only the roof that binds is worth raising."""
     return best_lever(*chip(v), v.crowd)
 
 
@@ -283,13 +260,10 @@ def crossover_whole_table(v: Variant) -> float:
         "took the ridge point for a batch": ridge,
         "left out the KV cache": cache_free,
     },
-    accept={"counted the whole embedding table as read": crossover_whole_table},
+    accept={"whole_table": crossover_whole_table},
 )
 def crossover_batch(v: Variant) -> float:
-    """From which batch on does compute bind, at a short context?
-
-    Weights are read once for the whole batch; operations and KV cache come with every request.
-    """
+    """Weights are read once for the whole batch; operations and KV cache come with each request."""
     return crossover(*chip(v))
 
 
@@ -315,7 +289,6 @@ def four_bytes(v: Variant) -> Any:
 @check(
     "q6",
     points=2,
-    unit="GB",
     within=0.02,
     misconceptions={
         "left out the KV cache": weights_only,
@@ -324,10 +297,7 @@ def four_bytes(v: Variant) -> Any:
     },
 )
 def memory_needed(v: Variant) -> Quantity:
-    """How much memory does that decode step need?
-
-    Weights, and the keys and values of every token of every request.
-    """
+    """Weights, and the keys and values of every token of every request."""
     return step(v).memory_required
 
 
@@ -374,10 +344,7 @@ def requests_from_own_need(v: Variant, own: Quantity) -> float | None:
     follow=requests_from_own_need,
 )
 def requests_that_fit(v: Variant) -> float | None:
-    """How many such requests fit on the device?
-
-    What the weights leave free, divided by one request's KV cache, and no half requests.
-    """
+    """What the weights leave free, divided by one request's KV cache, and no half requests."""
     return room(v, step(v).kv_cache / v.batch)
 
 

@@ -1,22 +1,87 @@
-"""What the course holds: its lessons, the paths through them, and where their files lie."""
+"""What the course holds: its lessons with their exercises, the paths, and where their files lie.
+
+`NN_slug.yaml` says all that a learner may see of a lesson and its exercise; `course.yaml` has the
+paths.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
-
-from mlsysim.core.errors import UnknownName
+from mlsysim.core.errors import UnknownName, did_you_mean
+from mlsysim.core.registry import load
+from mlsysim.core.values import Value
+from mlsysim.course.questions import Question, question
+from mlsysim.course.variants import Variant
 
 _HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """One question, answered in one notebook; `stem` names its four files."""
+class Assignment(Value):
+    """What an exercise asks, the space of its variants, and the sample that it works through.
+
+    An axis named "device other" draws both fields together; every combination of the axes must stay
+    in the regime that the questions are about, which a test shows. `entries` says which fields name
+    an entry of which layer. Whoever changes what a code draws raises the version.
+    """
+
+    name: str
+    version: int
+    axes: dict[str, tuple[Any, ...]]
+    sample: dict[str, Any]
+    entries: dict[str, Literal["hardware", "models", "infrastructure", "systems", "scenarios"]] = {}  # noqa: RUF012 - every value gets a copy
+    given: dict[str, Any] = {}  # noqa: RUF012
+    assumptions: dict[str, str] = {}  # noqa: RUF012
+    questions: dict[str, Question]
+
+    def check(self) -> None:
+        """The sample has the fields of the axes, and what is named elsewhere exists."""
+        fields = {name for axis in self.axes for name in axis.split()}
+        if set(self.sample) != fields:
+            raise self.wrong("sample", f"it should say {', '.join(sorted(fields))}")
+        for name, asked in self.questions.items():
+            if unknown := set(asked.assumptions) - set(self.assumptions):
+                remedy = did_you_mean(min(unknown), sorted(self.assumptions))
+                raise self.wrong(f"questions.{name}.assumptions", f"{min(unknown)!r}: {remedy}")
+
+    def ask(self, name: str, v: Variant) -> Question:
+        """The question `name` as the learner of a variant reads it; raises UnknownName."""
+        if name not in self.questions:
+            raise UnknownName("question", name, self.questions)
+        asked = self.questions[name].of(v)
+        return asked.replace(assumptions=[self.assumptions[each] for each in asked.assumptions])
+
+    def draw(self, code: str) -> Variant:
+        """The variant that a code stands for."""
+        picks = []
+        for axis, options in self.axes.items():
+            digest = hashlib.sha256(f"{code}|{axis}".encode()).digest()
+            picks.append(options[int.from_bytes(digest[:8], "big") % len(options)])
+        return self._variant(picks)
+
+    def variants(self) -> Iterator[Variant]:
+        """Every variant that there is."""
+        return (self._variant(picks) for picks in product(*self.axes.values()))
+
+    def variant(self, fields: Mapping[str, Any]) -> Variant:
+        """The variant of these fields, such as the sample."""
+        return Variant(fields, self.entries, self.given)
+
+    def _variant(self, picks: Sequence[Any]) -> Variant:
+        fields: dict[str, Any] = {}
+        for axis, pick in zip(self.axes, picks, strict=True):
+            names = axis.split()
+            fields.update(zip(names, pick if len(names) > 1 else (pick,), strict=True))
+        return self.variant(fields)
+
+
+class Lesson(Value):
+    """One question, answered in one notebook; `stem` names its files."""
 
     stem: str
     title: str
@@ -24,6 +89,7 @@ class Lesson:
     minutes: int
     level: str
     predictions: int
+    assignment: Assignment
 
     @property
     def number(self) -> int:
@@ -40,8 +106,7 @@ class Lesson:
         return folder(kind) / f"{self.stem}.py"
 
 
-@dataclass(frozen=True)
-class CoursePath:
+class CoursePath(Value):
     """A way through the course for one kind of reader; `timetable` for those in a hurry."""
 
     name: str
@@ -57,29 +122,43 @@ def folder(kind: str) -> Path:
 
 
 @cache
-def _data() -> dict[str, Any]:
-    return yaml.safe_load((_HERE / "course.yaml").read_text(encoding="utf-8"))
+def stems() -> list[str]:
+    """The stem of every lesson, in order."""
+    return sorted(path.stem for path in _HERE.glob("[0-9][0-9]_*.yaml"))
+
+
+@cache
+def lesson(stem: str) -> Lesson:
+    """The lesson whose facts stand in `stem`.yaml; raises InvalidEntry that names file and key."""
+
+    def build(facts: dict[str, Any]) -> Any:
+        asked = facts["assignment"]
+        asked = {**asked, "questions": {n: question(q, n) for n, q in asked["questions"].items()}}
+        return Lesson(
+            **{**facts, "stem": stem, "assignment": Assignment(**{**asked, "name": stem})}
+        )
+
+    return load(_HERE / f"{stem}.yaml", build)
 
 
 def lessons() -> list[Lesson]:
     """Every lesson, in order."""
-    return [Lesson(stem=stem, **facts) for stem, facts in sorted(_data()["lessons"].items())]
+    return [lesson(stem) for stem in stems()]
 
 
+@cache
 def paths() -> list[CoursePath]:
     """Every path."""
-    return [
-        CoursePath(name, facts["title"], tuple(facts["lessons"]), tuple(facts.get("timetable", ())))
-        for name, facts in _data()["paths"].items()
-    ]
+    held: Any = load(_HERE / "course.yaml", lambda facts: facts["paths"])
+    return [CoursePath(**{**facts, "name": name}) for name, facts in held.items()]
 
 
 def find_lesson(name: str) -> Lesson:
     """The lesson called `name`: its number or its stem; raises UnknownName."""
-    for lesson in lessons():
-        if name in (lesson.stem, lesson.stem[:2], str(lesson.number)):
-            return lesson
-    raise UnknownName("lesson", name, [lesson.stem[:2] for lesson in lessons()])
+    for stem in stems():
+        if name in (stem, stem[:2], str(int(stem[:2]))):
+            return lesson(stem)
+    raise UnknownName("lesson", name, [stem[:2] for stem in stems()])
 
 
 def find_path(name: str) -> CoursePath:
@@ -88,3 +167,12 @@ def find_path(name: str) -> CoursePath:
         if path.name == name:
             return path
     raise UnknownName("path", name, [path.name for path in paths()])
+
+
+def assignment(name: Any) -> Assignment:
+    """The assignment of the lesson `name`, by its stem, or one as it is; raises UnknownName."""
+    if isinstance(name, Assignment):
+        return name
+    if name in stems():
+        return lesson(name).assignment
+    raise UnknownName("assignment", name, stems())

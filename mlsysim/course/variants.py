@@ -1,9 +1,8 @@
-"""What an exercise and its grader must agree on: variants, numbers, units, an answer sheet's form.
+"""What an exercise and its grader must agree on: numbers, units, ids, codes and variants.
 
-Nothing here imports a notebook, so a grader that needs it stays small. Each learner gets numbers
-of their own: a code is an HMAC of the assignment and the learner's id under the course's secret,
-and the code draws one value from every axis of the assignment. Without a course secret
-(self-study) a public one is used; with one, the instructor hands the codes out.
+Each learner gets numbers of their own: a code is an HMAC of the assignment and the learner's id
+under the course's secret, and the code draws one value from every axis of the assignment. Without
+a course secret (self-study) a public one is used; with one, the instructor hands the codes out.
 """
 
 from __future__ import annotations
@@ -13,16 +12,13 @@ import hmac
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import product
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any
 
-from mlsysim.core.errors import BadArgument, UnknownName, WrongUnit
+from mlsysim.core.errors import BadArgument, WrongUnit
+from mlsysim.core.registry import catalog
 from mlsysim.core.units import Q_
-from mlsysim.hardware.registry import Hardware
-from mlsysim.models.registry import Models
 
 SCHEMA = 1
 PUBLIC_SECRET = b"mlsysim self-study: these variants are public"
@@ -146,106 +142,38 @@ def code_for(student: str, assignment: str, secret: bytes = PUBLIC_SECRET) -> st
     return hmac.new(secret, message, hashlib.sha256).hexdigest()[:_CODE_DIGITS]
 
 
+_catalog = cache(catalog)
+
+
 class Variant:
-    """The numbers of one learner: fields are plain data, `v.model` and devices registry entries."""
+    """The numbers of one learner: `fields` are plain data, those in `entries` name an entry each.
 
-    _entries: Mapping[str, Any] = {"model": Models, "device": Hardware, "other": Hardware}
+    `given` is what every learner has alike. `v.model` is the entry, `v.fields["model"]` its name.
+    """
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        entries: Mapping[str, str] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
         self.fields = dict(fields)
+        self._entries, self._given = entries or {}, given or {}
 
     def __getattr__(self, name: str) -> Any:
-        fields = self.__dict__.get("fields", {})
-        if name not in fields:
-            raise AttributeError(f"this variant has no {name!r}; it has {', '.join(fields)}")
-        value = fields[name]
-        return self._entries[name][value] if name in self._entries else value
+        for held in (self.__dict__.get("fields", {}), self.__dict__.get("_given", {})):
+            if name in held:
+                layer = self._entries.get(name)
+                return _catalog(layer)[held[name]] if layer else held[name]
+        raise AttributeError(f"this variant has no {name!r}; it has {', '.join(self.fields)}")
 
-    @cached_property
-    def key(self) -> tuple[Any, ...]:
-        """What tells this variant from another, for caches."""
-        return tuple(self.fields.values())
+    __getitem__ = __getattr__  # so that a text's placeholders are filled by `format_map`
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Variant) and self.fields == other.fields
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return hash(tuple(self.fields.values()))
 
     def __repr__(self) -> str:
         return f"Variant({', '.join(f'{name}={value!r}' for name, value in self.fields.items())})"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """The space that variants of one exercise are drawn from, and the sample that it works through.
-
-    An axis named "device other" draws both fields together; every combination of the axes must stay
-    in the regime that the questions are about, which a test shows.
-    """
-
-    name: str
-    version: int
-    axes: Mapping[str, Sequence[Any]]
-    sample: Mapping[str, Any]
-
-    def draw(self, code: str) -> Variant:
-        """The variant that a code stands for."""
-        picks = []
-        for axis, options in self.axes.items():
-            digest = hashlib.sha256(f"{code}|{axis}".encode()).digest()
-            picks.append(options[int.from_bytes(digest[:8], "big") % len(options)])
-        return self._variant(picks)
-
-    def variants(self) -> Iterator[Variant]:
-        """Every variant that there is."""
-        return (self._variant(picks) for picks in product(*self.axes.values()))
-
-    def _variant(self, picks: Sequence[Any]) -> Variant:
-        fields: dict[str, Any] = {}
-        for axis, pick in zip(self.axes, picks, strict=True):
-            names = axis.split()
-            fields.update(zip(names, pick if len(names) > 1 else (pick,), strict=True))
-        return Variant(fields)
-
-
-def assignment(name: Any) -> Assignment:
-    """An assignment by its name; raises UnknownName."""
-    if isinstance(name, str) and name in ASSIGNMENTS:
-        return ASSIGNMENTS[name]
-    raise UnknownName("assignment", name, ASSIGNMENTS)
-
-
-ASSIGNMENTS = {
-    each.name: each
-    for each in (
-        Assignment(
-            name="00_hello_roofline",
-            version=1,
-            axes={
-                "model": ("Llama3_8B", "Mistral_7B", "Llama2_7B", "Llama2_13B", "Gemma2_9B"),
-                "device other": (
-                    ("A100", "H100"),
-                    ("A100", "H200"),
-                    ("A100", "MI300X"),
-                    ("A100", "B200"),
-                    ("H100", "MI300X"),
-                    ("H100", "MI325X"),
-                    ("H200", "B200"),
-                    ("A100", "MI325X"),
-                ),
-                "batch": (10, 12, 14),
-                "context": (1024, 1280, 1536),
-                "crowd": (24, 32, 40, 768, 896, 1024),
-            },
-            sample={
-                "model": "Qwen2_5_7B",
-                "device": "L40S",
-                "other": "L4",
-                "batch": 4,
-                "context": 4096,
-                "crowd": 300,
-            },
-        ),
-    )
-}

@@ -1,7 +1,7 @@
 """The answer sheet of an exercise: forms in a notebook, and the file that is handed in.
 
     sheet = AnswerSheet("00_hello_roofline", student)          # draws this learner's own numbers
-    q1 = sheet.ask("q1", "How long is one step?", units=("ms", "s"), mine=mine)
+    q1 = sheet.ask("q1", mine=mine)                            # the lesson's facts hold the text
     document = sheet.document(journal.records(), q1=q1)        # never holds a score
 
 An answer may be computed in code (`mine`) or typed into the form. Nothing is judged here. What was
@@ -14,18 +14,20 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
 import marimo as mo
 
 import mlsysim
-from mlsysim.core.errors import BadArgument, MLSysError, UnknownName, WrongUnit
+from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.core.registry import registry_hash
-from mlsysim.core.units import Quantity
 from mlsysim.course.journal import home
-from mlsysim.course.variants import SCHEMA, assignment, clean_id, code_for, read_number
+from mlsysim.course.lessons import Assignment, assignment, find_lesson
+from mlsysim.course.questions import Answer, Choice, Number, Question
+from mlsysim.course.variants import SCHEMA, Variant, clean_id, code_for
 
 _CODE = re.compile(r"[0-9a-f]{16}")
 _LESSON_ASSUMPTION = "none: as in the lesson"
@@ -41,7 +43,7 @@ class AnswerSheet:
 
     def __init__(
         self,
-        name: str,
+        name: str | Assignment,
         student: str,
         *,
         code: str = "",
@@ -57,73 +59,44 @@ class AnswerSheet:
                 code,
                 "a course code has 16 digits and letters from a to f, or leave it empty",
             )
-        self.variant = self.assignment.draw(code or code_for(student, name))
+        self.variant = self.assignment.draw(code or code_for(student, self.assignment.name))
         self.notebook = Path(notebook) if notebook else None
         self.registry = registry_hash()
+        name = self.assignment.name
         unique = hashlib.sha256(f"{name}|{self.id}|{code}".encode()).hexdigest()[:16]
         self._draft = Path(drafts or home() / "answers") / f"{name}-{unique}.json"
         self._kept = self._read_draft()
-        self._units: dict[str, tuple[str, ...]] = {}
-        self._choices: dict[str, tuple[str, ...]] = {}
+        self._asked: dict[str, Question] = {}
+
+    @property
+    def sample(self) -> Variant:
+        """The numbers of the worked example: nobody's own."""
+        return self.assignment.variant(self.assignment.sample)
 
     # ---- forms ---------------------------------------------------------------------------------
 
-    def ask(
-        self,
-        question: str,
-        text: str,
-        *,
-        units: Sequence[str] = (),
-        assumptions: Sequence[str] = (),
-        mine: Any = None,
-    ) -> Any:
-        """A form for a number, with a unit and an assumption where the question has such.
+    def ask(self, name: str, *, mine: Any = None) -> Any:
+        """The form of a question; raises UnknownName for one that the assignment does not ask.
 
-        `mine` is an answer computed in code: a quantity, a number, or None.
+        `mine` is an answer computed in code, or None; raises BadArgument for one of the wrong kind.
         """
-        self._units[question] = tuple(units)
-        kept = self._kept.get(question, {})
-        value, unit = str(kept.get("value") or ""), kept.get("unit")
+        asked = self._asked[name] = self.assignment.ask(name, self.variant)
+        held = self._kept.get(name, {})
         if mine is not None:
-            value, unit = _written(mine, units)
-        parts: dict[str, Any] = {
-            "value": mo.ui.text(value=value, placeholder="a number", debounce=False)
-        }
-        row = "{value}"
-        if units:
-            parts["unit"] = mo.ui.dropdown(
-                list(units),
-                value=unit if unit in units else None,
-                allow_select_none=True,
-                label="unit",
-            )
-            row += " {unit}"
-        body = f"{_literal(text)}\n\n{row}"
-        if assumptions:
-            options = {_LESSON_ASSUMPTION: None, **{name: name for name in assumptions}}
-            held = kept.get("assumption")
+            written = asked.write(mine)
+            held = {**held, "value": written.value, "unit": written.unit}
+        parts = widgets(asked, held)
+        body = f"**{name.removeprefix('q')}.** {_literal(asked.text)}\n\n"
+        body += " ".join(f"{{{part}}}" for part in parts)
+        if asked.assumptions:
+            options = {_LESSON_ASSUMPTION: None, **{words: words for words in asked.assumptions}}
             parts["assumption"] = mo.ui.dropdown(
                 options,
-                value=held if held in options else _LESSON_ASSUMPTION,
+                value=_among(options, held.get("assumption")) or _LESSON_ASSUMPTION,
                 allow_select_none=False,
             )
             body += "\n\nAn assumption of your own: {assumption}"
         return mo.ui.batch(mo.md(body), parts)
-
-    def choose(self, question: str, text: str, options: Sequence[str], *, mine: Any = None) -> Any:
-        """A form for a choice. `mine` is one computed in code, or None."""
-        self._choices[question] = tuple(options)
-        kept = self._kept.get(question, {}).get("value")
-        value = kept if kept in options else None
-        if mine is not None:
-            matches = [option for option in options if option.casefold() == str(mine).casefold()]
-            if not matches:
-                raise UnknownName("mine", mine, options)
-            value = matches[0]
-        return mo.ui.batch(
-            mo.md(f"{_literal(text)}\n\n{{value}}"),
-            {"value": mo.ui.radio(list(options), value=value)},
-        )
 
     # ---- the file ------------------------------------------------------------------------------
 
@@ -150,29 +123,17 @@ class AnswerSheet:
 
     def faults(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What cannot be graded as it stands, by question: not answered, no number, no unit."""
-        answers = document["answers"]
-        return {
-            name: fault
-            for name in (*self._units, *self._choices)
-            if (fault := self._fault(name, answers.get(name)))
+        given = document["answers"]
+        faults = {
+            name: asked.fault(Answer.given(given.get(name))) for name, asked in self._asked.items()
         }
-
-    def _fault(self, name: str, answer: Mapping[str, Any] | None) -> str:
-        if answer is None:
-            return "not answered yet"
-        if name in self._choices:
-            return ""
-        try:
-            read_number(answer["value"], "the number")
-        except BadArgument as error:
-            return str(error)
-        return "choose the unit" if self._units[name] and not answer["unit"] else ""
+        return {name: fault for name, fault in faults.items() if fault}
 
     def panel(self, document: Mapping[str, Any]) -> mo.Html:
         """Which answers are complete, and the file to download. It does not say which are right."""
         faults = self.faults(document)
         rows = []
-        for name in sorted((*self._units, *self._choices)):
+        for name in sorted(self._asked):
             answer = document["answers"].get(name, {})
             text = " ".join(str(answer[key]) for key in ("value", "unit") if answer.get(key))
             cells = (
@@ -185,6 +146,7 @@ class AnswerSheet:
         predictions = len(document["journal"])
         return mo.vstack(
             [
+                mo.md("## Hand in"),
                 mo.callout(
                     mo.md(
                         f"**{done} of {every} answers are complete**, and {predictions} "
@@ -235,6 +197,23 @@ class AnswerSheet:
         self._kept = dict(answers)
 
 
+def identity(stem: str) -> Any:
+    """The head of an exercise, which asks whose it is: its value has a `student` and a `code`."""
+    lesson = find_lesson(stem)
+    text = (
+        f"# Exercise {lesson.number} · {lesson.title}\n\n**{lesson.question}**\n\n"
+        f"{len(lesson.assignment.questions)} questions with numbers of your own. Type each answer "
+        f"into its form, or, if you opened this with `mlsysim learn {stem[:2]} --exercise --edit`, "
+        "compute it in code below the `# answer:` line. At the end you download "
+        f"`{FILE}` and hand it in. Nothing is judged on this page.\n\n{{student}}\n\n{{code}}"
+    )
+    fields = {
+        "student": mo.ui.text(label="Student id", placeholder="as in your course"),
+        "code": mo.ui.text(label="Course code", placeholder="if you got one"),
+    }
+    return mo.ui.batch(mo.md(text), fields)
+
+
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
     """The learner's sheet; the cell stops with a note while there is no usable id."""
     if not student.strip():
@@ -257,16 +236,41 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _written(mine: Any, units: Sequence[str]) -> tuple[str, str | None]:
-    """A computed answer as it would be typed: a number, and its unit."""
-    if isinstance(mine, Quantity):
-        for unit in units or ("",):
-            if mine.is_compatible_with(unit):
-                return f"{float(mine.m_as(unit)):.6g}", unit or None
-        raise WrongUnit("mine", mine, f"give a quantity in {' or '.join(units) or 'no unit'}")
-    if units:
-        raise WrongUnit("mine", mine, f"give a quantity in {' or '.join(units)}")
-    return f"{read_number(float(mine), 'mine'):.6g}", None
+@singledispatch
+def widgets(asked: Question, held: Mapping[str, Any]) -> dict[str, Any]:
+    """The elements of a question's form, `value` first; `held` is what they show at the start."""
+    raise NotImplementedError(f"there is no form for a {type(asked).__name__}")
+
+
+@widgets.register
+def _(asked: Number, held: Mapping[str, Any]) -> dict[str, Any]:
+    return {"value": _field(held.get("value")), **_units(asked, held)}
+
+
+@widgets.register
+def _(asked: Choice, held: Mapping[str, Any]) -> dict[str, Any]:
+    options = list(asked.choices)
+    return {"value": mo.ui.radio(options, value=_among(options, held.get("value")))}
+
+
+def _field(held: Any) -> Any:
+    return mo.ui.text(
+        value=held if isinstance(held, str) else "", placeholder="a number", debounce=False
+    )
+
+
+def _units(asked: Number, held: Mapping[str, Any]) -> dict[str, Any]:
+    options, unit = list(asked.units), _among(asked.units, held.get("unit"))
+    return (
+        {"unit": mo.ui.dropdown(options, value=unit, allow_select_none=True, label="unit")}
+        if options
+        else {}
+    )
+
+
+def _among(options: Iterable[str], held: Any) -> str | None:
+    """What was held, where it is still one of the options."""
+    return held if isinstance(held, str) and held in options else None
 
 
 def _given(value: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -48,6 +48,11 @@ def journal(*questions):
     return records
 
 
+def unit_of(question):
+    """The unit in which a question is judged; None where it has none."""
+    return getattr(question.asked, "unit", "") or None
+
+
 @pytest.fixture
 def right(checks):
     """The right answers to a variant, as a learner would write them."""
@@ -57,7 +62,7 @@ def right(checks):
         for q in checks.questions.values():
             truth = q.expected(v)
             value = truth if isinstance(truth, str) else f"{truth:.6g}"
-            given[q.name] = {"value": value, "unit": q.unit or None, "assumption": None}
+            given[q.name] = {"value": value, "unit": unit_of(q), "assumption": None}
         return given
 
     return answers

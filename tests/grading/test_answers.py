@@ -9,7 +9,8 @@ import pytest
 from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, UnknownName, WrongUnit
 from mlsysim.core.units import Q_
-from mlsysim.course.variants import assignment, code_for
+from mlsysim.course.lessons import assignment
+from mlsysim.course.variants import code_for
 from mlsysim.learn.answers import AnswerSheet, to_json
 from tests.grading.conftest import NAME
 
@@ -37,9 +38,7 @@ def test_a_code_that_cannot_be_one_is_refused(book, code):
 
 def test_forms_left_alone_make_a_valid_document_without_answers(book):
     sheet = book()
-    document = sheet.document(
-        q1=sheet.ask("q1", "?", units=("ms",)), q3=sheet.choose("q3", "?", ("a", "b"))
-    )
+    document = sheet.document(q1=sheet.ask("q1"), q3=sheet.ask("q3"))
     assert document["answers"] == {}
     assert "score" not in document
     assert sheet_of(parse(to_json(document).encode())).ignored == ()
@@ -48,10 +47,10 @@ def test_forms_left_alone_make_a_valid_document_without_answers(book):
 def test_a_computed_answer_is_written_in_the_first_unit_that_is_offered(book):
     sheet = book()
     document = sheet.document(
-        q1=sheet.ask("q1", "?", units=("ms", "s"), mine=Q_(0.0123456789, "s")),
-        q2=sheet.ask("q2", "?", mine=1.5),
-        q5=sheet.ask("q5", "?", mine=Q_(80.0, "")),
-        q3=sheet.choose("q3", "?", ("memory", "compute"), mine="Memory"),
+        q1=sheet.ask("q1", mine=Q_(0.0123456789, "s")),
+        q2=sheet.ask("q2", mine=1.5),
+        q5=sheet.ask("q5", mine=Q_(80.0, "")),
+        q3=sheet.ask("q3", mine="Memory"),
     )
     assert document["answers"]["q1"] == {"value": "12.3457", "unit": "ms", "assumption": None}
     assert [document["answers"][q]["value"] for q in ("q2", "q5", "q3")] == ["1.5", "80", "memory"]
@@ -59,24 +58,24 @@ def test_a_computed_answer_is_written_in_the_first_unit_that_is_offered(book):
 
 def test_a_computed_answer_of_the_wrong_kind_says_so_at_once(book):
     with pytest.raises(WrongUnit):
-        book().ask("q1", "?", units=("ms",), mine=Q_(1.0, "GB"))
+        book().ask("q1", mine=Q_(1.0, "GB"))
     with pytest.raises(WrongUnit):
-        book().ask("q1", "?", units=("ms",), mine=3.0)
+        book().ask("q1", mine=3.0)
     with pytest.raises(WrongUnit):
-        book().ask("q2", "?", mine=Q_(1.0, "ms"))
+        book().ask("q2", mine=Q_(1.0, "ms"))
     with pytest.raises(BadArgument):
-        book().ask("q2", "?", mine=float("nan"))
+        book().ask("q2", mine=float("nan"))
     with pytest.raises(UnknownName, match="did you mean"):
-        book().choose("q3", "?", ("memory", "compute"), mine="memry")
+        book().ask("q3", mine="memry")
 
 
 def test_a_draft_survives_a_reload_and_belongs_to_one_learner(book):
     first = book()
-    first.document(q1=first.ask("q1", "?", units=("ms", "s"), mine=Q_(2.0, "s")))
+    first.document(q1=first.ask("q1", mine=Q_(2.0, "s")))
     again = book()
-    form = again.ask("q1", "?", units=("ms", "s"))
+    form = again.ask("q1")
     assert (form.value["value"], form.value["unit"]) == ("2000", "ms")
-    assert book("bob").ask("q1", "?", units=("ms", "s")).value["value"] == ""
+    assert book("bob").ask("q1").value["value"] == ""
 
 
 @pytest.mark.parametrize(
@@ -85,19 +84,20 @@ def test_a_draft_survives_a_reload_and_belongs_to_one_learner(book):
 )
 def test_a_damaged_draft_costs_nothing(book, junk):
     first = book()
-    first.document(q2=first.ask("q2", "?", mine=2.0))
+    first.document(q2=first.ask("q2", mine=2.0))
     first._draft.write_text(junk)
     again = book()
-    again.document(q1=again.ask("q1", "?", units=("ms",)), q3=again.choose("q3", "?", ("a",)))
+    forms = {name: again.ask(name) for name in ("q1", "q2", "q3")}
+    assert [forms[name].value["value"] for name in forms] == ["", "", None]
+    assert again.document(**forms)["answers"] == {}
+    rescued = book()
+    rescued.document(q2=rescued.ask("q2", mine=3.0))
+    assert book().ask("q2").value["value"] == "3"
 
 
 def test_the_panel_speaks_of_form_only(book):
     sheet = book()
-    forms = {
-        "q1": sheet.ask("q1", "?", units=("ms",)),
-        "q2": sheet.ask("q2", "?", mine=2.0),
-        "q6": sheet.ask("q6", "?", units=("GB",)),
-    }
+    forms = {"q1": sheet.ask("q1"), "q2": sheet.ask("q2", mine=2.0), "q6": sheet.ask("q6")}
     document = sheet.document(**forms)
     document["answers"]["q1"] = {"value": "4,5", "unit": "ms", "assumption": None}
     document["answers"]["q6"] = {"value": "4.5", "unit": None, "assumption": None}
@@ -110,7 +110,7 @@ def test_the_panel_speaks_of_form_only(book):
 
 def test_what_a_learner_typed_is_text_in_the_panel(book):
     sheet = book()
-    document = sheet.document(q2=sheet.ask("q2", "?"))
+    document = sheet.document(q2=sheet.ask("q2"))
     document["answers"]["q2"] = {"value": "<img src=x onerror=alert(1)>|**b**", "unit": None}
     shown = sheet.panel(document).text
     assert "<img" not in shown
@@ -118,10 +118,18 @@ def test_what_a_learner_typed_is_text_in_the_panel(book):
 
 
 def test_braces_in_a_question_are_text(book):
-    assert "{x}" in book().ask("q1", "Is {x} a set?", units=("ms",)).text
+    whole = assignment(NAME)
+    asked = whole.questions["q2"].replace(text="Is {{x}} a set of {batch}?")
+    sheet = AnswerSheet(whole.replace(questions={**whole.questions, "q2": asked}), "ada")
+    assert f"Is {{x}} a set of {sheet.variant.batch}?" in sheet.ask("q2").text
+
+
+def test_a_question_that_is_not_asked_is_refused_with_the_nearest(book):
+    with pytest.raises(UnknownName, match="did you mean 'q1'"):
+        book().ask("q11")
 
 
 def test_the_document_survives_json(book):
     sheet = book("Zoë")
-    document = sheet.document(q2=sheet.ask("q2", "?", mine=2))
+    document = sheet.document(q2=sheet.ask("q2", mine=2))
     assert json.loads(to_json(document)) == document

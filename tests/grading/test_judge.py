@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grading.grade import grade_sheet
-from grading.judge import CREDIT, judge, judge_all
+from grading.kinds import CREDIT, Number
 from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, WrongUnit
 from mlsysim.core.units import Q_
 from mlsysim.course.variants import LONGEST_NUMBER, UNITS, factor, read_number, read_unit
+from tests.grading.conftest import unit_of
 
 WHO = "ada"
 
@@ -25,7 +26,7 @@ def one(checks, variant):
     v = variant(WHO)
 
     def verdict(question, value, unit=None, own=None):
-        return judge(checks, checks.questions[question], v, {"value": value, "unit": unit}, own)[1]
+        return checks.questions[question].answered({"value": value, "unit": unit}, v, own)[1]
 
     verdict.truth = lambda question: checks.questions[question].expected(v)
     verdict.v = v
@@ -35,12 +36,12 @@ def one(checks, variant):
 def test_right_answers_earn_every_point_for_two_hundred_ids(checks, variant, right):
     for n in range(200):
         v = variant(f"s{n:03d}")
-        for verdict in judge_all(checks, v, right(v)):
+        for verdict in checks.judge(v, right(v)):
             assert verdict.kind == "right", (v, verdict)
 
 
 def test_no_answer_at_all_is_blank_and_earns_nothing(checks, variant):
-    verdicts = judge_all(checks, variant(WHO), {})
+    verdicts = checks.judge(variant(WHO), {})
     assert {v.kind for v in verdicts} == {"blank"}
     assert sum(v.points for v in verdicts) == 0
 
@@ -103,10 +104,10 @@ def test_scaled_by_peak_flops_is_named(one, checks):
 
 def test_another_assumption_is_accepted_and_named(one, checks):
     q1 = checks.questions["q1"]
-    ((name, assumed),) = q1.accept.items()
+    ((name, assumed),) = q1.check.accept.items()
     accepted = one("q1", q1.plain(assumed(one.v)), "ms")
     if not q1.close(q1.plain(assumed(one.v)), one.truth("q1")):
-        assert (accepted.kind, accepted.name) == ("assumption", name)
+        assert (accepted.kind, accepted.name) == ("assumption", q1.assumptions[name])
     assert accepted.credit == 1
 
 
@@ -118,7 +119,7 @@ def test_part_b_is_judged_from_the_learners_own_part_a(checks, variant, right):
     fitting = int(((capacity - weights) / ((own - weights) / v.batch)).m_as(""))
     answers["q6"] = {"value": f"{own.m:.6g}", "unit": "GB"}
     answers["q7"] = {"value": fitting, "unit": None}
-    verdicts = {x.question: x for x in judge_all(checks, v, answers)}
+    verdicts = {x.question: x for x in checks.judge(v, answers)}
     assert verdicts["q6"].points == 0
     assert (verdicts["q7"].kind, verdicts["q7"].credit) == ("followed", 1)
 
@@ -129,17 +130,17 @@ def test_a_choice_is_judged_from_the_learners_own_choice_before(checks, variant,
     wrong = "compute" if answers["q3"]["value"] == "memory" else "memory"
     answers["q3"]["value"] = wrong
     answers["q4"]["value"] = "peak FLOPS" if wrong == "compute" else "bandwidth"
-    kinds = {x.question: x.kind for x in judge_all(checks, v, answers)}
+    kinds = {x.question: x.kind for x in checks.judge(v, answers)}
     assert (kinds["q3"], kinds["q4"]) == ("wrong", "followed")
     answers["q4"]["value"] = "capacity"
-    assert {x.question: x.points for x in judge_all(checks, v, answers)}["q4"] == 0
+    assert {x.question: x.points for x in checks.judge(v, answers)}["q4"] == 0
 
 
 def test_part_b_does_not_follow_from_an_impossible_part_a(checks, variant):
     v = variant(WHO)
     for own in ("-5", "0", "1e300"):
-        verdicts = judge_all(
-            checks, v, {"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}}
+        verdicts = checks.judge(
+            v, {"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}}
         )
         assert verdicts[-1].points == 0
 
@@ -219,7 +220,7 @@ def test_any_json_in_place_of_an_answer_gets_a_verdict(answer):
 
     checks = load("00_hello_roofline")
     v = checks.assignment.draw("0" * 16)
-    for verdict in judge_all(checks, v, dict.fromkeys(checks.questions, answer)):
+    for verdict in checks.judge(v, dict.fromkeys(checks.questions, answer)):
         assert 0 <= verdict.points <= verdict.out_of
 
 
@@ -228,12 +229,12 @@ def test_feedback_never_contains_the_answer(checks, variant, sheet):
         student = f"s{n}"
         v = variant(student)
         for q in checks.questions.values():
-            if q.choices:
+            if not isinstance(q, Number):
                 continue
             truth = q.expected(v)
-            wrongs = [q.plain(f(v)) for f in q.misconceptions.values()]
+            wrongs = [q.plain(f(v)) for f in q.check.misconceptions.values()]
             for value in [truth * 3.3, truth * 8, truth * 1000, *filter(None, wrongs)]:
-                data = sheet(student, {q.name: {"value": f"{value:.8g}", "unit": q.unit or None}})
+                data = sheet(student, {q.name: {"value": f"{value:.8g}", "unit": unit_of(q)}})
                 told = " ".join(
                     x.message
                     for x in grade_sheet(sheet_of(parse(json.dumps(data).encode()))).verdicts

@@ -1,0 +1,141 @@
+"""What a learner may see of lessons and exercises stands once, in data that is checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import pytest
+
+from mlsysim.core.errors import InvalidEntry, UnknownName
+from mlsysim.course import lessons as course
+from mlsysim.course.lessons import assignment, find_lesson, lesson
+from mlsysim.course.questions import Amount, Answer, Choice, Number, question
+
+STEMS = course.stems()
+each = pytest.mark.parametrize("stem", STEMS)
+
+# what 64 codes draw, beside the version: whoever lets a code draw other numbers raises the version,
+# or answers handed in before are graded against numbers that the learner never saw
+DRAWS = {"00_hello_roofline": (1, "9f9716c21e2b")}
+
+
+def test_a_code_draws_the_numbers_that_it_drew_when_its_version_was_made():
+    for stem in STEMS:
+        asked = assignment(stem)
+        codes = [f"{n:016x}" for n in range(0, 2**60, 2**54)]
+        drawn = json.dumps([asked.draw(code).fields for code in codes], sort_keys=True)
+        assert len(codes) == 64
+        assert (asked.version, hashlib.sha256(drawn.encode()).hexdigest()[:12]) == DRAWS[stem]
+
+
+@each
+def test_every_question_is_filled_with_the_numbers_of_a_variant_and_of_the_sample(stem):
+    asked = assignment(stem)
+    for v in (asked.draw("0" * 16), asked.variant(asked.sample)):
+        for name in asked.questions:
+            text = asked.ask(name, v).text
+            assert not re.search(r"[{}]", text), text
+
+
+def test_a_question_names_the_learners_own_numbers():
+    asked = assignment("00_hello_roofline")
+    v = asked.variant(
+        {
+            "model": "Llama2_13B",
+            "device": "H100",
+            "other": "B200",
+            "batch": 12,
+            "context": 1536,
+            "crowd": 1024,
+        }
+    )
+    q1, q3 = asked.ask("q1", v), asked.ask("q3", v)
+    assert "your 12 requests at 1,536 tokens on the H100 SXM" in q1.text
+    assert "Now 1,024 requests of 64 tokens each" in q3.text
+    assert q1.assumptions == ("counted the whole embedding table as read",)
+
+
+def test_a_lesson_is_found_by_number_or_stem_and_a_near_miss_is_told():
+    assert find_lesson("0") is find_lesson("00") is lesson("00_hello_roofline")
+    with pytest.raises(UnknownName, match="known are 00"):
+        find_lesson("77")
+    with pytest.raises(UnknownName, match="00_hello_roofline"):
+        assignment("../../etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "words"),
+    [
+        ("minutes: 15", "minuets: 15", "minuets", "did you mean 'minutes'"),
+        ("minutes: 15", 'minutes: "15"', "minutes", "a whole number"),
+        ("  version: 1 ", "  verison: 1 ", "verison", "did you mean 'version'"),
+        ("kind: choice", "kind: choose", "q3.kind", "did you mean 'choice'"),
+        ("units: [GB,", "unit: [GB,", "q6.unit", "did you mean 'units'"),
+        ("      choices: [memory, compute]\n", "", "q3.choices", "required"),
+        (
+            "assumptions: [whole_table]",
+            "assumptions: [hole_table]",
+            "q1.assumptions",
+            "whole_table",
+        ),
+        (", crowd: 300}", "}", "sample", "crowd"),
+        ("model: models", "model: modles", "entries", "did you mean 'models'"),
+    ],
+)
+def test_a_fact_that_is_misspelt_or_missing_is_refused_in_a_sentence(
+    tmp_path, monkeypatch, old, new, key, words
+):
+    text = (course._HERE / f"{STEMS[0]}.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / f"{STEMS[0]}.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    monkeypatch.setattr(course, "_HERE", tmp_path)
+    with pytest.raises(InvalidEntry) as caught:
+        lesson.__wrapped__(STEMS[0])
+    assert caught.value.file.endswith(f"{STEMS[0]}.yaml")
+    assert key in caught.value.key
+    assert words in caught.value.remedy
+
+
+class TestReading:
+    """What a question makes of what was typed or computed."""
+
+    number = question({"kind": "number", "title": "?", "text": "?", "units": ["ms", "s"]})
+    plain = question({"kind": "number", "title": "?", "text": "?"})
+    choice = question({"kind": "choice", "title": "?", "text": "?", "choices": ["a", "B"]})
+
+    def test_kinds_are_told_by_their_name(self):
+        assert isinstance(self.number, Number)
+        assert isinstance(self.choice, Choice)
+
+    def test_a_number_has_its_unit_beside_it(self):
+        assert self.number.read(Answer(value=" 4.5", unit="s")) == Amount(4.5, "s")
+        assert Amount(4.5, "s").within("ms") == pytest.approx(4500)
+        assert Amount(4.5, "s").within("GB") is None
+
+    @pytest.mark.parametrize(
+        ("asked", "answer", "fault"),
+        [
+            (number, Answer(), "not answered yet"),
+            (number, Answer(value="  ", unit="ms"), "not answered yet"),
+            (number, Answer(value="4.5"), "choose the unit"),
+            (number, Answer(value="4.5", unit="GB"), "GB is the wrong kind of unit"),
+            (number, Answer(value="4,5", unit="ms"), "decimal point"),
+            (number, Answer(value="4.5", unit="us"), ""),
+            (plain, Answer(value="4.5"), ""),
+            (plain, Answer(value="4.5", unit="ms"), "a plain number without a unit"),
+            (choice, Answer(value="b"), "give one of a, B"),
+            (choice, Answer(value="B"), ""),
+        ],
+    )
+    def test_a_fault_of_form_is_a_sentence(self, asked, answer, fault):
+        assert fault in asked.fault(answer)
+        assert bool(fault) == bool(asked.fault(answer))
+
+    def test_of_an_answer_in_json_only_its_own_keys_count(self):
+        assert Answer.given({"value": "1", "unit": "ms", "points": 100}) == Answer(
+            value="1", unit="ms"
+        )
+        assert Answer.given(3) == Answer(value=3)
+        assert Answer.given(None).blank
