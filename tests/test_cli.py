@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import mlsysim
 from mlsysim import Hardware, Models
 from mlsysim.cli import Console, main
 from mlsysim.course import lessons as course
@@ -113,7 +114,7 @@ def test_an_entry_of_ones_own_is_solved_and_audited(run, tmp_path):
 
 
 def test_the_version_is_told(run):
-    assert run("--version")[:2] == (0, "mlsysim 0.1.0\n")
+    assert run("--version")[:2] == (0, f"mlsysim {mlsysim.__version__}\n")
 
 
 def test_the_program_runs_as_a_module():
@@ -130,7 +131,9 @@ def test_the_program_runs_as_a_module():
 def test_an_editable_copy_is_made_once_and_never_overwritten(tmp_path):
     lesson = course.find_lesson("00")
     copy = editable_copy(lesson, "tutorials", tmp_path)
-    assert copy.read_text(encoding="utf-8") == lesson.file().read_text(encoding="utf-8")
+    header, text = lesson.file().read_text(encoding="utf-8").split("# ///\n\n", 1)
+    assert header.startswith("# /// script")  # a copy goes without it: it would fetch packages
+    assert copy.read_text(encoding="utf-8") == text
     copy.write_text("mine", encoding="utf-8")
     assert editable_copy(lesson, "tutorials", tmp_path).read_text(encoding="utf-8") == "mine"
     assert editable_copy(lesson, "exercises", tmp_path).name == "00_hello_roofline_exercise.py"

@@ -401,4 +401,4 @@ def test_without_the_sdk_the_command_says_how_to_get_it(monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
-    assert "pip install 'mlsysim[mcp]'" in said.err
+    assert "pip install 'mcp>=2'" in said.err

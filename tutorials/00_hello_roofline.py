@@ -1,6 +1,9 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = ["mlsysim", "marimo>=0.25"]
+#
+# [tool.uv.sources]
+# mlsysim = { path = "..", editable = true }
 # ///
 
 import marimo

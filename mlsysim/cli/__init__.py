@@ -244,7 +244,7 @@ def mcp(registry_folder: RegistryFolder = None) -> None:
         if (error.name or "").partition(".")[0] not in ("mcp", "anyio"):
             raise
         raise typer.Exit(
-            _complain("it takes the MCP SDK, version 2: pip install 'mlsysim[mcp]'")
+            _complain("it takes the MCP SDK, version 2: pip install 'mcp>=2'")
         ) from None
     serve()
 

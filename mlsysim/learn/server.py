@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-import shutil
+import re
 import socket
 import sys
 import threading
@@ -19,6 +19,7 @@ from mlsysim.course.lessons import CoursePath, Lesson
 from mlsysim.learn.lesson import SERVED
 
 HOST = "127.0.0.1"
+_HEADER = re.compile(r"\A# /// script\n(?:#.*\n)*?# ///\n+")  # what a script needs (PEP 723)
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -75,11 +76,15 @@ def serve(
 
 
 def editable_copy(lesson: Lesson, kind: str, folder: Path) -> Path:
-    """The learner's own copy of a notebook, made once and never overwritten."""
+    """The learner's own copy of a notebook, made once and never overwritten.
+
+    It runs on what is installed: the header that a clone's notebook has would fetch packages.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{lesson.stem}{'_exercise' if kind == 'exercises' else ''}.py"
     if not target.exists():
-        shutil.copyfile(lesson.file(kind), target)
+        text = lesson.file(kind).read_text(encoding="utf-8")
+        target.write_text(_HEADER.sub("", text), encoding="utf-8")
     return target
 
 
