@@ -152,7 +152,7 @@ def test_a_unit_of_a_thousand_factors_is_refused_and_does_not_exhaust_the_stack(
 def test_q_does_not_evaluate_hostile_text():
     code = "from mlsysim import Q_\ntry:\n  Q_('9**9**9**9 m')\nexcept Exception as e:\n  print(e)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=5, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0
 
