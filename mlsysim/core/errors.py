@@ -8,6 +8,7 @@
     │   ├── OutOfRange              zero, negative, NaN, infinite, fractional, absurd
     │   └── UnknownName             a word outside a known list: precision, phase, topology
     ├── UnknownArgument             `solve` has no such argument              (TypeError)
+    ├── UnknownField                a result has no such field                (AttributeError)
     ├── UnknownEntry                a registry holds no such entry            (AttributeError)
     ├── InvalidEntry                a specification or YAML file is wrong     (ValueError)
     ├── MissingValue                a value nobody has published is needed    (ValueError)
@@ -64,6 +65,14 @@ class UnknownArgument(MLSysError, TypeError):
         self.function, self.argument, self.known = function, argument, sorted(known)
         hint = did_you_mean(argument, self.known)
         super().__init__(ended(f"{function} takes no argument {argument!r}: {hint}"))
+
+
+class UnknownField(MLSysError, AttributeError):
+    """A result was asked for a field that it does not have."""
+
+    def __init__(self, result: str, field: str, known: Iterable[str]) -> None:
+        self.result, self.field, self.known = result, field, list(known)
+        super().__init__(ended(f"this {result} has no {field}: {did_you_mean(field, self.known)}"))
 
 
 class UnknownEntry(MLSysError, AttributeError):

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from importlib import import_module
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument
+from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, UnknownField
 from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, ureg
 
 
@@ -30,16 +31,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("mlsysim.solvers"), name)
     except AttributeError:
         raise AttributeError(f"module {__name__!r} has no solver {name!r}") from None
-
-
-class _Produces:
-    """The fields of the Result that a `solve` is annotated to return, read when first asked for."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __get__(self, solver: Solver | None, owner: type[Solver]) -> tuple[str, ...]:
-        return tuple(getattr(get_type_hints(self.function).get("return"), "_fields", ()))
 
 
 class Solver:
@@ -60,7 +51,9 @@ class Solver:
             cls.requires = tuple(p.name for p in parameters if p.default is p.empty)
             cls.accepts = tuple(p.name for p in parameters)
             if "produces" not in cls.__dict__:
-                cls.produces = _Produces(function)  # type: ignore[assignment] - a descriptor
+                answer = function.__annotations__.get("return")  # its name, or the class itself
+                answer = function.__globals__.get(answer, answer)
+                cls.produces = tuple(getattr(answer, "_fields", ()))
             cls.solve = checked(function, cls.__name__)
 
     @classmethod
@@ -169,26 +162,46 @@ class Result:
     """What a solver answers: named values that are plain numbers inside and carry units outside.
 
     A subclass lists its fields as annotations from the vocabulary; the text beside a field is the
-    unit it is shown in. A field is a float, or an array when an argument was an array: then
-    `len(result)` rows can be looked at one by one with `result[i]`. Quantities are made when a
-    field is read, so a million rows cost no more than their columns.
+    unit it is shown in, and a name with a leading underscore is kept but not shown. It takes no
+    other names. A field is a float, or an array when an argument was an array: then `len(result)`
+    rows can be looked at one by one with `result[i]`. Quantities are made when a field is read, so
+    a million rows cost no more than their columns.
     """
 
     walls: tuple[int, ...] = ()
     _fields: ClassVar[dict[str, _Field]] = {}
+    _names: ClassVar[frozenset[str]] = frozenset()  # all that it may hold, the kept ones too
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        fields = dict(cls._fields)
+        fields, kept = dict(cls._fields), set(cls._names)
         for name, hint in get_type_hints(cls, include_extras=True).items():
-            if name.startswith("_") or name == "walls" or name in fields:
+            if name == "walls" or name in kept or get_origin(hint) is ClassVar:
                 continue
-            fields[name] = _Field(name, dim_of(hint), cls.__dict__.get(name))
-            setattr(cls, name, fields[name])
-        cls._fields = fields
+            kept.add(name)
+            field = _Field(name, dim_of(hint), cls.__dict__.get(name), asks=hint is bool)
+            setattr(cls, name, field)
+            if not name.startswith("_"):
+                fields[name] = field
+        cls._fields, cls._names = fields, frozenset(kept)
 
     def __init__(self, **values: Any) -> None:
+        if not values.keys() <= self._names:
+            wrong = next(name for name in values if name not in self._names)
+            raise UnknownArgument(type(self).__name__, wrong, self._fields)
         self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._names:  # its own reading failed: let it say why once more
+            return self.si(name)
+        if name.startswith("_"):  # Python or a notebook looks for a method of its own
+            raise AttributeError(name)
+        raise UnknownField(type(self).__name__, name, self.fields)
+
+    def __bool__(self) -> bool:
+        asked = [name for name, field in self._fields.items() if field.asks] or self.fields
+        ask = " or ".join(f".{name}" for name in asked[:2])
+        raise TypeError(f"a {type(self).__name__} is neither true nor false: ask {ask}")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -203,16 +216,16 @@ class Result:
         if name not in values:
             field = self._fields.get(name)
             if field is None or field.compute is None:
-                raise AttributeError(f"this {type(self).__name__} has no {name}")
+                raise UnknownField(type(self).__name__, name, self.fields)
             values[name] = field.compute(self)
         return values[name]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The common shape of the fields: () for one answer, (n,) for a column of n."""
-        return np.broadcast_shapes(
-            *(np.shape(v) for v in self._values.values() if isinstance(v, np.ndarray))
-        )
+        held = self._values.items()
+        arrays = (v for name, v in held if isinstance(v, np.ndarray) and name in self._fields)
+        return np.broadcast_shapes(*map(np.shape, arrays))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -228,22 +241,22 @@ class Result:
     def row(self, where: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> Any:
         """The single answer at an index of `shape`."""
         shape = shape or self.shape
-        return type(self)(
-            **{
-                name: _scalar(np.broadcast_to(value, shape)[where])
-                if isinstance(value, np.ndarray)
-                else value
-                for name, value in self._values.items()
-                if name not in self._fields or self._fields[name].compute is None
-            }
-        )
+
+        def at(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: at(part) for key, part in value.items()}
+            whole = not isinstance(value, np.ndarray)
+            return value if whole else _scalar(np.broadcast_to(value, shape)[where])
+
+        names = (name for name in self._values if not getattr(type(self), name).compute)
+        return type(self)(**{name: at(self._values[name]) for name in names})
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data: `{"latency": {"value": 4.6, "unit": "ms"}, ...}`."""
-        return {name: _plain(getattr(self, name)) for name in self.fields}
+        return {name: jsonable(getattr(self, name)) for name in self.fields}
 
     def to_json(self, indent: int | None = 2) -> str:
         """The result as JSON text."""
@@ -277,11 +290,13 @@ class Result:
 class _Field:
     """Reads one value of a Result: a Quantity in the unit it is shown in, or the plain value."""
 
-    __slots__ = ("compute", "factor", "name", "unit", "word")
+    __slots__ = ("asks", "compute", "factor", "name", "unit", "word")
 
-    def __init__(self, name: str, word: Dim | Names | None, declared: Lazily | str | None) -> None:
+    def __init__(
+        self, name: str, word: Dim | Names | None, declared: Lazily | str | None, *, asks: bool
+    ) -> None:
         shown = declared.unit if isinstance(declared, Lazily) else declared
-        self.name, self.word = name, word
+        self.name, self.word, self.asks = name, word, asks  # `asks`: it is True or False
         self.compute = declared.compute if isinstance(declared, Lazily) else None
         self.unit = ureg.Unit(shown or word.unit) if isinstance(word, Dim) and word.unit else None
         self.factor = (
@@ -338,24 +353,28 @@ def _scalar(value: Any) -> Any:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, (str, tuple, list)) and not value)
+    if isinstance(value, (str, tuple, list)):
+        return not value
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _plain(value: Any) -> Any:
-    """JSON's own types for a value."""
+def jsonable(value: Any) -> Any:
+    """JSON's own types for a value; NaN and infinity, which JSON has not, become null.
+
+    >>> jsonable({"ratio": float("inf"), "parts": (1, 2.5), "time": Q_("3 ms")})
+    {'ratio': None, 'parts': [1, 2.5], 'time': {'value': 3.0, 'unit': 'ms'}}
+    """
     if isinstance(value, Quantity):
-        return {"value": _plain(value.magnitude), "unit": f"{value.units:~P}"}
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {"value": jsonable(value.magnitude), "unit": f"{value.units:~P}"}
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [jsonable(part) for part in value]
     if isinstance(value, Result):
         return value.to_dict()
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Result", "Solver", "checked", "lazily", "show"]
+__all__ = ["Result", "Solver", "checked", "jsonable", "lazily", "show"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, get_type_hints
-
-import numpy as np
 
 from mlsysim.core.solver import Result
 from mlsysim.core.units import Dim, Quantity, dim_of
@@ -14,23 +11,6 @@ from mlsysim.core.values import Entry, plain
 
 TEXT, INTEGER, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
 _JSON = {bool: "boolean", str: "string", int: "integer", tuple: "array", dict: "object"}
-
-
-def jsonable(value: Any) -> Any:
-    """Plain data for JSON, which has no NaN and no infinity: they become null.
-
-    >>> jsonable({"ratio": float("inf"), "parts": (1, 2.5)})
-    {'ratio': None, 'parts': [1, 2.5]}
-    """
-    if isinstance(value, Result):
-        value = value.to_dict()
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def entry_as_data(layer: str, shelf: str, stem: str, entry: Entry) -> dict[str, Any]:

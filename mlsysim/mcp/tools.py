@@ -13,6 +13,7 @@ from mlsysim.core import registry
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
 from mlsysim.core.registry import LAYERS, Catalog
+from mlsysim.core.solver import jsonable
 from mlsysim.core.units import Dim, Names, dim_of
 from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
@@ -62,7 +63,7 @@ class Tool(NamedTuple):
                 raise BadArgument(key, None, f"{self.name} needs one")
         hints = hints_of(self.function)
         answer = self.function(**{key: read(given[key], hints[key], key) for key in given})
-        return answers.jsonable(answer)
+        return jsonable(answer)
 
 
 def tools() -> dict[str, Tool]:

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
-from mlsysim import Q_, Hardware
+from mlsysim import Q_, Engine, Hardware, Models
 from mlsysim.core.errors import (
     BadArgument,
     MLSysError,
     OutOfRange,
     UnknownArgument,
+    UnknownField,
     UnknownName,
     WrongUnit,
 )
@@ -34,6 +35,15 @@ class Answer(Result):
     copies: Number
     unknown: Seconds = "s"
     notes: tuple
+
+
+class Plain(Result):
+    """Nothing in it is true or false."""
+
+    time: Seconds = "s"
+    rate: Rate = "1/s"
+    parts: dict
+    _how: object
 
 
 class CopyModel(Solver):
@@ -184,8 +194,49 @@ def test_a_result_does_not_change():
 def test_a_field_that_was_not_given_is_not_there():
     answer = Answer(time=1.0)
     assert answer.fields == ("time", "rate", "slow")
-    with pytest.raises(AttributeError, match="this Answer has no copies"):
+    with pytest.raises(AttributeError, match="this Answer has no copies: known are time, rate"):
         answer.copies  # noqa: B018 - reading is the test
+
+
+def test_a_result_takes_no_field_that_it_does_not_declare():
+    with pytest.raises(UnknownArgument, match=r"Answer takes no argument 'tmie': did you mean"):
+        Answer(tmie=1.0)
+
+
+def test_a_misspelt_field_is_told_the_nearest():
+    answer = solve("1 GB", "1 GB/s")
+    with pytest.raises(UnknownField, match=r"this Answer has no tiem: did you mean 'time'\?"):
+        answer.tiem  # noqa: B018 - reading is the test
+    with pytest.raises(UnknownField, match="did you mean 'time'"):
+        answer.si("tiem")
+    assert not hasattr(answer, "__array__")
+
+
+def test_a_derived_field_that_cannot_be_worked_out_says_what_it_lacks():
+    with pytest.raises(UnknownField, match="this Answer has no time"):
+        Answer(copies=1).rate  # noqa: B018 - reading is the test
+
+
+def test_a_result_is_not_a_truth_but_has_some():
+    answer = solve("1 GB", "1 GB/s")
+    with pytest.raises(TypeError, match=r"neither true nor false: ask \.slow$"):
+        bool(answer)
+    with pytest.raises(TypeError, match=r"ask \.time or \.rate$"):
+        bool(Plain(time=1.0, rate=2.0))
+    with pytest.raises(TypeError, match=r"ask \.feasible$"):
+        bool(Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100))
+
+
+def test_a_name_with_an_underscore_is_kept_and_not_shown():
+    kept = Plain(time=1.0, _how=np.array([1, 2]))
+    assert list(kept._how) == [1, 2]
+    assert (kept.fields, kept.shape) == (("time",), ())
+    assert kept.to_dict() == {"time": {"value": 1.0, "unit": "s"}}
+
+
+def test_a_row_takes_its_part_of_a_mapping():
+    column = Plain(time=np.array([1.0, 2.0]), parts={"a": np.array([3.0, 4.0]), "b": 5.0})
+    assert column[1].parts == {"a": 4.0, "b": 5.0}
 
 
 @pytest.mark.parametrize("copies", [2, [1, 2]], ids=["one", "column"])
@@ -196,10 +247,20 @@ def test_a_result_is_strict_json_with_units(copies):
     assert data["notes"] == []
 
 
+@pytest.mark.parametrize("nothing", [np.nan, np.inf], ids=str)
+def test_what_json_has_no_number_for_is_null(nothing):
+    answer = Answer(time=1.0, copies=nothing, unknown=np.array([nothing, 2.0]))
+    data = json.loads(answer.to_json(), parse_constant=pytest.fail)
+    assert data["copies"] is None
+    assert data["unknown"]["value"] == [None, 2.0]
+
+
 def test_a_summary_leaves_out_what_is_empty():
     lines = solve("1 GB", "1 GB/s").summary().splitlines()
     assert lines[0].split() == ["time", "1", "s"]
     assert not any(line.startswith(("unknown", "notes")) for line in lines)
+    without = Answer(time=1.0, copies=np.nan)
+    assert not any(line.startswith("copies") for line in without.summary().splitlines())
 
 
 def test_results_are_equal_when_they_say_the_same():

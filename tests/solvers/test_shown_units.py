@@ -29,7 +29,7 @@ def answers() -> list[type[Result]]:
 def shown() -> Iterator[str]:
     """`Profile.latency ms` for every field that carries a unit."""
     for answer in answers():
-        for field in get_type_hints(answer):
+        for field in answer._fields:
             value = getattr(answer(**{field: 1.0}), field, None)
             if isinstance(value, Q_):
                 yield f"{answer.__name__}.{field} {value.units:~P}"

@@ -28,11 +28,6 @@ RESOURCES = {
 }
 
 
-def _elasticities(answer: Sensitivity) -> dict[str, Any]:
-    values = {name: answer.si(_slot(name)) for name in RESOURCES if _slot(name) in answer._values}
-    return {name: value if np.ndim(value) else float(value) for name, value in values.items()}
-
-
 def _binding(answer: Sensitivity) -> Any:
     """Name the resource with the steepest elasticity; capacity, where the model does not fit."""
     slopes = answer.si("sensitivities")
@@ -48,10 +43,6 @@ def _reasons(base: Profile) -> Any:
     return np.array([row.reason for row in base], dtype=object).reshape(base.shape)
 
 
-def _slot(name: str) -> str:
-    return f"elasticity to {name}"
-
-
 class Sensitivity(Result):
     """How steeply the time of a step answers to each resource of the device.
 
@@ -63,7 +54,7 @@ class Sensitivity(Result):
     walls = (21,)
 
     binding_constraint: str = lazily("", _binding)
-    sensitivities: dict = lazily("", _elasticities)
+    sensitivities: dict
     latency: u.Seconds = "ms"
     method: str
     perturbation_pct: u.Number
@@ -130,7 +121,8 @@ class SensitivitySolver(Solver):
             else:
                 lowered = time(supply._replace(**{field: amount / factor}))
                 slope = analysis.elasticity(raised, lowered, factor)
-            slopes[_slot(name)] = slope + 0.0  # a resource that does not matter is 0, not -0
+            slope = slope + 0.0  # a resource that does not matter is 0, not -0
+            slopes[name] = slope if np.ndim(slope) else float(slope)
         roof = f"smooth roofline, sharpness {sharpness:g}" if smooth else "hard roofline"
         difference = "forward difference" if forward else "central difference in the logarithm"
         return Sensitivity(
@@ -139,7 +131,7 @@ class SensitivitySolver(Solver):
             perturbation_pct=perturbation_pct,
             feasible=base.si("feasible"),
             reason=_reasons(base),
-            **slopes,
+            sensitivities=slopes,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,25 +62,30 @@ class PlanSearch(Result):
     considered: int
     fitting: int
     rejected_because: dict
+    _best: FleetProfile | None
+    _order: np.ndarray
+    _fits: np.ndarray
+    _columns: dict
+    _reasons: Callable[[int], str]
 
     @property
     def best(self) -> FleetProfile | None:
         """The fastest plan that fits, in full."""
-        return self._values["_best"]
+        return self._best
 
     @property
     def ranked(self) -> list[dict[str, Any]]:
         """The plans that fit, fastest first."""
-        return [self._row(i) for i in self._values["_order"].tolist()]
+        return [self._row(i) for i in self._order.tolist()]
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
         """The plans that do not fit, each with its `reason`."""
-        fits, reasons = self._values["_fits"], self._values["_reasons"]
+        fits, reasons = self._fits, self._reasons
         return [{**self._row(i), "reason": reasons(i)} for i in np.flatnonzero(~fits).tolist()]
 
     def _row(self, i: int) -> dict[str, Any]:
-        return {name: _cell(name, column[i]) for name, column in self._values["_columns"].items()}
+        return {name: _cell(name, column[i]) for name, column in self._columns.items()}
 
 
 class ParallelismOptimizer(Solver):

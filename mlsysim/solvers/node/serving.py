@@ -74,6 +74,7 @@ class Served(Result):
     kv_cache: u.Bytes = "GB"
     activations: u.Bytes = "GB"
     memory_capacity: u.Bytes = "GB"
+    power: u.Power = "W"
     energy: u.Energy = lazily("J", _energy)
     datapath: str
     precision: str

@@ -71,6 +71,7 @@ class Profile(Result):
     memory_tier: str
     peak: u.OperationRate = "TFLOP/s"
     bandwidth: u.Bandwidth = "TB/s"
+    power: u.Power = "W"
     datapath: str
     precision: str
     batch_size: u.Number

@@ -57,6 +57,7 @@ class Streamed(Result):
     held: u.Bytes = "GB"
     memory_capacity: u.Bytes = "GB"
     injection_bandwidth: u.Bandwidth = "GB/s"
+    power: u.Power = "W"
     energy: u.Energy = lazily("J", _energy)
     datapath: str
     precision: str

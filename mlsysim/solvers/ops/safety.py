@@ -179,6 +179,7 @@ class Responsibility(Result):
     slowdown_high: float
     training_time_low: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_low"))
     training_time_high: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_high"))
+    base_training_time: u.Seconds | None = "day"
     samples_per_group: u.Number
     samples_balanced: u.Number = lazily("", lambda r: r.si("samples_per_group") * r.si("groups"))
     samples_at_random: u.Number | None = lazily(
@@ -193,6 +194,7 @@ class Responsibility(Result):
     delta: u.Number
     releases: u.Number
     groups: u.Number
+    smallest_share: u.Number | None
     notes: tuple
 
 
