@@ -14,8 +14,8 @@ from typing import Any
 
 from grading.check import Checks
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.units import Quantity
-from mlsysim.course.variants import factor, read_number, read_unit
+from mlsysim.core.units import Quantity, factor, read_number
+from mlsysim.course.variants import read_unit
 
 FIRST = "0" * 64  # what the first record of a journal follows
 FIELDS = ("question", "value", "unit", "confidence", "order", "time", "previous")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlsysim.core.errors import BadArgument
@@ -175,7 +174,7 @@ class Number(Kind):
     def plain(self, value: Any) -> float | None:
         """A solver's value as a number in the question's unit."""
         if isinstance(value, Quantity):
-            return float(value.magnitude) * _into(value.units, self.asked.unit)
+            return float(value.m_as(self.asked.unit))
         return None if value is None else float(value)
 
     def close(self, given: float, wanted: float) -> bool:
@@ -233,11 +232,6 @@ def _printable(answer: Answer) -> str:
     """What was answered, shortened: text that may hold anything."""
     parts = (str(part)[:_SHOWN] for part in (answer.value, answer.unit) if part is not None)
     return "".join(filter(str.isprintable, " ".join(parts)))
-
-
-@lru_cache(maxsize=1024)
-def _into(units: Any, unit: str) -> float:
-    return float(Q_(1.0, units).m_as(unit))
 
 
 KINDS: dict[type[Question], type[Kind]] = {questions.Number: Number, questions.Choice: Choice}

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.units import LONGEST_NUMBER
 from mlsysim.course.lessons import assignment as known_assignment
-from mlsysim.course.variants import LONGEST_NUMBER, SCHEMA, clean_id
+from mlsysim.course.variants import SCHEMA, clean_id
 
 MOST_BYTES = 256 * 1024
 DEEPEST = 8

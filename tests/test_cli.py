@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_an_answer_with_exit_code_1(run):
         (["solve", "Llama3_8B", "H10O"], "did you mean 'H100'?"),
         (["solve", "Lama3_8B", "H100"], "did you mean 'Llama3_8B'?"),
         (["solve", "Llama3_8B", "H100", "--batch-size", "0"], "batch_size"),
-        (["solve", "Llama3_8B", "H100", "--batch-size", "many"], "give a plain number"),
+        (["solve", "Llama3_8B", "H100", "--batch-size", "many"], "give a finite whole number"),
         (["solve", "Llama3_8B", "H100", "--precision", "fp17"], "did you mean 'fp16'?"),
         (["solve", "Llama3_8B", "H100", "--efficiency", "1.5"], "efficiency"),
         (["solve", "ResNet50", "H100", "--phase", "decode"], "phase"),
@@ -167,7 +167,7 @@ def test_a_bad_command_line_says_where_it_is_described(run, words):
 def test_an_error_repeats_the_number_as_it_was_typed(run):
     code, _, err = run("solve", "Llama3_8B", "H100", "--batch-size", "0")
     assert code == 2
-    assert "batch_size cannot be 0:" in err
+    assert "batch_size cannot be '0':" in err
 
 
 @pytest.mark.parametrize("port", ["x", "1.5", "99999", "-1"])

@@ -21,7 +21,8 @@ from rich.text import Text
 
 from mlsysim import __version__
 from mlsysim.core import registry
-from mlsysim.core.errors import BadArgument, MLSysError, OutOfRange, UnknownName
+from mlsysim.core import units as u
+from mlsysim.core.errors import MLSysError, UnknownName
 from mlsysim.core.solver import show
 
 app = typer.Typer(
@@ -74,7 +75,7 @@ def learn(
 
     chosen = course.find_lesson(lesson) if lesson is not None else None
     way = course.find_path(path) if path is not None else None
-    at = _whole("port", port)
+    at = u.dim_of(u.CountOrZero).quantity(port, "port")
     if not edit:
         if exercise and chosen is None:
             raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
@@ -125,17 +126,17 @@ def solve(
     profile = Engine.solve(
         Models.find(model),
         Hardware.find(hardware),
-        batch_size=_number("batch_size", batch_size),
-        seq_len=None if seq_len is None else _number("seq_len", seq_len),
+        batch_size=batch_size,
+        seq_len=seq_len,
         precision=precision,
-        efficiency=_number("efficiency", efficiency),
+        efficiency=efficiency,
         phase=phase,
         training=training,
     )
     if as_json:
         _print_json({"model": model, "hardware": hardware, **profile.to_dict()})
     else:
-        _print_profile(model, hardware, profile, _number("efficiency", efficiency))
+        _print_profile(model, hardware, profile, u.dim_of(u.Fraction).si(efficiency))
     if not profile.feasible:
         raise typer.Exit(1)
 
@@ -288,23 +289,6 @@ def _complain(sentence: str) -> int:
 def _add(folders: list[Path] | None) -> None:
     for folder in folders or ():
         registry.add_folder(folder)
-
-
-def _number(option: str, text: str) -> float:
-    """What was typed as a number; a whole one stays one, so that an error repeats it as typed."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    raise BadArgument(option, text, "give a plain number")
-
-
-def _whole(option: str, text: str) -> int:
-    number = _number(option, text)
-    if not isinstance(number, int):
-        raise OutOfRange(option, number, "give a whole number")
-    return number
 
 
 class Console(RichConsole):

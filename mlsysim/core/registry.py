@@ -11,22 +11,49 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import yaml
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
+from mlsysim.core.units import NUMBER, read_number
 from mlsysim.core.values import Audit, Entry, audit
 
 T = TypeVar("T", bound=Entry)
 Build = Callable[[dict[str, Any]], T]
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PACKAGE = Path(__file__).parent.parent
 _folders: list[Path] = []
 _catalogs: dict[str, Catalog[Any]] = {}
+
+
+_NUMBERS = ("tag:yaml.org,2002:float", "tag:yaml.org,2002:int")
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_FastLoader):
+    """YAML whose numbers are ours: 1_000, 0x10, 010 and 1:30 are text, and refused as numbers."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        sign: [(tag, pattern) for tag, pattern in known if tag not in _NUMBERS]
+        for sign, known in _FastLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _plain_number(loader: Any, node: Any) -> int | float:
+    text = loader.construct_scalar(node)
+    number = read_number(text)
+    return int(text) if text.lstrip("+-").isdecimal() else number
+
+
+_Loader.add_implicit_resolver(
+    _NUMBERS[0], re.compile(f"(?:{NUMBER.pattern})$"), list("+-.0123456789")
+)
+for _tag in _NUMBERS:
+    _Loader.add_constructor(_tag, _plain_number)
 
 
 class Shelf(Generic[T]):

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 import numpy as np
 
 from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, UnknownField
-from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, ureg
+from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, factor, ureg
 
 
 def __getattr__(name: str) -> Any:
@@ -299,11 +299,7 @@ class _Field:
         self.name, self.word, self.asks = name, word, asks  # `asks`: it is True or False
         self.compute = declared.compute if isinstance(declared, Lazily) else None
         self.unit = ureg.Unit(shown or word.unit) if isinstance(word, Dim) and word.unit else None
-        self.factor = (
-            float(Q_(1.0, word.unit).m_as(self.unit))
-            if isinstance(word, Dim) and self.unit
-            else 1.0
-        )
+        self.factor = (isinstance(word, Dim) and self.unit and factor(word.unit, self.unit)) or 1.0
 
     def __get__(self, result: Result | None, owner: type) -> Any:
         if result is None:

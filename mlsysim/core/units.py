@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,12 +32,16 @@ else:
     Quantity = pint.Quantity
 Q_: type[Quantity] = ureg.Quantity
 
-# number, then a unit made of names joined by / and * : nothing in it can be evaluated
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
+# how a number is written, everywhere; and a unit: names joined by / and *
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+LONGEST_NUMBER = 64
+_QUANTITY = re.compile(r"([+-]?[\d.,_]*(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_A_GROUP = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # a thousand and more, or a decimal comma?
 _UNIT = re.compile(
     r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*"
 )
 _LONGEST_UNIT = 60
+_A_UNIT = "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'"
 _ABSURD = 1e40  # beyond it, or below its inverse, products leave the range of a float
 _MANY = 1e15  # more tokens, parameters or devices than there are
 _LARGEST_BATCH = 1e9
@@ -65,33 +70,85 @@ def unit_of(text: str) -> pint.Unit:
             return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
         except (pint.PintError, ValueError, TypeError, AssertionError) as error:
             cause = error
-    raise WrongUnit("unit", text, "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'") from cause
+    raise WrongUnit("unit", text, _A_UNIT) from cause
 
 
-def parse(text: str, argument: str = "quantity") -> Quantity:
-    """A quantity written as a number and a unit, such as '3.35 TB/s'.
+@lru_cache(maxsize=4096)
+def factor(unit: pint.Unit | str, into: pint.Unit | str) -> float | None:
+    """What turns a number in `unit` into one in `into`; None when the dimensions differ."""
+    one = Q_(1.0, unit)
+    return float(one.m_as(into)) if one.is_compatible_with(into) else None
 
-    >>> print(parse("400 Gbps").to("GB/s"))
-    50.0 GB/s
+
+def read_number(given: Any, argument: str = "value") -> float:
+    """The finite number that somebody gave or wrote; raises BadArgument.
+
+    Written are ASCII digits, a decimal point and an exponent: no comma, underscore or expression.
+
+    >>> read_number("4.57"), read_number("1e-3"), read_number(12)
+    (4.57, 0.001, 12.0)
     """
-    match = _QUANTITY.fullmatch(text)
-    if not match:
-        raise WrongUnit(argument, text, "write a number and a unit, as in '80 GB'")
-    number, unit = match[1].replace("_", "").replace(",", ""), match[2] or ""
+    if isinstance(given, str):
+        number = _number(given.strip(), argument, given)
+    elif isinstance(given, (int, float)) and not isinstance(given, bool):
+        number = float(given) if abs(given) <= sys.float_info.max else math.inf
+    else:
+        raise BadArgument(argument, given, "give a number such as 4.57")
+    if not math.isfinite(number):
+        raise BadArgument(argument, given, "give a finite number")
+    return number
+
+
+def parse(text: str, argument: str = "quantity", wanted: str = "") -> Quantity:
+    """A quantity written as a number and a unit, such as '3.35 TB/s'; raises WrongUnit.
+
+    `wanted` says what would do, where that is known better than here.
+
+    >>> print(parse("400 Gbps").to("GB/s"), "and", parse("500/s"))
+    50.0 GB/s and 500.0 1/s
+    """
+    number, unit = _QUANTITY.fullmatch(text.strip()).groups()  # type: ignore[union-attr] - it matches any
+    if not number:
+        raise WrongUnit(argument, text, wanted or "write a number and a unit, as in '80 GB'")
     try:
-        return Q_(float(number), unit_of(unit))
-    except WrongUnit as error:
-        raise WrongUnit(argument, text, error.remedy) from None
+        amount = _number(number, argument, text, unit)
+        return Q_(amount, unit_of(f"1{unit}" if unit.startswith("/") else unit))
+    except BadArgument as error:
+        remedy = wanted if wanted and error.remedy == _A_UNIT else error.remedy
+        raise WrongUnit(argument, text, remedy) from None
+
+
+def _number(text: str, argument: str, given: str, unit: str = "") -> float:
+    if len(text) > LONGEST_NUMBER:
+        raise BadArgument(argument, given, f"a number takes at most {LONGEST_NUMBER} characters")
+    if NUMBER.fullmatch(text):
+        return float(text)
+    if "," in text:
+        text = _QUANTITY.fullmatch(text)[1]  # type: ignore[index] - it matches any text
+        meant = [m for m in _without_commas(text) if NUMBER.fullmatch(m)] or ["4.57"]
+        unit = f" {unit}" if _UNIT.fullmatch(unit) else ""
+        shown = " or ".join(m + unit for m in meant)
+        remedy = f"write it without commas and with a decimal point, as in {shown}"
+    elif text[:1].isdigit() and text[-1:].isalpha():
+        remedy = "write the number alone, as in 4.57, and choose the unit beside it"
+    else:
+        remedy = "give a number such as 4.57 or 1.2e3; expressions are not worked out"
+    raise BadArgument(argument, given, remedy)
+
+
+def _without_commas(text: str) -> list[str]:
+    """What a number with commas may have meant: 1,024 may be two things, 3,35 and 1,234.5 one."""
+    whole, _, rest = text.rpartition(",")
+    if "," in whole or "." in rest:
+        return [text.replace(",", "")]
+    pointed = f"{whole.replace('.', '')}.{rest}"
+    return [whole + rest, pointed] if _A_GROUP.fullmatch(text) else [pointed]
 
 
 def _read(text: str, *_: Any, **__: Any) -> Quantity:
     """What `Q_("80 GB")` reads; pint's own reader would evaluate `9**9**9`. A unit alone is one."""
-    try:
-        return parse(text)
-    except WrongUnit:
-        if text[:1].isdigit() and not text.startswith("1/"):
-            raise
-        return Q_(1, unit_of(text.strip()))
+    unit = text.strip()
+    return Q_(1, unit_of(unit)) if _UNIT.fullmatch(unit) else parse(text)
 
 
 ureg.parse_expression = _read  # type: ignore[method-assign] - pint's own would evaluate text
@@ -106,7 +163,7 @@ class Dim:
     already says the unit, as in `duration_days`.
     """
 
-    __slots__ = ("_factors", "bare", "high", "low", "open_low", "scale", "unit", "whole")
+    __slots__ = ("bare", "high", "low", "open_low", "scale", "unit", "whole")
 
     def __init__(
         self,
@@ -120,40 +177,45 @@ class Dim:
     ) -> None:
         self.unit, self.low, self.high, self.open_low = unit, low, high, open_low
         self.whole, self.bare = whole, bare
-        self.scale = float(Q_(1.0, bare).m_as(unit)) if bare else 1.0
-        self._factors: dict[Any, float] = {}
+        self.scale = factor(bare or unit, unit) or 1.0
 
     # ---- at the door ---------------------------------------------------------------------------
 
     def si(self, value: Any, argument: str = "value") -> Any:
         """`value` as a float (or array) in `unit`; raises a BadArgument that names `argument`."""
+        return self._si(self._parsed(value, argument), argument, value)
+
+    def _parsed(self, value: Any, argument: str) -> Any:
+        if not isinstance(value, str):
+            return value
+        return parse(value, argument, self._wanted if self.unit else self.remedy)
+
+    def _si(self, value: Any, argument: str, given: Any) -> Any:
         kind = type(value)
         try:
             if kind is int or kind is float:
                 if self.unit and not self.bare:
-                    raise self._wrong_unit(argument, value)
+                    raise self._wrong_unit(argument, given)
                 number = float(value) * self.scale
-            elif isinstance(value, str):
-                number = self._magnitude(parse(value, argument), argument, value)
             elif isinstance(value, Quantity):
-                number = self._magnitude(value, argument, value)
+                number = self._magnitude(value, argument, given)
             elif isinstance(value, (np.ndarray, list, tuple, range)) and len(np.shape(value)) > 0:
                 if self.unit and not self.bare:
-                    raise self._wrong_unit(argument, value)
+                    raise self._wrong_unit(argument, given)
                 number = self._numeric(np.asarray(value), argument) * self.scale
             elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(
                 value, (bool, np.bool_)
             ):
-                return self.si(float(value), argument)
+                return self._si(float(value), argument, given)
             else:
-                raise self._wrong_unit(argument, value)
+                raise self._wrong_unit(argument, given)
         except (OverflowError, TypeError) as error:  # larger than a float, or not real
-            raise OutOfRange(argument, value, self.remedy) from error
+            raise OutOfRange(argument, given, self.remedy) from error
         except ValueError as error:
             if isinstance(error, BadArgument):
                 raise
-            raise OutOfRange(argument, value, f"{self.remedy}; rows of equal length") from error
-        self.check(number, argument, value)
+            raise OutOfRange(argument, given, f"{self.remedy}; rows of equal length") from error
+        self.check(number, argument, given)
         return number
 
     def check(self, number: Any, argument: str, given: Any) -> None:
@@ -191,17 +253,12 @@ class Dim:
         return f"give a finite {kind[2:]}{span}" + (f" in {unit}" if unit else "")
 
     def _magnitude(self, quantity: Quantity, argument: str, given: Any) -> Any:
-        units = quantity.units
-        factor = self._factors.get(units)
-        if factor is None:
-            if quantity._REGISTRY is not ureg:
-                raise WrongUnit(argument, quantity, "make quantities with mlsysim.Q_")
-            try:
-                factor = float(Q_(1.0, units).m_as(self.unit))
-            except pint.DimensionalityError:
-                raise self._wrong_unit(argument, given) from None
-            self._factors[units] = factor
-        return self._numeric(quantity.magnitude, argument) * factor
+        if quantity._REGISTRY is not ureg:
+            raise WrongUnit(argument, quantity, "make quantities with mlsysim.Q_")
+        into = factor(quantity.units, self.unit)
+        if into is None:
+            raise self._wrong_unit(argument, given)
+        return self._numeric(quantity.magnitude, argument) * into
 
     def _numeric(self, magnitude: Any, argument: str) -> Any:
         if isinstance(magnitude, np.ndarray):
@@ -211,25 +268,28 @@ class Dim:
         return float(magnitude)
 
     def _wrong_unit(self, argument: str, value: Any) -> WrongUnit:
-        if not self.unit:
-            return WrongUnit(argument, value, self.remedy)
-        example = EXAMPLES.get(self.unit, f"1 {self.unit}")
-        return WrongUnit(
-            argument, value, f"it is not a quantity in {self.unit}, such as '{example}'"
-        )
+        return WrongUnit(argument, value, self._wanted if self.unit else self.remedy)
+
+    @property
+    def _wanted(self) -> str:
+        return f"it is not a quantity in {self.unit}, such as '{self.example}'"
+
+    @property
+    def example(self) -> str:
+        """A quantity of this dimension, as it is written."""
+        return EXAMPLES.get(self.unit, f"1 {self.unit}")
 
     # ---- on the way out, and in schemas --------------------------------------------------------
 
     def quantity(self, value: Any, argument: str = "value") -> Any:
         """`value` checked and kept as its author wrote it: a Quantity, or a plain number."""
-        number = self.si(value, argument)
+        held = self._parsed(value, argument)
+        number = self._si(held, argument, value)
         if isinstance(number, np.ndarray):
             raise OutOfRange(argument, value, f"{self.remedy}; one number, not several")
         if not self.unit:
             return int(number) if self.whole else number
-        if isinstance(value, str):
-            return parse(value, argument)
-        return value if isinstance(value, Quantity) else Q_(value, self.bare)
+        return held if isinstance(held, Quantity) else Q_(held, self.bare)
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of a value in this dimension: text with a unit, or a number."""
@@ -242,11 +302,10 @@ class Dim:
             if self.high < math.inf:
                 bounds["maximum"] = self.high
             return {"type": "integer" if self.whole else "number", **bounds}
-        example = EXAMPLES.get(self.unit, f"1 {self.unit}")
         return {
             "type": ["number", "string"] if self.bare else "string",
-            "description": f"quantity in {self.bare or self.unit}, such as '{example}'",
-            "examples": [example],
+            "description": f"quantity in {self.bare or self.unit}, such as '{self.example}'",
+            "examples": [self.example],
             "x-unit": self.unit,
         }
 

@@ -17,9 +17,9 @@ from mlsysim.core.errors import (
     did_you_mean,
     shown,
 )
-from mlsysim.core.units import Quantity
+from mlsysim.core.units import Quantity, factor, read_number
 from mlsysim.core.values import Value
-from mlsysim.course.variants import Variant, factor, read_number, read_unit
+from mlsysim.course.variants import Variant, read_unit
 
 
 class Answer(Value):

@@ -1,4 +1,4 @@
-"""What an exercise and its grader must agree on: numbers, units, ids, codes and variants.
+"""What an exercise and its grader must agree on: units, ids, codes and variants.
 
 Each learner gets numbers of their own: a code is an HMAC of the assignment and the learner's id
 under the course's secret, and the code draws one value from every axis of the assignment. Without
@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import math
-import re
 import unicodedata
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from mlsysim.core.errors import BadArgument, WrongUnit
 from mlsysim.core.registry import catalog
-from mlsysim.core.units import Q_
 
 SCHEMA = 1
 PUBLIC_SECRET = b"mlsysim self-study: these variants are public"
-LONGEST_NUMBER = 64
 LONGEST_ID = 100
 _CODE_DIGITS = 16
 
-# ---- numbers and units: text that a stranger typed -----------------------------------------------
+# ---- units: text that a stranger typed -----------------------------------------------------------
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PREFIXED = {
     "B": ("", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti"),
     "b": ("", "k", "M", "G", "T"),
@@ -64,41 +59,6 @@ UNITS = (
 _ALLOWED = frozenset(UNITS)
 
 
-def read_number(given: Any, argument: str = "value") -> float:
-    """The finite number that an answer holds, by a strict grammar; raises BadArgument.
-
-    >>> read_number("4.57"), read_number("1e-3"), read_number(12)
-    (4.57, 0.001, 12.0)
-    """
-    if isinstance(given, bool) or not isinstance(given, (int, float, str)):
-        raise BadArgument(argument, given, "give a number such as 4.57")
-    if isinstance(given, str):
-        text = given.strip(" ")
-        if len(text) > LONGEST_NUMBER:
-            raise BadArgument(
-                argument, given, f"a number takes at most {LONGEST_NUMBER} characters"
-            )
-        if not _NUMBER.fullmatch(text):
-            raise BadArgument(argument, given, _number_remedy(text))
-        number = float(text)
-    else:
-        try:
-            number = float(given)
-        except OverflowError:
-            number = math.inf
-    if not math.isfinite(number):
-        raise BadArgument(argument, given, "give a finite number")
-    return number
-
-
-def _number_remedy(text: str) -> str:
-    if "," in text:
-        return "write it without commas and with a decimal point, as in 1024 or 4.57"
-    if text[:1].isdigit() and text[-1:].isalpha():
-        return "write the number alone, as in 4.57, and choose the unit beside it"
-    return "give a number such as 4.57 or 1.2e3; expressions are not worked out"
-
-
 def read_unit(given: Any, argument: str = "unit") -> str:
     """A unit from the allow-list, '' for a plain number; raises WrongUnit for anything else."""
     if given is None or given == "":
@@ -106,13 +66,6 @@ def read_unit(given: Any, argument: str = "unit") -> str:
     if isinstance(given, str) and given in _ALLOWED:
         return given
     raise WrongUnit(argument, given, "give a unit from the list, such as ms, GB, TB/s or TFLOP/s")
-
-
-@lru_cache(maxsize=4096)
-def factor(unit: str, into: str) -> float | None:
-    """What turns a number in `unit` into one in `into`; None when the dimensions differ."""
-    one = Q_(1.0, unit)
-    return float(one.m_as(into)) if one.is_compatible_with(into) else None
 
 
 # ---- variants ------------------------------------------------------------------------------------

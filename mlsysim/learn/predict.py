@@ -10,14 +10,14 @@ sends later changes nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import marimo as mo
 
 from mlsysim import charts
-from mlsysim.core.units import Quantity
+from mlsysim.core.errors import BadArgument, ended, shown
+from mlsysim.core.units import Quantity, read_number
 from mlsysim.course.journal import Commitment, Journal, off_by, times
 
 Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
@@ -25,7 +25,6 @@ Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
 CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
 SPOT_ON, CLOSE, FAR = 1.25, 2.0, 10.0
 LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a commitment is final
-_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
 class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case elements
@@ -111,16 +110,14 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
             return "Commit to an answer first; a wrong guess teaches more than no guess."
         if self._is_choice:
             return None
-        if isinstance(given, str) and "," in given:
-            return "Write decimals with a point, not a comma, and thousands without: 4.5 or 1000."
-        if not _NUMBER.fullmatch(str(given).strip()):
-            return f"{given!r} is not a plain number; write one such as 12 or 0.5" + (
-                f", in {self._units[0]}." if self._units[0] else "."
-            )
-        if not float(given):
+        try:
+            number = read_number(given)
+        except BadArgument as error:
+            return ended(f"{shown(given)} is not a plain number: {error.remedy}")
+        if number <= 0:
             return "The answer is above zero."
-        if not LEAST <= float(given) <= MOST:
-            return f"No answer here is that far from 1: check the power of ten of {given.strip()}."
+        if not LEAST <= number <= MOST:
+            return f"No answer here is that far from 1: check the power of ten of {given}."
         return None
 
     def _convert_value(self, value: Any) -> Any:
@@ -130,7 +127,7 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         sent = None if not value or self._fault(value) else super()._convert_value(value)
         if sent is None:
             return None
-        answer = sent["value"] if self._is_choice else float(sent["value"])
+        answer = sent["value"] if self._is_choice else read_number(sent["value"])
         unit = None if self._is_choice else sent.get("unit", self.unit)
         return self.journal.commit(self.question, answer, unit, CONFIDENCE.get(sent["confidence"]))
 

@@ -106,7 +106,7 @@ def test_bad_input_is_answered_in_a_sentence(visit):
     committed(page, 1)
     page.get_by_placeholder("a number").fill("4,5 ms")
     page.get_by_role("button", name="Commit").click()
-    page.get_by_text("with a point, not a comma").wait_for(timeout=10_000)
+    page.get_by_text("with a decimal point").wait_for(timeout=10_000)
 
 
 def test_a_slider_moves_the_explorer_and_the_journal_can_be_taken_home(visit, keep):

@@ -76,7 +76,7 @@ def test_objectives_that_are_refused(text):
         "latency<=1e2",
         "latency < 50 ms",
         "mfu >= 0.4",
-        "cost != 3,000 USD",
+        "cost != 3000 USD",
         "feasible == True",
         "bottleneck == Memory",
         "name == 'H100 SXM'",

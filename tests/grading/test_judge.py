@@ -13,8 +13,8 @@ from grading.grade import grade_sheet
 from grading.kinds import CREDIT, Number
 from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, WrongUnit
-from mlsysim.core.units import Q_
-from mlsysim.course.variants import LONGEST_NUMBER, UNITS, factor, read_number, read_unit
+from mlsysim.core.units import LONGEST_NUMBER, Q_, factor, read_number
+from mlsysim.course.variants import UNITS, read_unit
 from tests.grading.conftest import unit_of
 
 WHO = "ada"
@@ -202,7 +202,7 @@ def test_any_text_is_a_number_or_a_bad_argument(text):
         sentence = str(error)
     else:
         sentence = f"{number}."
-        assert len(text.strip(" ")) <= LONGEST_NUMBER
+        assert len(text.strip()) <= LONGEST_NUMBER
     assert sentence.endswith((".", "?"))
 
 

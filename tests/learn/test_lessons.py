@@ -122,7 +122,7 @@ class TestPredictions:
             ("abc", "plain number"),
             ("4,5", "point"),
             ("4 ms", "plain number"),
-            ("-3", "plain number"),
+            ("-3", "above zero"),
             ("0", "above zero"),
             ("9**9**9", "plain number"),
             ("nan", "plain number"),
@@ -130,7 +130,7 @@ class TestPredictions:
             ("1e999", "plain number"),
             ("1e40", "power of ten"),
             ("1e-20", "power of ten"),
-            ("1,000", "thousands without"),
+            ("1,000", "1000 or 1.000"),
         ],
     )
     def test_what_is_no_number_is_refused_in_a_sentence(self, number, journal, typed, complaint):
