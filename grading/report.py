@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import mlsysim
-from grading import pages
 from grading.check import load
 from grading.grade import Graded, Outcome, Refused
 from grading.journal import calibration
+from mlsysim import pages
 from mlsysim.core.registry import registry_hash
 
 SCHEMA = 1
@@ -214,7 +214,7 @@ def write(report: dict[str, Any], out: Path) -> None:
         if page.name not in fresh and _PAGE.fullmatch(page.name):
             page.unlink()
     (out / "grades.csv").write_text(to_csv(report), encoding="utf-8", newline="")
-    (out / "report.html").write_text(pages.overview(report), encoding="utf-8")
+    (out / "report.html").write_text(pages.render("class.html", report=report), encoding="utf-8")
     (out / "report.json").write_text(to_json(report), encoding="utf-8")
 
 
@@ -222,4 +222,5 @@ def write_students(report: dict[str, Any], out: Path) -> None:
     """Write one page a student."""
     (out / STUDENTS).mkdir(parents=True, exist_ok=True)
     for row in report["students"]:
-        (out / row["page"]).write_text(pages.student(row, report), encoding="utf-8")
+        page = pages.render("student.html", row=row, report=report)
+        (out / row["page"]).write_text(page, encoding="utf-8")

@@ -31,9 +31,12 @@ def test_the_course_works_without_a_clone(wheel):
 
 def test_data_travels_with_the_package(wheel):
     assert {"mlsysim/core/units.txt", "mlsysim/course/course.yaml"} <= wheel
-    shipped = {name for name in wheel if name.endswith(".yaml")}
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mlsysim").rglob("*.yaml")}
-    assert here <= shipped
+    here = {
+        path.relative_to(ROOT).as_posix()
+        for kind in ("*.yaml", "*.html", "*.css")
+        for path in (ROOT / "mlsysim").rglob(kind)
+    }
+    assert {"mlsysim/pages/base.html", "mlsysim/pages/style.css"} <= here <= wheel
 
 
 def test_solutions_checks_and_tests_stay_at_home(wheel):

@@ -1,0 +1,34 @@
+"""Pages in files: templates, one style sheet, the palette; everything that is shown is escaped.
+
+A page holds its style and loads nothing, so that it opens anywhere, offline.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mlsysim.palette import FONT, PALETTE
+
+
+def render(template: str, **facts: Any) -> str:
+    """The page that a template (`gallery.html`) makes of facts; a missing one is an error."""
+    return _environment().get_template(template).render(facts)
+
+
+@cache
+def _environment() -> Environment:
+    held = Environment(
+        loader=PackageLoader("mlsysim", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    held.globals.update(palette=PALETTE, font=Markup(FONT))  # quotes in a style are no entities
+    held.filters.update(percent="{:.0%}".format, number="{:g}".format)
+    return held
