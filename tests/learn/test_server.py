@@ -49,5 +49,5 @@ def test_a_path_says_which_lessons_are_here_and_how_many_are_to_come(tmp_path):
 
 def test_an_answer_is_taken_while_it_is_typed(tmp_path):
     """Without leaving the field: a learner may go straight to the download."""
-    form = AnswerSheet("00_hello_roofline", "ada", drafts=tmp_path).ask("q1", "How long?")
+    form = AnswerSheet("00_hello_roofline", "ada", drafts=tmp_path).ask("q1")
     assert "data-debounce='false'" in form.elements["value"].text
