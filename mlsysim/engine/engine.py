@@ -12,6 +12,7 @@ from mlsysim.core.errors import BadArgument, NoDatapath
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
+from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.single import Profile, SingleNodeModel, context_notes, profile, trainable
 
 _SINGLE_NODE = SingleNodeModel()
@@ -76,7 +77,7 @@ class Engine:
             training=training,
         )
         columns = profile(
-            model.demand(step),
+            cost.demand(model, step),
             _supplies(devices, names),
             step,
             efficiency,

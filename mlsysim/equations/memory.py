@@ -66,24 +66,6 @@ def zero_memory(
     )
 
 
-def layer_activations(
-    whole: u.Bytes, split: u.Bytes, tensor_ranks: u.Number, sequence_ranks: u.Number
-) -> u.Bytes:
-    r"""Bytes of one layer's activations that each tensor-parallel rank keeps.
-
-    $$\frac{A_{\mathrm{whole}}}{t_s} + \frac{A_{\mathrm{split}}}{t}$$
-
-    Tensor parallelism divides what lies between its column- and row-parallel matrices; inputs of
-    norms and column-parallel matrices stay whole, unless sequence parallelism divides them too.
-
-    >>> layer_activations(whole=8.0, split=24.0, tensor_ranks=8.0, sequence_ranks=1.0)
-    11.0
-
-    Source: Korthikanti et al. (2022), section 4.2, arXiv:2205.05198.
-    """
-    return whole / sequence_ranks + split / tensor_ranks
-
-
 def microbatches_in_flight(
     stages: u.Number, interleave: u.Number, microbatches: u.Number
 ) -> u.Number:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, NamedTuple
 
-from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result
-from mlsysim.core.units import PRECISIONS, Q_, Quantity
-from mlsysim.equations import algorithm, fleet, node, serving
+from mlsysim.core.units import Q_, Quantity
+from mlsysim.equations import algorithm, node, serving
 from mlsysim.equations import system as eq
 from mlsysim.evaluation.spec import PLAN, SERVE, TRAIN, SystemSpec
-from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.transformer import TransformerWorkload
-from mlsysim.models.types import DECODE, Demand, Step, Workload
+from mlsysim.models.operators import DECODE
 from mlsysim.solvers.fleet.distributed import DistributedModel, FleetProfile
+from mlsysim.solvers.fleet.group import Group, divided
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
 from mlsysim.solvers.node.single import SingleNodeModel
-from mlsysim.systems.types import Fleet
 
 ROOFS = {"Compute": 1, "Memory": 2, "Overhead": 3}  # the walls behind a Profile's bottleneck
 BATCHING, TAIL, TALK, FAILURES = 5, 7, 14, 15
-LINK_LATENCY = 1e-6  # seconds for one hop inside a node: a teaching value, as in DistributedModel
-REDUCES = 2  # all-reduces a layer: after attention, after the feed-forward (Shoeybi et al., 2019)
 MOST_SLOTS = 100_000  # TailLatencyModel takes no more servers
 MOSTLY = 0.5
 DEFAULTS = {"prompt": 2048, "tokens": 128, "batch_size": 1}  # teaching values, as in ServingModel
@@ -42,99 +36,17 @@ class Measured(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Share(Workload):
-    """One device's part of a model that `ways` devices divide among themselves, layer by layer.
-
-    Weights and arithmetic are divided evenly; of the KV cache each keeps whole heads, and a latent
-    cache is kept by all.
-    """
-
-    whole: TransformerWorkload
-    ways: u.Count
-
-    @property
-    def phases(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those of the whole model."""
-        return self.whole.phases
-
-    @property
-    def context(self) -> int:
-        """That of the whole model."""
-        return self.whole.context
-
-    @cached_property
-    def cached(self) -> float:
-        """The part of the KV cache that one device keeps."""
-        if self.whole.mla:
-            return 1.0
-        return float(eq.cache_share(float(self.whole.key_heads), float(self.ways)))
-
-    def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
-    ) -> Step:
-        """A step of the whole model."""
-        return self.whole.step(batch, seq_len, phase, width, training=training)
-
-    def demand(self, step: Step) -> Demand:
-        """One device's part of what a step asks for."""
-        whole = self.whole.demand(step)
-        parts = Demand(*(each / self.ways for each in whole))
-        return parts._replace(
-            state=whole.state * self.cached, held_state=whole.held_state * self.cached
-        )
-
-
-class Group(NamedTuple):
-    """The devices that make up one replica, and how many replicas the fleet holds."""
-
-    fleet: Fleet
-    device: HardwareNode
-    model: Workload  # one device's share of it
-    ways: int
-    replicas: int
-    fault: str  # why it cannot be so
-
-    def reduce_time(self, tokens: float, precision: str) -> float:
-        """Seconds in which the group sums the activations of `tokens` tokens in all layers."""
-        if self.ways == 1 or not isinstance(self.model, Share):
-            return 0.0
-        whole, wire = self.model.whole, "give the rate at which devices in one node talk"
-        link = float(self.fleet.need("node.interconnect.bandwidth", wire).m_as("B/s"))
-        width = PRECISIONS[self.device.datapath(precision)]
-        data = algorithm.stored(tokens * whole.hidden, width)
-        once = fleet.ring_all_reduce(data, float(self.ways), link, LINK_LATENCY)
-        return float(REDUCES * whole.layers * once)
-
-
-def group(system: SystemSpec) -> Group:
-    """Divide the fleet into replicas."""
-    whole, place = system.workload.entry, system.fleet.entry
-    assert place.node is not None  # every fleet is built with one
-    ways, inside = int(system.fleet.tensor_parallel or 1), int(place.node.accelerators)
-    fault, model = "", whole
-    if ways > 1:
-        if not isinstance(whole, TransformerWorkload):
-            fault = f"{whole.name} has no attention heads to divide among {ways} devices."
-        elif whole.heads % ways:
-            fault = f"{whole.heads} attention heads cannot be divided among {ways} devices."
-        elif inside % ways:
-            fault = f"{ways} tensor-parallel devices do not divide a node of {inside}."
-        else:
-            model = Share(name=whole.name, parameters=whole.parameters, whole=whole, ways=ways)
-    replicas = max(place.devices // ways, 1)
-    return Group(place, place.node.accelerator, model, ways, replicas, fault)
-
-
 def measure(system: SystemSpec) -> Measured:
     """Run the system's phase; raises a BadArgument or MissingValue for what cannot be asked."""
-    use = system.workload.use
-    if use == TRAIN:
+    work = system.workload
+    if work.use == TRAIN:
         return _train(system)
-    replica = group(system)
+    ways = int(system.fleet.tensor_parallel or 1)
+    replica = divided(work.entry, system.fleet.entry, ways)
     if replica.fault:
         where = {"devices": replica.fleet.devices}
         return Measured(where, False, replica.fault, TALK, replica.fault)
-    return _serve(system, replica) if use == SERVE else _step(system, replica)
+    return _serve(system, replica) if work.use == SERVE else _step(system, replica)
 
 
 def _given(part: Any, *keys: str) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from mlsysim.hardware.registry import Hardware
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid, Price
+from mlsysim.models.operators import DECODE, FORWARD, PREFILL
 from mlsysim.models.registry import KINDS, Models
-from mlsysim.models.types import DECODE, FORWARD, PREFILL, Workload
+from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import ZeroStage
 from mlsysim.solvers.fleet.training import Optimizer, Recompute
 from mlsysim.solvers.ops.bill import Multiplier, YearlyFraction

@@ -12,7 +12,7 @@ from mlsysim.core.errors import did_you_mean
 from mlsysim.core.units import Dim
 from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload, flop
+from mlsysim.models.parts import Network, Part, dense
 
 Pair = u.Count | list[u.Count]
 Repeat = Annotated[Any, Dim("", whole=True, high=1000)]
@@ -57,18 +57,7 @@ class Shape(NamedTuple):
         return self.height * self.width * self.channels
 
 
-class Piece(NamedTuple):
-    """One operator of one sample, in elements: what it does, reads and writes."""
-
-    name: str
-    kind: str
-    macs: float
-    parameters: float
-    inputs: float
-    outputs: float
-
-
-class ConvNetWorkload(Workload):
+class ConvNetWorkload(Network):
     """A convolutional network as its list of layers; one sample is one inference."""
 
     kind: Literal["convnet"] = "convnet"
@@ -97,7 +86,7 @@ class ConvNetWorkload(Workload):
                         f"layers.{name}.{key}", "give one number, or two: height and width"
                     )
         try:
-            self.pieces  # noqa: B018 - derives them all, and remembers
+            self.parts  # noqa: B018 - derives them all, and remembers
         except LayerFault as fault:
             raise self.wrong("layers", str(fault)) from None
 
@@ -106,11 +95,11 @@ class ConvNetWorkload(Workload):
             yield from [(layer, Layer())] if isinstance(layer, str) else layer.items()
 
     @cached_property
-    def pieces(self) -> list[Piece]:
+    def parts(self) -> list[Part]:
         """The operators of one sample, derived from the layers."""
         shape = Shape(float(self.input.height), float(self.input.width), float(self.input.channels))
-        pieces: list[Piece] = []
-        builder = _Builder(pieces, self.batchnorm)
+        parts: list[Part] = []
+        builder = _Builder(parts, self.batchnorm)
         for name, layer in self._named_layers():
             build, keys = BUILDERS[name]
             needed = [getattr(layer, key) for key in keys]
@@ -119,43 +108,10 @@ class ConvNetWorkload(Workload):
                 shape = build(builder, shape, layer, 1 if index else layer.stride, *needed)
                 if min(shape) < 1:
                     raise LayerFault(f"nothing is left of the image after layer {name!r}")
-        return pieces
-
-    def operators(self, step: Step) -> list[Operator]:
-        """Every layer of one forward step."""
-        return [
-            Operator(
-                p.name,
-                p.kind,
-                1,
-                flop(p.macs) * step.batch,
-                eq.stored(p.parameters, step.width),
-                0.0,
-                eq.stored(p.inputs * step.batch, step.width),
-                eq.stored(p.outputs * step.batch, step.width),
-            )
-            for p in self.pieces
-        ]
-
-    @cached_property
-    def _one(self) -> Totals:
-        """The totals of one sample at one byte a value."""
-        return super().totals(Step(1.0, 1.0, FORWARD, 1.0))
-
-    def totals(self, step: Step) -> Totals:
-        """The totals of a batch: linear in those of one sample, so they are summed only once."""
-        return self._one.of(step.batch, step.width)
-
-    def counted_parameters(self) -> float:
-        """Weights and biases, and the two learned values a channel of batch normalisation."""
-        return sum(p.parameters for p in self.pieces)
-
-    def counted_macs(self) -> float:
-        """Multiply-accumulates of one inference."""
-        return sum(p.macs for p in self.pieces)
+        return parts
 
 
-# ---- one function a kind of layer: append its pieces, return the new shape -----------------------
+# ---- one function a kind of layer: append its parts, return the new shape -----------------------
 
 
 def _pair(value: Any) -> tuple[float, float]:
@@ -180,10 +136,10 @@ def _window(
 
 
 class _Builder:
-    """Appends the pieces of a network while the shape flows through it."""
+    """Appends the parts of a network while the shape flows through it."""
 
-    def __init__(self, pieces: list[Piece], batchnorm: bool) -> None:
-        self.pieces, self.batchnorm = pieces, batchnorm
+    def __init__(self, parts: list[Part], batchnorm: bool) -> None:
+        self.parts, self.batchnorm = parts, batchnorm
 
     def conv(
         self,
@@ -210,23 +166,20 @@ class _Builder:
             + out * (2 if self.batchnorm else 1)
             + out * bias
         )
-        self.pieces.append(Piece(name, "convolution", macs, learned, shape.elements, new.elements))
-        self.pieces.append(Piece("activation", "elementwise", 0.0, 0.0, new.elements, new.elements))
+        self.parts.append(Part(name, "convolution", macs, learned, shape.elements, new.elements))
+        self.parts.append(Part("activation", "elementwise", 0.0, 0.0, new.elements, new.elements))
         return new
 
     def pool(self, shape: Shape, new: Shape) -> Shape:
-        self.pieces.append(Piece("pool", "elementwise", 0.0, 0.0, shape.elements, new.elements))
+        self.parts.append(Part("pool", "elementwise", 0.0, 0.0, shape.elements, new.elements))
         return new
 
     def dense(self, shape: Shape, out: float) -> Shape:
-        macs = eq.matmul_macs(1.0, shape.elements, out)
-        self.pieces.append(Piece("dense", "gemm", macs, macs + out, shape.elements, out))
+        self.parts.append(dense("dense", 1.0, shape.elements, out))
         return Shape(1.0, 1.0, float(out))
 
     def add(self, shape: Shape) -> Shape:
-        self.pieces.append(
-            Piece("add", "elementwise", 0.0, 0.0, 2 * shape.elements, shape.elements)
-        )
+        self.parts.append(Part("add", "elementwise", 0.0, 0.0, 2 * shape.elements, shape.elements))
         return shape
 
     def shortcut(self, before: Shape, after: Shape, stride: Any) -> Shape:

@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import Literal
 
 from mlsysim.core import units as u
-from mlsysim.models.parts import Part, attention, convolution, dense, norm, operators
-from mlsysim.models.types import FORWARD, Operator, Step, Totals, Workload
+from mlsysim.models.operators import Step
+from mlsysim.models.parts import Network, Part, attention, convolution, dense, norm
 
 
-class DiffusionWorkload(Workload):
+class DiffusionWorkload(Network):
     """A latent diffusion model; one sample is one image, that is all `steps` passes of its U-Net.
 
     With classifier-free guidance each step runs with and without the prompt: twice the work, in one
@@ -44,30 +44,9 @@ class DiffusionWorkload(Workload):
         """The operators of one pass over one latent image."""
         return _UNet(self).parts
 
-    def operators(self, step: Step) -> list[Operator]:
-        """Every operator of every pass; training takes one pass, at one noise level."""
-        if step.training:
-            return operators(self.parts, step)
-        images = step.batch * (2.0 if self.guidance else 1.0)
-        return operators(self.parts, step, repeat=self.steps, batch=images)
-
-    @cached_property
-    def _ones(self) -> dict[bool, Totals]:
-        """The totals of one image at one byte a value, made and in training."""
-        ones = {training: Step(1.0, 1.0, FORWARD, 1.0, training) for training in (False, True)}
-        return {training: Workload.totals(self, step) for training, step in ones.items()}
-
-    def totals(self, step: Step) -> Totals:
-        """The totals of a batch: linear in those of one image, so they are summed only once."""
-        return self._ones[step.training].of(step.batch, step.width)
-
-    def counted_parameters(self) -> float:
-        """Weights and biases of the U-Net."""
-        return sum(part.parameters for part in self.parts)
-
-    def counted_macs(self) -> float:
-        """Multiply-accumulates of one pass over one latent image."""
-        return sum(part.macs for part in self.parts)
+    def passes(self, step: Step) -> tuple[float, float]:
+        """All steps, with and without the prompt; training takes one pass, at one noise level."""
+        return (1.0, 1.0) if step.training else (self.steps, 2.0 if self.guidance else 1.0)
 
 
 class _UNet:

@@ -1,12 +1,69 @@
-"""Operators that several kinds of model are made of."""
+"""Operators that several kinds of model are made of, and models that are a list of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.types import Operator, Step, flop
+from mlsysim.models.operators import FORWARD, WHOLE, Operator, Split, Step, Totals, fold
+from mlsysim.models.types import Workload, flop
+
+
+def gemm(
+    name: str,
+    repeat: Any,
+    rows: Any,
+    inner: Any,
+    columns: Any,
+    width: Any,
+    *,
+    bias: bool = False,
+    split: Split = WHOLE,
+    read: Any = 1.0,
+    held: Any = None,
+) -> Operator:
+    """A matrix product of `rows` rows; of `held` sets of weights it reads `read`, or all."""
+    matrix = eq.stored((inner + bias) * columns, width)
+    weights = read * matrix
+    return Operator(
+        name,
+        "gemm",
+        repeat,
+        flop(eq.matmul_macs(rows, inner, columns)),
+        weights,
+        0.0,
+        eq.stored(rows * inner, width),
+        eq.stored(rows * columns, width),
+        weights if held is None else held * matrix,
+        split,
+    )
+
+
+def elementwise(
+    name: str,
+    repeat: Any,
+    inputs: Any,
+    outputs: Any,
+    width: Any,
+    *,
+    split: Split = WHOLE,
+    held: Any = 0.0,
+) -> Operator:
+    """Work on each of `inputs` values, fused into its neighbours; it keeps `held` bytes."""
+    return Operator(
+        name,
+        "elementwise",
+        repeat,
+        0.0,
+        0.0,
+        0.0,
+        eq.stored(inputs, width),
+        eq.stored(outputs, width),
+        held,
+        split,
+    )
 
 
 class Part(NamedTuple):
@@ -21,24 +78,57 @@ class Part(NamedTuple):
 
 
 def operators(
-    parts: Iterable[Part], step: Step, *, repeat: Any = 1, batch: Any = None
+    parts: Iterable[Part], step: Step, *, passes: Any = 1.0, samples: Any = 1.0
 ) -> list[Operator]:
-    """The parts done for a whole batch: weights are read once, all else grows with it."""
-    batch = step.batch if batch is None else batch
+    """The parts done for a whole batch: weights are read once a pass, all else grows with it."""
+    batch = step.batch * samples
     data = batch * step.width
     return [
         Operator(
             part.name,
             part.kind,
-            repeat,
+            passes,
             flop(part.macs) * batch,
             eq.stored(part.parameters, step.width),
             0.0,
             part.inputs * data,
             part.outputs * data,
+            eq.stored(part.parameters, step.width) / passes,
         )
         for part in parts
     ]
+
+
+class Network(Workload):
+    """A model that is the same `parts` for every sample, so that work is linear in the batch."""
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The operators of one pass over one sample."""
+        raise NotImplementedError
+
+    def passes(self, step: Step) -> tuple[float, float]:
+        """How often the parts run in one step, and on how many samples for each of the batch."""
+        return 1.0, 1.0
+
+    def operators(self, step: Step) -> list[Operator]:
+        """Every part of every pass."""
+        passes, samples = self.passes(step)
+        return operators(self.parts, step, passes=passes, samples=samples)
+
+    @cached_property
+    def _ones(self) -> dict[bool, Totals]:
+        """The totals of one sample at one byte a value: as it runs, and in training."""
+        ones = {training: Step(1.0, 1.0, FORWARD, 1.0, training) for training in (False, True)}
+        return {training: fold(self.operators(one), FORWARD) for training, one in ones.items()}
+
+    def totals(self, step: Step) -> Totals:
+        """The totals of a batch: linear in those of one sample, so they are summed only once."""
+        return self._ones[step.training].of(step.batch, step.width)
+
+    def counted_macs(self) -> float:
+        """Multiply-accumulates of one pass over one sample."""
+        return sum(part.macs for part in self.parts)
 
 
 def dense(name: str, rows: float, inner: float, columns: float, *, bias: bool = True) -> Part:

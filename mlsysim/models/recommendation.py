@@ -8,9 +8,9 @@ from typing import Literal
 
 from mlsysim.core import units as u
 from mlsysim.equations import algorithm as eq
-from mlsysim.equations import memory
+from mlsysim.models.operators import Operator, Step
 from mlsysim.models.parts import Part, dense, operators
-from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, Demand, Operator, Step, Workload
+from mlsysim.models.types import Workload
 
 
 class RecommendationWorkload(Workload):
@@ -22,6 +22,7 @@ class RecommendationWorkload(Workload):
     """
 
     kind: Literal["recommendation"] = "recommendation"
+    sparse = True
     dense_features: u.Count
     bottom: list[u.Count]
     top: list[u.Count]
@@ -91,25 +92,8 @@ class RecommendationWorkload(Workload):
             0.0,
             0.0,
             eq.stored(summed, step.width),
+            eq.stored(float(rows) * self.embedding_dim, step.width),
         )
-
-    def demand(self, step: Step) -> Demand:
-        """As any workload's, but training reads and updates only the rows that a batch touches."""
-        demand = super().demand(step)
-        if not step.training:
-            return demand
-        touched = self.totals(step).weights
-        updated = memory.optimizer_state(touched / step.width, ADAM_MOMENTS, step.width, FULL_WIDTH)
-        kept = memory.optimizer_state(self.parameters, ADAM_MOMENTS, step.width, FULL_WIDTH)
-        return demand._replace(
-            weights=eq.training_traffic(touched, 0.0, updated),
-            held_weights=eq.stored(self.parameters, step.width) + touched + kept,
-        )
-
-    def counted_parameters(self) -> float:
-        """All rows of all tables, and the networks."""
-        rows = sum(map(float, self.tables))
-        return rows * self.embedding_dim + sum(part.parameters for part in self.network)
 
     def counted_macs(self) -> float:
         """Multiply-accumulates of one query."""

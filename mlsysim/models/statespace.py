@@ -7,7 +7,9 @@ from typing import Any, Literal
 from mlsysim.core import units as u
 from mlsysim.core.units import PRECISIONS, Q_, dim_of
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.types import DECODE, PREFILL, Operator, Step, Workload, flop
+from mlsysim.models.operators import DECODE, PREFILL, Operator, Step
+from mlsysim.models.parts import gemm
+from mlsysim.models.types import Workload, flop
 
 DEFAULT_LENGTH = 2048.0
 SCAN_MACS = 3.0  # a state element is decayed, fed, and read out: one product each
@@ -63,51 +65,55 @@ class StateSpaceWorkload(Workload):
 
     def operators(self, step: Step) -> list[Operator]:
         """One forward step: embedding, layers, output head."""
-        tokens = step.batch * (1.0 if step.phase == DECODE else step.seq_len)
+        tokens, width = step.batch * (1.0 if step.phase == DECODE else step.seq_len), step.width
         rows = tokens if step.training else step.batch
-        inner, read = self.inner, self.dt_rank + 2 * self.state
-        values = eq.stored(tokens * self.hidden, step.width)
-        norm = eq.stored(self.hidden, step.width)
+        layers, hidden, inner = self.layers, self.hidden, self.inner
+        values, norm = eq.stored(tokens * hidden, width), eq.stored(hidden, width)
+        table = eq.stored(self.vocab * hidden, width)
         return [
-            Operator("embedding", "gather", 1, 0.0 * tokens, values, 0.0, 0.0, values),
-            self._gemm("in", tokens, self.hidden, 2 * inner, step),
+            Operator("embedding", "gather", 1, 0.0 * tokens, values, 0.0, 0.0, values, table),
+            gemm("in", layers, tokens, hidden, 2 * inner, width),
             self._convolution(tokens, step),
-            self._gemm("select", tokens, inner, read, step),
-            self._gemm("dt", tokens, self.dt_rank, inner, step, bias=True),
+            gemm("select", layers, tokens, inner, self.dt_rank + 2 * self.state, width),
+            gemm("dt", layers, tokens, self.dt_rank, inner, width, bias=True),
             self._scan(tokens, step),
-            self._gemm("out", tokens, inner, self.hidden, step),
-            Operator("norm", "elementwise", self.layers + 1, 0.0, norm, 0.0, values, values),
-            self._gemm("head", rows, self.hidden, self.vocab, step, repeat=1),
+            gemm("out", layers, tokens, inner, hidden, width),
+            Operator("norm", "elementwise", layers + 1, 0.0, norm, 0.0, values, values, norm),
+            gemm("head", 1, rows, hidden, self.vocab, width, held=not self.tied_embeddings),
         ]
 
     def _convolution(self, tokens: Any, step: Step) -> Operator:
         """Each channel over its own last few values; the window is part of the state."""
         macs = eq.conv_macs(tokens, self.conv_kernel, self.inner, self.inner, self.inner)
         values = eq.stored(tokens * self.inner, step.width)
+        learned = eq.stored((self.conv_kernel + 1) * self.inner, step.width)
         return Operator(
             "conv",
             "convolution",
             self.layers,
             flop(macs),
-            eq.stored((self.conv_kernel + 1) * self.inner, step.width),
+            learned,
             self._moved(self.conv_kernel, step),
             values,
             values,
+            learned,
         )
 
     def _scan(self, tokens: Any, step: Step) -> Operator:
         """The recurrence: what mixes tokens here, as attention does elsewhere."""
         macs = SCAN_MACS * tokens * self.inner * self.state
+        learned = eq.stored((self.state + 1) * self.inner, step.width)
         fed = 3 * self.inner + 2 * self.state  # values, gates and steps of every channel; B and C
         return Operator(
             "scan",
             "attention",
             self.layers,
             flop(macs),
-            eq.stored((self.state + 1) * self.inner, step.width),
+            learned,
             self._moved(self.state, step),
             eq.stored(tokens * fed, step.width),
             eq.stored(tokens * self.inner, step.width),
+            learned,
         )
 
     def _moved(self, values: float, step: Step) -> Any:
@@ -116,31 +122,3 @@ class StateSpaceWorkload(Workload):
             return 0.0 * step.batch
         ways = 2.0 if step.phase == DECODE else 1.0
         return eq.stored(ways * step.batch * self.inner * values, step.width)
-
-    def _gemm(
-        self,
-        name: str,
-        rows: Any,
-        inner: Any,
-        columns: Any,
-        step: Step,
-        *,
-        bias: bool = False,
-        repeat: Any = None,
-    ) -> Operator:
-        return Operator(
-            name,
-            "gemm",
-            self.layers if repeat is None else repeat,
-            flop(eq.matmul_macs(rows, inner, columns)),
-            eq.stored((inner + bias) * columns, step.width),
-            0.0,
-            eq.stored(rows * inner, step.width),
-            eq.stored(rows * columns, step.width),
-        )
-
-    def counted_parameters(self) -> float:
-        """Weights of every operator; the head once when it is the embedding's table."""
-        ops = self.operators(Step(1.0, 1.0, PREFILL, 1.0))
-        learned = sum(op.repeat * op.weights for op in ops if op.kind != "gather")
-        return float(learned + (0 if self.tied_embeddings else self.vocab * self.hidden))

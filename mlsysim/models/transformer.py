@@ -10,7 +10,24 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.types import DECODE, FORWARD, PREFILL, Operator, Step, Workload, flop
+from mlsysim.models.operators import (
+    BETWEEN,
+    COLUMNS,
+    DECODE,
+    EMBEDDING,
+    END,
+    EXPERTS,
+    FORWARD,
+    HEAD,
+    MATRICES,
+    PREFILL,
+    ROWS,
+    Operator,
+    Split,
+    Step,
+)
+from mlsysim.models.parts import elementwise, gemm
+from mlsysim.models.types import Workload, flop
 
 DEFAULT_CONTEXT = 2048
 
@@ -103,7 +120,7 @@ class TransformerWorkload(Workload):
         if seq_len is None:
             seq_len = float(min(DEFAULT_CONTEXT, self.context))
         step = super().step(batch, None, phase, width, training=training)
-        return step._replace(seq_len=seq_len)
+        return Step(batch, seq_len, step.phase, width, training)
 
     # ---- what is kept --------------------------------------------------------------------------
 
@@ -136,146 +153,115 @@ class TransformerWorkload(Workload):
 
     def operators(self, step: Step) -> list[Operator]:
         """One forward step: embedding, layers, and (for decoders) the output head."""
-        length = 1.0 if step.phase == DECODE else step.seq_len
-        tokens = step.batch * length
-        ops = [self._gather(tokens, step)]
-        if self.mla:
-            ops += self._latent_attention(self.mla, tokens, step)
-        else:
-            ops += self._attention(tokens, step)
-        ops += self._feed_forward(tokens, step)
-        ops.append(
-            self._elementwise(
-                "norm", 2 * self.layers + 1, tokens * self.hidden, tokens * self.hidden, step
-            )
-        )
+        tokens, width = step.batch * (1.0 if step.phase == DECODE else step.seq_len), step.width
+        values, norm = tokens * self.hidden, eq.stored(self.hidden, width) * (1 + self.norm_bias)
+        attention = self._latent_attention if self.mla else self._attention
+        ops = [
+            self._gather(tokens, step),
+            *attention(tokens, step),
+            *self._feed_forward(tokens, step),
+            elementwise("norm", 2 * self.layers, values, values, width, held=norm),
+            elementwise("norm", 1, values, values, width, held=norm, split=END),
+        ]
         if self.causal:
             # only the last position of a prompt is turned into a token; training predicts them all
             rows = tokens if step.training else step.batch
-            ops.append(self._gemm("head", 1, rows, self.hidden, self.vocab, step))
+            own = not self.tied_embeddings
+            ops.append(gemm("head", 1, rows, self.hidden, self.vocab, width, split=HEAD, held=own))
         return ops
 
     def _attention(self, tokens: Any, step: Step) -> list[Operator]:
-        query, key = self.heads * self.key_dim, self.key_heads * self.key_dim
-        bias = self.biases or self.qkv_bias
+        n, width, hidden = self.layers, step.width, self.hidden
+        dim, bias = self.key_dim, self.biases or self.qkv_bias
+        query, out = self.heads * dim, (self.heads + 2 * self.key_heads) * dim
         return [
-            self._gemm("qkv", self.layers, tokens, self.hidden, query + 2 * key, step, bias=bias),
-            self._scores(tokens, self.key_dim, self.key_dim, step),
-            self._gemm(
-                "attention out", self.layers, tokens, query, self.hidden, step, bias=self.biases
-            ),
+            gemm("qkv", n, tokens, hidden, out, width, bias=bias, split=COLUMNS),
+            self._scores(tokens, dim, dim, step),
+            gemm("attention out", n, tokens, query, hidden, width, bias=self.biases, split=ROWS),
         ]
 
-    def _latent_attention(self, mla: LatentAttention, tokens: Any, step: Step) -> list[Operator]:
+    def _latent_attention(self, tokens: Any, step: Step) -> list[Operator]:
+        mla, n, width, hidden = self.mla, self.layers, step.width, self.hidden
+        assert mla is not None
         query, head = self.heads * (mla.nope_dim + mla.rope_dim), mla.nope_dim + mla.v_dim
+        compressed, value = mla.kv_rank + mla.rope_dim, self.heads * mla.v_dim
         # decode attends to the compressed cache itself, with the up-projections absorbed
         dims = (
-            (mla.kv_rank + mla.rope_dim, mla.kv_rank)
+            (compressed, mla.kv_rank)
             if step.phase == DECODE
             else (mla.nope_dim + mla.rope_dim, mla.v_dim)
         )
         return [
-            self._gemm("q down", self.layers, tokens, self.hidden, mla.q_rank, step),
-            self._gemm("q up", self.layers, tokens, mla.q_rank, query, step),
-            self._gemm(
-                "kv down", self.layers, tokens, self.hidden, mla.kv_rank + mla.rope_dim, step
-            ),
-            self._gemm("kv up", self.layers, tokens, mla.kv_rank, self.heads * head, step),
+            gemm("q down", n, tokens, hidden, mla.q_rank, width),
+            gemm("q up", n, tokens, mla.q_rank, query, width, split=COLUMNS),
+            gemm("kv down", n, tokens, hidden, compressed, width),
+            gemm("kv up", n, tokens, mla.kv_rank, self.heads * head, width, split=COLUMNS),
             self._scores(tokens, *dims, step),
-            self._gemm(
-                "attention out", self.layers, tokens, self.heads * mla.v_dim, self.hidden, step
-            ),
+            gemm("attention out", n, tokens, value, hidden, width, split=ROWS),
         ]
 
     def _scores(self, tokens: Any, key_dim: int, value_dim: int, step: Step) -> Operator:
-        if step.phase == DECODE:
+        decoding, cached = step.phase == DECODE, self._kv_per_token / self.layers
+        if decoding:
             pairs = step.batch * step.seq_len
+            kept = pairs  # read it all, with the new token
         elif self.causal:
             pairs = step.batch * eq.causal_pairs(step.seq_len)
+            kept = 0.0 if step.training else tokens  # write it
         else:
-            pairs = step.batch * step.seq_len * step.seq_len
-        cached = self._kv_per_token / self.layers
-        if step.phase == DECODE:
-            state = eq.stored(
-                step.batch * step.seq_len * cached, step.width
-            )  # read it all, with the new token
-        elif self.causal and not step.training:
-            state = eq.stored(tokens * cached, step.width)  # write it
-        else:
-            state = 0.0
-        fed = self.heads * key_dim + (0.0 if step.phase == DECODE else cached)
+            pairs, kept = step.batch * step.seq_len * step.seq_len, 0.0
+        fed = self.heads * key_dim + (0.0 if decoding else cached)
         return Operator(
             "attention",
             "attention",
             self.layers,
             flop(eq.attention_macs(pairs, self.heads, key_dim, value_dim)),
             0.0,
-            state,
+            eq.stored(kept * cached, step.width),
             eq.stored(tokens * fed, step.width),
             eq.stored(tokens * self.heads * value_dim, step.width),
+            0.0,
+            BETWEEN,
         )
 
     def _feed_forward(self, tokens: Any, step: Step) -> list[Operator]:
         moe = self.moe
         dense = self.layers if moe is None else moe.dense_layers
-        ops = self._mlp("ffn", dense, tokens, self.ffn, step, 1.0) if dense else []
+        ops = self._mlp("ffn", dense, tokens, self.ffn, step) if dense else []
         if moe is None:
             return ops
-        routed = self.layers - moe.dense_layers
-        touched = eq.distinct_experts(moe.experts, moe.per_token, tokens)
-        ops.append(self._gemm("router", routed, tokens, self.hidden, moe.experts, step))
-        ops += self._mlp("experts", routed, tokens * moe.per_token, moe.ffn, step, touched)
+        routed, many = self.layers - moe.dense_layers, moe.experts
+        sets = {"read": eq.distinct_experts(many, moe.per_token, tokens), "held": many}
+        ops.append(gemm("router", routed, tokens, self.hidden, many, step.width))
+        ops += self._mlp("experts", routed, tokens * moe.per_token, moe.ffn, step, EXPERTS, **sets)
         if moe.shared:
-            ops += self._mlp("shared experts", routed, tokens, moe.shared * moe.ffn, step, 1.0)
+            ops += self._mlp("shared experts", routed, tokens, moe.shared * moe.ffn, step)
         return ops
 
     def _mlp(
-        self, name: str, repeat: Any, tokens: Any, ffn: int, step: Step, copies: Any
-    ) -> list[Operator]:
-        """Up (and gate), activation, down; `copies` sets of weights are read."""
-        up = 2 * ffn if self.gated else ffn
-        return [
-            self._gemm(
-                f"{name} up", repeat, tokens, self.hidden, up, step, bias=self.biases, copies=copies
-            ),
-            self._elementwise(f"{name} activation", repeat, tokens * up, tokens * ffn, step),
-            self._gemm(
-                f"{name} down",
-                repeat,
-                tokens,
-                ffn,
-                self.hidden,
-                step,
-                bias=self.biases,
-                copies=copies,
-            ),
-        ]
-
-    def _gemm(
         self,
         name: str,
         repeat: Any,
-        rows: Any,
-        inner: Any,
-        columns: Any,
+        tokens: Any,
+        ffn: int,
         step: Step,
-        *,
-        bias: bool = False,
-        copies: Any = 1.0,
-    ) -> Operator:
-        width = step.width
-        return Operator(
-            name,
-            "gemm",
-            repeat,
-            flop(eq.matmul_macs(rows, inner, columns)),
-            eq.stored(copies * (inner + bias) * columns, width),
-            0.0,
-            eq.stored(rows * inner, width),
-            eq.stored(rows * columns, width),
-        )
+        splits: tuple[Split, ...] = MATRICES,
+        **sets: Any,
+    ) -> list[Operator]:
+        """Up (and gate), activation, down; of several `sets` of weights some are read."""
+        up, between, down = splits
+        wide, hidden, width = 2 * ffn if self.gated else ffn, self.hidden, step.width
+        how = {"bias": self.biases, **sets}
+        return [
+            gemm(f"{name} up", repeat, tokens, hidden, wide, width, split=up, **how),
+            elementwise(
+                f"{name} activation", repeat, tokens * wide, tokens * ffn, width, split=between
+            ),
+            gemm(f"{name} down", repeat, tokens, ffn, hidden, width, split=down, **how),
+        ]
 
     def _gather(self, tokens: Any, step: Step) -> Operator:
+        """The rows of the tokens, and where positions are learned, one of theirs for each."""
         rows = tokens * self.hidden * (2.0 if self.learned_positions else 1.0)
         return Operator(
             "embedding",
@@ -286,30 +272,6 @@ class TransformerWorkload(Workload):
             0.0,
             0.0,
             eq.stored(tokens * self.hidden, step.width),
+            eq.stored((self.vocab + self.learned_positions) * self.hidden, step.width),
+            EMBEDDING,
         )
-
-    def _elementwise(
-        self, name: str, repeat: Any, inputs: Any, outputs: Any, step: Step
-    ) -> Operator:
-        return Operator(
-            name,
-            "elementwise",
-            repeat,
-            0.0,
-            0.0,
-            0.0,
-            eq.stored(inputs, step.width),
-            eq.stored(outputs, step.width),
-        )
-
-    def counted_parameters(self) -> float:
-        """Weights of every operator, all experts, embeddings, positions and norms."""
-        everything = 1e12  # so many tokens that every expert is touched
-        ops = self.operators(Step(everything, 1.0, PREFILL, 1.0))
-        matrices = sum(
-            op.repeat * op.weights for op in ops if op.kind == "gemm" and op.name != "head"
-        )
-        norm = self.hidden * (2 if self.norm_bias else 1)
-        tables = self.hidden * (self.vocab + self.learned_positions)
-        head = 0 if self.tied_embeddings or not self.causal else self.hidden * self.vocab
-        return float(matrices + tables + head + norm * (2 * self.layers + 1))

@@ -7,8 +7,10 @@ from typing import Any, Literal
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.equations import algorithm as eq
+from mlsysim.models.operators import END, FORWARD, Operator, Step
+from mlsysim.models.parts import gemm
 from mlsysim.models.transformer import TransformerWorkload
-from mlsysim.models.types import FORWARD, Operator, Step, flop
+from mlsysim.models.types import flop
 
 
 class VisionTransformerWorkload(TransformerWorkload):
@@ -53,14 +55,15 @@ class VisionTransformerWorkload(TransformerWorkload):
 
     def operators(self, step: Step) -> list[Operator]:
         """The encoder, and the classifier on one token an image."""
-        head = self._gemm("classifier", 1, step.batch, self.hidden, self.classes, step, bias=True)
-        return [*super().operators(step), head]
+        size = (step.batch, self.hidden, self.classes, step.width)
+        return [*super().operators(step), gemm("classifier", 1, *size, bias=True, split=END)]
 
     def _gather(self, tokens: Any, step: Step) -> Operator:
         """Patches become tokens by a convolution that steps over whole patches."""
         area = self.patch * self.patch
         macs = eq.conv_macs(step.batch * self.patches, area, self.image_channels, self.hidden, 1.0)
         learned = area * self.image_channels * self.hidden + self.hidden
+        positions = (self.patches + 2) * self.hidden  # one for each token, and the class token
         return Operator(
             "patches",
             "convolution",
@@ -70,14 +73,9 @@ class VisionTransformerWorkload(TransformerWorkload):
             0.0,
             eq.stored(step.batch * self.image * self.image * self.image_channels, step.width),
             eq.stored(tokens * self.hidden, step.width),
+            eq.stored(learned + positions, step.width),
+            END,
         )
-
-    def counted_parameters(self) -> float:
-        """The encoder's, a position for each token, the class token, patches and classifier."""
-        ops = self.operators(Step(1.0, 1.0, FORWARD, 1.0))
-        learned = sum(op.repeat * op.weights for op in ops)
-        norms = 2 * self.hidden * (2 * self.layers + 1)
-        return float(learned + (self.patches + 2) * self.hidden + norms)
 
     def counted_macs(self) -> float:
         """Multiply-accumulates of one image."""

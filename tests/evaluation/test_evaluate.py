@@ -63,7 +63,8 @@ def test_two_devices_halve_the_step_and_add_two_all_reduces_a_layer():
     assert two["itl"].m_as("s") == pytest.approx((one["itl"].m_as("s") - TAX) / 2 + TAX + reduce)
     reduce = 64 * (1000 * 4096 * 2 / LINK + 2 * HOP)
     assert two["ttft"].m_as("s") == pytest.approx((one["ttft"].m_as("s") - TAX) / 2 + TAX + reduce)
-    assert two["weights"] == one["weights"] / 2
+    norms = 65 * 4096  # that both keep; all else is divided
+    assert two["weights"].m_as("B") == pytest.approx(8_030_261_248 - norms + 2 * norms)
     assert two["kv_cache"] == one["kv_cache"] / 2
     assert (two["devices"], two["replicas"]) == (2, 1)
 
@@ -74,7 +75,8 @@ def test_more_devices_than_key_heads_keep_copies_of_the_cache():
     built = {**node, "accelerator": Hardware.Cloud.H100}
     whole = metrics()
     parts = metrics(fleet={"node": built, "tensor_parallel": 16})
-    assert parts["weights"] == whole["weights"] / 16
+    norms = 65 * 4096
+    assert parts["weights"].m_as("B") == pytest.approx(2 * ((8_030_261_248 - norms) / 16 + norms))
     assert parts["kv_cache"] == whole["kv_cache"] / 8
 
 

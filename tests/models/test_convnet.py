@@ -25,7 +25,7 @@ def net(*layers, height=8, width=8, channels=3, **keys):
 
 def sums(model):
     """(parameters, MACs, values in the last map)."""
-    return model.counted_parameters(), model.counted_macs(), model.pieces[-1].outputs
+    return model.counted_parameters(), model.counted_macs(), model.parts[-1].outputs
 
 
 CASES = {

@@ -7,8 +7,9 @@ import pytest
 
 from mlsysim import Models
 from mlsysim.models.convnet import ConvNetWorkload
+from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import TransformerWorkload
-from mlsysim.models.types import FORWARD, Step
+from mlsysim.solvers.node import cost
 
 ENTRIES = dict(Models.entries())
 KINDS = {"gemm", "attention", "elementwise", "convolution", "gather"}
@@ -88,16 +89,18 @@ def test_the_totals_of_one_decode_step_by_hand():
 def test_a_training_step_is_three_forward_passes(name):
     model = ENTRIES[name]
     training = model.step(4.0, None, None, 2.0, training=True)
-    assert model.demand(training).operations == pytest.approx(3 * model.totals(training).flops)
+    assert cost.demand(model, training).operations == pytest.approx(
+        3 * model.totals(training).flops
+    )
 
 
 @each
 def test_an_array_of_batches_is_as_many_single_ones(name):
     model, batches = ENTRIES[name], np.array([1.0, 2.0, 64.0])
     for phase in model.phases:
-        many = model.demand(model.step(batches, None, phase, 2.0))
+        many = cost.demand(model, model.step(batches, None, phase, 2.0))
         for i, batch in enumerate(batches):
-            one = model.demand(model.step(float(batch), None, phase, 2.0))
+            one = cost.demand(model, model.step(float(batch), None, phase, 2.0))
             for field in one._fields:
                 np.testing.assert_allclose(
                     np.broadcast_to(getattr(many, field), 3)[i],
@@ -111,7 +114,9 @@ def test_an_array_of_batches_is_as_many_single_ones(name):
 def test_half_the_bytes_a_value_is_half_the_bytes_and_the_same_work(name):
     model = ENTRIES[name]
     for phase in model.phases:
-        wide, narrow = (model.demand(model.step(2.0, None, phase, width)) for width in (2.0, 1.0))
+        wide, narrow = (
+            cost.demand(model, model.step(2.0, None, phase, width)) for width in (2.0, 1.0)
+        )
         assert narrow.operations == wide.operations
         for field in wide._fields[1:]:
             assert getattr(narrow, field) == pytest.approx(getattr(wide, field) / 2)

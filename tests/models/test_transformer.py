@@ -12,7 +12,8 @@ import pytest
 
 from mlsysim import Models
 from mlsysim.core.errors import BadArgument, InvalidEntry, MLSysError, UnknownName
-from mlsysim.models.types import DECODE, FORWARD, PREFILL, Step
+from mlsysim.models.operators import DECODE, FORWARD, PREFILL, Step
+from mlsysim.solvers.node import cost
 
 LAYERS = 32 * (4096 * (4096 + 2 * 1024) + 4096 * 4096 + 3 * 4096 * 14336)
 HEAD = 4096 * 128256
@@ -69,7 +70,7 @@ def test_training_predicts_every_position(llama):
     assert llama.totals(step).flops == 2 * (LAYERS + HEAD) * n + causal
     # the rule of six FLOP a parameter and token, here without the embedding table and with
     # attention
-    assert llama.demand(step).operations == pytest.approx(6 * llama.parameters * n, rel=0.10)
+    assert cost.demand(llama, step).operations == pytest.approx(6 * llama.parameters * n, rel=0.10)
 
 
 def test_an_encoder_sees_the_whole_square_and_keeps_no_cache():
@@ -145,14 +146,14 @@ def test_each_token_computes_in_its_own_experts_only(batch):
 
 def test_all_experts_must_be_held_even_if_few_are_read():
     mixtral = Models.Language.Mixtral_8x7B
-    demand = mixtral.demand(mixtral.step(1.0, None, None, 2.0))
+    demand = cost.demand(mixtral, mixtral.step(1.0, None, None, 2.0))
     assert demand.held_weights == 2 * mixtral.parameters
     assert demand.weights < 0.3 * demand.held_weights
 
 
 def test_training_moves_weights_three_times_and_optimizer_state_twice(llama):
     # 2 B read forward, 2 B read backward, 2 B of gradient written, 12 B of Adam's read and written
-    demand = llama.demand(llama.step(1.0, 1.0, None, 2.0, training=True))
+    demand = cost.demand(llama, llama.step(1.0, 1.0, None, 2.0, training=True))
     assert demand.weights == pytest.approx(30 * llama.parameters)
 
 
@@ -161,7 +162,7 @@ def test_adam_in_mixed_precision_holds_sixteen_bytes_a_parameter(llama):
     # 4 + 4
     for width in (2.0, 4.0):
         step = llama.step(1.0, None, None, width, training=True)
-        assert llama.demand(step).held_weights == 16 * llama.parameters
+        assert cost.demand(llama, step).held_weights == 16 * llama.parameters
 
 
 @pytest.mark.parametrize(

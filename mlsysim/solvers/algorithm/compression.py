@@ -15,8 +15,10 @@ from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import algorithm as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.literature.registry import Literature
-from mlsysim.models.types import Demand, Workload
+from mlsysim.models.types import Workload
 from mlsysim.solvers.algorithm.scaling import where_feasible
+from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.cost import Demand
 from mlsysim.solvers.node.single import profile
 
 Sparsity = Annotated[Any, Dim("", high=0.999, open_low=False)]
@@ -124,7 +126,7 @@ class CompressionModel(Solver):
         _check_pattern(pattern, sparsity, sparse_speedup)
         width, before = PRECISIONS[precision], PRECISIONS[baseline_precision]
         step = model.step(batch_size, seq_len, phase, before)
-        demand = model.demand(step)
+        demand = cost.demand(model, step)
         dense, supply = hardware.supply(baseline_precision), hardware.supply(precision)
         base = profile(demand, dense, step, efficiency, baseline_precision)
         kept = eq.sparse_width(width, 1 - sparsity, _index(pattern, sparsity))

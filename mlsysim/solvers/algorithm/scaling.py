@@ -17,7 +17,9 @@ from mlsysim.equations import ops as ops_eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.literature.registry import Literature
-from mlsysim.models.types import DECODE, PREFILL, Workload
+from mlsysim.models.operators import DECODE, PREFILL
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.single import Profile, profile
 from mlsysim.systems.types import Fleet
 
@@ -219,7 +221,7 @@ class InferenceScalingModel(Solver):
 
         def one(phase: str, context: Any) -> Profile:
             step = model.step(batch_size, context, phase, PRECISIONS[precision])
-            return profile(model.demand(step), supply, step, efficiency, precision)
+            return profile(cost.demand(model, step), supply, step, efficiency, precision)
 
         def decoding(last: Profile, tokens: Any) -> Any:
             return eq.decode_time(

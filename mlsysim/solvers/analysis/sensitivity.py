@@ -14,6 +14,7 @@ from mlsysim.core.values import Source
 from mlsysim.equations import analysis, node
 from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
 from mlsysim.models.types import Workload
+from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.single import Profile, profile, trainable
 
 Percent = Annotated[Any, Dim("", high=100.0)]
@@ -97,7 +98,7 @@ class SensitivitySolver(Solver):
         if training:
             trainable(precision)
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-        demand, supply = model.demand(step), hardware.supply(precision)
+        demand, supply = cost.demand(model, step), hardware.supply(precision)
         factor = 1.0 + perturbation_pct / 100.0
 
         def run(changed: Supply) -> Profile:
@@ -232,7 +233,7 @@ class SynthesisSolver(Solver):
         if training:
             trainable(precision)
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-        demand = model.demand(step)
+        demand = cost.demand(model, step)
         left = analysis.time_left(target_latency, dispatch_tax)
         feasible = left > 0.0
         left = np.where(feasible, left, np.nan)[()]

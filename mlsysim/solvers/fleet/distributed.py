@@ -12,9 +12,10 @@ from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.core.solver import Result, Solver, lazily
 from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import algorithm, fleet, node
-from mlsysim.hardware.types import Supply
+from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
-from mlsysim.models.types import FORWARD, Step, Workload
+from mlsysim.models.types import Workload
+from mlsysim.solvers.fleet.group import LINK_LATENCY, wires
 from mlsysim.solvers.fleet.training import (
     MOMENTS,
     RECOMPUTE,
@@ -23,13 +24,11 @@ from mlsysim.solvers.fleet.training import (
     Plan,
     Recompute,
     TrainingPrecision,
-    Wires,
-    Work,
+    Way,
     cost,
     faults,
     shortage,
     unknown_work,
-    wires,
     work,
 )
 from mlsysim.systems.types import Fleet
@@ -103,38 +102,26 @@ class Ask(NamedTuple):
     parameters: float
     seq_len: float
     precision: str
-    supply: Supply
-    wires: Wires
-    efficiency: float
-    overlap: float
-    optimizer: str
-    sequence: bool
-    flash: bool
+    way: Way
 
-    @property
-    def width(self) -> float:
-        """Bytes of one weight, gradient or activation."""
-        return PRECISIONS[self.precision]
+    def _step(self, batch: Any) -> Step:
+        return Step(batch, self.seq_len, FORWARD, self.way.width, training=True)
 
-    def work(self, microbatch: Any) -> Work:
-        """What one microbatch of so many sequences asks for."""
+    def useful(self, batch: Any) -> Any:
+        """FLOP of a whole step of so many sequences, forward and backward."""
         if self.model is None:
-            return unknown_work(self.parameters, microbatch * self.seq_len)
-        step = Step(microbatch, self.seq_len, FORWARD, self.width, training=True)
-        return work(self.model, step)
+            forward = unknown_work(self.parameters, batch * self.seq_len).load.forward
+        else:
+            forward = self.model.totals(self._step(batch)).flops
+        return algorithm.training_operations(forward)
 
     def cost(self, plan: Plan, microbatch: Any) -> Cost:
         """What one step costs under a plan."""
-        return cost(
-            self.work(microbatch),
-            plan,
-            self.wires,
-            self.supply,
-            width=self.width,
-            moments=MOMENTS[self.optimizer],
-            efficiency=self.efficiency,
-            overlap=self.overlap,
-        )
+        if self.model is None:
+            asked = unknown_work(self.parameters, microbatch * self.seq_len)
+        else:
+            asked = work(self.model, self._step(microbatch), plan)
+        return cost(asked, plan, self.way)
 
 
 class DistributedModel(Solver):
@@ -171,7 +158,7 @@ class DistributedModel(Solver):
         sequence_parallel: bool = False,
         flash_attention: bool = True,
         overlap: u.FractionOrZero = 0.0,
-        link_latency: u.SecondsOrZero = 1e-6,
+        link_latency: u.SecondsOrZero = LINK_LATENCY,
         tokens: u.Number | None = None,
         optimal_parameters: u.Number | None = None,
         optimal_tokens: u.Number | None = None,
@@ -200,13 +187,11 @@ class DistributedModel(Solver):
             overlap=overlap,
             link_latency=link_latency,
             optimizer=optimizer,
-            sequence=sequence_parallel,
-            flash=flash_attention,
         )
         if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
             why = "give model=..., whose layers the plan can divide"
             raise MissingValue("DistributedModel", "model", why)
-        data = ask.wires.total / (tensor_parallel * pipeline_parallel)
+        data = ask.way.wires.total / (tensor_parallel * pipeline_parallel)
         batch_size, microbatch = _batches(ask, batch_size, microbatch, data)
         plan = Plan(
             tensor_parallel,
@@ -240,26 +225,22 @@ def ask_about(
     seq_len: float | None,
     parameters: float | None = None,
     *,
+    efficiency: float,
+    overlap: float,
     link_latency: float,
-    **how: Any,
+    optimizer: str,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
+    width = PRECISIONS[precision]
     if model is not None:
         parameters = float(model.parameters)
-        seq_len = model.step(1.0, seq_len, None, PRECISIONS[precision], training=True).seq_len
+        seq_len = model.step(1.0, seq_len, None, width, training=True).seq_len
     elif parameters is None:
         why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
         raise MissingValue("DistributedModel", "model", why)
-    return Ask(
-        model,
-        fleet_,
-        parameters,
-        float(seq_len or DEFAULT_CONTEXT),
-        precision,
-        fleet_.hw.supply(precision),
-        wires(fleet_, link_latency),
-        **how,
-    )
+    supply, talk = fleet_.hw.supply(precision), wires(fleet_, link_latency)
+    way = Way(supply, talk, width, MOMENTS[optimizer], efficiency, overlap)
+    return Ask(model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision, way)
 
 
 def _batches(
@@ -299,9 +280,9 @@ def profile_of(
     ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None
 ) -> FleetProfile:
     """Answer for one plan: an impossible one has no times, one too large no efficiency."""
-    useful = algorithm.training_operations(ask.work(batch).forward)
+    useful, supply, total = ask.useful(batch), ask.way.supply, ask.way.wires.total
     same = {
-        "devices": ask.wires.total,
+        "devices": total,
         "tensor_parallel": plan.tensor,
         "pipeline_parallel": plan.pipeline,
         "data_parallel": plan.data,
@@ -311,18 +292,20 @@ def profile_of(
         "batch_size": batch,
         "seq_len": ask.seq_len,
         "operations": useful,
-        "memory_capacity": ask.supply.capacity,
+        "memory_capacity": supply.capacity,
         "parameters": ask.parameters,
         "tokens": tokens,
         "precision": ask.precision,
         "notes": _notes(ask),
     }
-    for mask, _, sentence in faults(ask.model, ask.wires, plan, batch, microbatch):
-        if np.any(mask):
+    for mask, _, sentence in faults(ask.model, ask.way.wires, plan, batch):
+        if mask:
             nothing = dict.fromkeys([*_COSTS, *_IF_FEASIBLE])
-            return FleetProfile(**same, **nothing, feasible=False, reason=sentence(()))
+            return FleetProfile(
+                **same, **nothing, feasible=False, reason=sentence(plan, microbatch, 0.0)
+            )
     c = Cost(*(float(value) for value in ask.cost(plan, microbatch)))
-    lacking, _, sentence = shortage(ask.supply, np.asarray(c.held))
+    lacking, _, sentence = shortage(supply, c.held)
     efficiencies: dict[str, Any] = dict.fromkeys(_IF_FEASIBLE)
     if not lacking:
         rate = node.throughput(batch, c.step)
@@ -330,7 +313,7 @@ def profile_of(
         a_sample = ask.seq_len if sequences else None
         efficiencies = {
             "scaling_efficiency": fleet.scaling_efficiency(c.ideal, c.step),
-            "mfu": node.utilization(useful, c.step, ask.wires.total * ask.supply.peak),
+            "mfu": node.utilization(useful, c.step, total * supply.peak),
             "throughput": rate,
             "token_throughput": a_sample and rate * a_sample,
             "training_time": tokens / (rate * (a_sample or 1.0)) if tokens else None,
@@ -339,7 +322,7 @@ def profile_of(
         **same,
         **efficiencies,
         feasible=not lacking,
-        reason=sentence(()) if lacking else "",
+        reason=sentence(plan, microbatch, c.held) if lacking else "",
         step_time=c.step,
         compute_time=c.busy,
         tensor_time=c.tensor,
@@ -363,6 +346,6 @@ def _notes(ask: Ask) -> tuple[str, ...]:
         notes.append("only the number of parameters is known: activations are not counted")
     if ask.fleet.count > 1 and not ask.fleet.node.nics:
         notes.append("the node's ports are unknown: one port of the fabric for each device")
-    if ask.supply.datapath != ask.precision:
-        notes.append(f"{ask.precision} runs at the {ask.supply.datapath} datapath")
+    if ask.way.supply.datapath != ask.precision:
+        notes.append(f"{ask.precision} runs at the {ask.way.supply.datapath} datapath")
     return tuple(notes)

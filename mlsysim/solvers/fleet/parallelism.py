@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from mlsysim.solvers.fleet.distributed import (
     one_each,
     profile_of,
 )
+from mlsysim.solvers.fleet.group import LINK_LATENCY
 from mlsysim.solvers.fleet.training import (
     FULL,
     NONE,
@@ -34,6 +34,47 @@ from mlsysim.solvers.fleet.training import (
 from mlsysim.systems.types import Fleet
 
 _STAGES = (0, 1, 2, 3)
+
+
+class Grid(NamedTuple):
+    """Every plan considered, along one axis a choice; `which` counts the faults from 1, flat."""
+
+    plan: Plan
+    microbatch: Any
+    shape: tuple[int, ...]
+    step: np.ndarray
+    held: np.ndarray
+    wrong: list[Fault]
+    which: np.ndarray
+
+    def at(self, i: int) -> tuple[Plan, float]:
+        """Plan number `i` and its microbatch, as plain numbers."""
+        where = np.unravel_index(i, self.shape)
+        columns = (
+            np.broadcast_to(value, self.shape)[where].item() if np.ndim(value) else value
+            for value in (*self.plan, self.microbatch)
+        )
+        *plan, microbatch = columns
+        return Plan(*plan), microbatch
+
+    def row(self, i: int) -> dict[str, Any]:
+        """Plan number `i` in short."""
+        plan, microbatch = self.at(i)
+        return {
+            "tensor_parallel": int(plan.tensor),
+            "pipeline_parallel": int(plan.pipeline),
+            "data_parallel": int(plan.data),
+            "expert_parallel": int(plan.expert),
+            "microbatch": int(microbatch),
+            "zero_stage": int(plan.zero),
+            "recompute": RECOMPUTE[int(plan.recompute)],
+            "step_time": Q_(self.step[i].item(), "s"),
+            "memory_required": Q_(self.held[i].item() / 1e9, "GB"),
+        }
+
+    def reason(self, i: int) -> str:
+        """Why plan number `i` will not do."""
+        return self.wrong[self.which[i] - 1][2](*self.at(i), self.held[i])
 
 
 class PlanSearch(Result):
@@ -64,9 +105,7 @@ class PlanSearch(Result):
     rejected_because: dict
     _best: FleetProfile | None
     _order: np.ndarray
-    _fits: np.ndarray
-    _columns: dict
-    _reasons: Callable[[int], str]
+    _grid: Grid
 
     @property
     def best(self) -> FleetProfile | None:
@@ -76,16 +115,14 @@ class PlanSearch(Result):
     @property
     def ranked(self) -> list[dict[str, Any]]:
         """The plans that fit, fastest first."""
-        return [self._row(i) for i in self._order.tolist()]
+        return [self._grid.row(i) for i in self._order.tolist()]
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
         """The plans that do not fit, each with its `reason`."""
-        fits, reasons = self._fits, self._reasons
-        return [{**self._row(i), "reason": reasons(i)} for i in np.flatnonzero(~fits).tolist()]
-
-    def _row(self, i: int) -> dict[str, Any]:
-        return {name: _cell(name, column[i]) for name, column in self._columns.items()}
+        grid = self._grid
+        wrong = np.flatnonzero(grid.which).tolist()
+        return [{**grid.row(i), "reason": grid.reason(i)} for i in wrong]
 
 
 class ParallelismOptimizer(Solver):
@@ -112,7 +149,7 @@ class ParallelismOptimizer(Solver):
         sequence_parallel: bool = False,
         flash_attention: bool = True,
         overlap: u.FractionOrZero = 0.0,
-        link_latency: u.SecondsOrZero = 1e-6,
+        link_latency: u.SecondsOrZero = LINK_LATENCY,
         tokens: u.Number | None = None,
     ) -> PlanSearch:
         """Find the fastest feasible plan for a step of `batch_size` sequences in the whole fleet.
@@ -130,104 +167,93 @@ class ParallelismOptimizer(Solver):
             overlap=overlap,
             link_latency=link_latency,
             optimizer=optimizer,
-            sequence=sequence_parallel,
-            flash=flash_attention,
         )
-        plan, microbatch = _grid(ask, batch_size)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            costs = ask.cost(plan, microbatch)
-        held = np.broadcast_to(costs.held, microbatch.shape)
-        wrong: list[Fault] = [*faults(model, ask.wires, plan, batch_size, microbatch)]
-        wrong.append(shortage(ask.supply, held))
-        which = np.select([mask for mask, _, _ in wrong], range(1, len(wrong) + 1), 0)
-        fits = which == 0
-        step = np.broadcast_to(costs.step, microbatch.shape)
-        order = np.flatnonzero(fits)
-        order = order[np.lexsort((held[order], step[order]))]
-
-        columns = {
-            "tensor_parallel": plan.tensor,
-            "pipeline_parallel": plan.pipeline,
-            "data_parallel": plan.data,
-            "expert_parallel": plan.expert,
-            "microbatch": microbatch,
-            "zero_stage": plan.zero,
-            "recompute": plan.recompute,
-            "step_time": step,
-            "memory_required": held,
-        }
-        counts = {short: int((which == i).sum()) for i, (_, short, _) in enumerate(wrong, 1)}
-        best, chosen = None, dict.fromkeys([*columns, "mfu", "scaling_efficiency", "training_time"])
-        if order.size:
-            i = int(order[0])
-            row = Plan(*(np.asarray(p)[i].item() if np.ndim(p) else p for p in plan))
-            best = profile_of(ask, row, batch_size, microbatch[i].item(), tokens)
-            known = set(best.fields)
-            chosen = {
-                name: best.si(name) if name in known else _cell(name, columns[name][i])
-                for name in chosen
-            }
-        return PlanSearch(
-            **chosen,
-            feasible=bool(order.size),
-            reason="" if order.size else _none_fits(ask, held, which, wrong),
-            considered=int(which.size),
-            fitting=int(fits.sum()),
-            rejected_because={short: count for short, count in counts.items() if count},
-            _best=best,
-            _order=order,
-            _fits=fits,
-            _columns=columns,
-            _reasons=lambda i: wrong[which[i] - 1][2](i),
-        )
+        plan, microbatch = _grid(ask, batch_size, sequence_parallel, flash_attention)
+        grid = _costs(ask, plan, batch_size, microbatch)
+        return _best(ask, grid, batch_size, tokens)
 
 
-def _grid(ask: Ask, batch: float) -> tuple[Plan, np.ndarray]:
-    """Every plan worth a look, as flat arrays."""
-    model, devices = ask.model, ask.wires.total
+def _grid(ask: Ask, batch: float, sequence: bool, flash: bool) -> tuple[Plan, np.ndarray]:
+    """Every plan worth a look, as arrays along one axis a choice."""
+    model, wires = ask.model, ask.way.wires
     tensors = pipelines = experts = [1.0]
     recomputes = [NONE]
     if isinstance(model, TransformerWorkload):
-        tensors, recomputes = _divisors(ask.wires.inside, model.heads), [NONE, FULL]
-        pipelines = _divisors(devices, model.layers)
+        tensors, recomputes = _divisors(wires.inside, model.heads), [NONE, FULL]
+        pipelines = _divisors(wires.total, model.layers)
         many = model.moe.experts if model.moe else 1
         experts = _divisors(many, many)
     powers = 2.0 ** np.arange(np.log2(batch) + 1e-9)
-    axes = np.meshgrid(tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij")
-    tensor, pipeline, expert, microbatch, zero, recompute = (axis.ravel() for axis in axes)
-    data = devices / (tensor * pipeline)
-    plan = Plan(
-        tensor,
-        pipeline,
-        data,
-        expert,
-        batch / (data * microbatch),
-        zero,
-        recompute,
-        np.ones_like(tensor),
-        ask.sequence,
-        ask.flash,
+    axes = np.meshgrid(
+        tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij", sparse=True
     )
+    tensor, pipeline, expert, microbatch, zero, recompute = axes
+    data = wires.total / (tensor * pipeline)
+    microbatches = batch / (data * microbatch)
+    plan = Plan(tensor, pipeline, data, expert, microbatches, zero, recompute, 1.0, sequence, flash)
     return plan, microbatch
+
+
+def _costs(ask: Ask, plan: Plan, batch: float, microbatch: np.ndarray) -> Grid:
+    """What every plan costs, and what is wrong with it."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        costs = ask.cost(plan, microbatch)
+    shape = np.broadcast_shapes(*map(np.shape, (*plan, microbatch)))
+    step, held = (np.broadcast_to(each, shape).ravel() for each in (costs.step, costs.held))
+    wrong = [*faults(ask.model, ask.way.wires, plan, batch)]
+    wrong.append(shortage(ask.way.supply, costs.held))
+    masks = [np.broadcast_to(mask, shape).ravel() for mask, _, _ in wrong]
+    which = np.select(masks, range(1, len(wrong) + 1), 0)
+    return Grid(plan, microbatch, shape, step, held, wrong, which)
+
+
+_TOLD = (
+    "step_time",
+    "scaling_efficiency",
+    "mfu",
+    "training_time",
+    "memory_required",
+    "tensor_parallel",
+    "pipeline_parallel",
+    "data_parallel",
+    "expert_parallel",
+    "microbatch",
+)
+
+
+def _best(ask: Ask, grid: Grid, batch: float, tokens: float | None) -> PlanSearch:
+    """The fastest plan without a fault; of equally fast ones the leanest."""
+    fits = grid.which == 0
+    order = np.flatnonzero(fits)
+    order = order[np.lexsort((grid.held[order], grid.step[order]))]
+    counts = np.bincount(grid.which, minlength=len(grid.wrong) + 1)[1:].tolist()
+    because = {fault: n for (_, fault, _), n in zip(grid.wrong, counts, strict=True) if n}
+    best, chosen = None, dict.fromkeys([*_TOLD, "zero_stage", "recompute"])
+    if order.size:
+        plan, microbatch = grid.at(int(order[0]))
+        best = profile_of(ask, plan, batch, microbatch, tokens)
+        chosen = {name: best.si(name) for name in _TOLD}
+        chosen |= {"zero_stage": int(plan.zero), "recompute": RECOMPUTE[int(plan.recompute)]}
+    return PlanSearch(
+        **chosen,
+        feasible=bool(order.size),
+        reason="" if order.size else _none_fits(ask, grid),
+        considered=int(fits.size),
+        fitting=int(fits.sum()),
+        rejected_because=because,
+        _best=best,
+        _order=order,
+        _grid=grid,
+    )
 
 
 def _divisors(n: int, most: int) -> list[float]:
     return [float(d) for d in range(1, min(n, most) + 1) if n % d == 0]
 
 
-def _none_fits(ask: Ask, held: np.ndarray, which: np.ndarray, wrong: list[Fault]) -> str:
-    whole = np.flatnonzero(which == len(wrong))  # plans with no fault but memory
+def _none_fits(ask: Ask, grid: Grid) -> str:
+    whole = np.flatnonzero(grid.which == len(grid.wrong))  # plans with no fault but memory
     if whole.size:
-        least, room = Q_(held[whole].min(), "B"), Q_(ask.supply.capacity, "B")
+        least, room = Q_(grid.held[whole].min(), "B"), Q_(ask.way.supply.capacity, "B")
         return f"No plan fits: the leanest needs {show(least)} on a device that holds {show(room)}."
-    return f"No plan fits: {wrong[which[0] - 1][2](0)}"
-
-
-def _cell(name: str, value: Any) -> Any:
-    if name == "recompute":
-        return RECOMPUTE[int(value)]
-    if name == "step_time":
-        return Q_(value.item(), "s")
-    if name == "memory_required":
-        return Q_(value.item() / 1e9, "GB")
-    return int(value)
+    return f"No plan fits: {grid.reason(0)}"

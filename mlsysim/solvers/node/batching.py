@@ -15,7 +15,9 @@ from mlsysim.core.units import PRECISIONS, Q_, Dim, unit_of
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.types import DECODE, Step, Workload
+from mlsysim.models.operators import DECODE, Step
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.serving import TAIL, Milliseconds, Queries, ServingModel, decoder
 from mlsysim.solvers.node.single import Profile, context_notes, profile
 
@@ -109,7 +111,7 @@ class ContinuousBatchingModel(Solver):
 
         def decode(batch: float) -> Profile:
             step = model.step(max(batch, 1.0), mean, DECODE, width)
-            return profile(model.demand(step), supply, step, efficiency, precision)
+            return profile(cost.demand(model, step), supply, step, efficiency, precision)
 
         alone = decode(1.0)
         weights = alone.si("weights")
@@ -308,7 +310,7 @@ def _runs(
         remedy = f"{model.name} does not decode; leave it out"
         raise BadArgument("decode_tokens", decode_tokens, remedy)
     step = model.step(batches, seq_len, None, PRECISIONS[precision])
-    demand, supply = model.demand(step), hardware.supply(precision)
+    demand, supply = cost.demand(model, step), hardware.supply(precision)
     return profile(demand, supply, step, efficiency, precision, context_notes(model, step))
 
 

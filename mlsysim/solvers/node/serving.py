@@ -13,7 +13,9 @@ from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.types import DECODE, PREFILL, Workload
+from mlsysim.models.operators import DECODE, PREFILL
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.single import Profile, context_notes, profile
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
@@ -127,14 +129,14 @@ class ServingModel(Solver):
         if context is None:
             context = eq.mean_decode_context(prompt.seq_len, decode_tokens)
         decode = model.step(batch_size, context, DECODE, width)
-        finished = model.demand(model.step(batch_size, total, DECODE, width))
+        finished = cost.demand(model, model.step(batch_size, total, DECODE, width))
         held = {
             name: getattr(finished, name)
             for name in ("held_weights", "held_state", "held_activations")
         }
 
         def run(step: Any) -> Profile:
-            demand = model.demand(step)._replace(**held)
+            demand = cost.demand(model, step)._replace(**held)
             return profile(demand, supply, step, efficiency, precision)
 
         first, later = run(prompt), run(decode)

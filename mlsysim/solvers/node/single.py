@@ -12,8 +12,11 @@ from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
-from mlsysim.models.types import Demand, Step, Workload
+from mlsysim.models.operators import Step
+from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.training import TrainingPrecision
+from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.cost import Demand
 
 
 def _bottleneck(p: Profile) -> Any:
@@ -143,7 +146,7 @@ class SingleNodeModel(Solver):
             trainable(precision)
         step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
         return profile(
-            model.demand(step),
+            cost.demand(model, step),
             hardware.supply(precision),
             step,
             efficiency,
@@ -164,11 +167,15 @@ def profile(
     fast = demand.held_weights + demand.held_state + demand.held_activations
     feasible = fast <= supply.capacity
     weights_bandwidth, tier = supply.bandwidth, "main"
-    if np.any(supply.flash_capacity) and not step.training:  # flash cannot be rewritten every step
+    flash = supply.flash_capacity
+    # np.any and np.max are slow on the plain numbers of a single question
+    if not step.training and (
+        flash.any() if isinstance(flash, np.ndarray) else flash
+    ):  # flash cannot be rewritten every step
         in_flash = (demand.held_weights <= supply.flash_capacity) & (
             demand.held_state + demand.held_activations <= supply.capacity
         )
-        has_flash = np.asarray(supply.flash_capacity) > 0
+        has_flash = np.asarray(flash) > 0
         tier = np.where(feasible | ~has_flash, "main", np.where(in_flash, "flash", "none"))[()]
         weights_bandwidth = np.where(
             feasible | ~has_flash, supply.bandwidth, supply.flash_bandwidth
@@ -214,9 +221,11 @@ def trainable(precision: str) -> None:
 def context_notes(model: Workload, step: Step) -> tuple[str, ...]:
     """What to say when a question asks for a longer context than the model was trained for."""
     context = getattr(model, "context", None)
-    if context is not None and np.max(step.seq_len) > context:
+    length = step.seq_len
+    longest = length.max() if isinstance(length, np.ndarray) else length
+    if context is not None and longest > context:
         return (
-            f"context {np.max(step.seq_len):,.0f} is longer than the {context:,} "
+            f"context {longest:,.0f} is longer than the {context:,} "
             f"that {model.name} was trained for",
         )
     return ()

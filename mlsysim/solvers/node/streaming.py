@@ -12,7 +12,9 @@ from mlsysim.core.solver import Result, Solver, lazily, show
 from mlsysim.core.units import PRECISIONS
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
-from mlsysim.models.types import DECODE, Demand, Step, Workload
+from mlsysim.models.types import Workload
+from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.cost import Demand
 from mlsysim.solvers.node.single import context_notes
 
 
@@ -99,20 +101,16 @@ class WeightStreamingModel(Solver):
         supply, width = hardware.supply(precision), PRECISIONS[precision]
         inlet = float(hardware.host_link.bandwidth.m_as("B/s"))
         step = model.step(batch_size, seq_len, phase, width)
-        demand, one = model.demand(step), model.demand(step._replace(batch=1.0))
+        demand, one = cost.demand(model, step), cost.demand(model, step._replace(batch=1.0))
 
         latency, injection, compute, memory = supply.overhead, 0.0, 0.0, 0.0
-        for repeat, operations, weights, moved in _layers(model, step):
-            way_in = node.memory_time(weights, inlet)
-            arithmetic = node.compute_time(operations, supply.peak, efficiency)
-            inside = node.memory_time(weights + moved, supply.bandwidth)
-            slowest = serving.streamed_layer_time(way_in, arithmetic, inside)
-            latency = latency + repeat * slowest
-            injection, compute, memory = (
-                injection + repeat * way_in,
-                compute + repeat * arithmetic,
-                memory + repeat * inside,
-            )
+        for layer in cost.layers(model, step):
+            moved = layer.weights + layer.state + layer.traffic
+            way_in = node.memory_time(layer.weights, inlet)
+            arithmetic = node.compute_time(layer.flops, supply.peak, efficiency)
+            inside = node.memory_time(moved, supply.bandwidth)
+            latency = latency + serving.streamed_layer_time(way_in, arithmetic, inside)
+            injection, compute, memory = injection + way_in, compute + arithmetic, memory + inside
 
         held = demand.held_state + demand.held_activations
         return Streamed(
@@ -139,24 +137,6 @@ class WeightStreamingModel(Solver):
             seq_len=step.seq_len,
             notes=context_notes(model, step) + _resident(demand, supply),
         )
-
-
-def _layers(model: Workload, step: Step) -> list[tuple[Any, Any, Any, Any]]:
-    """(repeat, FLOP, weight bytes, other bytes) of each layer.
-
-    Operators that are repeated equally often make up one layer; one that is not repeated is a
-    layer of its own.
-    """
-    layers: dict[Any, list[Any]] = {}
-    for place, op in enumerate(model.operators(step)):
-        if op.kind == "elementwise":
-            continue
-        moved = op.state if step.phase == DECODE else op.state + op.inputs + op.outputs
-        key = ("repeated", op.repeat) if op.repeat > 1 else ("alone", place)
-        layer = layers.setdefault(key, [op.repeat, 0.0, 0.0, 0.0])
-        for i, amount in enumerate((op.flops, op.weights, moved), start=1):
-            layer[i] = layer[i] + amount
-    return [tuple(layer) for layer in layers.values()]
 
 
 def _roof(injection: Any, compute: Any, memory: Any, overhead: Any) -> Any:

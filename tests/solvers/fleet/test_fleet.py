@@ -11,10 +11,10 @@ from mlsysim import Q_, Fleet, Hardware, Literature, Models, SingleNodeModel, Sy
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import memory
-from mlsysim.models.types import Step
+from mlsysim.models.operators import Step
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
-from mlsysim.solvers.fleet.training import work
+from mlsysim.solvers.fleet.training import Plan, work
 from mlsysim.systems.types import Node
 
 LLAMA, LLAMA_70B, GPT3 = (
@@ -54,30 +54,30 @@ def test_zero_divides_memory_as_the_paper_prints():
     assert ours == pytest.approx(printed, rel=0.02)
 
 
-def gpt3_layer(batch=2, length=2048):
-    sbh = batch * length * 12288
-    return work(GPT3, Step(batch, length, "forward", 2.0, training=True)), sbh
+def microbatch(model, batch=1, tensor=1.0, *, sequence=False):
+    plan = Plan(tensor, 1.0, 1.0, 1.0, 1.0, 0, 0, 1.0, sequence, True)
+    return work(model, Step(batch, 2048, "forward", 2.0, training=True), plan)
 
 
-def test_activations_of_a_layer_are_those_of_korthikanti():
+@pytest.mark.parametrize(
+    ("tensor", "sequence", "units"), [(1, False, 34 - 2), (8, False, 8 + 24 / 8), (8, True, 32 / 8)]
+)
+def test_activations_of_a_layer_are_those_of_korthikanti(tensor, sequence, units):
     # 34 sbh a layer, of which two are dropout masks that none of these models has, and the
     # 5 a s / h of unfused attention: norms 2 + 2, qkv in 2, q k v 6, projection in 2, up in 2,
-    # activation in 8, down in 8
-    asked, sbh = gpt3_layer()
-    assert asked.whole + asked.split == (34 - 2) * sbh
-    # with tensor parallelism (10 - 2 + 24 / t), with sequence parallelism (34 - 2) / t
-    assert memory.layer_activations(asked.whole, asked.split, 8, 1) == (8 + 3) * sbh
-    assert memory.layer_activations(asked.whole, asked.split, 8, 8) == 32 / 8 * sbh
+    # activation in 8, down in 8. Tensor parallelism divides 24 of them, sequence parallelism all
+    asked = microbatch(GPT3, 2, tensor, sequence=sequence)
+    assert asked.layer == units * 2 * 2048 * 12288
 
 
 def test_unfused_attention_keeps_its_scores():
     # of 5 a s s b bytes, 3 are dropout's: the softmax output of 2 a s s b bytes is left
-    asked, _ = gpt3_layer(batch=1)
-    assert asked.scores == 2 * 96 * 2048 * 2048
+    scores = 2 * 96 * 2048 * 2048
+    assert microbatch(GPT3).scores == scores
     how = {"fleet": EIGHT, "tensor_parallel": 8, "seq_len": 2048, "batch_size": 1}
     fused, plain = solve(GPT3, **how), solve(GPT3, **how, flash_attention=False)
     extra = (plain.activations - fused.activations).m_as("B")
-    assert extra == pytest.approx(96 * asked.scores / 8)
+    assert extra == pytest.approx(96 * scores / 8)
     again = solve(GPT3, **how, flash_attention=False, recompute="selective")
     assert again.activations == fused.activations
 
@@ -138,8 +138,9 @@ def test_the_published_plan_of_llama_3_fits_only_with_sequence_parallelism():
 def test_stages_of_the_pipeline_keep_microbatches_in_flight():
     # 8 stages of 10 layers: the first keeps its part of 8 microbatches at a time
     r = solve(LLAMA_70B, tensor_parallel=8, pipeline_parallel=8, batch_size=64, zero_stage=1)
-    asked = work(LLAMA_70B, Step(1, 2048, "forward", 2.0, training=True))
-    layer = asked.whole + asked.split / 8
+    # of 8192 values a token: two norms, qkv and up read them whole; an eighth of 10,240 for
+    # attention, 8,192 for its projection, 2 x 28,672 for the activation and 28,672 for down
+    layer = 2048 * 2 * (4 * 8192 + (10_240 + 8192 + 3 * 28_672) / 8)
     assert r.activations.m_as("B") == pytest.approx(8 * 10 * layer)
 
 
