@@ -1,8 +1,8 @@
 """The learner's journal: predictions in the order in which they were made, never changed after.
 
-One JSON line a commitment, appended and flushed to disk at once, so that nothing is lost when a
-page is reloaded or a laptop dies. Each line carries the hash of the line before it, which shows
-the order; it is not proof against somebody who rewrites the whole file.
+One JSON line a record, appended and flushed to disk at once, so that nothing is lost when a page is
+reloaded or a laptop dies. Each carries the hash of the line before it, which shows the order; it is
+no proof against somebody who writes the whole file anew. Who grades a journal reads it here too.
 """
 
 from __future__ import annotations
@@ -13,26 +13,46 @@ import json
 import math
 import os
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from mlsysim.core.errors import InvalidEntry
+from mlsysim.core.values import Value
 
 FIRST = "0" * 64
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Commitment:
+class Record(Value):
     """One prediction: what was asked, what was said, and how sure the learner was."""
 
     question: str
-    value: float | str
+    value: int | float | str  # an int stays one: the hash is of the line as it was written
     unit: str | None = None
-    confidence: float | None = None
+    confidence: int | float | None = None
     order: int = 0
     time: str = ""
     previous: str = FIRST
+
+    def check(self) -> None:
+        """Something was predicted."""
+        if self.value == "":
+            raise self.wrong("value", "it is empty; give what was predicted")
+
+    def plain(self) -> dict[str, Any]:
+        """Every field as JSON knows it, in the order in which they are written."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @property
+    def line(self) -> str:
+        """The record as the journal writes it."""
+        return json.dumps(self.plain(), ensure_ascii=False)
+
+    @property
+    def hash(self) -> str:
+        """What the next record carries of this one."""
+        return hash_of(self.line)
 
     @property
     def text(self) -> str:
@@ -40,6 +60,40 @@ class Commitment:
         if isinstance(self.value, str):
             return self.value
         return f"{self.value:g} {self.unit or ''}".strip()
+
+
+FIELDS = tuple(Record.__annotations__)
+
+
+def hash_of(line: str) -> str:
+    """The hash of a record's line; half a character in it, which JSON can hold, does no harm."""
+    return hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def unbroken(records: Iterable[Any]) -> tuple[list[Record], str]:
+    """The records of plain data up to the first fault in the chain, and that fault in words."""
+    sound: list[Record] = []
+    for number, data in enumerate(records, start=1):
+        record = _following(data, sound[-1] if sound else None)
+        if isinstance(record, str):
+            return sound, f"record {number} {record}; predictions from there on do not count"
+        sound.append(record)
+    return sound, ""
+
+
+def _following(data: Any, before: Record | None) -> Record | str:
+    """The record that stands after another one in a chain, or why it cannot."""
+    if not isinstance(data, dict) or set(data) != set(FIELDS):
+        return f"does not have the fields {', '.join(FIELDS)}"
+    try:
+        record = Record(**data)
+    except InvalidEntry:
+        return "holds no prediction"
+    if record.order <= (before.order if before else 0):
+        return "is out of order"
+    if record.previous != (before.hash if before else FIRST):
+        return "does not follow from the one before it"
+    return record
 
 
 def home() -> Path:
@@ -60,11 +114,11 @@ class Journal:
             else Path(os.environ.get("MLSYSIM_JOURNAL") or home() / "journal.jsonl")
         )
         self.damaged = 0
-        self._rows: dict[str, Commitment] = {}
+        self._rows: dict[str, Record] = {}
         self._last = FIRST
         self._read()
 
-    def get(self, question: str) -> Commitment | None:
+    def get(self, question: str) -> Record | None:
         """The commitment to a question, or None."""
         return self._rows.get(question)
 
@@ -74,36 +128,41 @@ class Journal:
         value: float | str,
         unit: str | None = None,
         confidence: float | None = None,
-    ) -> Commitment:
+    ) -> Record:
         """Write a prediction down; if there is one already, that one stays and is returned."""
         with _lock:
             self._read()  # another tab may have written meanwhile
             if question in self._rows:
                 return self._rows[question]
             now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            row = Commitment(
-                question, value, unit, confidence, len(self._rows) + 1, now, self._last
+            row = Record(
+                question=question,
+                value=value,
+                unit=unit,
+                confidence=confidence,
+                order=len(self._rows) + 1,
+                time=now,
+                previous=self._last,
             )
-            line = json.dumps(asdict(row), ensure_ascii=False)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
                 if file.tell() and not self._ends_with_newline():
                     file.write(b"\n")  # a crash left half a line; keep it, and start afresh
-                file.write(line.encode() + b"\n")
+                file.write(row.line.encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            self._take(row, line)
+            self._take(row, row.line)
             return row
 
-    def rows(self) -> list[Commitment]:
+    def rows(self) -> list[Record]:
         """Every commitment, in order."""
         return list(self._rows.values())
 
     def records(self) -> list[dict[str, Any]]:
         """Every commitment as plain data, in order."""
-        return [asdict(row) for row in self._rows.values()]
+        return [row.plain() for row in self._rows.values()]
 
-    def __iter__(self) -> Iterator[Commitment]:
+    def __iter__(self) -> Iterator[Record]:
         return iter(self.rows())
 
     def __len__(self) -> int:
@@ -142,17 +201,17 @@ class Journal:
             if not line.strip():
                 continue
             try:
-                row = Commitment(**json.loads(line))
+                row = Record(**json.loads(line))
             except (ValueError, TypeError):
                 self.damaged += 1
                 continue
             self._take(row, line)
 
-    def _take(self, row: Commitment, line: str) -> None:
+    def _take(self, row: Record, line: str) -> None:
         if row.question in self._rows:
             return  # two programs wrote at the same moment; the first stands, the chain follows it
         self._rows[row.question] = row
-        self._last = hashlib.sha256(line.encode()).hexdigest()
+        self._last = hash_of(line)
 
     def _ends_with_newline(self) -> bool:
         with self.path.open("rb") as file:

@@ -8,7 +8,7 @@ from typing import Any
 import marimo as mo
 
 from mlsysim import charts
-from mlsysim.course.journal import Commitment, Journal, off_by, times, typical_factor
+from mlsysim.course.journal import Journal, Record, off_by, times, typical_factor
 
 HIT = 2.0  # a number within this factor counts as right
 
@@ -34,7 +34,7 @@ def intuition(journal: Journal) -> mo.Html:
     return mo.vstack(shown, gap=0.5)
 
 
-def _row(row: Commitment, truth: float) -> dict[str, Any]:
+def _row(row: Record, truth: float) -> dict[str, Any]:
     return {
         "question": row.question,
         "predicted": float(row.value),
@@ -44,9 +44,7 @@ def _row(row: Commitment, truth: float) -> dict[str, Any]:
     }
 
 
-def _said(
-    numbers: Sequence[tuple[Commitment, float]], choices: Sequence[tuple[Commitment, Any]]
-) -> str:
+def _said(numbers: Sequence[tuple[Record, float]], choices: Sequence[tuple[Record, Any]]) -> str:
     """One line over the chart: how far off, how often right, and whether confidence was earned."""
     parts, off = [], [off_by(float(row.value), truth) for row, truth in numbers]
     if numbers:

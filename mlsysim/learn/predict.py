@@ -18,7 +18,7 @@ import marimo as mo
 from mlsysim import charts
 from mlsysim.core.errors import BadArgument, ended, shown
 from mlsysim.core.units import Quantity, read_number
-from mlsysim.course.journal import Commitment, Journal, off_by, times
+from mlsysim.course.journal import Journal, Record, off_by, times
 
 Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
 
@@ -82,7 +82,7 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         return self.after is None or self.after.committed
 
     @property
-    def commitment(self) -> Commitment:
+    def commitment(self) -> Record:
         """What the learner said; ask `committed` first."""
         done = self.journal.get(self.question)
         if done is None:
@@ -194,7 +194,7 @@ def number_in(answer: Any, unit: str | None) -> float | str:
     return str(answer) if isinstance(answer, str) else float(answer)
 
 
-def verdict(done: Commitment, answer: Any, slips: Mapping[str, Any]) -> tuple[Kind, str]:
+def verdict(done: Record, answer: Any, slips: Mapping[str, Any]) -> tuple[Kind, str]:
     """How a prediction compares with the answer: a kind of callout, and the sentence in it."""
     truth = number_in(answer, done.unit)
     if isinstance(truth, str) or isinstance(done.value, str):

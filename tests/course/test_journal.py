@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlsysim.course.journal import FIRST, Journal, off_by, times, typical_factor
+from mlsysim.core.errors import InvalidEntry
+from mlsysim.course.journal import FIRST, Journal, Record, off_by, times, typical_factor, unbroken
+from tests.notebooks import ANSWERED
 
 
 @pytest.fixture
@@ -79,6 +83,60 @@ def test_what_the_solver_said_is_kept_beside_the_journal(journal):
     journal.reveal("00.1", 4.5)
     assert Journal(journal.path).truths() == {"00.1": 4.5}
     assert journal.path.read_bytes() == before
+
+
+def test_a_line_of_a_journal_reads_and_writes_the_same_bytes_and_has_the_same_hash():
+    for path in sorted(ANSWERED.glob("*.jsonl")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        records = [Record(**json.loads(line)) for line in lines]
+        assert [record.line for record in records] == lines
+        hashes = [hashlib.sha256(line.encode()).hexdigest() for line in lines]
+        assert [record.hash for record in records] == hashes
+        assert [record.previous for record in records] == [FIRST, *hashes[:-1]]
+        assert unbroken(record.plain() for record in records) == (records, "")
+
+
+@given(
+    st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(min_size=1),
+    st.none() | st.text(),
+    st.none() | st.floats(0, 1) | st.sampled_from([0, 1]),
+)
+def test_whatever_is_committed_is_read_back_as_it_was_written(value, unit, confidence):
+    record = Record(question="00.1", value=value, unit=unit, confidence=confidence, order=1)
+    again = Record(**json.loads(record.line))
+    assert again.line == record.line
+    assert again == record
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": True},
+        {"value": ""},
+        {"value": [1]},
+        {"value": None},
+        {"question": 1},
+        {"unit": 5},
+        {"confidence": "sure"},
+        {"order": "1"},
+        {"order": True},
+        {"points": 1},
+    ],
+)
+def test_a_record_of_the_wrong_form_is_refused(change):
+    good = {"question": "00.1", "value": 4.0, "unit": "ms", "confidence": 0.6, "order": 1}
+    assert Record(**good).text == "4 ms"
+    with pytest.raises(InvalidEntry):
+        Record(**{**good, **change})
+
+
+def test_the_course_is_read_without_marimo_and_without_charts():
+    code = (
+        "import sys, mlsysim.course; from mlsysim.course import journal, lessons, questions; "
+        "lessons.lessons(); print([m for m in ('marimo', 'altair') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from grading.grade import grade_sheet
-from grading.journal import FIRST, Guess, calibration, judge_journal, link, unbroken
+from grading.journal import Guess, calibration, judge_journal
 from grading.reading import Sheet
-from mlsysim.course import journal as learn
+from mlsysim.course.journal import Journal, Record, unbroken
 from tests.grading.conftest import NAME, journal
 
 ALL = ("00.1", "00.2", "00.3", "00.4")
 
 
 def test_the_learners_own_journal_is_an_unbroken_chain(tmp_path):
-    book = learn.Journal(tmp_path / "journal.jsonl")
+    book = Journal(tmp_path / "journal.jsonl")
     book.commit("00.1", "memory", None, 0.9)
     book.commit("00.2", 8.0, "ms", 0.3)
     book.commit("00.2", 4.0, "ms", 0.3)  # the first one stands
@@ -22,7 +22,6 @@ def test_the_learners_own_journal_is_an_unbroken_chain(tmp_path):
     book.commit("00.4", "größer", None, 0.6)
     records, fault = unbroken(book.records())
     assert (len(records), fault) == (4, "")
-    assert learn.FIRST == FIRST
 
 
 def test_each_commitment_earns_whether_right_or_wrong(checks):
@@ -65,7 +64,7 @@ def test_junk_in_the_journal_ends_it(checks, junk):
 
 
 def test_a_lone_surrogate_can_be_hashed():
-    assert len(link({**journal("00.1")[0], "value": "\ud800"})) == 64
+    assert len(Record(**{**journal("00.1")[0], "value": "\ud800"}).hash) == 64
 
 
 def test_guesses_are_measured_against_the_lessons_truths(checks):
