@@ -110,14 +110,14 @@ def codes(args: argparse.Namespace) -> int:
 
 
 def derive(args: argparse.Namespace) -> int:
-    """Write the exercises from their solutions, or with --check only say which are stale."""
+    """Write exercises from solutions and predictions' facts from tutorials; --check only looks."""
     if args.check:
         faults = deriving.stale()
         for fault in faults:
             say(fault, to_errors=True)
         return 1 if faults else 0
     for path in deriving.write():
-        say(f"wrote exercises/{path.name}")
+        say(f"wrote {path.relative_to(deriving.ROOT).as_posix()}")
     return 0
 
 

@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
 from grading.kinds import KINDS, Kind, Verdict
 from mlsysim.core.errors import InvalidEntry, UnknownName
-from mlsysim.course.lessons import Assignment, assignment, lesson
+from mlsysim.core.registry import parse_yaml
+from mlsysim.course.lessons import Assignment, Prediction, assignment, lesson
 from mlsysim.course.variants import Variant
 
 Truth = Callable[[Variant], Any]
+_TRUTHS = Path(__file__).parent / "truths"
 
 
 def _unwritten(_: Variant) -> Any:
@@ -57,9 +60,9 @@ class Checks:
 
     assignment: Assignment
     questions: Mapping[str, Kind]
-    predictions: tuple[str, ...]
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    truths: Mapping[str, float | str] = field(default_factory=dict)  # of the predictions
     prediction_points: float = 0.5
-    prediction_truths: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
     @property
     def points(self) -> float:
@@ -77,15 +80,6 @@ class Checks:
             own[name], verdict = question.answered(answers.get(name), v, earlier)
             verdicts.append(verdict)
         return verdicts
-
-    @lru_cache(maxsize=64)  # noqa: B019 - there are as many as there are assignments
-    def prediction_truth(self, name: str) -> Any:
-        """The solver's answer to a prediction of the lesson; None when the checks know none."""
-        truth = self.prediction_truths.get(name)
-        return truth() if truth else None
-
-    def __hash__(self) -> int:
-        return hash(self.assignment.name)
 
 
 def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:
@@ -124,9 +118,6 @@ def load(name: str) -> Checks:
         raise UnknownName("assignment", name, [module[1:] for module in modules])
     module = import_module(f"grading.checks.c{name}")
     declared = [value for value in vars(module).values() if isinstance(value, check)]
-    return Checks(
-        assignment(name),
-        gather(assignment(name), declared),
-        tuple(lesson(name).questions),
-        prediction_truths=getattr(module, "PREDICTION_TRUTHS", {}),
-    )
+    known = parse_yaml((_TRUTHS / f"{name}.yaml").read_text(encoding="utf-8"), name)
+    assigned, predictions = assignment(name), lesson(name).predictions
+    return Checks(assigned, gather(assigned, declared), predictions, known)

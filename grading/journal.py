@@ -8,9 +8,9 @@ from typing import Any
 
 from grading.check import Checks
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.units import Quantity, factor, read_number
+from mlsysim.core.units import factor, read_number
 from mlsysim.course.journal import Record, off_by, typical_factor, unbroken
-from mlsysim.course.variants import read_unit
+from mlsysim.course.variants import UNITS, read_unit
 
 HIT = 2.0  # a numeric prediction counts as a hit within this factor
 
@@ -52,25 +52,21 @@ def judge_journal(checks: Checks, records: list[Any]) -> Predictions:
 
 
 def _guess(checks: Checks, record: Record) -> Guess | None:
-    truth = checks.prediction_truth(record.question)
+    truth, unit = checks.truths.get(record.question), checks.predictions[record.question].unit
     if truth is None:
         return None
     sure = record.confidence
     sure = float(sure) if sure is not None and 0 <= sure <= 1 else None
     if isinstance(truth, str):
         return Guess(record.question, None, record.value == truth, sure)
-    into: float | None = 1.0  # beside a plain number a unit is only a word, as in "12 requests"
-    given = 0.0
-    try:
+    try:  # where "requests" are asked the unit is only a word
+        into = factor(read_unit(record.unit), unit) if unit in UNITS else 1.0
         given = read_number(record.value)
-        if isinstance(truth, Quantity):
-            into = factor(read_unit(record.unit), f"{truth.units:~C}")
     except BadArgument:
-        into = None
-    wanted = float(truth.magnitude if isinstance(truth, Quantity) else truth)
+        into, given = None, 0.0
     if into is None or given <= 0:
         return Guess(record.question, None, hit=False, confidence=sure)
-    off = off_by(given * into, wanted)
+    off = off_by(given * into, truth)
     return Guess(record.question, off, off <= HIT, sure)
 
 

@@ -346,17 +346,3 @@ def requests_from_own_need(v: Variant, own: Quantity) -> float | None:
 def requests_that_fit(v: Variant) -> float | None:
     """What the weights leave free, divided by one request's KV cache, and no half requests."""
     return room(v, step(v).kv_cache / v.batch)
-
-
-# ---- what the lesson's predictions were about: for calibration only ------------------------------
-
-PREDICTION_TRUTHS = {
-    "00.1": lambda: str(
-        Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
-    ).lower(),
-    "00.2": lambda: Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).latency,
-    "00.3": lambda: str(
-        Engine.solve(Models.Vision.ResNet50, Hardware.Cloud.A100).bottleneck
-    ).lower(),
-    "00.4": lambda: crossover("Llama3_8B", "H100", context=1),
-}

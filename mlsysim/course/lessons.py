@@ -80,16 +80,27 @@ class Assignment(Value):
         return self.variant(fields)
 
 
+class Prediction(Value):
+    """What a tutorial asks before it shows: a number in `unit`, or one of `options`."""
+
+    text: str
+    unit: str | None = None
+    options: tuple[str, ...] | None = None
+
+
 class Lesson(Value):
-    """One question, answered in one notebook; `stem` names its files."""
+    """One question, answered in one notebook; `stem` names its files.
+
+    `predictions` are derived from the tutorial and stand in a file of their own.
+    """
 
     stem: str
     title: str
     question: str
     minutes: int
     level: str
-    predictions: int
     assignment: Assignment
+    predictions: dict[str, Prediction] = {}  # noqa: RUF012
 
     @property
     def number(self) -> int:
@@ -99,7 +110,7 @@ class Lesson(Value):
     @property
     def questions(self) -> list[str]:
         """The ids of its predictions, as the journal knows them."""
-        return [f"{self.stem[:2]}.{n}" for n in range(1, self.predictions + 1)]
+        return list(self.predictions)
 
     def file(self, kind: str = "tutorials") -> Path:
         """The lesson's notebook of a kind: `tutorials` or `exercises`."""
@@ -121,6 +132,10 @@ def folder(kind: str) -> Path:
     return beside if beside.is_dir() else inside
 
 
+def _as_they_are(facts: dict[str, Any]) -> Any:
+    return facts
+
+
 @cache
 def stems() -> list[str]:
     """The stem of every lesson, in order."""
@@ -130,13 +145,14 @@ def stems() -> list[str]:
 @cache
 def lesson(stem: str) -> Lesson:
     """The lesson whose facts stand in `stem`.yaml; raises InvalidEntry that names file and key."""
+    derived = _HERE / "predictions" / f"{stem}.yaml"
+    predictions = load(derived, _as_they_are) if derived.exists() else {}
 
     def build(facts: dict[str, Any]) -> Any:
         asked = facts["assignment"]
         asked = {**asked, "questions": {n: question(q, n) for n, q in asked["questions"].items()}}
-        return Lesson(
-            **{**facts, "stem": stem, "assignment": Assignment(**{**asked, "name": stem})}
-        )
+        named = {"assignment": Assignment(**{**asked, "name": stem}), "predictions": predictions}
+        return Lesson(**{**facts, "stem": stem, **named})
 
     return load(_HERE / f"{stem}.yaml", build)
 
@@ -149,7 +165,7 @@ def lessons() -> list[Lesson]:
 @cache
 def paths() -> list[CoursePath]:
     """Every path."""
-    held: Any = load(_HERE / "course.yaml", lambda facts: facts["paths"])
+    held = load(_HERE / "course.yaml", _as_they_are)["paths"]
     return [CoursePath(**{**facts, "name": name}) for name, facts in held.items()]
 
 

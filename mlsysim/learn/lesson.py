@@ -18,7 +18,7 @@ def head(stem: str) -> mo.Html:
     return mo.md(
         f"# {lesson.number} · {lesson.title}\n\n"
         f"## *{lesson.question}*\n\n"
-        f"{lesson.minutes} minutes · {lesson.predictions} predictions · no GPU needed. "
+        f"{lesson.minutes} minutes · {len(lesson.predictions)} predictions · no GPU needed. "
         "You commit to each prediction before the solver's answer opens. "
         "Being wrong here is the point: "
         "the numbers that surprise you are the ones you will remember."

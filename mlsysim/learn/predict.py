@@ -19,6 +19,7 @@ from mlsysim import charts
 from mlsysim.core.errors import BadArgument, ended, shown
 from mlsysim.core.units import Quantity, read_number
 from mlsysim.course.journal import Journal, Record, off_by, times
+from mlsysim.course.lessons import Prediction
 
 Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
 
@@ -47,6 +48,7 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
     ) -> None:
         self.question, self.asked, self.journal, self.unit = question, text, journal, unit
         self.after = after
+        self.facts = Prediction(text=text, unit=unit or None, options=tuple(options) or None)
         self._units = list(units) or [unit]
         self._is_choice = bool(options)
         parts: dict[str, Any] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from grading.checks import c00_hello_roofline as c00
 from grading.kinds import Choice, Number
-from mlsysim import Engine, Hardware, Models
+from mlsysim import Engine
 from tests.grading.conftest import unit_of
 
 
@@ -202,12 +202,23 @@ def test_grouped_query_attention_is_no_misconception_of_a_model_without_it(check
 
 
 def test_predictions_of_the_lesson_have_truths(checks):
-    assert set(checks.prediction_truths) == set(checks.predictions)
-    assert checks.prediction_truth("00.1") == "memory"
-    assert checks.prediction_truth("00.2") == Engine.solve(Models.Llama3_8B, Hardware.H100).latency
-    # weights only, eta = 0.5, about 148 requests: 2 bytes a weight over 2 FLOP a weight,
-    # times the ridge 989.4/3.35, times one half
-    assert checks.prediction_truth("00.4") == pytest.approx(989.4 / 3.35 / 2, rel=0.08)
+    # one token of Llama 3 8B on an H100: 7.505 billion weights are read (all but the table of
+    # embeddings, 128256 x 4096) and 2048 tokens of cache (32 layers, 8 heads of 128, keys and
+    # values), two bytes each, at 3.35 TB/s; launching adds 10 us. 15.0 GFLOP at half of 989.4
+    # TFLOP/s take 0.03 ms.
+    weights = 2 * (8_030_261_248 - 128_256 * 4096)
+    cache = 2 * 2048 * 32 * 2 * 8 * 128
+    assert set(checks.truths) == set(checks.predictions) == {"00.1", "00.2", "00.3", "00.4"}
+    step = (weights + cache) / 3.35e12
+    assert checks.truths["00.2"] == pytest.approx(step * 1e3 + 0.01, rel=1e-3)
+    assert weights / (989.4e12 / 2) < step
+    assert checks.truths["00.1"] == "memory"
+    # ResNet-50 on an A100: 4.09 G multiply-adds are 8.2 GFLOP at half of 312 TFLOP/s, 52 us; 25.6 M
+    # weights and some 44 MB of feature maps at 2.039 TB/s, 47 us
+    assert 8.2e9 / (312e12 / 2) > (2 * 25.6e6 + 44e6) / 2.039e12
+    assert checks.truths["00.3"] == "compute"
+    # two bytes a weight over two FLOP a weight, times the ridge 989.4/3.35, times one half
+    assert checks.truths["00.4"] == pytest.approx(989.4 / 3.35 / 2, rel=2e-3)
 
 
 def test_the_grader_loads_no_notebook_no_chart_and_nothing_of_learn():

@@ -68,7 +68,7 @@ def test_a_lone_surrogate_can_be_hashed():
 
 
 def test_guesses_are_measured_against_the_lessons_truths(checks):
-    truth = checks.prediction_truth("00.2").m_as("ms")
+    truth = checks.truths["00.2"]
     near, far = journal("00.2"), journal("00.2")
     near[0]["value"], far[0] = truth * 1.5, {**far[0], "value": truth / 1000, "unit": "s"}
     assert judge_journal(checks, near).guesses[0].hit
