@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -94,10 +94,24 @@ def test_a_path_of_the_seeds_keeps_working(module, name):
 
 
 def test_the_public_names_are_all_that_the_package_hands_out():
-    solvers = import_module("mlsysim.solvers").SOLVERS
-    assert sorted(mlsysim.__all__) == sorted({*mlsysim._HOMES, *mlsysim._ALIASES, *solvers})
-    assert len(set(mlsysim.__all__)) == len(mlsysim.__all__)
+    assert sorted(mlsysim.__all__) == sorted(SEED_PATHS["mlsysim"])
     assert {*mlsysim.__all__, "__version__"} == set(dir(mlsysim))
+    handed: dict[str, object] = {}
+    exec("from mlsysim import *", handed)
+    assert {name: handed[name] for name in mlsysim.__all__} == {
+        name: getattr(mlsysim, name) for name in mlsysim.__all__
+    }
+
+
+def test_a_solver_is_listed_once_and_every_one_is_listed():
+    defined = {
+        name
+        for path in (PACKAGE / "solvers").rglob("*.py")
+        for name in re.findall(r"^class (\w+)\(Solver\)", path.read_text(encoding="utf-8"), re.M)
+    }
+    assert sorted(defined) == solvers.SOLVERS == dir(solvers)
+    written = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("**/__init__.pyi"))
+    assert all(written.count(f" {name} as {name}\n") == 1 for name in defined)
 
 
 def test_aliases_are_the_thing_itself():

@@ -37,6 +37,7 @@ def test_data_travels_with_the_package(wheel):
         for path in (ROOT / "mlsysim").rglob(kind)
     }
     assert {"mlsysim/pages/base.html", "mlsysim/pages/style.css"} <= here <= wheel
+    assert {"mlsysim/py.typed", "mlsysim/__init__.pyi", "mlsysim/solvers/__init__.pyi"} <= wheel
 
 
 def test_solutions_checks_and_tests_stay_at_home(wheel):

@@ -12,7 +12,9 @@ from mlsysim.core.errors import BadArgument, MissingValue, MLSysError, UnknownAr
 from mlsysim.core.solver import Result, Solver
 from mlsysim.core.units import Bytes, Count, Number, Seconds
 from mlsysim.engine.pipeline import Pipeline as DecksPipeline
-from mlsysim.solvers import SOLVERS
+from mlsysim.walls import WALLS
+
+SOLVERS = list(dict.fromkeys(name for wall in WALLS for name in wall.solvers))
 
 
 class Doubled(Result):

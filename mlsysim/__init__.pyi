@@ -1,0 +1,16 @@
+from .core.pipeline import Pipeline as Pipeline
+from .core.registry import audit_provenance as audit_provenance
+from .core.search import DSE as DSE
+from .core.units import Q_ as Q_
+from .engine.engine import Engine as Engine
+from .evaluation.scenarios.registry import Scenarios as Scenarios
+from .hardware.registry import Hardware as Hardware
+from .infrastructure.registry import Infrastructure as Infrastructure
+from .literature.registry import Literature as Literature
+from .models.registry import Models as Models
+from .solvers import *
+from .systems.registry import Systems as Systems
+from .systems.types import Fleet as Fleet
+
+Infra = Infrastructure
+__version__: str
