@@ -10,7 +10,7 @@ import math
 
 import pytest
 
-from mlsysim import Models, Systems, solvers
+from mlsysim import Infra, Models, Systems, solvers
 from mlsysim.hardware.registry import Hardware
 
 LLAMA, H100, CS3 = Models.Language.Llama3_8B, Hardware.Cloud.H100, Hardware.Cloud.CS3
@@ -388,3 +388,45 @@ def test_a_small_change_of_each_term():
     slope = (1 / 1.1 - 1) / 0.1 * memory / (memory + TAX)
     assert answer.sensitivities["memory_bandwidth"] == approx(slope)
     assert answer.perturbation_pct == 10
+
+
+def test_the_device_that_a_promise_asks_for():
+    # 50 ms for a decode step of two sequences at half of the peak, after a launch of 10 us
+    answer = solvers.SynthesisSolver().solve(
+        LLAMA, "50 ms", batch_size=2, seq_len=1024, efficiency=0.5, dispatch_tax="10 us"
+    )
+    work = 2 * (2 * MATRICES + SCORES * 1024)
+    moved = 2 * (MATRICES + 2 * ROW) + 2 * 1024 * KV * 2
+    left = 0.050 - 10e-6
+    expected = {
+        "target_latency": 50,
+        "overhead": 0.01,
+        "operations": work / 1e9,
+        "traffic": moved / 1e9,
+        "required_bw": moved / left / 1e9,
+        "required_flops": work / 0.5 / left / 1e12,
+        "ridge_point": work / 0.5 / moved,
+        "required_capacity": (2 * PARAMETERS + 2 * 1024 * KV * 2) / 1e9,
+    }
+    assert read(answer, expected) == approx(expected, rel=1e-3)
+    whole = {"efficiency": 0.5, "batch_size": 2, "seq_len": 1024, "precision": "fp16"}
+    assert read(answer, whole) == whole
+
+
+def test_a_month_in_poland():
+    answer = solvers.SustainabilityModel().solve(
+        RESEARCH, 30, Infra.Grids.Poland, pue=1.2, power_fraction=0.76, wue="0.30 L/kWh"
+    )
+    servers = 32 * 10.2 * 0.76 * 720  # kWh
+    expected = {
+        "power": 326.4,
+        "average_power": 326.4 * 0.76,
+        "it_energy": servers / 1e3,
+        "energy": servers * 1.2 / 1e3,
+        "carbon": servers * 1.2 * 662 / 1e6,
+        "water": servers * 0.30,
+        "carbon_intensity": 662,
+        "pue": 1.2,
+        "duration": 30,
+    }
+    assert read(answer, expected) == approx(expected)
