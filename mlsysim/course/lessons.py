@@ -53,7 +53,7 @@ class Assignment(Value):
         """The question `name` as the learner of a variant reads it; raises UnknownName."""
         if name not in self.questions:
             raise UnknownName("question", name, self.questions)
-        asked = self.questions[name].of(v)
+        asked = self.questions[name].filled(v)
         return asked.replace(assumptions=[self.assumptions[each] for each in asked.assumptions])
 
     def draw(self, code: str) -> Variant:

@@ -64,7 +64,7 @@ class Question(Value):
     text: str
     assumptions: tuple[str, ...] = ()
 
-    def of(self, v: Variant) -> Any:
+    def filled(self, v: Variant) -> Any:
         """The question as the learner of a variant reads it."""
         return self.replace(text=self.text.format_map(v))
 

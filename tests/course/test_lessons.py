@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from mlsysim.core.errors import InvalidEntry, UnknownName
+from mlsysim.core.errors import InvalidEntry, UnknownName, WrongUnit
 from mlsysim.course import lessons as course
 from mlsysim.course.lessons import assignment, find_lesson, lesson
 from mlsysim.course.questions import Amount, Answer, Choice, Number, question
+from mlsysim.course.variants import UNITS, read_unit
 
 STEMS = course.stems()
 each = pytest.mark.parametrize("stem", STEMS)
@@ -96,6 +97,27 @@ def test_a_fact_that_is_misspelt_or_missing_is_refused_in_a_sentence(
     assert caught.value.file.endswith(f"{STEMS[0]}.yaml")
     assert key in caught.value.key
     assert words in caught.value.remedy
+
+
+WRITTEN = """
+    % min hour day year s ms us ns
+    B kB MB GB TB PB KiB MiB GiB TiB  b kb Mb Gb Tb
+    B/s kB/s MB/s GB/s TB/s PB/s KiB/s MiB/s GiB/s TiB/s  b/s kb/s Mb/s Gb/s Tb/s
+    FLOP MFLOP GFLOP TFLOP PFLOP EFLOP ZFLOP  FLOP/B
+    FLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s EFLOP/s ZFLOP/s
+    W mW kW MW  J mJ kJ MJ GJ  Wh kWh MWh
+    g kg t L g/kWh L/kWh  USD USD/hour USD/year USD/kWh  1/s
+"""
+
+
+def test_the_units_that_a_student_may_write():
+    by_hand = WRITTEN.split()
+    assert sorted(UNITS) == sorted(["", *by_hand])
+    assert [read_unit(unit) for unit in by_hand] == by_hand
+    assert read_unit(None) == read_unit("") == ""
+    for unit in ("furlong", "MS", "ms ", "h", "bytes"):
+        with pytest.raises(WrongUnit, match="from the list"):
+            read_unit(unit)
 
 
 class TestReading:

@@ -228,3 +228,90 @@ def test_the_grader_loads_no_notebook_no_chart_and_nothing_of_learn():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_truth_misconception_and_alternative_of_one_variant_by_hand(checks):
+    v = checks.assignment.variant(
+        {
+            "model": "Llama3_8B",
+            "device": "A100",
+            "other": "MI325X",
+            "batch": 14,
+            "context": 1536,
+            "crowd": 768,
+        }
+    )
+    # Llama 3 8B: 32 layers of 4096, 8 key-value heads of 128, a gated ffn of 14336, vocabulary
+    # 128256; a step reads every matrix and, of the table of embeddings, one row a request
+    layers, hidden, ffn, table = 32, 4096, 14336, 128_256 * 4096
+    matrices = layers * (2 * hidden**2 + 2 * hidden * 1024 + 3 * hidden * ffn) + table
+    parameters = matrices + table + (2 * layers + 1) * hidden  # norms are parameters too
+    assert parameters == 8_030_261_248
+    token = 2 * layers * 2 * 8 * 128  # bytes of keys and values of one token, fp16
+    batch, context, short = 14, 1536, 64
+    cache, read = batch * context * token, 2 * matrices + 2 * batch * hidden
+    # A100: 312 TFLOP/s, 2.039 TB/s, 80 GiB; MI325X: 1307.4 TFLOP/s, 6 TB/s; 10 us of dispatch each
+    peak, bandwidth, capacity, tax = 312e12, 2.039e12, 80 * 2**30, 1e-5
+
+    def operations(tokens):  # a multiply and an add a weight; both products of attention
+        return 2 * matrices + layers * 4 * tokens * hidden
+
+    def ms(seconds):
+        return 1e3 * (seconds + tax)
+
+    def crossing(weights, state, rate=peak / 2):  # requests whose arithmetic takes as long
+        return weights / bandwidth / (operations(short) / rate - state / bandwidth)
+
+    faster = ((read + cache) / bandwidth + tax) / ((read + cache) / 6e12 + tax)
+    one = (2 * matrices + 2 * hidden + cache / batch) / bandwidth + tax  # the step of one request
+    weights, state = 2 * matrices + 2 * hidden, short * token
+    need, own = 2 * parameters + cache, context * token
+    assert by_name(checks, v) == {
+        "q1": pytest.approx(ms((read + cache) / bandwidth)),
+        "q1 counted the whole embedding table as read": pytest.approx(ms(need / bandwidth)),
+        "q1 took the compute roof": pytest.approx(ms(batch * operations(context) / (peak / 2))),
+        "q1 left out the KV cache": pytest.approx(ms(read / bandwidth)),
+        "q1 streamed the weights once for every request": pytest.approx(1e3 * batch * one),
+        "q1 charged the efficiency to the memory roof": pytest.approx(
+            ms(2 * (read + cache) / bandwidth)
+        ),
+        "q1 took one byte a parameter": pytest.approx(ms((read + cache) / 2 / bandwidth)),
+        "q2": pytest.approx(faster),
+        "q2 scaled by peak FLOPS": pytest.approx(1307.4 / 312),
+        "q2 took the ratio the wrong way round": pytest.approx(1 / faster),
+        "q2 gave the gain instead of the ratio": pytest.approx(faster - 1),
+        "q3": "compute",  # 768 is far beyond the 80 of question 5
+        "q3 judged the batch of question 1": "memory",
+        "q4": "peak FLOPS",
+        "q4 raised the roof that does not bind": "bandwidth",
+        "q4 took room for speed": "capacity",
+        "q5": pytest.approx(crossing(weights, state)),
+        "q5 counted the whole embedding table as read": pytest.approx(
+            crossing(2 * parameters, state)
+        ),
+        "q5 forgot the efficiency": pytest.approx(crossing(weights, state, peak)),
+        "q5 took the ridge point for a batch": pytest.approx(312 / 2.039),
+        "q5 left out the KV cache": pytest.approx(crossing(weights, 0)),
+        # beside weights and cache a step keeps its widest activations: hidden state and logits
+        "q6": pytest.approx((need + 2 * batch * (hidden + 128_256)) / 1e9),
+        "q6 left out the KV cache": pytest.approx(2 * parameters / 1e9),
+        "q6 gave every query head its own keys and values": pytest.approx((need + 3 * cache) / 1e9),
+        "q6 took four bytes a number": pytest.approx(2 * need / 1e9),
+        "q7": (capacity - 2 * parameters) // own,
+        "q7 forgot that the weights take room too": capacity // own,
+        "q7 gave every query head its own keys and values": (capacity - 2 * parameters)
+        // (4 * own),
+        "q7 loaded the weights once for every request": capacity // (2 * parameters + own),
+    }
+
+
+def by_name(checks, v):
+    """Every value that a check knows of: the truth by the question, the others by their names."""
+    values = {}
+    for q in checks.questions.values():
+        values[q.name] = q.expected(v)
+        for name, f in q.check.accept.items():
+            values[f"{q.name} {q.assumptions[name]}"] = q.plain(f(v))
+        for name, f in q.check.misconceptions.items():
+            values[f"{q.name} {name}"] = q.plain(f(v))
+    return values

@@ -7,6 +7,8 @@ import hashlib
 import html
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -78,13 +80,15 @@ def test_the_same_submissions_give_the_same_bytes_whatever_the_number_of_jobs(
     hand_in, grade, variant, right
 ):
     for n in range(70):  # more than one chunk
-        hand_in(f"s{n:02d}", right(variant("s00")))
+        hand_in(f"s{n:02d}", right(variant("s00")) if n != 1 else {})
     grade()
     before = everything(grade.out)
     grade()
     assert everything(grade.out) == before
     grade("--jobs", "2")
     assert everything(grade.out) == before
+    assert len(before) == 73  # a page each, the table, the report and its page
+    assert [line.split(",")[3] for line in table(grade.out)[1:3]] == ["14.0", "2.0"]
 
 
 def test_a_rerun_prints_the_differences_and_clears_stale_pages(hand_in, grade, variant, right):
@@ -138,6 +142,18 @@ def test_a_secret_that_is_short_or_absent_is_refused(hand_in, grade, tmp_path, m
     assert grade("--secret-file", str(tmp_path / "absent"))[0] == 2
 
 
+def test_a_secret_of_exactly_the_least_length_is_taken(hand_in, grade, tmp_path):
+    hand_in("ada", {})
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"0123456789abcde")
+    code, _, errors = grade("--secret-file", str(secret))
+    assert code == 2
+    assert "at least 16 characters" in errors
+    secret.write_bytes(b"0123456789abcdef\n")
+    assert grade("--secret-file", str(secret))[0] == 0
+    assert grade.report()["variants"] == "course secret"
+
+
 def test_the_environment_can_hold_the_secret_and_codes_hand_out_variants(
     hand_in, grade, monkeypatch, tmp_path, capsys
 ):
@@ -164,6 +180,13 @@ def test_no_cell_can_act_as_a_formula(hand_in, grade, name):
         cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row
     )
     assert safe_cell("\tx") == "'\tx"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "   ", "\u00a0", " \u00a0 ", "\t", "\r"])
+def test_a_formula_behind_blanks_is_shown_and_not_run(blank):
+    for sign in "=+-@":
+        assert safe_cell(f"{blank}{sign}1") == f"'{blank}{sign}1"
+    assert safe_cell("a=1") == "a=1"
 
 
 @pytest.mark.parametrize(
@@ -275,9 +298,30 @@ def test_page_names_do_not_depend_on_the_machine(hand_in):
 )
 def test_a_bad_request_costs_one_line_and_exit_2(arguments, capsys):
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("grading: ")
-    assert said.count("\n") == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("grading: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["grade"]])
+def test_a_command_that_is_none_is_told_what_there_is_and_exits_2(words):
+    run = [sys.executable, "-m", "grading", *words]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "usage: python -m grading" in done.stderr
+    assert "error: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_list_of_students_that_is_no_text_is_told_on_the_errors(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GRADING_SECRET", "a secret of this course")
+    (tmp_path / "ids.txt").write_bytes("Zo\u00eb\n".encode("latin-1"))
+    assert main(["codes", NAME, str(tmp_path / "ids.txt")]) == 2
+    said = capsys.readouterr()
+    assert said.err == "grading: the list of students is not UTF-8 text\n"
+    assert "student,code" not in said.out
 
 
 def test_an_empty_folder_and_no_jobs_are_bad_requests(hand_in, grade):

@@ -1,0 +1,192 @@
+"""A class of two, one right and one blank: every number that the instructor gets, by hand."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+
+import pytest
+
+from grading.__main__ import main
+from mlsysim.course.journal import FIRST, Record
+from tests.grading.conftest import NAME
+
+# Bob's numbers are Llama 3 8B on an A100 and an MI325X, 14 requests of 1,536 tokens, a crowd of
+# 768; `test_checks_00` works his answers out by hand.
+BOB = {
+    "q1": ("8.7535", "ms"),
+    "q2": ("2.936", None),
+    "q3": ("compute", None),
+    "q4": ("peak FLOPS", None),
+    "q5": ("80", None),
+    "q6": ("18.883", "GB"),
+    "q7": ("346", None),
+}
+# of the lesson's truths (memory, 4.57053 ms, compute, 147.857 requests) one is right, one off by 4,
+# one wrong and one right
+SAID = [
+    ("00.1", "memory", None, 0.9),
+    ("00.2", 18.28212, "ms", 0.9),
+    ("00.3", "memory", None, 0.6),
+    ("00.4", 147.857, "requests", 0.6),
+]
+
+
+def chain(said):
+    records, previous = [], FIRST
+    for order, (question, value, unit, confidence) in enumerate(said, start=1):
+        record = Record(
+            question=question,
+            value=value,
+            unit=unit,
+            confidence=confidence,
+            order=order,
+            time="2026-11-20T18:00:00Z",
+            previous=previous,
+        )
+        records.append(record.plain())
+        previous = record.hash
+    return records
+
+
+def answered(answers):
+    return {name: {"value": value, "unit": unit} for name, (value, unit) in answers.items()}
+
+
+@pytest.fixture
+def grade(hand_in, tmp_path, monkeypatch):
+    """Grade the class's folder; gives report.json and the lines of grades.csv."""
+    monkeypatch.delenv("GRADING_SECRET", raising=False)
+    out = tmp_path / "out"
+
+    def run():
+        assert main(["grade", str(hand_in.folder), "--out", str(out)]) == 0
+        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        return report, (out / "grades.csv").read_text(encoding="utf-8").splitlines()
+
+    return run
+
+
+def row(file, answers, predictions, score):
+    return {
+        "student": file.removesuffix(".json"),
+        "file": file,
+        "assignment": NAME,
+        "score": score,
+        "out_of": 14,
+        "answers": answers,
+        "predictions": predictions,
+        "flags": [],
+        "page": f"students/{file.removesuffix('.json')}-"
+        f"{hashlib.sha256(file.encode()).hexdigest()[:12]}.html",
+    }
+
+
+def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, grade):
+    hand_in("bob", answered(BOB), journal=chain(SAID))
+    hand_in("ada", {}, journal=[])
+    report, lines = grade()
+    points = {"q1": 2, "q2": 2, "q3": 1, "q4": 1, "q5": 2, "q6": 2, "q7": 2}
+    blank = {"points": 0, "kind": "blank", "name": "", "message": "No answer was given."}
+    right = {"kind": "right", "name": "", "message": "Right."}
+    (summary,) = report["assignments"].values()
+    assert report["students"] == [
+        row(
+            "ada.json",
+            {q: {**blank, "out_of": points[q], "given": ""} for q in points},
+            {"committed": [], "points": 0, "out_of": 2, "fault": ""},
+            0,
+        ),
+        row(
+            "bob.json",
+            {
+                q: {
+                    **right,
+                    "points": points[q],
+                    "out_of": points[q],
+                    "given": " ".join(filter(None, BOB[q])),
+                }
+                for q in points
+            },
+            {"committed": ["00.1", "00.2", "00.3", "00.4"], "points": 2, "out_of": 2, "fault": ""},
+            14,
+        ),
+    ]
+    asked = summary.pop("questions")
+    assert summary == {
+        "version": 1,
+        "students": 2,
+        "out_of": 14,  # 12 for answers, 4 predictions of half a point
+        "mean": 0.5,  # 7 of 14
+        "distribution": [1, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        "committed": {"00.1": 1, "00.2": 1, "00.3": 1, "00.4": 1},
+        "calibration": {
+            "predictions": 4,
+            "levels": [
+                {"stated": 0.6, "predictions": 2, "hit_rate": 0.5},
+                {"stated": 0.9, "predictions": 2, "hit_rate": 0.5},
+            ],
+            "typical_factor": 2.0,  # off by 4 and by 1
+        },
+    }
+    assert {q: held.pop("title")[-1] for q, held in asked.items()} == dict.fromkeys(points, "?")
+    assert asked == {
+        q: {"points": points[q], "success": 0.5, "kinds": {"blank": 1, "right": 1}, "named": {}}
+        for q in points
+    }
+    assert (report["schema"], report["variants"], report["unreadable"]) == (1, "public", [])
+    assert lines[0] == (
+        "student,file,assignment,score,out_of,percent,q1,q2,q3,q4,q5,q6,q7,predictions,remarks"
+    )
+    assert [
+        [float(cell) if cell[:1].isdigit() and "_" not in cell else cell for cell in cells]
+        for cells in csv.reader(lines[1:])
+    ] == [
+        ["ada", "ada.json", NAME, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, ""],
+        ["bob", "bob.json", NAME, 14, 14, 100, 2, 2, 1, 1, 2, 2, 2, 2, ""],
+    ]
+
+
+def test_the_heads_of_the_tables_say_what_they_are_heads_of(hand_in, grade, tmp_path):
+    hand_in("bob", answered(BOB), journal=chain(SAID))
+    grade()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    heads = re.findall(r"<th\b[^>]*>", page)
+    assert len(heads) > 10
+    assert all('scope="col"' in head for head in heads)
+    assert page.count('scope="col"') == len(heads)  # and no other cell says so
+
+
+def test_part_credit_and_what_went_wrong_are_counted_over_the_class(hand_in, grade):
+    hand_in("bob", answered(BOB), journal=[])
+    # Bob's own numbers again, from a twin of his: the whole table counted (accepted), peak FLOPS
+    # scaled (a quarter of 2), bits for bytes (half of 2), the unit left out (half of 2), 10x
+    slips = {
+        "q1": ("9.269", "ms"),
+        "q2": ("4.1904", None),
+        "q3": ("memory", None),
+        "q5": ("800", None),
+        "q6": ("18.883", "Gb"),
+        "q7": ("", None),
+    }
+    hand_in("Bob", answered(slips), file="again.json", journal=chain(SAID)[:1])
+    report, lines = grade()
+    (summary,) = report["assignments"].values()
+    held = summary["questions"]
+    # 2 + 0.5 + 0 + 0 + 1 + 1 + 0, and half a point for one prediction
+    assert [each["score"] for each in report["students"]] == [5.0, 12.0]
+    assert summary["mean"] == pytest.approx((5 / 14 + 12 / 14) / 2, abs=5e-5)
+    assert summary["distribution"] == [0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+    assert [held[q]["success"] for q in held] == [1, 0.625, 0.5, 0.5, 0.75, 0.75, 0.5]
+    assert [held[q]["named"] for q in ("q1", "q2", "q3")] == [
+        {"counted the whole embedding table as read": 1},
+        {"scaled by peak FLOPS": 1},
+        {"judged the batch of question 1": 1},
+    ]
+    assert held["q1"]["kinds"] == {"assumption": 1, "right": 1}
+    assert held["q5"]["named"] == {"slipped by a power of ten: check the prefix of the unit": 1}
+    assert held["q6"]["named"] == {"took bits for bytes, or bytes for bits": 1}
+    assert [float(line["percent"]) for line in csv.DictReader(lines)] == [35.7, 85.7]
+    assert {line["remarks"] for line in csv.DictReader(lines)} == {"2 files name this student"}
