@@ -14,8 +14,9 @@ from mlsysim.core.search import Constraint
 from mlsysim.core.solver import Result, lazily, show
 from mlsysim.core.units import Quantity
 from mlsysim.core.values import Source
-from mlsysim.evaluation.measure import ROOFS, Measured, measure, picked
-from mlsysim.evaluation.spec import TRAIN, SystemSpec
+from mlsysim.evaluation.measure import ROOFS, Measured, measure
+from mlsysim.evaluation.metrics import Bill, Footprint, Part, parts_of, read
+from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.ops.bill import EconomicsModel, SustainabilityModel
 from mlsysim.systems.types import Fleet
 from mlsysim.walls import wall
@@ -23,59 +24,7 @@ from mlsysim.walls import wall
 FEASIBLE, SATISFIED, VIOLATED, INFEASIBLE = "feasible", "satisfied", "violated", "infeasible"
 EXIT_CODES = {FEASIBLE: 0, SATISFIED: 0, INFEASIBLE: 1, VIOLATED: 3}
 
-_MONEY = (
-    "tco",
-    "tco_usd",
-    "capex",
-    "purchase",
-    "energy_cost",
-    "maintenance",
-    "energy_share",
-    "cost_per_accelerator",
-)
-_PLACE = ("carbon", "carbon_footprint_kg", "water", "embodied", "energy", "it_energy")
 _TWICE = ("tco_usd", "carbon_footprint_kg")  # numbers that stand with their unit as well
-# Metrics that only some systems have, and what a system must say to have them.
-_NEEDS = {
-    **dict.fromkeys(_MONEY, ("environment", "duration", "say how long, as in duration: 1 year")),
-    **dict.fromkeys(
-        _PLACE,
-        (
-            "environment",
-            "grid and duration",
-            "say where and how long, as in grid: Quebec, duration: 30 days",
-        ),
-    ),
-    **dict.fromkeys(
-        ("utilization", "devices_needed", "mean_latency", "p99_latency"),
-        (
-            "workload",
-            "arrival_rate_qps",
-            "say how often requests arrive, as in arrival_rate_qps: 100",
-        ),
-    ),
-    **dict.fromkeys(
-        ("training_time", "elapsed_time"),
-        ("workload", "tokens", "say how many it trains on, as in tokens: 15000000000000"),
-    ),
-    **dict.fromkeys(
-        ("battery_life", "duty_cycle", "average_power"),
-        (
-            "environment",
-            "battery",
-            "give one and how often it is used, as in battery: 2.4 kJ "
-            "and arrival_rate_qps: 0.1, on a device that sleeps in between",
-        ),
-    ),
-}
-# The wall that a metric stands against; for any other it is the one that binds.
-_WALLS = {
-    **dict.fromkeys(_MONEY, 17),
-    **dict.fromkeys(_PLACE, 18),
-    **dict.fromkeys(("mean_latency", "p99_latency", "utilization"), 7),
-    **dict.fromkeys(("mtbf", "goodput"), 15),
-    **dict.fromkeys(("weights", "memory_required"), 2),
-}
 
 
 class Evaluation(Result):
@@ -154,9 +103,9 @@ def judge(system: SystemSpec) -> Evaluation:
     try:
         done = measure(system)
     except NoDatapath as error:
-        done = Measured({}, False, str(error), ROOFS["Compute"], str(error))
-    costs, notes, unknown = _costs(system, done)
-    metrics = {**done.metrics, **costs}
+        done = Measured.impossible(str(error), ROOFS["Compute"])
+    costs, notes, unknown = _costs(system, read(done.parts))
+    metrics = read((*done.parts, *costs))
     judged = tuple(_judged(system, limit, metrics, done, unknown) for limit in system.limits)
     if not done.feasible:
         verdict = INFEASIBLE
@@ -187,20 +136,21 @@ def _judged(
     limit: Constraint,
     metrics: Mapping[str, Any],
     done: Measured,
-    unknown: Mapping[str, MissingValue],
+    unknown: Mapping[type[Part], MissingValue],
 ) -> dict[str, Any]:
     """One constraint with what was found; of what is infeasible nothing needs to be known."""
-    value = metrics.get(limit.metric)
+    value, parts = metrics.get(limit.metric), parts_of(system.workload.use)
+    part = next((part for part in parts if limit.metric in part._fields), None)
+    if part is None:
+        known = [name for part in parts for name in part._fields]
+        raise UnknownName(f"constraints {limit.text!r}", limit.metric, known)
     if value is None and done.feasible:
-        if limit.metric in unknown:
-            raise unknown[limit.metric]
-        if limit.metric in _NEEDS:
-            section, key, remedy = _NEEDS[limit.metric]
-            raise MissingValue(f"{system.name}.{section}", key, remedy)
-        if limit.metric not in metrics:
-            known = {*metrics, *_NEEDS}
-            raise UnknownName(f"constraints {limit.text!r}", limit.metric, known)
-        raise MissingValue(system.name, limit.metric, "leave the constraint out")
+        if part in unknown:
+            raise unknown[part]
+        if part.needs is None or limit.metric in metrics:
+            raise MissingValue(system.name, limit.metric, "leave the constraint out")
+        section, key, remedy = part.needs
+        raise MissingValue(f"{system.name}.{section}", key, remedy)
     return {
         "constraint": limit.text,
         "metric": limit.metric,
@@ -208,7 +158,7 @@ def _judged(
         "bound": limit.bound if isinstance(limit.bound, Quantity) else str(limit.bound),
         "satisfied": None if value is None else bool(limit.holds(value)),
         "margin": None if value is None else _margin(limit, value),
-        "wall": _WALLS.get(limit.metric, done.wall),
+        "wall": (*part.walls, done.wall)[0],
     }
 
 
@@ -229,16 +179,15 @@ def _margin(limit: Constraint, value: Any) -> float | None:
 
 
 def _costs(
-    system: SystemSpec, done: Measured
-) -> tuple[dict[str, Any], tuple[str, ...], dict[str, MissingValue]]:
+    system: SystemSpec, metrics: Mapping[str, Any]
+) -> tuple[tuple[Part, ...], tuple[str, ...], dict[type[Part], MissingValue]]:
     """Money, carbon and water over the duration, notes, and what could not be known and why."""
     place = system.environment
-    duration = place.duration
-    if duration is None and system.workload.use == TRAIN:
-        duration = done.metrics.get("elapsed_time")  # a run is paid for until it ends
+    # a training run is paid for until it ends
+    duration = metrics.get("elapsed_time") if place.duration is None else place.duration
     if duration is None:
-        return {}, (), {}
-    fleet, metrics, notes, unknown = system.fleet.entry, {}, (), {}
+        return (), (), {}
+    fleet, parts, notes, unknown = system.fleet.entry, (), (), {}
     shared = {"facility": place.building, "pue": place.pue, "power_fraction": place.power_fraction}
     try:
         money = EconomicsModel().solve(
@@ -255,20 +204,20 @@ def _costs(
                 }
             ),
         )
-        metrics |= picked(money, *_MONEY)
+        parts += (Bill.of(money),)
         notes += money.notes
     except MissingValue as error:
-        unknown |= dict.fromkeys(_MONEY, error)
+        unknown[Bill] = error
         notes += (f"not priced: {error}",)
     if place.place is not None:
         try:
             green = SustainabilityModel().solve(fleet, duration, place.place, **_known(shared))
-            metrics |= picked(green, *_PLACE)
+            parts += (Footprint.of(green),)
             notes += green.notes
         except MissingValue as error:
-            unknown |= dict.fromkeys(_PLACE, error)
+            unknown[Footprint] = error
             notes += (f"carbon unknown: {error}",)
-    return metrics, notes, unknown
+    return parts, notes, unknown
 
 
 def _known(arguments: dict[str, Any]) -> dict[str, Any]:
