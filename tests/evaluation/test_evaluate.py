@@ -169,6 +169,28 @@ def test_a_battery_lasts_by_the_duty_cycle():
     assert found["battery_life"].m_as("s") == pytest.approx(1.5 * 3600 / power)
 
 
+def test_a_batch_occupies_its_device_once():
+    """Was wrong: a batch of four looks counted as four looks one after the other."""
+    found = metrics(
+        {"model": "PersonDetection", "precision": "int8", "arrival_rate_qps": 0.5, "batch_size": 4},
+        {"hardware": "nRF52840"},
+        environment={"battery": "1.5 Wh"},
+    )
+    assert found["duty_cycle"] == pytest.approx(0.5 * found["latency"].m_as("s") / 4)
+
+
+def test_a_battery_carries_a_device_that_serves():
+    phone = {**Hardware.Jetson_Orin_NX.to_dict(), "tdp": "10 W", "sleep_power": "100 mW"}
+    found = metrics(
+        {"model": "GPT2", "prompt": 64, "tokens": 16, "arrival_rate_qps": 0.01},
+        {"hardware": phone},
+        environment={"battery": "15 Wh"},
+    )
+    duty = 0.01 * found["latency"].m_as("s")
+    power = duty * 10 + (1 - duty) * 0.1
+    assert found["battery_life"].m_as("hour") == pytest.approx(15 / power)
+
+
 def test_a_device_that_never_sleeps_has_no_battery_life():
     with pytest.raises(MissingValue, match="sleep_power"):
         metrics(
@@ -374,6 +396,20 @@ def test_each_constraint_names_the_wall_behind_it():
 def test_a_constraint_that_cannot_be_judged_is_an_error(text, error):
     with pytest.raises(error):
         judge(system(constraints=[text]))
+
+
+def test_a_misspelt_metric_is_told_the_nearest_of_its_phase_even_where_nothing_works():
+    with pytest.raises(UnknownName, match="did you mean 'kv_cache'"):
+        judge(system({"model": "Llama3_405B"}, constraints=["kv_cash < 1 GB"]))
+    with pytest.raises(UnknownName, match="did you mean 'step_time'"):
+        judge(system({"phase": "train"}, constraints=["steptime < 1 s"]))
+
+
+def test_what_a_phase_has_and_this_system_lacks_is_missing_and_says_why():
+    """Was wrong: water that the facility does not tell of asked for a grid that was given."""
+    dry = {"grid": "Quebec", "duration": "1 day", "facility": {"name": "Shed", "pue": 1.2}}
+    with pytest.raises(MissingValue, match="water: leave the constraint out"):
+        judge(system(environment=dry, constraints=["water < 1 L"]))
 
 
 # ---- suggestions ---------------------------------------------------------------------------------
