@@ -303,7 +303,7 @@ def _print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
 
 
-def _print_profile(model: str, hardware: str, profile: Any, efficiency: float) -> None:
+def _print_profile(model: str, hardware: str, profile: Any) -> None:
     from mlsysim.engine.text import roofline
 
     console = Console(highlight=False)
@@ -314,7 +314,7 @@ def _print_profile(model: str, hardware: str, profile: Any, efficiency: float) -
     if not profile.feasible:
         console.print(f"[bold red]Does not fit.[/] {profile.reason}")
     console.print()
-    console.print(roofline(profile, efficiency=efficiency), markup=False)
+    console.print(roofline(profile), markup=False)
     console.print()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in profile.lines():

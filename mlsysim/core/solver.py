@@ -15,12 +15,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from importlib import import_module
-from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, UnknownField
 from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, factor, ureg
+
+Solve = TypeVar("Solve", bound=Callable[..., Any])
+T = TypeVar("T")
+Given = T | Any  # how a solver asks for an entry: the door takes one, its name or a mapping
 
 
 def __getattr__(name: str) -> Any:
@@ -39,6 +43,7 @@ class Solver:
     walls: ClassVar[tuple[int, ...]] = ()
     requires: ClassVar[tuple[str, ...]] = ()
     accepts: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
     produces: ClassVar[tuple[str, ...]] = ()
 
     solve: Callable[..., Any]
@@ -48,8 +53,9 @@ class Solver:
         if "solve" in cls.__dict__:
             function = cls.__dict__["solve"]
             parameters = list(inspect.signature(function).parameters.values())[1:]
-            cls.requires = tuple(p.name for p in parameters if p.default is p.empty)
             cls.accepts = tuple(p.name for p in parameters)
+            cls.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+            cls.requires = tuple(name for name in cls.accepts if name not in cls.defaults)
             if "produces" not in cls.__dict__:
                 answer = function.__annotations__.get("return")  # its name, or the class itself
                 answer = function.__globals__.get(answer, answer)
@@ -65,7 +71,7 @@ class Solver:
         return f"{type(self).__name__}()"
 
 
-def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
+def checked(function: Solve, owner: str) -> Solve:
     """`function` with every argument checked, and turned into SI numbers, before it runs."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
     names = [p.name for p in parameters]
@@ -97,7 +103,7 @@ def checked(function: Callable[..., Any], owner: str) -> Callable[..., Any]:
             _check_shapes(shapes)
         return function(self, **kwargs)
 
-    return door
+    return door  # type: ignore[return-value] - it takes what `function` takes
 
 
 def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
@@ -118,7 +124,7 @@ def _check_for(hint: Any) -> Callable[[Any, str], Any]:
         check = word.si
     else:
         kinds = tuple(
-            t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None)
+            t for t in (hint, *get_args(hint)) if isinstance(t, type) and t not in (type(None), Any)
         )
         check = _instance_check(kinds)
     if optional:
@@ -191,12 +197,14 @@ class Result:
             raise UnknownArgument(type(self).__name__, wrong, self._fields)
         self._values = values
 
-    def __getattr__(self, name: str) -> Any:
-        if name in self._names:  # its own reading failed: let it say why once more
-            return self.si(name)
-        if name.startswith("_"):  # Python or a notebook looks for a method of its own
-            raise AttributeError(name)
-        raise UnknownField(type(self).__name__, name, self.fields)
+    if not TYPE_CHECKING:  # a type checker is to see that there is no such field
+
+        def __getattr__(self, name: str) -> Any:
+            if name in self._names:  # its own reading failed: let it say why once more
+                return self.si(name)
+            if name.startswith("_"):  # Python or a notebook looks for a method of its own
+                raise AttributeError(name)
+            raise UnknownField(type(self).__name__, name, self.fields)
 
     def __bool__(self) -> bool:
         asked = [name for name, field in self._fields.items() if field.asks] or self.fields

@@ -10,38 +10,37 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, NoDatapath
 from mlsysim.core.units import PRECISIONS, dim_of
+from mlsysim.engine.explain import explain
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.single import Profile, SingleNodeModel, context_notes, profile, trainable
 
-_SINGLE_NODE = SingleNodeModel()
+_USUAL = SingleNodeModel.defaults
 
 
 class Engine:
-    """Which wall binds? One question at a time, or a whole design space in columns."""
+    """Which wall binds? One question at a time, or a whole design space in columns.
 
-    @staticmethod
-    def solve(model: Workload, hardware: HardwareNode, **how: Any) -> Profile:
-        """One step of `model` on `hardware`; see `SingleNodeModel.solve` for the arguments.
+    >>> from mlsysim import Engine, Hardware, Models
+    >>> Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
+    'Memory'
+    """
 
-        >>> from mlsysim import Engine, Hardware, Models
-        >>> Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
-        'Memory'
-        """
-        return _SINGLE_NODE.solve(model=model, hardware=hardware, **how)
+    solve = SingleNodeModel().solve
+    explain = staticmethod(explain)
 
     @staticmethod
     def sweep(
         model: Workload,
         hardware: Iterable[HardwareNode] | HardwareNode,
         *,
-        batch_sizes: Any = (1,),
-        precisions: Sequence[str] = ("fp16",),
-        seq_lens: Any = None,
-        efficiency: Any = 0.5,
-        phase: str | None = None,
-        training: bool = False,
+        batch_sizes: Any = (_USUAL["batch_size"],),
+        precisions: Sequence[str] = (_USUAL["precision"],),
+        seq_lens: Any = _USUAL["seq_len"],
+        efficiency: Any = _USUAL["efficiency"],
+        phase: str | None = _USUAL["phase"],
+        training: bool = _USUAL["training"],
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
@@ -91,13 +90,6 @@ class Engine:
             "seq_len": np.atleast_1d(step.seq_len).ravel(),
         }
         return Sweep(columns, axes)
-
-    @staticmethod
-    def explain(before: Any, after: Any, **how: Any) -> Any:
-        """Why one set-up is faster than another: see `mlsysim.engine.explain.explain`."""
-        from mlsysim.engine.explain import explain
-
-        return explain(before, after, **how)
 
 
 class Sweep(Sequence[dict[str, Any]]):

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument, UnknownArgument
+from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, lazily, show
-from mlsysim.engine.engine import Engine
 from mlsysim.equations import node
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.single import Profile, SingleNodeModel
@@ -131,10 +130,7 @@ def _profile(argument: str, side: Any, model: Workload | None) -> Profile:
         for needed in SingleNodeModel.requires:
             if needed not in how:
                 raise BadArgument(argument, dict(side), f"add {needed} to it")
-        for key in how:
-            if key not in SingleNodeModel.accepts:
-                raise UnknownArgument("Engine.solve", key, SingleNodeModel.accepts)
-        side = Engine.solve(**how)
+        side = SingleNodeModel().solve(**how)
     if not isinstance(side, Profile):
         raise BadArgument(argument, side, "give a Profile, or the arguments of Engine.solve")
     if side.shape:

@@ -10,14 +10,12 @@ from mlsysim.solvers.node.single import Profile
 _MARGIN = 14  # characters for the scale on the left
 
 
-def roofline(
-    profile: Profile, *, efficiency: float = 0.5, width: int = 58, height: int = 10
-) -> str:
+def roofline(profile: Profile, *, width: int = 58, height: int = 10) -> str:
     """One step under the roof of its device, log-log; `*` is the step, `+` the ridge.
 
-    The flat roof is the peak times `efficiency`.
+    The flat roof is the part of the peak that the step was said to reach.
     """
-    roof = profile.si("peak") * efficiency
+    roof = profile.si("operations") / profile.si("compute_time")
     slope, here = profile.si("bandwidth"), profile.si("arithmetic_intensity")
     rate = profile.si("operations") / profile.si("latency")
     ridge = float(node.ridge_point(roof, slope))

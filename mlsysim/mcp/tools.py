@@ -42,6 +42,8 @@ Layer = Annotated[str, Names(*LAYERS)]
 Order = Annotated[str, Names("throughput", "latency", "energy")]
 Rows = Annotated[Any, Dim("", whole=True, high=MOST_ROWS)]
 
+_USUAL = inspect.signature(Engine.sweep).parameters
+
 
 class Tool(NamedTuple):
     """A function, and what it tells a client about itself."""
@@ -121,12 +123,12 @@ def evaluate(system: System) -> Any:
 def sweep(
     model: Workload,
     hardware: list[HardwareNode],
-    batch_sizes: list[u.Batch] = (1,),  # type: ignore[assignment] - the default may not change
-    precisions: list[u.Precision] = ("fp16",),  # type: ignore[assignment]
-    seq_lens: list[u.Count] | None = None,
-    efficiency: u.Fraction = 0.5,
-    phase: u.Phase | None = None,
-    training: bool = False,
+    batch_sizes: list[u.Batch] = _USUAL["batch_sizes"].default,
+    precisions: list[u.Precision] = _USUAL["precisions"].default,
+    seq_lens: list[u.Count] | None = _USUAL["seq_lens"].default,
+    efficiency: u.Fraction = _USUAL["efficiency"].default,
+    phase: u.Phase | None = _USUAL["phase"].default,
+    training: bool = _USUAL["training"].default,
     order: Order = "throughput",
     limit: Rows = 20,
 ) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import pydoc
 
 import pytest
 
@@ -21,6 +23,26 @@ def test_the_engine_is_the_single_node_model(llama, h100):
     by_hand = (weights + 4 * 512 * 65_536) / 3.35e12 + 10e-6
     assert found.latency.m_as("s") == pytest.approx(by_hand)
     assert found.latency.magnitude == pytest.approx(2.290, abs=0.001)  # shown in ms
+
+
+def test_the_front_door_shows_its_arguments_and_the_solvers_defaults():
+    shown = inspect.signature(Engine.solve).parameters
+    assert [*shown] == list(SingleNodeModel.accepts)
+    assert {name: shown[name].default for name in SingleNodeModel.defaults} == {
+        "batch_size": 1.0,
+        "seq_len": None,
+        "precision": "fp16",
+        "efficiency": 0.5,
+        "phase": None,
+        "training": False,
+    }
+    assert [*inspect.signature(Engine.explain).parameters] == ["before", "after", "model", "names"]
+    assert pydoc.render_doc(Engine, renderer=pydoc.plaintext).count("batch_size: ") == 1
+
+
+def test_a_sweep_takes_the_defaults_of_one_solve(llama, h100):
+    (row,) = Engine.sweep(llama, h100)
+    assert row["profile"] == Engine.solve(llama, h100)
 
 
 def test_model_and_hardware_may_be_named(llama, h100):

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, lazily, show
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -125,8 +125,8 @@ class SingleNodeModel(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         batch_size: u.Batch = 1.0,
         seq_len: u.Count | None = None,
