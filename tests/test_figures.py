@@ -81,6 +81,13 @@ def test_a_sentence_is_filled_in(record, found):
     assert one.reason.endswith(".")
 
 
+def test_sentences_write_no_number_with_an_exponent(found):
+    # a quantity in an unfit unit shows itself so: 2.4e+08 Wh
+    for each in found.values():
+        told = " ".join([each.reason, each.shown, *each.assumptions])
+        assert not re.search(r"\de[+-]?\d", told), told
+
+
 def test_all_seeds_that_print_numbers_are_covered():
     assert {"000", "001", "002", "004"} == {s for r in RECORDS for s in r["seed"].split(", ")}
 

@@ -50,3 +50,21 @@ def test_every_picture_fits_a_terminal(model, device):
 )
 def test_rates_read_as_people_say_them(rate, text):
     assert show_rate(rate) == text
+
+
+def test_the_step_and_the_ridge_stand_where_their_logarithms_put_them(llama, h100):
+    # 16.08 GFLOP and 15.28 GB in 4.571 ms: 1.05 FLOP/B and 3.52 TFLOP/s; the ridge is at 147.7
+    # under 494.7 TFLOP/s. Across: from 1.05 / 4 to 147.7 x 4 in 57 steps; down: from 494.7 x 1.3
+    # to 3.35 TB/s x 0.263 FLOP/B in 9
+    rows, text = drawn(llama, h100)
+    assert (rows[0].index("+"), rows[7].index("*")) == (47, 10)
+    assert rows[0][46] == "/"
+    assert rows[0][48] == "-"
+    lines = text.splitlines()
+    assert lines[0].startswith(" 495 TFLOP/s |")
+    assert lines[7].startswith("3.52 TFLOP/s |")
+    assert [line[:12].strip() for i, line in enumerate(lines[:10]) if i not in (0, 7)] == [""] * 8
+    assert lines[10] == " " * 13 + "+" + "-" * 58
+    under = lines[11]
+    assert (under.index("* 1.05"), under.index("+ 148 FLOP/B")) == (14 + 10, 14 + 47)
+    assert len(lines) == 12

@@ -15,15 +15,17 @@ import pytest
 
 from mlsysim import Q_, Hardware, Models, ParallelismOptimizer, SingleNodeModel, Systems, solvers
 from mlsysim.core.solver import Result, show
+from mlsysim.engine.explain import Explanation
 
 TABLE = Path(__file__).with_name("shown_units.txt")
 REWRITE = "python -m tests.solvers.test_shown_units"
 
 
 def answers() -> list[type[Result]]:
-    """What each solver's `solve` is annotated to return."""
+    """What each solver's `solve` is annotated to return, and what explains a difference."""
     hints = (get_type_hints(getattr(solvers, name).solve) for name in solvers.SOLVERS)
-    return sorted({hint["return"] for hint in hints}, key=lambda answer: answer.__name__)
+    found = {Explanation, *(hint["return"] for hint in hints)}
+    return sorted(found, key=lambda answer: answer.__name__)
 
 
 def shown() -> Iterator[str]:
