@@ -1,4 +1,4 @@
-"""The executed notebooks under `tutorials/ipynb`: `python -m tests.notebooks` writes them anew.
+"""The executed notebooks under `tutorials/ipynb`: `python -m tests.notebooks [STEM ...]` writes them.
 
 A notebook is exported from its marimo source, run in Jupyter with the reference journal of
 `tests/lessons/<stem>.jsonl` (so that every answer is revealed), and committed with its outputs.
@@ -25,9 +25,10 @@ def answered_journal(stem: str, folder: Path) -> Path:
     return Path(shutil.copyfile(ANSWERED / f"{stem}.jsonl", folder / "journal.jsonl"))
 
 
-def environment(journal: Path) -> dict[str, str]:
-    """The environment in which a notebook finds the reference journal."""
-    return {**os.environ, "MLSYSIM_JOURNAL": str(journal)}
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process that is to run this checkout, wherever another is installed."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
 
 
 def execute(stem: str, out: Path) -> Path:
@@ -35,24 +36,27 @@ def execute(stem: str, out: Path) -> Path:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         exported = folder / f"{stem}.ipynb"
-        env = environment(answered_journal(stem, folder))
-        run = [sys.executable, "-m"]
-        source = ROOT / "tutorials" / f"{stem}.py"
-        subprocess.run(
-            [*run, "marimo", "export", "ipynb", str(source), "-o", str(exported), "--force"],
-            check=True,
-            env=env,
-            capture_output=True,
-        )
-        subprocess.run(
-            [*run, "nbconvert", "--to", "notebook", "--execute", "--inplace", str(exported)],
-            check=True,
-            env=env,
-            capture_output=True,
-        )
+        env = environment(MLSYSIM_JOURNAL=str(answered_journal(stem, folder)))
+        source = str(ROOT / "tutorials" / f"{stem}.py")
+        for command in (
+            ["marimo", "export", "ipynb", source, "-o", str(exported), "--force"],
+            ["nbconvert", "--to", "notebook", "--execute", "--inplace", str(exported)],
+        ):
+            run = [sys.executable, "-m", *command]
+            subprocess.run(run, check=True, env=env, capture_output=True)
         target = out / f"{stem}.ipynb"
         target.write_text(_steady(exported.read_text(encoding="utf-8")), encoding="utf-8")
     return target
+
+
+def compare(notebook: Path, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a notebook again in a folder and compare every output with the one that it holds."""
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
+    command += ["-c", os.devnull, "--rootdir", str(folder), str(notebook)]
+    command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg")]
+    return subprocess.run(
+        command, env=environment(**more), capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 def _steady(text: str) -> str:
@@ -75,5 +79,5 @@ def _steady(text: str) -> str:
 
 if __name__ == "__main__":
     COMMITTED.mkdir(exist_ok=True)
-    for answers in sorted(ANSWERED.glob("*.jsonl")):
-        sys.stdout.write(f"{execute(answers.stem, COMMITTED).relative_to(ROOT)}\n")
+    for chosen in sys.argv[1:] or sorted(path.stem for path in ANSWERED.glob("*.jsonl")):
+        sys.stdout.write(f"{execute(chosen, COMMITTED).relative_to(ROOT)}\n")
