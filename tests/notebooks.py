@@ -1,4 +1,4 @@
-"""The executed notebooks under `tutorials/ipynb`: `python -m tests.notebooks [STEM ...]` writes them.
+"""The executed notebooks under `tutorials/ipynb`; `python -m tests.notebooks [STEM]` writes them.
 
 A notebook is exported from its marimo source, run in Jupyter with the reference journal of
 `tests/lessons/<stem>.jsonl` (so that every answer is revealed), and committed with its outputs.

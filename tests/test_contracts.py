@@ -12,7 +12,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from importlinter.cli import lint_imports
 
 import mlsysim
 from mlsysim import solvers
@@ -63,11 +62,6 @@ PATHS = [(module, name) for module, names in SEED_PATHS.items() for name in name
 
 
 # ---- layers --------------------------------------------------------------------------------------
-
-
-def test_imports_point_one_way(capsys):
-    broken = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
-    assert not broken, capsys.readouterr().out
 
 
 def test_a_first_solve_loads_no_notebook_no_chart_and_no_terminal():

@@ -96,6 +96,31 @@ def wait_until_up(url: str) -> None:
 
 
 @pytest.fixture
+def visit(browser, course_url):
+    """Open a page, and note every request that would leave this machine and every script error."""
+    opened = []
+
+    def go(path: str, width: int = 1280, height: int = 900):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.outside, page.faults = [], []
+        page.on(
+            "request",
+            lambda r: (
+                r.url.startswith(("http://127.0.0.1", "data:", "blob:"))
+                or page.outside.append(r.url)
+            ),
+        )
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.goto(course_url + path)
+        opened.append(page)
+        return page
+
+    yield go
+    for page in opened:
+        page.close()
+
+
+@pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Callable[..., Path]:
     """Keep a screenshot of a page, for a person to look at."""
 

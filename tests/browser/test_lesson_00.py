@@ -6,56 +6,11 @@ import time
 
 import pytest
 
+from tests.browser.walk import CHART, chart, commit, committed
+
 pytestmark = pytest.mark.browser
 
 LESSON = "00_hello_roofline/"
-CHART = "canvas.marks, svg.marks"
-
-
-@pytest.fixture
-def visit(browser, course_url):
-    """Open a page, and note every request that would leave this machine and every script error."""
-    opened = []
-
-    def go(path: str, width: int = 1280, height: int = 900):
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.outside, page.faults = [], []
-        page.on(
-            "request",
-            lambda r: (
-                r.url.startswith(("http://127.0.0.1", "data:", "blob:"))
-                or page.outside.append(r.url)
-            ),
-        )
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.goto(course_url + path)
-        opened.append(page)
-        return page
-
-    yield go
-    for page in opened:
-        page.close()
-
-
-def chart(page, at_least: int = 1) -> None:
-    """Wait until that many charts are drawn."""
-    page.locator(CHART).nth(at_least - 1).wait_for(timeout=20_000)
-
-
-def commit(page, answer: str | float) -> None:
-    """Answer the one open question."""
-    if isinstance(answer, str):
-        page.get_by_role("radio", name=answer, exact=True).first.click()
-    else:
-        page.get_by_placeholder("a number").fill(str(answer))
-    page.get_by_role("button", name="Commit").click()
-
-
-def committed(page, count: int) -> None:
-    """Wait until that many commitments are shown."""
-    cards = page.get_by_text("You predicted:")
-    cards.nth(count - 1).wait_for(timeout=20_000)
-    assert cards.count() == count
 
 
 def finish(page) -> None:
