@@ -136,7 +136,7 @@ def solve(
     if as_json:
         _print_json({"model": model, "hardware": hardware, **profile.to_dict()})
     else:
-        _print_profile(model, hardware, profile, u.dim_of(u.Fraction).si(efficiency))
+        _print_profile(model, hardware, profile)
     if not profile.feasible:
         raise typer.Exit(1)
 
