@@ -159,9 +159,24 @@ class Lazily:
         self.unit, self.compute = unit, compute
 
 
-def lazily(unit: str, compute: Callable[[Any], Any]) -> Any:
-    """Declare a field that `compute` derives, in the unit of its dimension, from the others."""
-    return Lazily(unit, compute)
+def lazily(unit: str, compute: Callable[..., Any], *fields: str) -> Any:
+    """Declare a field that `compute` derives, in the unit of its dimension, from the others.
+
+    It is given the result; or, where `fields` are named, their plain numbers, and what depends on
+    an unknown one is unknown itself.
+    """
+
+    def of_fields(result: Result) -> Any:
+        values = [result.si(name) for name in fields]
+        unknown = any(v is None or (isinstance(v, float) and math.isnan(v)) for v in values)
+        return None if unknown else compute(*values)
+
+    return Lazily(unit, of_fields if fields else compute)
+
+
+def because(sentence: Callable[[Any], str], answer: str = "feasible") -> Any:
+    """Declare a field that says why one answer is not `feasible`; it is empty where that is so."""
+    return Lazily("", lambda r: "" if r.shape or getattr(r, answer) else sentence(r))
 
 
 class Result:
@@ -381,4 +396,4 @@ def jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Result", "Solver", "checked", "jsonable", "lazily", "show"]
+__all__ = ["Result", "Solver", "because", "checked", "jsonable", "lazily", "show"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import truediv
 from typing import Annotated, Any
 
 import numpy as np
@@ -45,9 +46,7 @@ class ScalingResult(Result):
     optimal_parameters: u.Number
     optimal_tokens: u.Number
     compute: u.Operations = "FLOP"
-    tokens_per_parameter: u.Number = lazily(
-        "", lambda r: r.si("optimal_tokens") / r.si("optimal_parameters")
-    )
+    tokens_per_parameter: u.Number = lazily("", truediv, "optimal_tokens", "optimal_parameters")
     training_time: u.Seconds | None = "day"
 
 
@@ -152,7 +151,7 @@ class InferenceScalingResult(Result):
     latency: u.Seconds = "s"
     ttft: u.Seconds = "ms"
     decode_time: u.Seconds = "s"
-    itl: u.Seconds = lazily("ms", lambda r: r.si("decode_time") / r.si("tokens_generated"))
+    itl: u.Seconds = lazily("ms", truediv, "decode_time", "tokens_generated")
     tokens_generated: u.Number
     reasoning_steps: u.Number
     multiplier: u.Number

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Result, Solver, because, lazily, show
 from mlsysim.core.units import PRECISIONS, Q_, Dim
 from mlsysim.core.values import Source
 from mlsysim.equations import analysis, node
@@ -136,9 +136,11 @@ class SensitivitySolver(Solver):
         )
 
 
-def _ridge(answer: Synthesis) -> Any:
-    peak, bandwidth = answer.si("required_flops"), answer.si("required_bw")
-    return None if peak is None else node.ridge_point(peak, bandwidth)
+def _why_late(s: Synthesis) -> str:
+    return (
+        f"The dispatch tax alone takes {show(s.overhead)}, and the target is "
+        f"{show(s.target_latency)}; no memory and no arithmetic is fast enough."
+    )
 
 
 class Synthesis(Result):
@@ -152,26 +154,19 @@ class Synthesis(Result):
     required_bw: u.Bandwidth | None = "GB/s"
     required_flops: u.OperationRate | None = "TFLOP/s"
     required_capacity: u.Bytes = "GB"
-    ridge_point: u.Intensity | None = lazily("FLOP/B", _ridge)
+    ridge_point: u.Intensity | None = lazily(
+        "FLOP/B", node.ridge_point, "required_flops", "required_bw"
+    )
     target_latency: u.Seconds = "ms"
     overhead: u.Seconds = "ms"
     operations: u.Operations = "GFLOP"
     traffic: u.Bytes = "GB"
     feasible: bool
-    reason: str = lazily("", lambda s: s.why_infeasible())
+    reason: str = because(_why_late)
     precision: str
     efficiency: u.Fraction
     batch_size: u.Number
     seq_len: u.Number
-
-    def why_infeasible(self) -> str:
-        """One sentence: why no device can be fast enough; empty when one can."""
-        if self.shape or self.feasible:
-            return ""
-        return (
-            f"The dispatch tax alone takes {show(self.overhead)}, and the target is "
-            f"{show(self.target_latency)}; no memory and no arithmetic is fast enough."
-        )
 
     def device(self, name: str, release_year: int) -> HardwareNode:
         """Build the required device: solving the same step on it takes the target time."""

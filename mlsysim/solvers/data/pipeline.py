@@ -9,7 +9,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Result, Solver, because, lazily
 from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import data as eq
 from mlsysim.equations import node as node_eq
@@ -26,6 +26,13 @@ _SINGLE_NODE = SingleNodeModel()
 # ---- wall 8 --------------------------------------------------------------------------------------
 
 
+def _why_starved(r: DataResult) -> str:
+    return (
+        f"The devices ask for {r.demand:.4g~P} and storage delivers {r.supply:.4g~P}: "
+        f"they wait {1 - r.accelerator_utilization:.0%} of the time."
+    )
+
+
 class DataResult(Result):
     """Whether storage keeps up: `utilization` above one means that the devices wait.
 
@@ -34,25 +41,18 @@ class DataResult(Result):
 
     walls = (8,)
 
-    utilization: u.Number = lazily("", lambda r: eq.load(r.si("demand"), r.si("supply")))
-    bound: str = lazily("", lambda r: np.where(r.si("utilization") > 1, "Ingestion", "Compute")[()])
-    feasible: bool = lazily("", lambda r: r.si("utilization") <= 1)
-    reason: str = lazily("", lambda r: r.why_starved())
-    accelerator_utilization: u.Fraction = lazily("", lambda r: eq.fed(r.si("utilization")))
+    utilization: u.Number = lazily("", eq.load, "demand", "supply")
+    bound: str = lazily(
+        "", lambda load: np.where(load > 1, "Ingestion", "Compute")[()], "utilization"
+    )
+    feasible: bool = lazily("", lambda load: load <= 1, "utilization")
+    reason: str = because(_why_starved)
+    accelerator_utilization: u.Fraction = lazily("", eq.fed, "utilization")
     demand: u.Bandwidth = "GB/s"
     supply: u.Bandwidth = "GB/s"
-    required_bandwidth: u.Bandwidth = lazily("GB/s", lambda r: r.si("demand"))
+    required_bandwidth: u.Bandwidth = lazily("GB/s", lambda demand: demand, "demand")
     samples_per_second: u.Rate = "1/s"
     accelerators: u.Number
-
-    def why_starved(self) -> str:
-        """One sentence: how much is asked for and how much there is; empty when it is enough."""
-        if self.shape or self.feasible:
-            return ""
-        return (
-            f"The devices ask for {self.demand:.4g~P} and storage delivers {self.supply:.4g~P}: "
-            f"they wait {1 - self.accelerator_utilization:.0%} of the time."
-        )
 
 
 class DataModel(Solver):
@@ -122,8 +122,10 @@ def _supply(storage_bandwidth: Any, node: Node | None) -> Any:
 # ---- wall 9 --------------------------------------------------------------------------------------
 
 
-def _stage(r: TransformationResult) -> Any:
-    compute, transform, ingest = r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")
+_STAGES = ("compute_time", "transform_time", "ingest_time")
+
+
+def _slowest(compute: Any, transform: Any, ingest: Any) -> Any:
     waits = np.where(transform >= ingest, "Transformation", "Ingestion")
     return np.where(compute >= np.maximum(transform, ingest), "Compute", waits)[()]
 
@@ -136,25 +138,13 @@ class TransformationResult(Result):
 
     walls = (9,)
 
-    step_time: u.Seconds = lazily(
-        "ms",
-        lambda r: eq.pipelined_step(
-            r.si("compute_time"), r.si("transform_time"), r.si("ingest_time")
-        ),
-    )
-    bottleneck: str = lazily("", _stage)
-    accelerator_utilization: u.Fraction = lazily(
-        "", lambda r: eq.busy(r.si("compute_time"), r.si("step_time"))
-    )
+    step_time: u.Seconds = lazily("ms", eq.pipelined_step, *_STAGES)
+    bottleneck: str = lazily("", _slowest, *_STAGES)
+    accelerator_utilization: u.Fraction = lazily("", eq.busy, "compute_time", "step_time")
     workers_needed: u.Number = lazily(
-        "",
-        lambda r: eq.balanced_workers(
-            r.si("batch_size"), r.si("worker_rate"), r.si("compute_time")
-        ),
+        "", eq.balanced_workers, "batch_size", "worker_rate", "compute_time"
     )
-    throughput: u.Rate = lazily(
-        "1/s", lambda r: node_eq.throughput(r.si("batch_size"), r.si("step_time"))
-    )
+    throughput: u.Rate = lazily("1/s", node_eq.throughput, "batch_size", "step_time")
     compute_time: u.Seconds = "ms"
     transform_time: u.Seconds = "ms"
     ingest_time: u.SecondsOrZero = "ms"
@@ -272,11 +262,6 @@ _SWITCHED = {
 _TORUS = {"ring": 1.0, "torus2d": 2.0, "torus3d": 3.0}  # dimensions
 
 
-def _across(r: TopologyResult) -> Any:
-    nodes = r.si("nodes")
-    return None if nodes is None else eq.bisection_bandwidth(r.si("effective_bandwidth"), nodes)
-
-
 class TopologyResult(Result):
     """A node's bandwidth under traffic across the whole network, and the network's own."""
 
@@ -284,12 +269,13 @@ class TopologyResult(Result):
 
     effective_bandwidth: u.Bandwidth = lazily(
         "GB/s",
-        lambda r: eq.effective_bandwidth(
-            r.si("link_bandwidth"), r.si("bisection_fraction"), r.si("oversubscription")
-        ),
+        eq.effective_bandwidth,
+        *("link_bandwidth", "bisection_fraction", "oversubscription"),
     )
     bisection_fraction: u.Fraction
-    bisection_bandwidth: u.Bandwidth = lazily("TB/s", _across)
+    bisection_bandwidth: u.Bandwidth = lazily(
+        "TB/s", eq.bisection_bandwidth, "effective_bandwidth", "nodes"
+    )
     link_bandwidth: u.Bandwidth = "GB/s"
     oversubscription: u.Number
     topology: str

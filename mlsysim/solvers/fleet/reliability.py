@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Result, Solver, because, lazily, show
 from mlsysim.core.units import Q_, Dim
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import serving
 from mlsysim.literature.registry import Literature
+from mlsysim.solvers.node.single import total
 from mlsysim.systems.types import Fleet
 
 Days = Annotated[Any, Dim("s", bare="day")]
 PerDay = Annotated[Any, Dim("1/s", bare="1/day")]
 _LONG_CHECKPOINT = 0.1  # of the time between failures: from here on the first order is a guess
+
+
+def _why_never(r: Reliability) -> str:
+    return (
+        f"The fleet fails every {show(r.mtbf)} on average, and checkpoints, lost work "
+        "and restarts take all of that; write checkpoints faster or use fewer devices."
+    )
 
 
 class Reliability(Result):
@@ -31,7 +40,7 @@ class Reliability(Result):
 
     mtbf: u.Seconds = "hour"
     mtbf_published: u.Seconds = "hour"
-    failure_rate: u.Rate = lazily("1/day", lambda r: eq.failure_rate(1, r.si("mtbf")))
+    failure_rate: u.Rate = lazily("1/day", partial(eq.failure_rate, 1), "mtbf")
     failure_shares: dict
     checkpoint_time: u.Seconds = "s"
     optimal_interval: u.Seconds = "min"
@@ -39,28 +48,14 @@ class Reliability(Result):
     checkpoint_share: u.Number
     rework_share: u.Number
     restart_share: u.Number
-    waste: u.Number = lazily(
-        "", lambda r: r.si("checkpoint_share") + r.si("rework_share") + r.si("restart_share")
-    )
-    goodput: u.Number = lazily(
-        "",
-        lambda r: eq.goodput(r.si("checkpoint_share"), r.si("rework_share"), r.si("restart_share")),
-    )
-    feasible: bool = lazily("", lambda r: _plain(r.si("goodput") > 0))
-    reason: str = lazily("", lambda r: r.why_infeasible())
+    waste: u.Number = lazily("", total, "checkpoint_share", "rework_share", "restart_share")
+    goodput: u.Number = lazily("", eq.goodput, "checkpoint_share", "rework_share", "restart_share")
+    feasible: bool = lazily("", lambda goodput: _plain(goodput > 0), "goodput")
+    reason: str = because(_why_never)
     expected_failures: u.Number
     survival: u.Fraction
     devices: u.Count
     notes: tuple
-
-    def why_infeasible(self) -> str:
-        """One sentence when failures leave no time for the job; empty otherwise."""
-        if self.shape or self.feasible:
-            return ""
-        return (
-            f"The fleet fails every {show(self.mtbf)} on average, and checkpoints, lost work "
-            "and restarts take all of that; write checkpoints faster or use fewer devices."
-        )
 
 
 class ReliabilityModel(Solver):

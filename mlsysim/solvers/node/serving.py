@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Result, Solver, because, lazily
 from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -16,7 +16,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node import cost
-from mlsysim.solvers.node.single import Profile, context_notes, profile
+from mlsysim.solvers.node.single import Profile, context_notes, profile, too_large, total
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
 Queries = Annotated[Any, Dim("1/s", bare="1/s")]
@@ -34,15 +34,6 @@ def decoder(model: Workload) -> None:
 # ---- wall 4 --------------------------------------------------------------------------------------
 
 
-def _energy(s: Served) -> Any:
-    power = s.si("power")
-    return None if power is None else node.energy(power, s.si("latency"))
-
-
-def _tokens(s: Served) -> Any:
-    return s.si("batch_size") * s.si("decode_tokens")
-
-
 class Served(Result):
     """A batch of prompts answered on one device: when the first token comes, and then the others.
 
@@ -55,29 +46,27 @@ class Served(Result):
 
     ttft: u.Seconds = "ms"
     itl: u.Seconds = "ms"
-    latency: u.Seconds = lazily(
-        "s", lambda s: eq.generation_time(s.si("ttft"), s.si("itl"), s.si("decode_tokens"))
+    latency: u.Seconds = lazily("s", eq.generation_time, "ttft", "itl", "decode_tokens")
+    throughput: u.Rate = lazily(
+        "1/s",
+        lambda batch, tokens, time: node.throughput(batch * tokens, time),
+        *("batch_size", "decode_tokens", "latency"),
     )
-    throughput: u.Rate = lazily("1/s", lambda s: node.throughput(_tokens(s), s.si("latency")))
-    decode_throughput: u.Rate = lazily(
-        "1/s", lambda s: node.throughput(s.si("batch_size"), s.si("itl"))
-    )
+    decode_throughput: u.Rate = lazily("1/s", node.throughput, "batch_size", "itl")
     prefill_bottleneck: str
     decode_bottleneck: str
     prefill_intensity: u.Intensity = "FLOP/B"
     decode_intensity: u.Intensity = "FLOP/B"
     ridge_point: u.Intensity = "FLOP/B"
     feasible: bool
-    reason: str = lazily("", lambda s: s.why_infeasible())
-    memory_required: u.Bytes = lazily(
-        "GB", lambda s: s.si("weights") + s.si("kv_cache") + s.si("activations")
-    )
+    reason: str = because(too_large)
+    memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")
     weights: u.Bytes = "GB"
     kv_cache: u.Bytes = "GB"
     activations: u.Bytes = "GB"
     memory_capacity: u.Bytes = "GB"
     power: u.Power = "W"
-    energy: u.Energy = lazily("J", _energy)
+    energy: u.Energy = lazily("J", node.energy, "power", "latency")
     datapath: str
     precision: str
     batch_size: u.Number
@@ -85,9 +74,6 @@ class Served(Result):
     decode_tokens: u.Number
     context: u.Number
     notes: tuple
-
-    why_infeasible = Profile.why_infeasible
-    _remedy = Profile._remedy
 
 
 class ServingModel(Solver):
@@ -168,8 +154,6 @@ class ServingModel(Solver):
 
 
 def _why_unstable(t: Tail) -> str:
-    if t.shape or t.stable:
-        return ""
     replicas, utilization = t.si("num_replicas"), t.si("utilization")
     need = int(utilization * replicas) + 1
     return (
@@ -187,7 +171,7 @@ class Tail(Result):
     walls = (7,)
 
     stable: bool
-    reason: str = lazily("", _why_unstable)
+    reason: str = because(_why_unstable, "stable")
     utilization: u.Number
     wait_probability: u.Number
     mean_wait: u.Seconds = "ms"

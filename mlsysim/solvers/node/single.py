@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Given, Result, Solver, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -25,11 +25,33 @@ def _bottleneck(p: Profile) -> Any:
     return np.where(overhead > np.maximum(compute, memory), "Overhead", roof)[()]
 
 
-def _energy(p: Profile) -> Any:
-    power = p.si("power")
-    if power is None or np.all(np.isnan(power)):  # nobody has published it
-        return None
-    return node.energy(power, p.si("latency"))
+def total(*parts: Any) -> Any:
+    """Their sum."""
+    return sum(parts)
+
+
+def too_large(p: Any) -> str:
+    """One sentence: what does not fit, by how much, and what would."""
+    if not p.si("datapath"):
+        return f"The device has no datapath that can run {p.si('precision')}."
+    need, room = p.memory_required, p.memory_capacity
+    parts = {"weights": p.weights, "KV cache": p.kv_cache, "activations": p.activations}
+    listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
+    return (
+        f"It needs {show(need)} ({listed}) and the device holds {show(room)}: "
+        f"short by {show(need - room)}; {_remedy(p, need, room)}."
+    )
+
+
+def _remedy(p: Any, need: Any, room: Any) -> str:
+    if p.weights > room:
+        width = PRECISIONS[p.si("precision")]
+        narrower = [
+            name for name, w in PRECISIONS.items() if w < width and p.weights * (w / width) <= room
+        ]
+        share = f"split the model over {int(np.ceil((need / room).m_as('')))} devices"
+        return f"{share} or store it as {' or '.join(narrower[:2])}" if narrower else share
+    return "use a smaller batch or a shorter context"
 
 
 class Profile(Result):
@@ -43,30 +65,22 @@ class Profile(Result):
     walls = (1, 2)
 
     latency: u.Seconds = "ms"
-    throughput: u.Rate = lazily(
-        "1/s", lambda p: node.throughput(p.si("batch_size"), p.si("latency"))
-    )
+    throughput: u.Rate = lazily("1/s", node.throughput, "batch_size", "latency")
     bottleneck: str = lazily("", _bottleneck)
     feasible: bool
-    reason: str = lazily("", lambda p: p.why_infeasible())
+    reason: str = because(too_large)
     compute_time: u.Seconds = "ms"
     memory_time: u.Seconds = "ms"
     overhead: u.Seconds = "ms"
     operations: u.Operations = "GFLOP"
     traffic: u.Bytes = "GB"
     arithmetic_intensity: u.Intensity = lazily(
-        "FLOP/B", lambda p: node.arithmetic_intensity(p.si("operations"), p.si("traffic"))
+        "FLOP/B", node.arithmetic_intensity, "operations", "traffic"
     )
-    ridge_point: u.Intensity = lazily(
-        "FLOP/B", lambda p: node.ridge_point(p.si("peak"), p.si("bandwidth"))
-    )
-    mfu: u.Number = lazily(
-        "", lambda p: node.utilization(p.si("operations"), p.si("latency"), p.si("peak"))
-    )
-    energy: u.Energy = lazily("J", _energy)
-    memory_required: u.Bytes = lazily(
-        "GB", lambda p: p.si("weights") + p.si("kv_cache") + p.si("activations")
-    )
+    ridge_point: u.Intensity = lazily("FLOP/B", node.ridge_point, "peak", "bandwidth")
+    mfu: u.Number = lazily("", node.utilization, "operations", "latency", "peak")
+    energy: u.Energy = lazily("J", node.energy, "power", "latency")
+    memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")
     weights: u.Bytes = "GB"
     kv_cache: u.Bytes = "GB"
     activations: u.Bytes = "GB"
@@ -80,36 +94,6 @@ class Profile(Result):
     batch_size: u.Number
     seq_len: u.Number
     notes: tuple
-
-    def why_infeasible(self) -> str:
-        """One sentence: what does not fit, by how much, and what would; empty when it fits."""
-        if self.shape or self.feasible:
-            return ""
-        if not self.si("datapath"):
-            return f"The device has no datapath that can run {self.si('precision')}."
-        need, room = self.memory_required, self.memory_capacity
-        parts = {
-            "weights": self.weights,
-            "KV cache": self.kv_cache,
-            "activations": self.activations,
-        }
-        listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
-        return (
-            f"It needs {show(need)} ({listed}) and the device holds {show(room)}: "
-            f"short by {show(need - room)}; {self._remedy(need, room)}."
-        )
-
-    def _remedy(self, need: Any, room: Any) -> str:
-        if self.weights > room:
-            width = PRECISIONS[self.si("precision")]
-            narrower = [
-                name
-                for name, w in PRECISIONS.items()
-                if w < width and self.weights * (w / width) <= room
-            ]
-            share = f"split the model over {int(np.ceil((need / room).m_as('')))} devices"
-            return f"{share} or store it as {' or '.join(narrower[:2])}" if narrower else share
-        return "use a smaller batch or a shorter context"
 
 
 class SingleNodeModel(Solver):

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Result, Solver, because, lazily, show
 from mlsysim.core.units import PRECISIONS
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -18,14 +18,7 @@ from mlsysim.solvers.node.cost import Demand
 from mlsysim.solvers.node.single import context_notes
 
 
-def _energy(s: Streamed) -> Any:
-    power = s.si("power")
-    return None if power is None else node.energy(power, s.si("latency"))
-
-
 def _why_full(s: Streamed) -> str:
-    if s.shape or s.feasible:
-        return ""
     return (
         f"A batch of {s.si('batch_size'):,.0f} keeps {show(s.held)} of state and activations and "
         f"the device holds {show(s.memory_capacity)}: at most {s.si('max_batch'):,.0f} fit."
@@ -42,12 +35,10 @@ class Streamed(Result):
     walls = (6,)
 
     latency: u.Seconds = "ms"
-    throughput: u.Rate = lazily(
-        "1/s", lambda s: node.throughput(s.si("batch_size"), s.si("latency"))
-    )
+    throughput: u.Rate = lazily("1/s", node.throughput, "batch_size", "latency")
     bottleneck: str
     feasible: bool
-    reason: str = lazily("", _why_full)
+    reason: str = because(_why_full)
     max_batch: u.Number
     crossover_batch: u.Number
     injection_time: u.Seconds = "ms"
@@ -60,7 +51,7 @@ class Streamed(Result):
     memory_capacity: u.Bytes = "GB"
     injection_bandwidth: u.Bandwidth = "GB/s"
     power: u.Power = "W"
-    energy: u.Energy = lazily("J", _energy)
+    energy: u.Energy = lazily("J", node.energy, "power", "latency")
     datapath: str
     precision: str
     batch_size: u.Number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import truediv
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
 from mlsysim.literature.registry import Literature
+from mlsysim.solvers.node.single import total
 from mlsysim.systems.types import Fleet
 
 Days = Annotated[Any, Dim("s", bare="day")]
@@ -99,6 +101,15 @@ def _work(fleet: Fleet, time: Any, mfu: Any, precision: str) -> Any:
     return ops.useful_operations(peak, fleet.devices, mfu, time)
 
 
+def in_kg(mass: Any) -> Any:
+    """Grams in kilograms."""
+    return mass / 1e3
+
+
+def _per_exaflop(amount: Any, operations: Any) -> Any:
+    return amount / (operations / 1e18)
+
+
 def si(quantity: Any, unit: str) -> float:
     """The plain number of a registry's quantity."""
     return float(quantity.m_as(unit))
@@ -130,30 +141,23 @@ class Economics(Result):
 
     walls = (17,)
 
-    tco: u.Money = lazily(
-        "USD", lambda r: r.si("capex") + r.si("energy_cost") + r.si("maintenance")
-    )
-    tco_usd: float = lazily("", lambda r: r.si("tco"))
+    tco: u.Money = lazily("USD", total, "capex", "energy_cost", "maintenance")
+    tco_usd: float = lazily("", lambda tco: tco, "tco")
     purchase: u.Money = "USD"
     capex: u.Money = "USD"
     energy_cost: u.Money = "USD"
     maintenance: u.Money = "USD"
-    energy_share: u.Number = lazily("", lambda r: r.si("energy_cost") / r.si("tco"))
+    energy_share: u.Number = lazily("", truediv, "energy_cost", "tco")
     cost_per_accelerator: u.HourlyPrice = lazily(
-        "USD/hour", lambda r: r.si("tco") / (r.si("duration") * r.si("accelerators"))
+        "USD/hour", lambda tco, time, count: tco / (time * count), "tco", "duration", "accelerators"
     )
     breakdown: dict = lazily("", _breakdown)
     energy: u.Energy = "MWh"
     carbon: u.Mass | None = "t"
-    carbon_footprint_kg: float = lazily(
-        "", lambda r: None if r.si("carbon") is None else r.si("carbon") / 1e3
-    )
+    carbon_footprint_kg: float = lazily("", in_kg, "carbon")
     region_name: str
     operations: u.Operations | None = "FLOP"
-    cost_per_exaflop: float = lazily(
-        "",
-        lambda r: None if r.si("operations") is None else r.si("tco") / (r.si("operations") / 1e18),
-    )
+    cost_per_exaflop: float = lazily("", _per_exaflop, "tco", "operations")
     tariff: u.EnergyPrice = "USD/kWh"
     pue: u.Number
     infrastructure_multiplier: u.Number
@@ -237,29 +241,17 @@ class Sustainability(Result):
     walls = (18,)
 
     carbon: u.Mass = "t"
-    carbon_footprint_kg: float = lazily("", lambda r: r.si("carbon") / 1e3)
+    carbon_footprint_kg: float = lazily("", in_kg, "carbon")
     region_name: str
     it_energy: u.Energy = "MWh"
     energy: u.Energy = "MWh"
     water: u.Volume | None = "L"
     embodied: u.Mass | None = "t"
-    embodied_share: float = lazily(
-        "",
-        lambda r: (
-            None
-            if r.si("embodied") is None
-            else r.si("embodied") / (r.si("carbon") + r.si("embodied"))
-        ),
-    )
+    embodied_share: float = lazily("", lambda made, run: made / (run + made), "embodied", "carbon")
     power: u.Power = "kW"
-    average_power: u.Power = lazily("kW", lambda r: r.si("it_energy") / r.si("duration"))
+    average_power: u.Power = lazily("kW", truediv, "it_energy", "duration")
     operations: u.Operations | None = "FLOP"
-    grams_per_exaflop: float = lazily(
-        "",
-        lambda r: (
-            None if r.si("operations") is None else r.si("carbon") / (r.si("operations") / 1e18)
-        ),
-    )
+    grams_per_exaflop: float = lazily("", _per_exaflop, "carbon", "operations")
     carbon_intensity: u.CarbonIntensity = "g/kWh"
     basis: str
     pue: u.Number

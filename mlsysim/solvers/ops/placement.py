@@ -13,7 +13,7 @@ from mlsysim.core.units import Names
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
-from mlsysim.solvers.ops.bill import Days, Use, energy_use, si
+from mlsysim.solvers.ops.bill import Days, Use, energy_use, in_kg, si
 from mlsysim.systems.types import Fleet
 
 
@@ -28,7 +28,7 @@ class Placement(Result):
 
     region_name: str
     carbon: u.Mass = "t"
-    carbon_footprint_kg: float = lazily("", lambda r: r.si("carbon") / 1e3)
+    carbon_footprint_kg: float = lazily("", in_kg, "carbon")
     energy_cost: u.Money | None = "USD"
     total: u.Money | None = "USD"
     energy: u.Energy = "MWh"

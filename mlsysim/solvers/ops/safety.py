@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import mul, truediv
 from statistics import NormalDist
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue, OutOfRange
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Result, Solver, because, lazily, show
 from mlsysim.core.units import PRECISIONS, Names
 from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
@@ -19,6 +20,13 @@ from mlsysim.solvers.fleet.training import MOMENTS, Optimizer
 from mlsysim.systems.types import Fleet
 
 # ---- wall 19 ------------------------------------------------------------------------------------
+
+
+def _why_piled(c: Checkpoint) -> str:
+    return (
+        f"A write takes {show(c.write_time)} and the next one starts after {show(c.interval)}: "
+        f"storage must take {show(c.needed_bandwidth)}, or the interval must grow."
+    )
 
 
 class Checkpoint(Result):
@@ -32,43 +40,25 @@ class Checkpoint(Result):
     walls = (19,)
 
     size: u.Bytes = "GB"
-    bytes_per_parameter: u.Number = lazily("", lambda r: r.si("size") / r.si("parameters"))
+    bytes_per_parameter: u.Number = lazily("", truediv, "size", "parameters")
     write_time: u.Seconds = "s"
     blocking_time: u.Seconds = "s"
     interval: u.Seconds = "min"
-    overhead: u.Fraction = lazily(
-        "", lambda r: ops.checkpoint_overhead(r.si("blocking_time"), r.si("interval"))
-    )
-    rework: u.Number | None = lazily(
-        "",
-        lambda r: (
-            None if r.si("mtbf") is None else fleets.rework_share(r.si("interval"), r.si("mtbf"))
-        ),
-    )
+    overhead: u.Fraction = lazily("", ops.checkpoint_overhead, "blocking_time", "interval")
+    rework: u.Number | None = lazily("", fleets.rework_share, "interval", "mtbf")
     feasible: bool
-    reason: str = lazily("", lambda r: r.why_infeasible())
+    reason: str = because(_why_piled)
     storage_bandwidth: u.Bandwidth = "GB/s"
     needed_bandwidth: u.Bandwidth | None = lazily(
         "GB/s",
-        lambda r: ops.hidden_write_bandwidth(
-            r.si("size"), r.si("interval") + r.si("blocking_time")
-        ),
+        lambda size, work, save: ops.hidden_write_bandwidth(size, work + save),
+        *("size", "interval", "blocking_time"),
     )
     mtbf: u.Seconds | None = "hour"
     optimizer: str
     precision: str
     parameters: u.Number
     notes: tuple
-
-    def why_infeasible(self) -> str:
-        """One sentence when writes in the background pile up; empty otherwise."""
-        if self.shape or self.feasible:
-            return ""
-        return (
-            f"A write takes {show(self.write_time)} and the next one starts after "
-            f"{show(self.interval)}: storage must take {show(self.needed_bandwidth)}, or the "
-            "interval must grow."
-        )
 
 
 class CheckpointModel(Solver):
@@ -177,18 +167,13 @@ class Responsibility(Result):
     noise_to_gradient: u.Number | None
     slowdown_low: float
     slowdown_high: float
-    training_time_low: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_low"))
-    training_time_high: u.Seconds | None = lazily("day", lambda r: _slower(r, "slowdown_high"))
+    training_time_low: u.Seconds | None = lazily("day", mul, "base_training_time", "slowdown_low")
+    training_time_high: u.Seconds | None = lazily("day", mul, "base_training_time", "slowdown_high")
     base_training_time: u.Seconds | None = "day"
     samples_per_group: u.Number
-    samples_balanced: u.Number = lazily("", lambda r: r.si("samples_per_group") * r.si("groups"))
+    samples_balanced: u.Number = lazily("", mul, "samples_per_group", "groups")
     samples_at_random: u.Number | None = lazily(
-        "",
-        lambda r: (
-            None
-            if r.si("smallest_share") is None
-            else np.ceil(r.si("samples_per_group") / r.si("smallest_share"))
-        ),
+        "", lambda each, share: np.ceil(each / share), "samples_per_group", "smallest_share"
     )
     epsilon: u.Number
     delta: u.Number
@@ -196,11 +181,6 @@ class Responsibility(Result):
     groups: u.Number
     smallest_share: u.Number | None
     notes: tuple
-
-
-def _slower(r: Responsibility, which: str) -> Any:
-    base = r.si("base_training_time")
-    return None if base is None else base * r.si(which)
 
 
 class ResponsibleEngineeringModel(Solver):
