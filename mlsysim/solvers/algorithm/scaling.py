@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from operator import truediv
+from functools import partial
+from operator import mul, truediv
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, checked, lazily
-from mlsysim.core.units import PRECISIONS, Dim
+from mlsysim.core.units import Dim
 from mlsysim.equations import algorithm as eq
 from mlsysim.equations import fleet as fleet_eq
 from mlsysim.equations import node as node_eq
@@ -20,8 +21,8 @@ from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.literature.registry import Literature
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import cost
-from mlsysim.solvers.node.single import Profile, profile
+from mlsysim.solvers.node.serving import decoder
+from mlsysim.solvers.node.single import Profile, one_step
 from mlsysim.systems.types import Fleet
 
 YearlyFraction = Annotated[Any, Dim("", high=1.0, open_low=False)]
@@ -158,12 +159,17 @@ class InferenceScalingResult(Result):
     bottleneck: str
     feasible: bool
     reason: str
-    energy: u.Energy | None = "J"
+    power: u.Power | None = "W"
+    energy: u.Energy | None = lazily(
+        "J",
+        lambda power, time, batch: node_eq.energy(power, time) / batch,
+        *("power", "latency", "batch_size"),
+    )
     kv_cache: u.Bytes = "GB"
     memory_required: u.Bytes = "GB"
     devices: u.Number | None = ""
     device_year: u.Money | None = "USD"
-    annual_cost: u.Money | None = "USD"
+    annual_cost: u.Money | None = lazily("USD", mul, "devices", "device_year")
     batch_size: u.Number
     notes: tuple
 
@@ -210,49 +216,23 @@ class InferenceScalingModel(Solver):
         without a share of the server) all year long at the facility's `pue` and the
         `electricity_price` (by default Microsoft's, and American industry's average).
         """
-        if DECODE not in model.phases:
-            remedy = "it does not generate text; give a decoder, such as Models.Language.Llama3_8B"
-            raise BadArgument("model", model.name, remedy)
+        decoder(model)
         supply = hardware.supply(precision)
         if overhead is not None:
             supply = supply._replace(overhead=overhead)
         power = supply.power if power is None else power
-
-        def one(phase: str, context: Any) -> Profile:
-            step = model.step(batch_size, context, phase, PRECISIONS[precision])
-            return profile(cost.demand(model, step), supply, step, efficiency, precision)
-
-        def decoding(last: Profile, tokens: Any) -> Any:
-            return eq.decode_time(
-                first_compute=first.si("compute_time"),
-                last_compute=last.si("compute_time"),
-                first_memory=first.si("memory_time"),
-                last_memory=last.si("memory_time"),
-                overhead=supply.overhead,
-                steps=tokens,
-            )
-
+        step = partial(one_step, model, supply, batch_size, precision, efficiency)
         tokens = reasoning_steps * tokens_per_step
-        prefill, first = one(PREFILL, prompt_tokens), one(DECODE, prompt_tokens + 1)
-        last = one(DECODE, prompt_tokens + tokens)
-        single = one(DECODE, prompt_tokens + tokens_per_step)
-        ttft, decode = prefill.si("latency"), decoding(last, tokens)
+        prefill, first = step(PREFILL, prompt_tokens), step(DECODE, prompt_tokens + 1)
+        last, single = (step(DECODE, prompt_tokens + n) for n in (tokens, tokens_per_step))
+        ttft, decode = prefill.si("latency"), _decoding(first, last, tokens)
         latency = ttft + decode
-        feasible = last.si("feasible")  # of a long prompt only a piece is at work at a time
-
-        devices = None
-        year_cost, notes = _device_year(
-            hardware,
-            unit_cost,
-            amortization_years,
-            maintenance_fraction,
-            electricity_price,
-            pue,
-            power,
-        )
+        devices, feasible = None, last.si("feasible")  # of a prompt only a piece is at work
         if arrival_rate_qps is not None:
             needed = eq.devices_needed(arrival_rate_qps, latency, batch_size, devices_per_node)
             devices = where_feasible(feasible, needed)
+        purchase = (unit_cost, amortization_years, maintenance_fraction)
+        year_cost, notes = _device_year(hardware, *purchase, electricity_price, pue, power)
         return InferenceScalingResult(
             latency=latency,
             ttft=ttft,
@@ -260,18 +240,29 @@ class InferenceScalingModel(Solver):
             tokens_generated=tokens,
             reasoning_steps=reasoning_steps,
             bottleneck=last.si("bottleneck"),
-            multiplier=latency / (ttft + decoding(single, tokens_per_step)),
+            multiplier=latency / (ttft + _decoding(first, single, tokens_per_step)),
             feasible=feasible,
             reason=last.si("reason"),
-            energy=None if power is None else node_eq.energy(power, latency) / batch_size,
+            power=power,
             kv_cache=last.si("kv_cache"),
             memory_required=last.si("memory_required"),
             devices=devices,
             device_year=year_cost,
             batch_size=batch_size,
             notes=notes,
-            annual_cost=None if devices is None or year_cost is None else devices * year_cost,
         )
+
+
+def _decoding(first: Profile, last: Profile, steps: Any) -> Any:
+    """Seconds of `steps` decode steps, while what each takes grows evenly from first to last."""
+    return eq.decode_time(
+        first_compute=first.si("compute_time"),
+        last_compute=last.si("compute_time"),
+        first_memory=first.si("memory_time"),
+        last_memory=last.si("memory_time"),
+        overhead=first.si("overhead"),
+        steps=steps,
+    )
 
 
 def _device_year(

@@ -9,13 +9,12 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, Solver, because, lazily, show
-from mlsysim.core.units import PRECISIONS, Q_, Dim
+from mlsysim.core.units import Q_, Dim
 from mlsysim.core.values import Source
 from mlsysim.equations import analysis, node
 from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import cost
-from mlsysim.solvers.node.single import Profile, profile, trainable
+from mlsysim.solvers.node.single import Profile, asked, profile
 
 Percent = Annotated[Any, Dim("", high=100.0)]
 
@@ -95,10 +94,8 @@ class SensitivitySolver(Solver):
         `forward=True` is the one-sided difference that depends on the step taken. A model that does
         not fit has the elasticities it would have if it did, and `feasible=False`.
         """
-        if training:
-            trainable(precision)
-        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-        demand, supply = cost.demand(model, step), hardware.supply(precision)
+        step, demand = asked(model, batch_size, seq_len, precision, phase, training=training)
+        supply = hardware.supply(precision)
         factor = 1.0 + perturbation_pct / 100.0
 
         def run(changed: Supply) -> Profile:
@@ -225,10 +222,7 @@ class SynthesisSolver(Solver):
 
         An answer with `feasible=False` when `dispatch_tax` leaves no time at all.
         """
-        if training:
-            trainable(precision)
-        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-        demand = cost.demand(model, step)
+        step, demand = asked(model, batch_size, seq_len, precision, phase, training=training)
         left = analysis.time_left(target_latency, dispatch_tax)
         feasible = left > 0.0
         left = np.where(feasible, left, np.nan)[()]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
-
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument, MissingValue
+from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Result, Solver, lazily
 from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import algorithm, fleet, node
@@ -31,6 +29,7 @@ from mlsysim.solvers.fleet.training import (
     unknown_work,
     work,
 )
+from mlsysim.solvers.node.single import one_each, total
 from mlsysim.systems.types import Fleet
 
 ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
@@ -72,7 +71,9 @@ class FleetProfile(Result):
     exposed_data_time: u.Seconds = "s"
     bubble_fraction: u.Number
     communication_fraction: u.Number = lazily("", _talking)
-    memory_required: u.Bytes = "GB"
+    memory_required: u.Bytes = lazily(
+        "GB", total, "weights", "gradients", "optimizer_state", "activations"
+    )
     weights: u.Bytes = "GB"
     gradients: u.Bytes = "GB"
     optimizer_state: u.Bytes = "GB"
@@ -211,13 +212,6 @@ class DistributedModel(Solver):
 # ---- from arguments to a question --------------------------------------------------------------
 
 
-def one_each(arguments: dict[str, Any]) -> None:
-    """Refuse columns: a plan is one answer."""
-    for name, value in arguments.items():
-        if isinstance(value, np.ndarray):
-            raise BadArgument(name, value, "give one number, not several")
-
-
 def ask_about(
     model: Workload | None,
     fleet_: Fleet,
@@ -257,22 +251,7 @@ def _batches(
 
 # ---- from a plan to an answer ------------------------------------------------------------------
 
-_COSTS = (
-    "step_time",
-    "compute_time",
-    "tensor_time",
-    "pipeline_time",
-    "expert_time",
-    "bubble_time",
-    "data_time",
-    "exposed_data_time",
-    "bubble_fraction",
-    "memory_required",
-    "weights",
-    "gradients",
-    "optimizer_state",
-    "activations",
-)
+_TIMES = [name for name in Cost._fields if name != "ideal_time"]
 _IF_FEASIBLE = ("scaling_efficiency", "mfu", "throughput", "token_throughput", "training_time")
 
 
@@ -280,9 +259,9 @@ def profile_of(
     ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None
 ) -> FleetProfile:
     """Answer for one plan: an impossible one has no times, one too large no efficiency."""
-    useful, supply, total = ask.useful(batch), ask.way.supply, ask.way.wires.total
+    useful, supply, devices = ask.useful(batch), ask.way.supply, ask.way.wires.total
     same = {
-        "devices": total,
+        "devices": devices,
         "tensor_parallel": plan.tensor,
         "pipeline_parallel": plan.pipeline,
         "data_parallel": plan.data,
@@ -300,20 +279,19 @@ def profile_of(
     }
     for mask, _, sentence in faults(ask.model, ask.way.wires, plan, batch):
         if mask:
-            nothing = dict.fromkeys([*_COSTS, *_IF_FEASIBLE])
-            return FleetProfile(
-                **same, **nothing, feasible=False, reason=sentence(plan, microbatch, 0.0)
-            )
+            unknown = dict.fromkeys([*_TIMES, *_IF_FEASIBLE, "bubble_fraction"])
+            why = sentence(plan, microbatch, 0.0)
+            return FleetProfile(**same, **unknown, feasible=False, reason=why)
     c = Cost(*(float(value) for value in ask.cost(plan, microbatch)))
     lacking, _, sentence = shortage(supply, c.held)
     efficiencies: dict[str, Any] = dict.fromkeys(_IF_FEASIBLE)
     if not lacking:
-        rate = node.throughput(batch, c.step)
+        rate = node.throughput(batch, c.step_time)
         sequences = ask.model is None or isinstance(ask.model, TransformerWorkload)
         a_sample = ask.seq_len if sequences else None
         efficiencies = {
-            "scaling_efficiency": fleet.scaling_efficiency(c.ideal, c.step),
-            "mfu": node.utilization(useful, c.step, total * supply.peak),
+            "scaling_efficiency": fleet.scaling_efficiency(c.ideal_time, c.step_time),
+            "mfu": node.utilization(useful, c.step_time, devices * supply.peak),
             "throughput": rate,
             "token_throughput": a_sample and rate * a_sample,
             "training_time": tokens / (rate * (a_sample or 1.0)) if tokens else None,
@@ -323,20 +301,8 @@ def profile_of(
         **efficiencies,
         feasible=not lacking,
         reason=sentence(plan, microbatch, c.held) if lacking else "",
-        step_time=c.step,
-        compute_time=c.busy,
-        tensor_time=c.tensor,
-        pipeline_time=c.pipeline,
-        expert_time=c.expert,
-        bubble_time=c.bubble,
-        data_time=c.data,
-        exposed_data_time=c.exposed,
         bubble_fraction=fleet.bubble_fraction(plan.pipeline, plan.microbatches, plan.interleave),
-        memory_required=c.held,
-        weights=c.weights,
-        gradients=c.gradients,
-        optimizer_state=c.optimizer,
-        activations=c.activations,
+        **{name: getattr(c, name) for name in _TIMES},
     )
 
 

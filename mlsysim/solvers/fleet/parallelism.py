@@ -11,14 +11,7 @@ from mlsysim.core.solver import Result, Solver, show
 from mlsysim.core.units import Q_
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.solvers.fleet.distributed import (
-    USUAL_BATCH,
-    Ask,
-    FleetProfile,
-    ask_about,
-    one_each,
-    profile_of,
-)
+from mlsysim.solvers.fleet.distributed import USUAL_BATCH, Ask, FleetProfile, ask_about, profile_of
 from mlsysim.solvers.fleet.group import LINK_LATENCY
 from mlsysim.solvers.fleet.training import (
     FULL,
@@ -31,6 +24,7 @@ from mlsysim.solvers.fleet.training import (
     faults,
     shortage,
 )
+from mlsysim.solvers.node.single import one_each
 from mlsysim.systems.types import Fleet
 
 _STAGES = (0, 1, 2, 3)
@@ -199,7 +193,7 @@ def _costs(ask: Ask, plan: Plan, batch: float, microbatch: np.ndarray) -> Grid:
     with np.errstate(divide="ignore", invalid="ignore"):
         costs = ask.cost(plan, microbatch)
     shape = np.broadcast_shapes(*map(np.shape, (*plan, microbatch)))
-    step, held = (np.broadcast_to(each, shape).ravel() for each in (costs.step, costs.held))
+    step, held = (np.broadcast_to(each, shape).ravel() for each in (costs.step_time, costs.held))
     wrong = [*faults(ask.model, ask.way.wires, plan, batch)]
     wrong.append(shortage(ask.way.supply, costs.held))
     masks = [np.broadcast_to(mask, shape).ravel() for mask, _, _ in wrong]

@@ -80,26 +80,29 @@ class Plan(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """One step under a plan: seconds of each kind, and bytes on the fullest device."""
+    """One step under a plan: seconds of each kind, and bytes on the fullest device.
 
-    busy: Any
-    tensor: Any
-    pipeline: Any
-    expert: Any
-    bubble: Any
-    data: Any
-    exposed: Any
-    step: Any
-    ideal: Any
+    `ideal_time` is what it would take if devices divided everything and never waited.
+    """
+
+    step_time: Any
+    compute_time: Any
+    tensor_time: Any
+    pipeline_time: Any
+    expert_time: Any
+    bubble_time: Any
+    data_time: Any
+    exposed_data_time: Any
     weights: Any
     gradients: Any
-    optimizer: Any
+    optimizer_state: Any
     activations: Any
+    ideal_time: Any
 
     @property
     def held(self) -> Any:
         """All bytes on the fullest device."""
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.weights + self.gradients + self.optimizer_state + self.activations
 
 
 def work(model: Workload, step: Step, plan: Plan) -> Work:
@@ -220,18 +223,18 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
     # ZeRO-3 gathers one layer at a time: its weights and gradients then stand whole
     gathered = np.where(plan.zero >= 3, way.kept(dense + experts) / stage_layers, 0.0)
     return Cost(
-        busy=m * busy,
-        tensor=m * tensor,
-        pipeline=m * pipeline,
-        expert=m * expert,
-        bubble=through - m * stage,
-        data=data,
-        exposed=exposed,
-        step=through + exposed,
-        ideal=ideal,
+        compute_time=m * busy,
+        tensor_time=m * tensor,
+        pipeline_time=m * pipeline,
+        expert_time=m * expert,
+        bubble_time=through - m * stage,
+        data_time=data,
+        exposed_data_time=exposed,
+        step_time=through + exposed,
+        ideal_time=ideal,
         weights=sharded(way.kept, 3) + gathered,
         gradients=sharded(way.kept, 2) + gathered,
-        optimizer=sharded(way.optimized, 1),
+        optimizer_state=sharded(way.optimized, 1),
         activations=_activations(work, plan, stage_layers),
     )
 

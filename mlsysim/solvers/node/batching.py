@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -17,23 +17,11 @@ from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import DECODE, Step
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.serving import TAIL, Milliseconds, Queries, ServingModel, decoder
-from mlsysim.solvers.node.single import Profile, context_notes, profile
+from mlsysim.solvers.node.single import Profile, context_notes, one_each, one_step
 
 DECODE_TOKENS = 128.0  # a teaching value
 Candidates = Annotated[Any, Dim("", whole=True, high=1e5)]
-
-
-def _one(**arguments: Any) -> None:
-    """Raise BadArgument for an argument that holds several numbers."""
-    for name, value in arguments.items():
-        if np.ndim(value):
-            raise BadArgument(name, value, "give one number")
-
-
-def _gain(b: Batched) -> Any:
-    return b.si("paged_batch") / b.si("static_batch") if b.si("static_batch") else None
 
 
 class Batched(Result):
@@ -47,7 +35,9 @@ class Batched(Result):
 
     static_batch: u.Number
     paged_batch: u.Number
-    gain: u.Number = lazily("", _gain)
+    gain: u.Number = lazily(
+        "", lambda paged, static: paged / static if static else None, "paged_batch", "static_batch"
+    )
     static_fragmentation: u.Number
     paged_fragmentation: u.Number
     static_throughput: u.Rate = "1/s"
@@ -97,7 +87,7 @@ class ContinuousBatchingModel(Solver):
         static slot holds, by default the model's context. A page of 16 tokens is vLLM's default.
         """
         decoder(model)
-        _one(max_seq_len=max_seq_len, page_size=page_size, reserve=reserve, efficiency=efficiency)
+        one_each({key: value for key, value in locals().items() if key != "seq_len"})
         supply, width = hardware.supply(precision), PRECISIONS[precision]
         lengths = np.atleast_1d(model.step(1.0, seq_len, DECODE, width).seq_len)
         mean, longest = float(lengths.mean()), float(lengths.max())
@@ -110,8 +100,7 @@ class ContinuousBatchingModel(Solver):
             return float(np.mean(model.held_state(Step(1.0, tokens, DECODE, width))))
 
         def decode(batch: float) -> Profile:
-            step = model.step(max(batch, 1.0), mean, DECODE, width)
-            return profile(cost.demand(model, step), supply, step, efficiency, precision)
+            return one_step(model, supply, max(batch, 1.0), precision, efficiency, DECODE, mean)
 
         alone = decode(1.0)
         weights = alone.si("weights")
@@ -215,67 +204,40 @@ class BatchingOptimizer(Solver):
         A request is a prompt of `seq_len` tokens and an answer of `decode_tokens`, 128 unless
         given; that and the largest batch of 256 are teaching values.
         """
-        _one(
-            arrival_rate_qps=arrival_rate_qps,
-            sla_latency_ms=sla_latency_ms,
-            seq_len=seq_len,
-            decode_tokens=decode_tokens,
-            efficiency=efficiency,
-            max_batch_size=max_batch_size,
-        )
+        one_each(locals())
         batches = np.arange(1.0, max_batch_size + 1)
         runs = _runs(model, hardware, batches, seq_len, decode_tokens, precision, efficiency)
+        capacity = node.throughput(batches, runs.si("latency"))
+        usable = runs.feasible & (arrival_rate_qps < capacity)
         asked = {
             "arrival_rate": arrival_rate_qps,
             "sla_latency": sla_latency_ms,
             "precision": precision,
             "notes": runs.notes,
         }
-        capacity = node.throughput(batches, runs.si("latency"))
-        utilization = arrival_rate_qps / capacity
-        usable = runs.feasible & (utilization < 1)
         if not usable.any():
             reason = _why_none(runs, capacity, arrival_rate_qps)
             return BatchPlan(**_NOTHING, feasible=False, reason=reason, pareto_front=[], **asked)
 
-        batches, capacity, utilization, service = (
-            column[usable] for column in (batches, capacity, utilization, runs.si("latency"))
-        )
-        # two waits share the tail between them, except where there is only one
-        fill = eq.fill_wait(batches, arrival_rate_qps, NormalDist().inv_cdf(1 - TAIL / 2))
-        tail = np.where(batches > 1, TAIL / 2, TAIL)
-        mean_wait = eq.batch_wait(batches, service, utilization)
-        wait = eq.wait_quantile(mean_wait, utilization, tail)
-        queue = eq.batch_start(batches, 0.0, wait, service)
-        p99 = eq.batch_start(batches, fill, wait, service) + service
-        within = p99 <= sla_latency_ms
-        quickest = int(np.argmin(p99))
-        best = int(np.argmax(np.where(within, capacity, 0.0))) if within.any() else quickest
-        front = [
-            {
-                "batch_size": int(batches[i]),
-                "p99_latency": _ms(p99[i]),
-                "throughput": Q_(float(capacity[i]), unit_of("1/s")),
-                "utilization": float(utilization[i]),
-                "fill_time": _ms(fill[i]),
-                "queue_wait": _ms(queue[i]),
-                "service_time": _ms(service[i]),
-                "meets_sla": bool(within[i]),
-            }
-            for i in _front(batches, p99, capacity, {quickest, best})
-        ]
+        waits = _waits(batches[usable], runs.si("latency")[usable], arrival_rate_qps)
+        within = waits.p99_latency <= sla_latency_ms
+        quickest = int(np.argmin(waits.p99_latency))
+        best = int(np.argmax(np.where(within, waits.throughput, 0.0)))
+        shown = {quickest, best if within.any() else quickest}
+        front = [waits.row(i, sla_latency_ms) for i in _front(waits, shown)]
         if not within.any():
             reason = (
                 f"No batch meets {show(_ms(sla_latency_ms))}: the quickest, of "
-                f"{int(batches[quickest])}, takes {show(_ms(p99[quickest]))} at the 99th "
+                f"{int(waits.batch_size[quickest])}, takes "
+                f"{show(_ms(waits.p99_latency[quickest]))} at the 99th "
                 "percentile; use a faster device, shorter requests or a longer SLA."
             )
             return BatchPlan(**_NOTHING, feasible=False, reason=reason, pareto_front=front, **asked)
         return BatchPlan(
-            best_batch_size=int(batches[best]),
-            p99_latency=float(p99[best]),
-            throughput=float(capacity[best]),
-            utilization=float(utilization[best]),
+            best_batch_size=int(waits.batch_size[best]),
+            p99_latency=float(waits.p99_latency[best]),
+            throughput=float(waits.throughput[best]),
+            utilization=float(waits.utilization[best]),
             feasible=True,
             reason="",
             pareto_front=front,
@@ -284,6 +246,43 @@ class BatchingOptimizer(Solver):
 
 
 _NOTHING = dict.fromkeys(("best_batch_size", "p99_latency", "throughput", "utilization"))
+
+
+class _Waits(NamedTuple):
+    """Columns over batches that the device keeps up with; times in seconds."""
+
+    batch_size: np.ndarray
+    p99_latency: np.ndarray
+    throughput: np.ndarray
+    utilization: np.ndarray
+    fill_time: np.ndarray
+    queue_wait: np.ndarray
+    service_time: np.ndarray
+
+    def row(self, i: int, sla: float) -> dict[str, Any]:
+        """One batch, with units."""
+        times = ("fill_time", "queue_wait", "service_time")
+        return {
+            "batch_size": int(self.batch_size[i]),
+            "p99_latency": _ms(self.p99_latency[i]),
+            "throughput": Q_(float(self.throughput[i]), unit_of("1/s")),
+            "utilization": float(self.utilization[i]),
+            **{name: _ms(getattr(self, name)[i]) for name in times},
+            "meets_sla": bool(self.p99_latency[i] <= sla),
+        }
+
+
+def _waits(batches: np.ndarray, service: np.ndarray, arrival: float) -> _Waits:
+    """What the request that opens a batch waits for at the 99th percentile."""
+    capacity = node.throughput(batches, service)
+    utilization = arrival / capacity
+    # two waits share the tail between them, except where there is only one
+    fill = eq.fill_wait(batches, arrival, NormalDist().inv_cdf(1 - TAIL / 2))
+    tail = np.where(batches > 1, TAIL / 2, TAIL)
+    wait = eq.wait_quantile(eq.batch_wait(batches, service, utilization), utilization, tail)
+    p99 = eq.batch_start(batches, fill, wait, service) + service
+    queue = eq.batch_start(batches, 0.0, wait, service)
+    return _Waits(batches, p99, capacity, utilization, fill, queue, service)
 
 
 def _runs(
@@ -309,16 +308,14 @@ def _runs(
     if decode_tokens is not None:
         remedy = f"{model.name} does not decode; leave it out"
         raise BadArgument("decode_tokens", decode_tokens, remedy)
-    step = model.step(batches, seq_len, None, PRECISIONS[precision])
-    demand, supply = cost.demand(model, step), hardware.supply(precision)
-    return profile(demand, supply, step, efficiency, precision, context_notes(model, step))
+    supply = hardware.supply(precision)
+    return one_step(model, supply, batches, precision, efficiency, None, seq_len)
 
 
-def _front(
-    batches: np.ndarray, p99: np.ndarray, capacity: np.ndarray, shown: set[int]
-) -> list[int]:
+def _front(waits: _Waits, shown: set[int]) -> list[int]:
     """Of the batches that none dominates, the powers of two and those that must be `shown`."""
-    order = np.lexsort((p99, -capacity))  # most throughput first; what follows must be quicker
+    batches, p99 = waits.batch_size, waits.p99_latency
+    order = np.lexsort((p99, -waits.throughput))  # most first; what follows must be quicker
     quickest = np.concatenate([[np.inf], np.minimum.accumulate(p99[order])[:-1]])
     kept = order[p99[order] < quickest]
     return sorted(int(i) for i in kept if i in shown or math.log2(batches[i]).is_integer())

@@ -126,17 +126,39 @@ class SingleNodeModel(Solver):
         columns. Raises a BadArgument for a malformed question; a model that does not fit is an
         answer with `feasible=False` and its `reason`.
         """
-        if training:
-            trainable(precision)
-        step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-        return profile(
-            cost.demand(model, step),
-            hardware.supply(precision),
-            step,
-            efficiency,
-            precision,
-            context_notes(model, step),
-        )
+        step, demand = asked(model, batch_size, seq_len, precision, phase, training=training)
+        supply, notes = hardware.supply(precision), context_notes(model, step)
+        return profile(demand, supply, step, efficiency, precision, notes)
+
+
+def asked(
+    model: Workload,
+    batch_size: Any,
+    seq_len: Any,
+    precision: str,
+    phase: str | None,
+    *,
+    training: bool = False,
+) -> tuple[Step, Demand]:
+    """The step that a question means, and what it demands; raises where it makes no sense."""
+    if training:
+        trainable(precision)
+    step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
+    return step, cost.demand(model, step)
+
+
+def one_step(
+    model: Workload,
+    supply: Supply,
+    batch_size: Any,
+    precision: str,
+    efficiency: Any,
+    phase: str | None,
+    seq_len: Any,
+) -> Profile:
+    """One step of inference on what a device supplies."""
+    step, demand = asked(model, batch_size, seq_len, precision, phase)
+    return profile(demand, supply, step, efficiency, precision, context_notes(model, step))
 
 
 def profile(
@@ -192,6 +214,13 @@ def profile(
         notes=notes,
         power=supply.power,
     )
+
+
+def one_each(arguments: dict[str, Any]) -> None:
+    """Raise BadArgument for an argument that holds several numbers."""
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray):
+            raise BadArgument(name, value, "give one number, not several")
 
 
 def trainable(precision: str) -> None:
