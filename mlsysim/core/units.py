@@ -365,6 +365,12 @@ BytesOrZero = Annotated[Any, Dim("B", open_low=False)]
 CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
 FractionOrZero = Annotated[Any, Dim("", open_low=False, high=1.0)]
 
+# The same, where the question itself names the unit of a bare number.
+Days = Annotated[Any, Dim("s", bare="day")]
+Years = Annotated[Any, Dim("s", bare="year")]
+Milliseconds = Annotated[Any, Dim("s", bare="ms")]
+Queries = Annotated[Any, Dim("1/s", bare="1/s")]
+
 PRECISIONS = {
     "fp64": 8.0,
     "fp32": 4.0,

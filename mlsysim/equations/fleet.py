@@ -358,6 +358,9 @@ def deterministic_wait(
 
     >>> float(deterministic_wait(service=2.0, load=0.5, servers=1.0, delayed=0.5))
     1.0
+    >>> wait = deterministic_wait(service=8.0, load=6.0, servers=8.0, delayed=0.25)
+    >>> round(float(wait), 4)  # 1/2 + 1/4 * 7 * (sqrt(44) - 2) / (32 * 6)
+    0.5422
 
     Source: Cosmetatos (1975), INFOR 13(3), 328-331; its excess in light traffic, here capped, as in
     Kimura (1991), doi:10.1057/jors.1991.119.

@@ -26,7 +26,7 @@ from mlsysim.models.registry import KINDS, Models
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import ZeroStage
 from mlsysim.solvers.fleet.training import Optimizer, Recompute
-from mlsysim.solvers.ops.bill import Multiplier, YearlyFraction
+from mlsysim.solvers.ops.footprint import Multiplier
 from mlsysim.systems.registry import Systems
 from mlsysim.systems.types import Fabric, Fleet, Node
 
@@ -239,7 +239,7 @@ class EnvironmentSpec(Value):
     accelerator_price: u.Money | None = None
     amortization: u.Seconds | None = None
     infrastructure_multiplier: Multiplier | None = None
-    maintenance_fraction: YearlyFraction | None = None
+    maintenance_fraction: u.FractionOrZero | None = None
     pue: u.PowerUsageEffectiveness | None = None
     power_fraction: u.Fraction | None = None
     battery: u.Energy | None = None

@@ -17,7 +17,7 @@ from mlsysim.core.values import Source
 from mlsysim.evaluation.measure import ROOFS, Measured, measure
 from mlsysim.evaluation.metrics import Bill, Footprint, Part, parts_of, read
 from mlsysim.evaluation.spec import SystemSpec
-from mlsysim.solvers.ops.bill import EconomicsModel, SustainabilityModel
+from mlsysim.solvers.ops.footprint import EconomicsModel, SustainabilityModel
 from mlsysim.systems.types import Fleet
 from mlsysim.walls import wall
 

@@ -4,8 +4,8 @@ from .algorithm.scaling import ScalingModel as ScalingModel
 from .analysis.sensitivity import SensitivitySolver as SensitivitySolver
 from .analysis.sensitivity import SynthesisSolver as SynthesisSolver
 from .data.pipeline import DataModel as DataModel
-from .data.pipeline import TopologyModel as TopologyModel
 from .data.pipeline import TransformationModel as TransformationModel
+from .data.topology import TopologyModel as TopologyModel
 from .fleet.distributed import DistributedModel as DistributedModel
 from .fleet.parallelism import ParallelismOptimizer as ParallelismOptimizer
 from .fleet.reliability import OrchestrationModel as OrchestrationModel
@@ -17,8 +17,8 @@ from .node.serving import ServingModel as ServingModel
 from .node.serving import TailLatencyModel as TailLatencyModel
 from .node.single import SingleNodeModel as SingleNodeModel
 from .node.streaming import WeightStreamingModel as WeightStreamingModel
-from .ops.bill import EconomicsModel as EconomicsModel
-from .ops.bill import SustainabilityModel as SustainabilityModel
+from .ops.footprint import EconomicsModel as EconomicsModel
+from .ops.footprint import SustainabilityModel as SustainabilityModel
 from .ops.placement import PlacementOptimizer as PlacementOptimizer
 from .ops.safety import CheckpointModel as CheckpointModel
 from .ops.safety import ResponsibleEngineeringModel as ResponsibleEngineeringModel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from operator import mul
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,8 +20,20 @@ from mlsysim.core.errors import (
     UnknownName,
     WrongUnit,
 )
-from mlsysim.core.solver import Result, Solver, lazily, show
-from mlsysim.core.units import Bandwidth, Batch, Bytes, Dim, Names, Number, Rate, Seconds
+from mlsysim.core.solver import Result, Solver, because, lazily, show
+from mlsysim.core.units import (
+    Bandwidth,
+    Batch,
+    Bytes,
+    Dim,
+    Energy,
+    Money,
+    Names,
+    Number,
+    Power,
+    Rate,
+    Seconds,
+)
 from mlsysim.hardware.types import HardwareNode
 
 
@@ -35,6 +48,19 @@ class Answer(Result):
     copies: Number
     unknown: Seconds = "s"
     notes: tuple
+
+
+class Derived(Result):
+    """Fields that are equations of others."""
+
+    feasible: bool
+    reason: str = because(lambda d: f"{d.copies:g} copies take {show(d.time)}.")
+    energy: Energy = lazily("J", mul, "power", "time")
+    bill: Money = lazily("USD", mul, "energy", "tariff")
+    power: Power = "W"
+    time: Seconds = "ms"
+    tariff: Number
+    copies: Number
 
 
 class Plain(Result):
@@ -71,6 +97,30 @@ class CopyModel(Solver):
 
 
 solve = CopyModel().solve
+
+
+def derived(**values):
+    known = {"feasible": True, "power": 3.0, "time": 0.5, "tariff": 2.0, "copies": 4.0}
+    return Derived(**{**known, **values})
+
+
+def test_a_field_is_an_equation_of_other_fields():
+    assert derived().energy == Q_("1.5 J")
+    assert derived().bill == Q_("3 USD")
+    many = derived(power=np.array([1.0, 3.0]))
+    np.testing.assert_array_equal(many.bill.m_as("USD"), [1.0, 3.0])
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_what_depends_on_an_unknown_field_is_unknown(unknown):
+    assert (derived(power=unknown).energy, derived(power=unknown).bill) == (None, None)
+    assert derived(tariff=unknown).energy == Q_("1.5 J")
+
+
+def test_only_an_answer_that_is_infeasible_says_why():
+    assert derived(feasible=False).reason == "4 copies take 500 ms."
+    assert derived().reason == ""
+    assert derived(feasible=np.array([True, False])).reason == ""  # a column has no one reason
 
 
 def test_arguments_of_any_unit_arrive_as_si_numbers():

@@ -192,6 +192,23 @@ def test_prefill_grows_with_the_prompt_and_not_with_its_square():
         assert prompt.operations.m_as("FLOP") == pytest.approx(2 * (token * length + head))
 
 
+@pytest.mark.parametrize("length", [1000, 100_000])
+def test_prefill_moves_what_its_operators_read_and_write_by_hand(length):
+    """64 layers of 5,120 channels with 16 values of state, a window of 4 and a rank of 160."""
+    layer = 2560 * 10240 + (4 + 1) * 5120 + 5120 * 192 + (160 + 1) * 5120 + (16 + 1) * 5120
+    learned = 64 * (layer + 5120 * 2560) + 65 * 2560 + 2560 * 50280
+    left_behind = 64 * 5120 * (16 + 4)
+    # read and written a token: both projections, the window's convolution, select and dt; and the
+    # scan, which reads values, gates and steps of every channel, B and C, and writes its output
+    around = (2560 + 10240) + 2 * 5120 + (5120 + 192) + (160 + 5120) + (5120 + 2560)
+    scan = (3 * 5120 + 2 * 16) + 5120
+    token = 2 * 2560 + 64 * (around + scan)  # and a row of the embedding, read and written
+    values = learned + left_behind + length * token + 2560 + 50280  # one row of the head
+    assert solve(MAMBA, phase="prefill", seq_len=length).traffic.m_as("B") == pytest.approx(
+        2 * values, rel=1e-12
+    )
+
+
 def test_a_state_that_does_not_grow_makes_room_for_long_sequences():
     short, long = (ServingModel().solve(MAMBA, Hardware.H100, seq_len=n) for n in (100, 100_000))
     assert short.kv_cache == long.kv_cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from operator import mul, truediv
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +24,6 @@ from mlsysim.models.types import Workload
 from mlsysim.solvers.node.serving import decoder
 from mlsysim.solvers.node.single import Profile, one_step
 from mlsysim.systems.types import Fleet
-
-YearlyFraction = Annotated[Any, Dim("", high=1.0, open_low=False)]
-Years = Annotated[Any, Dim("s", bare="year")]
-Qps = Annotated[Any, Dim("1/s", bare="1/s")]
 
 _YEAR = float(Dim("s").si("1 year"))
 
@@ -194,11 +190,11 @@ class InferenceScalingModel(Solver):
         precision: u.Precision = "fp16",
         efficiency: u.Fraction = 0.5,
         overhead: u.SecondsOrZero | None = None,
-        arrival_rate_qps: Qps | None = None,
+        arrival_rate_qps: u.Queries | None = None,
         devices_per_node: u.Count = 1.0,
         unit_cost: u.Money | None = None,
-        amortization_years: Years | None = None,
-        maintenance_fraction: YearlyFraction = 0.0,
+        amortization_years: u.Years | None = None,
+        maintenance_fraction: u.FractionOrZero = 0.0,
         electricity_price: u.EnergyPrice | None = None,
         pue: u.PowerUsageEffectiveness | None = None,
         power: u.Power | None = None,

@@ -16,7 +16,6 @@ from mlsysim.literature.registry import Literature
 from mlsysim.solvers.node.single import total
 from mlsysim.systems.types import Fleet
 
-Days = Annotated[Any, Dim("s", bare="day")]
 PerDay = Annotated[Any, Dim("1/s", bare="1/day")]
 _LONG_CHECKPOINT = 0.1  # of the time between failures: from here on the first order is a guess
 
@@ -76,7 +75,7 @@ class ReliabilityModel(Solver):
         checkpoint_time: u.Seconds = 60.0,
         restart_time: u.SecondsOrZero = 600.0,
         interval: u.Seconds | None = None,
-        duration_days: Days | None = None,
+        duration_days: u.Days | None = None,
         mtbf: u.Seconds | None = None,
         device_mtbf: u.Seconds | None = None,
         nic_mtbf: u.Seconds | None = None,

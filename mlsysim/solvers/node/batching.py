@@ -17,7 +17,7 @@ from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import DECODE, Step
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node.serving import TAIL, Milliseconds, Queries, ServingModel, decoder
+from mlsysim.solvers.node.serving import TAIL, ServingModel, decoder
 from mlsysim.solvers.node.single import Profile, context_notes, one_each, one_step
 
 DECODE_TOKENS = 128.0  # a teaching value
@@ -191,8 +191,8 @@ class BatchingOptimizer(Solver):
         model: Workload,
         hardware: HardwareNode,
         *,
-        arrival_rate_qps: Queries,
-        sla_latency_ms: Milliseconds,
+        arrival_rate_qps: u.Queries,
+        sla_latency_ms: u.Milliseconds,
         seq_len: u.Count | None = None,
         decode_tokens: u.Count | None = None,
         precision: u.Precision = "fp16",

@@ -19,8 +19,6 @@ from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.single import Profile, context_notes, profile, too_large, total
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
-Queries = Annotated[Any, Dim("1/s", bare="1/s")]
-Milliseconds = Annotated[Any, Dim("s", bare="ms")]
 Servers = Annotated[Any, Dim("", whole=True, high=1e5)]
 
 
@@ -197,8 +195,8 @@ class TailLatencyModel(Solver):
 
     def solve(
         self,
-        arrival_rate_qps: Queries,
-        service_latency_ms: Milliseconds,
+        arrival_rate_qps: u.Queries,
+        service_latency_ms: u.Milliseconds,
         num_replicas: Servers = 1.0,
     ) -> Tail:
         """Requests arrive at `arrival_rate_qps` and occupy one of `num_replicas` servers each.

@@ -13,7 +13,7 @@ from mlsysim.core.units import Names
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
-from mlsysim.solvers.ops.bill import Days, Use, energy_use, in_kg, si
+from mlsysim.solvers.ops.footprint import Use, energy_use, in_kg, si
 from mlsysim.systems.types import Fleet
 
 
@@ -56,7 +56,7 @@ class PlacementOptimizer(Solver):
     def solve(
         self,
         fleet: Fleet,
-        duration_days: Days,
+        duration_days: u.Days,
         *,
         objective: Annotated[str, Names("carbon", "cost", "total")] = "total",
         regions: list | tuple | None = None,

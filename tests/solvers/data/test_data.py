@@ -29,7 +29,7 @@ from mlsysim.core.errors import (
     UnknownName,
     WrongUnit,
 )
-from mlsysim.solvers.data.pipeline import DRAGONFLY_BISECTION
+from mlsysim.solvers.data.topology import DRAGONFLY_BISECTION
 from mlsysim.systems.types import TOPOLOGIES
 
 bad_numbers = pytest.mark.parametrize("number", [0, -1, math.nan, math.inf])

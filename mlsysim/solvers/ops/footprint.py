@@ -18,10 +18,7 @@ from mlsysim.literature.registry import Literature
 from mlsysim.solvers.node.single import total
 from mlsysim.systems.types import Fleet
 
-Days = Annotated[Any, Dim("s", bare="day")]
-Years = Annotated[Any, Dim("s", bare="year")]
 Multiplier = Annotated[Any, Dim("", low=1.0, open_low=False)]
-YearlyFraction = Annotated[Any, Dim("", high=1.0, open_low=False)]
 Embodied = Annotated[Any, Dim("g", open_low=False)]
 YEAR = float(Q_(1, "year").m_as("s"))
 _THREE_YEARS = 3 * YEAR  # a teaching value: schedules run from three to six years
@@ -183,17 +180,17 @@ class EconomicsModel(Solver):
     def solve(
         self,
         fleet: Fleet,
-        duration_days: Days,
+        duration_days: u.Days,
         *,
         infrastructure_multiplier: Multiplier = 1.0,
         datacenter: Grid | None = None,
         mfu: u.Fraction | None = None,
-        amortization_years: Years | None = None,
+        amortization_years: u.Years | None = None,
         electricity_price: u.EnergyPrice | None = None,
         facility: Facility | None = None,
         pue: u.PowerUsageEffectiveness | None = None,
         power_fraction: u.Fraction | None = None,
-        maintenance_fraction: YearlyFraction = 0.0,
+        maintenance_fraction: u.FractionOrZero = 0.0,
         precision: u.Precision = "fp16",
     ) -> Economics:
         """Cost, and with a `datacenter` carbon, of `duration_days`; amortized over three years.
@@ -275,7 +272,7 @@ class SustainabilityModel(Solver):
     def solve(
         self,
         fleet: Fleet,
-        duration_days: Days,
+        duration_days: u.Days,
         datacenter: Grid,
         *,
         mfu: u.Fraction | None = None,
@@ -284,7 +281,7 @@ class SustainabilityModel(Solver):
         wue: u.WaterUsageEffectiveness | None = None,
         power_fraction: u.Fraction | None = None,
         embodied_carbon: Embodied | None = None,
-        lifetime_years: Years | None = None,
+        lifetime_years: u.Years | None = None,
         precision: u.Precision = "fp16",
     ) -> Sustainability:
         """Energy, carbon and water of `duration_days` on the grid `datacenter`.
