@@ -189,7 +189,7 @@ def evaluate(
 
     Exit code 1 when it is infeasible, 3 when it breaks a constraint.
     """
-    from mlsysim.evaluation.evaluate import evaluate as run
+    from mlsysim.evaluation import evaluate as run
     from mlsysim.evaluation.scenarios.registry import find
 
     _add(registry_folder)

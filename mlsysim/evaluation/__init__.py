@@ -1,0 +1,40 @@
+"""Evaluation of a whole system: the verdict, the wall that binds, and what would help.
+
+`spec` is the system as data, `metrics` what can be known of it, `measure` what it does, `verdict`
+what to think of that, `remedies` what would help, and `scenarios` are systems that ask a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlsysim.evaluation.remedies import suggestions
+from mlsysim.evaluation.spec import SystemSpec
+from mlsysim.evaluation.verdict import Evaluation, judge
+
+
+def evaluate(system: SystemSpec | Mapping[str, Any] | Path) -> Evaluation:
+    """Evaluate a system: a SystemSpec, a mapping in its format, or the path of its YAML file.
+
+    Raises an InvalidEntry for a malformed system, and a MissingValue where a constraint asks about
+    what nobody has published or the system does not say.
+
+    >>> found = evaluate(
+    ...     {"workload": {"model": "Llama3_70B", "prompt": 512}, "fleet": {"hardware": "H100"}}
+    ... )
+    >>> found.verdict, found.bottleneck, found.suggestions[0]["change"]
+    ('infeasible', 'Memory', {'workload.precision': 'int8'})
+    """
+    if isinstance(system, Path):
+        spec = SystemSpec.from_yaml(system)
+    elif isinstance(system, SystemSpec):
+        spec = system
+    else:
+        spec = SystemSpec.from_spec(system)
+    found = judge(spec)
+    return found.advised(suggestions(spec, found))
+
+
+__all__ = ["Evaluation", "SystemSpec", "evaluate", "judge"]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
+from mlsysim import evaluation as systems
 from mlsysim.core import registry
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
@@ -17,7 +18,6 @@ from mlsysim.core.solver import jsonable
 from mlsysim.core.units import Dim, Names, dim_of
 from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
-from mlsysim.evaluation import evaluate as systems
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.mcp import answers
 from mlsysim.mcp.arguments import Arguments, System, hints_of, input_schema, read

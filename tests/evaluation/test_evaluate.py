@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlsysim import Hardware, Infrastructure, Literature, Models, Systems
 from mlsysim.core.errors import InvalidEntry, MissingValue, MLSysError, UnknownName, WrongUnit
 from mlsysim.core.units import Q_
-from mlsysim.evaluation.evaluate import evaluate, judge
+from mlsysim.evaluation import evaluate, judge
 from mlsysim.evaluation.spec import SCHEMAS, SystemSpec, schema
 from mlsysim.solvers import (
     DistributedModel,

@@ -6,9 +6,8 @@ import pytest
 
 from mlsysim import Hardware, Infrastructure, Scenarios, audit_provenance
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
-from mlsysim.evaluation.evaluate import judge
-from mlsysim.evaluation.scenarios.registry import find
-from mlsysim.evaluation.scenarios.types import Scenario
+from mlsysim.evaluation import judge
+from mlsysim.evaluation.scenarios.registry import Scenario, find
 
 ENTRIES = dict(Scenarios.entries())
 each = pytest.mark.parametrize("name", ENTRIES)

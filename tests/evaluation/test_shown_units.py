@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mlsysim import Scenarios
-from mlsysim.evaluation.evaluate import evaluate
+from mlsysim.evaluation import evaluate
 
 TABLE = Path(__file__).with_name("shown_units.txt")
 REWRITE = "python -m tests.evaluation.test_shown_units"

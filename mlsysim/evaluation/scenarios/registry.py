@@ -1,4 +1,4 @@
-"""Every scenario, one YAML file each, on shelves by what is done."""
+"""Every scenario, a whole system with a question: one YAML file each, shelved by what is done."""
 
 from __future__ import annotations
 
@@ -6,8 +6,28 @@ from pathlib import Path
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.registry import Catalog
-from mlsysim.evaluation.scenarios.types import Scenario
-from mlsysim.evaluation.spec import SystemSpec
+from mlsysim.evaluation import Evaluation, SystemSpec, evaluate
+
+
+class Scenario(SystemSpec):
+    """A named set-up for teaching; its `name` is its title, and it asks a question."""
+
+    question: str = ""
+
+    def check(self) -> None:
+        """It asks something."""
+        super().check()
+        if not self.question.strip():
+            raise self.wrong("question", "it is required; say what the scenario asks")
+
+    def run(self) -> Evaluation:
+        """Evaluate the system: verdict, bottleneck, and what would help.
+
+        >>> Scenarios.Serving.FirstLook.run().bottleneck
+        'Memory'
+        """
+        return evaluate(self)
+
 
 Scenarios: Catalog[Scenario] = Catalog("Scenarios", "scenarios", lambda spec: Scenario(**spec))
 

@@ -10,7 +10,7 @@ import pytest
 
 from mlsysim import Fleet, Hardware, Models, Systems
 from mlsysim.equations import system as eq
-from mlsysim.evaluation.evaluate import judge
+from mlsysim.evaluation import judge
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL, fold
 from mlsysim.solvers.fleet.distributed import DistributedModel
