@@ -96,8 +96,12 @@ def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:
             raise UnknownName("follows", each.follows, assigned.questions)
     questions = {}
     for name, asked in assigned.questions.items():
-        if name not in held:
+        kind = KINDS[type(asked)]
+        if kind.judged and name not in held:
             raise InvalidEntry(assigned.name, name, "no check judges it; write one")
+        if not kind.judged and name in held:
+            raise InvalidEntry(assigned.name, name, f"a {kind.__name__} is not judged here")
+        held.setdefault(name, check(name, points=0))
         offered, accepted = set(asked.assumptions), set(held[name].accept)
         if accepted - offered:
             raise UnknownName(f"accept of {name}", min(accepted - offered), offered)
@@ -105,7 +109,7 @@ def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:
             raise InvalidEntry(
                 assigned.name, name, f"it offers {min(left)}, but does not accept it"
             )
-        questions[name] = KINDS[type(asked)](asked, held[name], assigned.assumptions)
+        questions[name] = kind(asked, held[name], assigned.assumptions)
     return questions
 
 

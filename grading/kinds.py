@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from mlsysim.core.errors import BadArgument
+from mlsysim.core.errors import MLSysError
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course import questions
 from mlsysim.course.questions import Amount, Answer, Question
@@ -29,17 +29,18 @@ CREDIT = {
     "followed": 1.0,
     "slip": HALF,
     "no unit": HALF,
+    "partly": HALF,
     "misconception": QUARTER,
     "wrong unit": NONE,
     "wrong": NONE,
     "unreadable": NONE,
     "blank": NONE,
+    "kept": NONE,
 }
 _BITS = "took bits for bytes, or bytes for bits"
 _BINARY = "took 1024 for 1000, or 1000 for 1024 (GiB are not GB)"
 _TEN = "slipped by a power of ten: check the prefix of the unit"
 _PERCENT = "gave a percentage where a plain number was asked"
-_SHOWN = 40
 _EXACT = 0.005  # steps of 1024/1000 lie so close that a slip must be hit well
 
 
@@ -60,8 +61,8 @@ class Verdict:
 
     @property
     def credit(self) -> float:
-        """The part of the points that was earned."""
-        return self.points / self.out_of if self.out_of else 0.0
+        """The part of the points that was earned; where there are none, whether it was answered."""
+        return self.points / self.out_of if self.out_of else float(self.kind == "kept")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class Kind:
     asked: Any
     check: check
     assumptions: Mapping[str, str]
+
+    judged: ClassVar[bool] = True
+    shown: ClassVar[int] = 40  # characters of an answer that a report repeats
 
     @property
     def name(self) -> str:
@@ -107,19 +111,21 @@ class Kind:
 
         `earlier` is what the learner answered to the part that this one follows.
         """
-        answer = Answer.given(raw)
-        value, verdict = self._read(answer)
-        if verdict is None:
-            value, verdict = self.carried(value), self.judge(value, v, earlier)
-        return value, replace(verdict, given=_printable(answer))
-
-    def _read(self, answer: Answer) -> tuple[Any, Verdict | None]:
+        answer, value = Answer.given(raw), None
         if answer.blank:
             return None, self.verdict("blank", message="No answer was given.")
         try:
-            return self.asked.read(answer), None
-        except BadArgument as error:
-            return None, self.verdict("unreadable", message=f"This could not be read: {error}")
+            read = self.read(answer, v)
+        except MLSysError as error:
+            message = f"This could not be read: {error}"
+            verdict = self.verdict("unreadable", message=message)
+        else:
+            value, verdict = self.carried(read), self.judge(read, v, earlier)
+        return value, replace(verdict, given=answer.said(self.shown))
+
+    def read(self, answer: Answer, v: Variant) -> Any:
+        """The value that was answered; raises an MLSysError when it cannot be read."""
+        return self.asked.read(answer)
 
     def carried(self, value: Any) -> Any:
         """The answer as a later part works on from it."""
@@ -220,7 +226,44 @@ class Number(Kind):
         return _TEN if any(near(10.0**power) for power in range(-15, 16) if power) else ""
 
 
-class Choice(Kind):
+class Interval(Number):
+    """The two ends of an interval; one end that is right earns a part."""
+
+    def plain(self, value: Any) -> Any:
+        """A solver's two values as numbers in the question's unit."""
+        return None if value is None else tuple(Number.plain(self, end) for end in value)
+
+    def close(self, given: Any, wanted: Any) -> bool:
+        """Whether both ends are."""
+        return all(Number.close(self, *ends) for ends in zip(given, wanted, strict=True))
+
+    def possible(self, followed: Any) -> bool:
+        """Nothing that is asked here is zero or less."""
+        return min(followed) > 0
+
+    def carried(self, value: Amount) -> Any:
+        """Both ends as quantities; None when their unit is of the wrong kind."""
+        ends = value.within(self.asked.unit)
+        return None if ends is None else tuple(Q_(end, self.asked.unit) for end in ends)
+
+    def near(self, value: Any, truth: Any) -> Verdict | None:
+        """Half for one end."""
+        for end, which in enumerate(("lower", "upper")):
+            if Number.close(self, value[end], truth[end]):
+                message = f"The {which} end is right, the other is not."
+                return self.verdict("partly", f"found the {which} end", message)
+        return None
+
+
+class Listed(Kind):
+    """What is chosen from a list."""
+
+    def read(self, answer: Answer, v: Variant) -> Any:
+        """The choice, among those that this learner was offered."""
+        return self.asked.filled(v).read(answer)
+
+
+class Choice(Listed):
     """One of the choices, or another."""
 
     def misconceived(self, name: str, advice: str) -> Verdict:
@@ -228,10 +271,83 @@ class Choice(Kind):
         return self.verdict("wrong", name, f"It looks as if you {name}. {advice}")
 
 
-def _printable(answer: Answer) -> str:
-    """What was answered, shortened: text that may hold anything."""
-    parts = (str(part)[:_SHOWN] for part in (answer.value, answer.unit) if part is not None)
-    return "".join(filter(str.isprintable, " ".join(parts)))
+class Several(Listed):
+    """Those of the choices that hold; all but one earn a part."""
+
+    def plain(self, value: Any) -> Any:
+        """The choices that hold, in no order."""
+        return None if value is None else frozenset(value)
+
+    def near(self, value: Any, truth: Any) -> Verdict | None:
+        """Half where one choice is missing, or one too many."""
+        if len(value ^ truth) != 1:
+            return None
+        return self.verdict("partly", "missed one choice", "All but one of the choices are right.")
 
 
-KINDS: dict[type[Question], type[Kind]] = {questions.Number: Number, questions.Choice: Choice}
+class Ordering(Listed):
+    """All choices in an order; two neighbours in each other's place earn a part."""
+
+    def plain(self, value: Any) -> Any:
+        """The choices in order."""
+        return None if value is None else tuple(value)
+
+    def near(self, value: Any, truth: Any) -> Verdict | None:
+        """Half where two neighbours have changed places."""
+        off = [i for i, said in enumerate(value) if said != truth[i]]
+        if len(off) != 2 or off[1] - off[0] != 1:
+            return None
+        message = "Two neighbours have changed places; the rest is right."
+        return self.verdict("partly", "swapped two neighbours", message)
+
+
+class Spec(Kind):
+    """An entry of the learner's own, which a check tries on the solvers.
+
+    The check is a function of the variant and the entry, and returns what is demanded, each with
+    whether it is met; a misconception is a function of both that says whether it was made.
+    """
+
+    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Verdict:
+        """Right when every demand is met; else the first that is not."""
+        solve, slips = cast("Any", self.check.truth), cast("Any", self.check.misconceptions)
+        try:
+            unmet = [demand for demand, met in solve(v, value).items() if not met]
+            made = [(name, slip) for name, slip in slips.items() if slip(v, value)]
+        except MLSysError as error:
+            return self.verdict("wrong", message=f"The solvers refuse it: {error}")
+        if not unmet:
+            return self.verdict("right", message="Right.")
+        for name, slip in made:
+            return self.misconceived(name, " ".join((slip.__doc__ or "").split()))
+        return self.verdict("wrong", message=f"It does not do this yet: {unmet[0]}. {self.hint}")
+
+
+class Sentence(Kind):
+    """A text that is kept and shown, and not judged."""
+
+    judged, shown = False, 500
+    message: ClassVar[str] = "Your words are kept for your instructor to read."
+
+    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Verdict:
+        """It is there."""
+        return self.verdict("kept", message=self.message)
+
+
+class Function(Sentence):
+    """Code that is kept and not run: it is graded where code can run, and earns nothing here."""
+
+    shown = 10_000
+    message = "Your code is kept; it is not run here, but graded where code can run."
+
+
+KINDS: dict[type[Question], type[Kind]] = {
+    questions.Number: Number,
+    questions.Interval: Interval,
+    questions.Choice: Choice,
+    questions.Several: Several,
+    questions.Ordering: Ordering,
+    questions.Spec: Spec,
+    questions.Sentence: Sentence,
+    questions.Function: Function,
+}

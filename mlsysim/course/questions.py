@@ -6,20 +6,29 @@ value by a strict grammar; `write` is its inverse, for an answer that was comput
 
 from __future__ import annotations
 
+import inspect
+import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
+
+import yaml
 
 from mlsysim.core.errors import (
     BadArgument,
     InvalidEntry,
+    MLSysError,
     UnknownName,
     WrongUnit,
     did_you_mean,
     shown,
 )
+from mlsysim.core.registry import catalog, parse_yaml
 from mlsysim.core.units import Quantity, factor, read_number
 from mlsysim.core.values import Value
 from mlsysim.course.variants import Variant, read_unit
+
+_YOURS = "your specification"
 
 
 class Answer(Value):
@@ -39,19 +48,29 @@ class Answer(Value):
     @property
     def blank(self) -> bool:
         """Whether nothing was answered."""
-        return self.value is None or (isinstance(self.value, str) and not self.value.strip())
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        return all(part is None or (isinstance(part, str) and not part.strip()) for part in parts)
+
+    def said(self, longest: int = 40) -> str:
+        """What was answered, each part shortened: text that may hold anything."""
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        words = [str(part)[:longest] for part in (*parts, self.unit) if part is not None]
+        return "".join(c for c in " ".join(words[:20]) if c.isprintable() or c == "\n")
 
 
 class Amount(NamedTuple):
-    """A number and the unit beside it, '' for none."""
+    """A number, or the two ends of an interval, and the unit beside it, '' for none."""
 
-    number: float
+    number: Any
     unit: str
 
-    def within(self, unit: str) -> float | None:
-        """The number in another unit; None when that is of another kind."""
+    def within(self, unit: str) -> Any:
+        """The number, or both, in another unit; None when that is of another kind."""
         into = factor(self.unit, unit)
-        return None if into is None else self.number * into
+        if into is None:
+            return None
+        both = isinstance(self.number, tuple)
+        return tuple(end * into for end in self.number) if both else self.number * into
 
 
 class Question(Value):
@@ -82,37 +101,20 @@ class Question(Value):
             return "not answered yet"
         try:
             self.read(answer)
-        except BadArgument as error:
+        except MLSysError as error:
             return str(error)
         return ""
 
 
-class Number(Question):
-    """A number, in the first of `units` or any of its kind; a plain one where there are none."""
+class Measured(Question):
+    """What is asked in the first of `units` or any of its kind, or as a plain number."""
 
-    kind: Literal["number"]
     units: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
         """The unit in which it is judged, '' for a plain number."""
         return self.units[0] if self.units else ""
-
-    def read(self, answer: Answer) -> Amount:
-        """A number by the strict grammar, and a unit from the list of those that may be written."""
-        return Amount(read_number(answer.value, "the number"), read_unit(answer.unit, "the unit"))
-
-    def write(self, mine: Any) -> Answer:
-        """A quantity in the first unit that fits, or a plain number where no unit is asked."""
-        wanted = f"give a quantity in {' or '.join(self.units) or 'no unit'}"
-        if isinstance(mine, Quantity):
-            for unit in self.units or ("",):
-                if mine.is_compatible_with(unit):
-                    return Answer(value=f"{float(mine.m_as(unit)):.6g}", unit=unit or None)
-            raise WrongUnit("mine", mine, wanted)
-        if self.units:
-            raise WrongUnit("mine", mine, wanted)
-        return Answer(value=f"{read_number(float(mine), 'mine'):.6g}")
 
     def fault(self, answer: Answer) -> str:
         """Beside what cannot be read: a unit that is missing, or of the wrong kind."""
@@ -125,38 +127,208 @@ class Number(Question):
 
     def wrong_unit(self, amount: Amount) -> str:
         """The sentence about a unit of the wrong kind, or none."""
-        wanted = (
-            f"a quantity such as one in {self.unit}"
-            if self.unit
-            else "a plain number without a unit"
-        )
+        wanted = f"a quantity such as one in {self.unit}"
         if not amount.unit:
             return f"The unit is missing: it asks for {wanted}."
+        wanted = wanted if self.unit else "a plain number without a unit"
         return f"{amount.unit} is the wrong kind of unit here: the question asks for {wanted}."
 
+    def written(self, mine: Any) -> Answer:
+        """A quantity in the first unit that fits, or a plain number where no unit is asked."""
+        wanted = f"give a quantity in {' or '.join(self.units) or 'no unit'}"
+        if isinstance(mine, Quantity):
+            for unit in self.units or ("",):
+                if mine.is_compatible_with(unit):
+                    return Answer(value=f"{float(mine.m_as(unit)):.6g}", unit=unit or None)
+            raise WrongUnit("mine", mine, wanted)
+        if self.units:
+            raise WrongUnit("mine", mine, wanted)
+        return Answer(value=f"{read_number(float(mine), 'mine'):.6g}")
 
-class Choice(Question):
-    """One of `choices`."""
 
-    kind: Literal["choice"]
-    choices: tuple[str, ...]
+class Number(Measured):
+    """One number."""
 
-    def read(self, answer: Answer) -> str:
-        """The choice, letter by letter."""
-        if not isinstance(answer.value, str) or answer.value not in self.choices:
-            remedy = f"give one of {', '.join(self.choices)}"
-            raise BadArgument("the choice", answer.value, remedy)
-        return answer.value
+    kind: Literal["number"] = "number"
+
+    def read(self, answer: Answer) -> Amount:
+        """A number by the strict grammar, and a unit from the list of those that may be written."""
+        return Amount(read_number(answer.value, "the number"), read_unit(answer.unit, "the unit"))
 
     def write(self, mine: Any) -> Answer:
-        """A choice in any case of letters; raises UnknownName."""
+        """A quantity, or a plain number; raises WrongUnit."""
+        return self.written(mine)
+
+
+class Interval(Measured):
+    """The lowest and the highest value that something takes."""
+
+    kind: Literal["interval"] = "interval"
+
+    def read(self, answer: Answer) -> Amount:
+        """Two numbers by the strict grammar, the lower end first, and the unit of both."""
+        if not isinstance(answer.value, list) or len(answer.value) != 2:
+            raise BadArgument("the interval", answer.value, "give its lower and its upper end")
+        low = read_number(answer.value[0], "the lower end")
+        high = read_number(answer.value[1], "the upper end")
+        if low > high:
+            raise BadArgument("the interval", answer.value, "give the lower end first")
+        return Amount((low, high), read_unit(answer.unit, "the unit"))
+
+    def write(self, mine: Any) -> Answer:
+        """Two quantities of one kind, or two plain numbers; raises WrongUnit."""
+        low, high = map(self.written, mine)
+        return Answer(value=[low.value, high.value], unit=low.unit)
+
+
+class Listed(Question):
+    """What is answered from a list of `choices`, which may hold placeholders too."""
+
+    choices: tuple[str, ...]
+
+    def filled(self, v: Variant) -> Any:
+        """The question and its choices as the learner of a variant reads them."""
+        choices = [option.format_map(v) for option in self.choices]
+        return super().filled(v).replace(choices=choices)
+
+    def among(self, value: Any) -> str:
+        """The choice that a text is, letter by letter; raises BadArgument."""
+        if not isinstance(value, str) or value not in self.choices:
+            raise BadArgument("the choice", value, f"give one of {', '.join(self.choices)}")
+        return value
+
+    def option(self, mine: Any) -> str:
+        """The choice that a computed word means, in any case of letters; raises UnknownName."""
         folded = {option.casefold(): option for option in self.choices}
         if str(mine).casefold() not in folded:
             raise UnknownName("mine", mine, self.choices)
-        return Answer(value=folded[str(mine).casefold()])
+        return folded[str(mine).casefold()]
 
 
-KINDS: dict[str, type[Question]] = {"number": Number, "choice": Choice}
+class Choice(Listed):
+    """One of the choices."""
+
+    kind: Literal["choice"] = "choice"
+
+    def read(self, answer: Answer) -> str:
+        """The choice."""
+        return self.among(answer.value)
+
+    def write(self, mine: Any) -> Answer:
+        """The choice that a word means."""
+        return Answer(value=self.option(mine))
+
+
+class Several(Listed):
+    """Those of the choices that hold, at least one."""
+
+    kind: Literal["several"] = "several"
+
+    def read(self, answer: Answer) -> frozenset[str]:
+        """The choices that were marked."""
+        if not isinstance(answer.value, list):
+            raise BadArgument("the choices", answer.value, "give a list of them")
+        return frozenset(map(self.among, answer.value))
+
+    def write(self, mine: Any) -> Answer:
+        """The choices that words mean."""
+        return Answer(value=[self.option(each) for each in mine])
+
+
+class Ordering(Listed):
+    """All of the choices, in the order that is asked for."""
+
+    kind: Literal["ordering"] = "ordering"
+
+    def read(self, answer: Answer) -> tuple[str, ...]:
+        """The choices in order, each once."""
+        given = answer.value if isinstance(answer.value, list) else []
+        if len(given) != len(self.choices) or len(set(map(str, given))) < len(given):
+            raise BadArgument("the order", answer.value, f"name all {len(self.choices)}, each once")
+        return tuple(map(self.among, given))
+
+    def write(self, mine: Any) -> Answer:
+        """The choices that words mean, in their order."""
+        return Answer(value=[self.option(each) for each in mine])
+
+
+class Text(Question):
+    """What is answered in a text of at most `longest` characters."""
+
+    longest: int = 10_000
+
+    def text_of(self, answer: Answer) -> str:
+        """The text; raises BadArgument for anything else and for one that is too long."""
+        if not isinstance(answer.value, str) or len(answer.value) > self.longest:
+            remedy = f"write a text of at most {self.longest:,} characters"
+            raise BadArgument("the text", answer.value, remedy)
+        return answer.value
+
+
+class Sentence(Text):
+    """A text of the learner's own, which is kept and shown and not judged."""
+
+    kind: Literal["sentence"] = "sentence"
+    longest: int = 500
+
+    def read(self, answer: Answer) -> str:
+        """The text."""
+        return self.text_of(answer)
+
+    def write(self, mine: Any) -> Answer:
+        """A text as it is."""
+        return Answer(value=str(mine))
+
+
+class Function(Text):
+    """A Python function called `function`; its text is kept, and judged where code can run."""
+
+    kind: Literal["function"] = "function"
+    function: str
+
+    def read(self, answer: Answer) -> str:
+        """The text, which defines the function; nothing in it is run."""
+        text = self.text_of(answer)
+        if not re.search(rf"^def {re.escape(self.function)}\(", text, re.MULTILINE):
+            raise BadArgument("the code", text, f"write a function, `def {self.function}(...)`")
+        return text
+
+    def write(self, mine: Any) -> Answer:
+        """The text of a function, or a text as it is."""
+        source = inspect.getsource(mine) if callable(mine) else str(mine)
+        return Answer(value=textwrap.dedent(source))
+
+
+class Spec(Text):
+    """A specification in YAML, in the format of the registry's own files of the layer `of`."""
+
+    kind: Literal["spec"] = "spec"
+    of: Literal["hardware", "models", "scenarios"]
+
+    def read(self, answer: Answer) -> Any:
+        """The entry that the text describes; raises InvalidEntry."""
+        text = self.text_of(answer)
+        try:
+            return catalog(self.of).from_spec({"name": _YOURS, **parse_yaml(text, _YOURS)})
+        except RecursionError:
+            raise BadArgument("the specification", text, "it is nested too deep") from None
+
+    def write(self, mine: Any) -> Answer:
+        """An entry or a mapping as YAML, or a text as it is."""
+        plain = mine.to_dict() if isinstance(mine, Value) else mine
+        return Answer(value=plain if isinstance(plain, str) else yaml.safe_dump(plain))
+
+
+KINDS: dict[str, type[Question]] = {
+    "number": Number,
+    "interval": Interval,
+    "choice": Choice,
+    "several": Several,
+    "ordering": Ordering,
+    "sentence": Sentence,
+    "function": Function,
+    "spec": Spec,
+}
 
 
 def question(facts: Mapping[str, Any], name: str = "") -> Question:

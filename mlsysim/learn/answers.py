@@ -26,7 +26,18 @@ from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import home
 from mlsysim.course.lessons import Assignment, assignment, find_lesson
-from mlsysim.course.questions import Answer, Choice, Number, Question
+from mlsysim.course.questions import (
+    Answer,
+    Choice,
+    Function,
+    Interval,
+    Number,
+    Ordering,
+    Question,
+    Sentence,
+    Several,
+    Spec,
+)
 from mlsysim.course.variants import SCHEMA, Variant, clean_id, code_for
 
 _CODE = re.compile(r"[0-9a-f]{16}")
@@ -134,8 +145,7 @@ class AnswerSheet:
         faults = self.faults(document)
         rows = []
         for name in sorted(self._asked):
-            answer = document["answers"].get(name, {})
-            text = " ".join(str(answer[key]) for key in ("value", "unit") if answer.get(key))
+            text = Answer.given(document["answers"].get(name)).said()
             cells = (
                 name.removeprefix("q"),
                 _literal_html(text) or "-",
@@ -244,7 +254,14 @@ def widgets(asked: Question, held: Mapping[str, Any]) -> dict[str, Any]:
 
 @widgets.register
 def _(asked: Number, held: Mapping[str, Any]) -> dict[str, Any]:
-    return {"value": _field(held.get("value")), **_units(asked, held)}
+    return {"value": _field(held.get("value"), "a number"), **_units(asked, held)}
+
+
+@widgets.register
+def _(asked: Interval, held: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = [*_parts(held), None, None][:2]
+    ends = mo.ui.array([_field(low, "the lower end"), _field(high, "the upper end")])
+    return {"value": ends, **_units(asked, held)}
 
 
 @widgets.register
@@ -253,19 +270,60 @@ def _(asked: Choice, held: Mapping[str, Any]) -> dict[str, Any]:
     return {"value": mo.ui.radio(options, value=_among(options, held.get("value")))}
 
 
-def _field(held: Any) -> Any:
-    return mo.ui.text(
-        value=held if isinstance(held, str) else "", placeholder="a number", debounce=False
+@widgets.register
+def _(asked: Several, held: Mapping[str, Any]) -> dict[str, Any]:
+    marked = [option for option in asked.choices if option in _parts(held)]
+    return {"value": mo.ui.multiselect(list(asked.choices), value=marked)}
+
+
+@widgets.register
+def _(asked: Ordering, held: Mapping[str, Any]) -> dict[str, Any]:
+    options, parts = list(asked.choices), [*_parts(held), *[None] * len(asked.choices)]
+    places = [
+        mo.ui.dropdown(
+            options, value=_among(options, part), allow_select_none=True, label=f"{place + 1}."
+        )
+        for place, part in enumerate(parts[: len(options)])
+    ]
+    return {"value": mo.ui.array(places)}
+
+
+@widgets.register
+def _(asked: Sentence, held: Mapping[str, Any]) -> dict[str, Any]:
+    text = mo.ui.text_area(
+        _text(held.get("value")), max_length=asked.longest, debounce=False, full_width=True
     )
+    return {"value": text}
 
 
-def _units(asked: Number, held: Mapping[str, Any]) -> dict[str, Any]:
+@widgets.register(Spec)
+@widgets.register(Function)
+def _(asked: Spec | Function, held: Mapping[str, Any]) -> dict[str, Any]:
+    language = "python" if isinstance(asked, Function) else "yaml"
+    return {"value": mo.ui.code_editor(_text(held.get("value")), language)}
+
+
+def _field(held: Any, placeholder: str) -> Any:
+    return mo.ui.text(_text(held), placeholder=placeholder, debounce=False)
+
+
+def _units(asked: Number | Interval, held: Mapping[str, Any]) -> dict[str, Any]:
     options, unit = list(asked.units), _among(asked.units, held.get("unit"))
     return (
         {"unit": mo.ui.dropdown(options, value=unit, allow_select_none=True, label="unit")}
         if options
         else {}
     )
+
+
+def _text(held: Any) -> str:
+    return held if isinstance(held, str) else ""
+
+
+def _parts(held: Mapping[str, Any]) -> list[Any]:
+    """The parts of a list that was held."""
+    value = held.get("value")
+    return value if isinstance(value, list) else []
 
 
 def _among(options: Iterable[str], held: Any) -> str | None:
@@ -275,14 +333,14 @@ def _among(options: Iterable[str], held: Any) -> str | None:
 
 def _given(value: Mapping[str, Any]) -> dict[str, Any] | None:
     """A form's value as the file holds it; None when it was left blank."""
-    answer = value.get("value")
-    if answer is None or not str(answer).strip():
-        return None
-    return {
-        "value": str(answer).strip(),
-        "unit": value.get("unit") or None,
-        "assumption": value.get("assumption"),
-    }
+    given = value.get("value")
+    given = [_trimmed(part) for part in given] if isinstance(given, list) else _trimmed(given)
+    answer = Answer(value=given, unit=value.get("unit") or None, assumption=value.get("assumption"))
+    return None if answer.blank else dict(vars(answer))
+
+
+def _trimmed(part: Any) -> Any:
+    return part.strip() if isinstance(part, str) else part
 
 
 def _literal(text: str) -> str:

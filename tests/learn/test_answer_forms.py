@@ -1,0 +1,99 @@
+"""A form for each kind of answer: left blank, filled in by hand, computed, and reloaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlsysim.core.units import Q_
+from mlsysim.course.questions import Answer
+from mlsysim.learn.answers import AnswerSheet
+from tests.grading.made_up import ASSIGNED, CHECKS, FACTS
+
+SPEC = """release_year: 2027
+compute: {peak_flops: 1 TFLOP/s}
+memory: {capacity: 1 GB, bandwidth: 1 TB/s}"""
+LISTED = ("bound", "levers", "order")
+# what a browser sends, and what the file then holds
+TYPED = {
+    "step": ({"value": " 12.5 ", "unit": ["s"]}, "12.5", "s"),
+    "bound": ({"value": "memory"}, "memory", None),
+    "levers": ({"value": ["half the context"]}, ["half the context"], None),
+    "range": ({"value": {"0": "1", "1": " 2 "}, "unit": ["ms"]}, ["1", "2"], "ms"),
+    "chip": ({"value": SPEC}, SPEC, None),
+    "code": ({"value": "def step_time():\n    pass\n"}, "def step_time():\n    pass", None),
+    "why": ({"value": "Because."}, "Because.", None),
+}
+
+
+@pytest.fixture
+def book(tmp_path):
+    return lambda student="ada": AnswerSheet(ASSIGNED, student, drafts=tmp_path / "drafts")
+
+
+def typed(sheet, name, sent):
+    form = sheet.ask(name)
+    form._update(sent)
+    return form
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_form_that_is_left_alone_is_no_answer(book, name):
+    sheet = book()
+    document = sheet.document(**{name: sheet.ask(name)})
+    assert document["answers"] == {}
+    assert sheet.faults(document) == {name: "not answered yet"}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_what_is_typed_is_what_the_file_holds_and_what_a_reload_shows(book, name):
+    sent, value, unit = TYPED[name]
+    sheet = book()
+    document = sheet.document(**{name: typed(sheet, name, sent)})
+    assert document["answers"][name] == {"value": value, "unit": unit, "assumption": None}
+    assert sheet.faults(document) == {}
+    again = book()
+    assert again.document(**{name: again.ask(name)}) == document
+    assert book("bob").ask(name).value["value"] in ("", None, [], ["", ""])
+
+
+def test_an_order_is_chosen_place_by_place(book):
+    sheet = book("eve")
+    first, second, third = sheet.assignment.ask("order", sheet.variant).choices
+    form = typed(sheet, "order", {"value": {"0": [third], "1": [first], "2": [second]}})
+    document = sheet.document(order=form)
+    assert document["answers"]["order"]["value"] == [third, first, second]
+    assert book("eve").ask("order").value["value"] == [third, first, second]
+    other = book("eva")
+    half = other.document(order=typed(other, "order", {"value": {"0": [third]}}))
+    assert "name all 3, each once" in other.faults(half)["order"]
+
+
+def test_what_is_computed_fills_the_form_of_every_kind_and_earns_every_point(book):
+    sheet = book()
+    truth = {name: CHECKS.questions[name].expected(sheet.variant) for name in LISTED}
+    low, high = CHECKS.questions["range"].expected(sheet.variant)
+    device = sheet.variant.device
+    mine = {
+        **truth,
+        "step": Q_(CHECKS.questions["step"].expected(sheet.variant), "ms"),
+        "range": (Q_(low, "ms"), Q_(high, "ms")),
+        "chip": device.replace(memory=device.memory.replace(bandwidth=3 * device.memory.bandwidth)),
+        "code": "def step_time(): ...",
+        "why": "It is memory-bound because every weight is read.",
+    }
+    forms = {name: sheet.ask(name, mine=value) for name, value in mine.items()}
+    document = sheet.document(**forms)
+    assert sheet.faults(document) == {}
+    verdicts = {x.question: x for x in CHECKS.judge(sheet.variant, document["answers"])}
+    assert sum(x.points for x in verdicts.values()) == CHECKS.points
+    assert {x.kind for x in verdicts.values()} == {"right", "kept"}
+
+
+def test_a_draft_of_another_form_is_left_aside(book):
+    sheet = book()
+    for junk in ([1], {"a": 1}, "x", [["a"]], [None, {"b": 2}]):
+        sheet._kept = {name: {"value": junk, "unit": junk} for name in FACTS}
+        forms = {name: sheet.ask(name) for name in FACTS}
+        answers = sheet.document(**forms)["answers"]
+        assert not answers.keys() & set(LISTED)
+        assert all(Answer.given(each).unit is None for each in answers.values())
