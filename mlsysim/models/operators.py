@@ -104,7 +104,7 @@ def fold(operators: Iterable[Operator], phase: str) -> Totals:
     Elementwise work is taken as fused into its neighbours, so its traffic is not counted; nor are
     decode's activations, one short vector a sequence, which stay in cache.
     """
-    flops = weights = state = traffic = inputs = held = sizes = 0.0
+    flops = weights = state = traffic = inputs = held = 0.0
     widest: list[Any] = [0.0]
     for op in operators:
         repeat = op.repeat
@@ -116,8 +116,8 @@ def fold(operators: Iterable[Operator], phase: str) -> Totals:
         if op.kind != "elementwise":
             size = op.inputs + op.outputs
             widest.append(size)
-            sizes = sizes + repeat * size
-    if phase != DECODE:
-        traffic = sizes
-    largest = reduce(np.maximum, widest) if isinstance(sizes, np.ndarray) else max(widest)
+            if phase != DECODE:
+                traffic = traffic + repeat * size
+    columns = any(isinstance(size, np.ndarray) for size in widest)
+    largest = reduce(np.maximum, widest) if columns else max(widest)
     return Totals(flops, weights, state, traffic, largest, inputs, held)

@@ -42,28 +42,10 @@ def gemm(
 
 
 def elementwise(
-    name: str,
-    repeat: Any,
-    inputs: Any,
-    outputs: Any,
-    width: Any,
-    *,
-    split: Split = WHOLE,
-    held: Any = 0.0,
+    name: str, repeat: Any, read: Any, written: Any, *, split: Split = WHOLE, held: Any = 0.0
 ) -> Operator:
-    """Work on each of `inputs` values, fused into its neighbours; it keeps `held` bytes."""
-    return Operator(
-        name,
-        "elementwise",
-        repeat,
-        0.0,
-        0.0,
-        0.0,
-        eq.stored(inputs, width),
-        eq.stored(outputs, width),
-        held,
-        split,
-    )
+    """Work on each value of so many bytes, fused into its neighbours; it keeps `held` bytes."""
+    return Operator(name, "elementwise", repeat, 0.0, 0.0, 0.0, read, written, held, split)
 
 
 class Part(NamedTuple):

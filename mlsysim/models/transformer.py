@@ -154,14 +154,15 @@ class TransformerWorkload(Workload):
     def operators(self, step: Step) -> list[Operator]:
         """One forward step: embedding, layers, and (for decoders) the output head."""
         tokens, width = step.batch * (1.0 if step.phase == DECODE else step.seq_len), step.width
-        values, norm = tokens * self.hidden, eq.stored(self.hidden, width) * (1 + self.norm_bias)
+        values = eq.stored(tokens * self.hidden, width)
+        norm = eq.stored(self.hidden * (1 + self.norm_bias), width)
         attention = self._latent_attention if self.mla else self._attention
         ops = [
             self._gather(tokens, step),
             *attention(tokens, step),
             *self._feed_forward(tokens, step),
-            elementwise("norm", 2 * self.layers, values, values, width, held=norm),
-            elementwise("norm", 1, values, values, width, held=norm, split=END),
+            elementwise("norm", 2 * self.layers, values, values, held=norm),
+            elementwise("norm", 1, values, values, held=norm, split=END),
         ]
         if self.causal:
             # only the last position of a prompt is turned into a token; training predicts them all
@@ -251,12 +252,11 @@ class TransformerWorkload(Workload):
         """Up (and gate), activation, down; of several `sets` of weights some are read."""
         up, between, down = splits
         wide, hidden, width = 2 * ffn if self.gated else ffn, self.hidden, step.width
+        read, written = eq.stored(tokens * wide, width), eq.stored(tokens * ffn, width)
         how = {"bias": self.biases, **sets}
         return [
             gemm(f"{name} up", repeat, tokens, hidden, wide, width, split=up, **how),
-            elementwise(
-                f"{name} activation", repeat, tokens * wide, tokens * ffn, width, split=between
-            ),
+            elementwise(f"{name} activation", repeat, read, written, split=between),
             gemm(f"{name} down", repeat, tokens, ffn, hidden, width, split=down, **how),
         ]
 
