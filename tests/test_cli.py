@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -88,6 +89,38 @@ def test_the_zoo_shows_every_entry(run):
     assert code == 0
     assert set(held["models"]) == set(Models)
     assert held["hardware"]["H100"]["memory"]["bandwidth"] == "3.35 TB/s"
+
+
+def cells(table):
+    """The rows of a printed table by their first cell; cells stand two or more blanks apart."""
+    rows = (re.split(r" {2,}", line.strip()) for line in table.splitlines())
+    return {first: others for first, *others in rows}
+
+
+def test_the_zoo_names_its_columns_and_fills_every_cell(run):
+    _, out, _ = run("zoo", "models")
+    table = cells(out)
+    assert table["kind"] == ["parameters", "year", "in fp16"]
+    # the model card's 8.03e9 parameters, two bytes each
+    assert table["Llama3_8B"] == ["transformer", "8,030,261,248", "2024", "16.06 GB"]
+    _, out, _ = run("zoo", "hardware")
+    table = cells(out)
+    assert table["year"] == ["dense peak", "at", "memory", "bandwidth", "power"]
+    assert table["H100"] == ["2022", "989.4 TFLOP/s", "fp16", "85.52 GB", "3.35 TB/s", "700 W"]
+
+
+def test_the_help_of_a_command_shows_the_defaults_of_its_solver(run):
+    _, out, _ = run("solve", "--help")
+    shown = re.findall(r"--([\w-]+) \S+ (?:(?!--).)*?\[default: \((.*?)\)\]", out, re.DOTALL)
+    assert dict(shown) == {"batch-size": "1", "precision": "fp16", "efficiency": "0.5"}
+
+
+def test_the_help_lists_every_command_in_a_line(run):
+    _, out, _ = run("--help")
+    lines = [line.split(maxsplit=1) for line in out.partition("Commands:")[2].splitlines() if line]
+    told = "learn solve eval schema import-model zoo audit figures mcp"
+    assert [name for name, _ in lines] == told.split()
+    assert not any(about.endswith("...") for _, about in lines)
 
 
 def test_the_audit_passes(run):

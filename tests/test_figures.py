@@ -1,4 +1,4 @@
-"""Every number of the decks is computed, and gets the verdict that arithmetic by hand gives."""
+"""Every number of the decks is computed, and gets the outcome that arithmetic by hand gives."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mlsysim.core.units import Q_
 from mlsysim.figures import (
     ASSUMED,
     CORRECTED,
+    OUTCOMES,
+    RECOMPUTATIONS,
     REPRODUCED,
-    SCENARIOS,
-    VERDICTS,
     figure,
     figures,
     holds,
@@ -43,12 +43,12 @@ def found():
 # ---- the table as data ---------------------------------------------------------------------------
 
 
-def test_every_scenario_of_the_table_has_a_function_and_the_other_way_round():
-    assert set(table()["scenarios"]) == set(SCENARIOS)
+def test_every_recomputation_of_the_table_has_a_function_and_the_other_way_round():
+    assert set(table()["recomputations"]) == set(RECOMPUTATIONS)
 
 
-def test_every_scenario_answers_a_claim():
-    assert {record["scenario"] for record in RECORDS} == set(SCENARIOS)
+def test_every_recomputation_answers_a_claim():
+    assert {record["recomputation"] for record in RECORDS} == set(RECOMPUTATIONS)
 
 
 def test_every_claim_has_a_name_of_its_own():
@@ -57,7 +57,7 @@ def test_every_claim_has_a_name_of_its_own():
 
 @each_record
 def test_a_record_says_where_the_claim_stands_and_no_more_than_is_known(record):
-    known = {"id", "seed", "slide", "claim", "value", "scenario", "ours", "reason"}
+    known = {"id", "seed", "slide", "claim", "value", "recomputation", "ours", "reason"}
     assert known <= set(record) <= known | {"unit", "relation", "form"}
     assert re.fullmatch(r"00[0-4](, 00[0-4])*", record["seed"])
     assert isinstance(record["slide"], str)
@@ -92,7 +92,7 @@ def test_all_seeds_that_print_numbers_are_covered():
     assert {"000", "001", "002", "004"} == {s for r in RECORDS for s in r["seed"].split(", ")}
 
 
-# ---- the verdict ---------------------------------------------------------------------------------
+# ---- the outcome ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_a_claim_gets_the_verdict_that_arithmetic_by_hand_gives(name, found):
-    verdict, value = BY_HAND[name]
+def test_a_claim_gets_the_outcome_that_arithmetic_by_hand_gives(name, found):
+    outcome, value = BY_HAND[name]
     assert found[name].ours == pytest.approx(value, rel=0.01)
-    assert found[name].verdict == verdict
+    assert found[name].outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("name", "ours", "verdict"),
+    ("name", "ours", "outcome"),
     [
         # 64 x 2 x 8e9 FLOP / (0.5 x 989 TFLOP/s) = 2.1 ms against 16 GB / 3.35 TB/s = 4.8 ms
         ("batch_64_computes", "Memory", CORRECTED),
@@ -194,13 +194,13 @@ def test_a_claim_gets_the_verdict_that_arithmetic_by_hand_gives(name, found):
         ("elasticity_ratio", None, CORRECTED),
     ],
 )
-def test_a_claim_in_words_gets_its_verdict(name, ours, verdict, found):
+def test_a_claim_in_words_gets_its_outcome(name, ours, outcome, found):
     assert found[name].ours == ours
-    assert found[name].verdict == verdict
+    assert found[name].outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("name", "verdict"),
+    ("name", "outcome"),
     [
         ("sweep_time", REPRODUCED),
         ("evaluation_time", REPRODUCED),
@@ -213,8 +213,8 @@ def test_a_claim_in_words_gets_its_verdict(name, ours, verdict, found):
         ("platforms", REPRODUCED),
     ],
 )
-def test_a_bound_is_kept_or_broken(name, verdict, found):
-    assert found[name].verdict == verdict
+def test_a_bound_is_kept_or_broken(name, outcome, found):
+    assert found[name].outcome == outcome
 
 
 def test_the_flops_of_a_memory_bound_step_do_not_count_at_all(found):
@@ -248,9 +248,9 @@ def test_published_interruptions_stand_beside_the_parts(found):
     assert "49.49 h" in found["cluster_mtbf"].reason
 
 
-def test_a_verdict_with_assumptions_states_them(found):
+def test_a_outcome_with_assumptions_states_them(found):
     for one in found.values():
-        assert bool(one.assumptions) or one.verdict != ASSUMED
+        assert bool(one.assumptions) or one.outcome != ASSUMED
 
 
 # ---- the doors -----------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_the_command_prints_json(capsys):
     assert cli.main(["figures", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [row["id"] for row in printed] == IDS
-    assert {row["verdict"] for row in printed} == set(VERDICTS)
+    assert {row["outcome"] for row in printed} == set(OUTCOMES)
     assert all(row["claim"] and row["reason"] and row["shown"] for row in printed)
 
 

@@ -1,13 +1,13 @@
 """The numbers that the decks print, each beside what the solvers make of it.
 
 `figures.yaml` quotes the claims and says how each is looked into; a function of `compute` or
-`fleets` answers each scenario; the verdict follows from the two. No number that can be computed is
-typed anywhere.
+`fleets` recomputes it; the outcome follows from the two. No number that can be computed is typed
+anywhere.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -20,14 +20,14 @@ from mlsysim.core.solver import show
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.figures import compute, fleets
 
-REPRODUCED, ASSUMED, CORRECTED = VERDICTS = (
+REPRODUCED, ASSUMED, CORRECTED = OUTCOMES = (
     "reproduced",
     "reproduced with stated assumptions",
     "corrected",
 )
 WITHIN = 0.02  # a claim is reproduced when ours is as near as this;
 ROUNDED = 0.05  # or when ours rounds to the digits printed and is at least as near as this
-SCENARIOS = {function.__name__: function for function in compute.SCENARIOS + fleets.SCENARIOS}
+RECOMPUTATIONS = {one.__name__: one for one in compute.RECOMPUTATIONS + fleets.RECOMPUTATIONS}
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Figure:
     unit: str
     shown: str
     relation: str
-    scenario: str
+    recomputation: str
     assumptions: tuple[str, ...]
     reason: str
 
     @property
-    def verdict(self) -> str:
+    def outcome(self) -> str:
         """Reproduced, so or under assumptions that are stated; or corrected."""
         if not holds(self.claimed, self.ours, self.relation):
             return CORRECTED
@@ -61,21 +61,7 @@ class Figure:
 
     def to_dict(self) -> dict[str, Any]:
         """The figure as plain data."""
-        return {
-            "id": self.id,
-            "seed": self.seed,
-            "slide": self.slide,
-            "claim": self.claim,
-            "claimed": self.claimed,
-            "ours": self.ours,
-            "unit": self.unit,
-            "shown": self.shown,
-            "relation": self.relation,
-            "verdict": self.verdict,
-            "scenario": self.scenario,
-            "assumptions": list(self.assumptions),
-            "reason": self.reason,
-        }
+        return asdict(self) | {"outcome": self.outcome}
 
 
 def holds(claimed: Any, ours: Any, relation: str = "equal") -> bool:
@@ -105,7 +91,7 @@ def holds(claimed: Any, ours: Any, relation: str = "equal") -> bool:
 
 @cache
 def table() -> dict[str, Any]:
-    """Read what the decks claim: `scenarios` and `figures`, as `figures.yaml` has them."""
+    """Read what the decks claim: `recomputations` and `figures`, as `figures.yaml` has them."""
     return yaml.safe_load(Path(__file__).with_name("figures.yaml").read_text(encoding="utf-8"))
 
 
@@ -115,26 +101,26 @@ def figure(name: str) -> Figure:
     if name not in records:
         raise UnknownName("figure", name, records)
     record = records[name]
-    return _judged(record, _found(record["scenario"]))
+    return _judged(record, _found(record["recomputation"]))
 
 
 def figures() -> tuple[Figure, ...]:
-    """Every figure, recomputed; a scenario that several of them share runs once."""
-    found = {name: _found(name) for name in table()["scenarios"]}
-    return tuple(_judged(record, found[record["scenario"]]) for record in table()["figures"])
+    """Every figure, recomputed; a recomputation that several of them share runs once."""
+    found = {name: _found(name) for name in table()["recomputations"]}
+    return tuple(_judged(record, found[record["recomputation"]]) for record in table()["figures"])
 
 
 def _found(name: str) -> dict[str, Any]:
-    given = table()["scenarios"][name].get("given", {})
-    return {**given, **SCENARIOS[name](**given)}
+    given = table()["recomputations"][name].get("given", {})
+    return {**given, **RECOMPUTATIONS[name](**given)}
 
 
 def _judged(record: dict[str, Any], found: dict[str, Any]) -> Figure:
-    """The figure of a record, from what its scenario found."""
+    """The figure of a record, from what its recomputation found."""
     unit, ours = record.get("unit", ""), found[record["ours"]]
     if isinstance(ours, Quantity):
         ours = float(ours.m_as(unit))
-    assumes = table()["scenarios"][record["scenario"]].get("assumes", ())
+    assumes = table()["recomputations"][record["recomputation"]].get("assumes", ())
     return Figure(
         id=record["id"],
         seed=record["seed"],
@@ -145,7 +131,7 @@ def _judged(record: dict[str, Any], found: dict[str, Any]) -> Figure:
         unit=unit,
         shown=_shown(ours, unit, record.get("form")),
         relation=record.get("relation", "equal"),
-        scenario=record["scenario"],
+        recomputation=record["recomputation"],
         assumptions=tuple(_PROSE.format(line, **found) for line in assumes),
         reason=_PROSE.format(record["reason"], **found),
     )
@@ -168,4 +154,4 @@ class _Prose(Formatter):
 
 _PROSE = _Prose()
 
-__all__ = ["ASSUMED", "CORRECTED", "REPRODUCED", "VERDICTS", "Figure", "figure", "figures", "holds"]
+__all__ = ["ASSUMED", "CORRECTED", "OUTCOMES", "REPRODUCED", "Figure", "figure", "figures", "holds"]

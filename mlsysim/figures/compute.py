@@ -1,7 +1,7 @@
-"""Devices, small and large, and what they serve: one function for each scenario.
+"""Devices, small and large, and what they serve: one function for each recomputation.
 
-What a scenario is given in `figures.yaml` goes in, and named values with their units come out. A
-figure picks one of them as ours; its sentence may quote the others.
+What a recomputation is given in `figures.yaml` goes in, and named values with their units come
+out. A figure picks one of them as ours; its sentence may quote the others.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ def weights() -> Found:
     return {"weights": held, "parameters": model.parameters, "devices": ceil(ratio(held, room))}
 
 
-SCENARIOS = (
+RECOMPUTATIONS = (
     generations,
     round_bandwidth,
     long_context,

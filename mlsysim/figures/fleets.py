@@ -1,4 +1,4 @@
-"""Fleets, their failures, money and carbon, and what ships: one function for each scenario."""
+"""Fleets, their failures, money and carbon, and what ships: one function for each recomputation."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def zoo() -> Found:
     return {"vendors": len(vendors), "listed": listed, "devices": len(list(Hardware.entries()))}
 
 
-SCENARIOS = (
+RECOMPUTATIONS = (
     thousand_gpus,
     checkpoints,
     cluster_price,

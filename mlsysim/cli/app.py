@@ -1,0 +1,105 @@
+"""What all commands share: the application, its options, and what becomes of a mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console as RichConsole
+
+from mlsysim import __version__
+from mlsysim.core import registry
+from mlsysim.core.errors import MLSysError
+
+app = typer.Typer(
+    help="Which wall will your model hit? A course, and the solvers behind it.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add(folders: list[Path] | None) -> list[Path] | None:
+    for folder in folders or ():
+        registry.add_folder(folder)
+    return folders
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--registry", metavar="DIR", help="A folder of your own YAML entries.", callback=_add
+    ),
+]  # added when the line is read: a command has no more to do with them
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"mlsysim {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        code = app(args=argv, standalone_mode=False)
+    except MLSysError as error:
+        return _complain(str(error))
+    except _CommandLineError as error:
+        return _complain(_with_hint(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+# typer carries its own copy of click in newer releases; both share this ancestor's name
+_CommandLineError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+
+def _with_hint(error: Any) -> str:
+    """What was wrong with the command line, and where it is described."""
+    said = error.format_message().rstrip(".")
+    where = getattr(error, "ctx", None)
+    if said.endswith("?") or where is None:
+        return said
+    return f"{said} (see '{where.command_path} --help')."
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"mlsysim: {sentence}\n")
+    return 2
+
+
+class Console(RichConsole):
+    """A terminal whose reader may leave early; rich would turn that into exit code 1, a "no"."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`."""
+        raise BrokenPipeError
+
+
+def print_json(data: Any) -> None:
+    """Print plain data, strictly as JSON."""
+    typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
+
+
+def answer(found: Any, *, as_json: bool) -> None:
+    """Print what was found: its data, or what it says of itself."""
+    print_json(found.to_dict()) if as_json else typer.echo(str(found))

@@ -1,0 +1,85 @@
+"""One step of one model on one device: `solve`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from typer.core import TyperCommand
+
+from mlsysim.cli.app import Console, Folders, Json, print_json
+from mlsysim.core.solver import show
+
+
+class Command(TyperCommand):
+    """Its help shows the defaults of the solver, which stand in the solver's signature alone."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List the options."""
+        from mlsysim import SingleNodeModel
+
+        for option in self.params:
+            usual = SingleNodeModel.defaults.get(option.name or "")
+            if usual and not isinstance(usual, bool):
+                option.show_default = f"{usual:g}" if isinstance(usual, float) else usual  # type: ignore[attr-defined]
+        super().format_options(ctx, formatter)
+
+
+def solve(
+    model: Annotated[str, typer.Argument(help="A model, such as Llama3_8B.")],
+    hardware: Annotated[str, typer.Argument(help="A device, such as H100.")],
+    batch_size: Annotated[str | None, typer.Option(help="Sequences or images in a step.")] = None,
+    seq_len: Annotated[str | None, typer.Option(help="Context in tokens.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16, fp16, fp8, int8, int4 ...")
+    ] = None,
+    efficiency: Annotated[
+        str | None, typer.Option(help="Part of the peak that is reached, above 0 up to 1.")
+    ] = None,
+    phase: Annotated[str | None, typer.Option(help="decode or prefill.")] = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="Forward, backward and update.")
+    ] = False,
+    folders: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """Which wall binds one step of MODEL on HARDWARE? Exit code 1 when it does not fit."""
+    from mlsysim import Engine, Hardware, Models
+
+    asked = {
+        "batch_size": batch_size,
+        "seq_len": seq_len,
+        "precision": precision,
+        "efficiency": efficiency,
+        "phase": phase,
+        "training": training or None,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    profile = Engine.solve(Models.find(model), Hardware.find(hardware), **given)
+    if as_json:
+        print_json({"model": model, "hardware": hardware, **profile.to_dict()})
+    else:
+        _print(model, hardware, profile)
+    if not profile.feasible:
+        raise typer.Exit(1)
+
+
+def _print(model: str, hardware: str, profile: Any) -> None:
+    from mlsysim.engine.text import roofline
+
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{model}[/] on [bold]{hardware}[/]: [bold]{profile.bottleneck}-bound[/], "
+        f"{show(profile.latency)} a step"
+    )
+    if not profile.feasible:
+        console.print(f"[bold red]Does not fit.[/] {profile.reason}")
+    console.print()
+    console.print(roofline(profile), markup=False)
+    console.print()
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in profile.lines():
+        if name not in ("bottleneck", "latency", "reason", "feasible"):
+            table.add_row(f"[dim]{name}[/]", value)
+    console.print(table)
