@@ -32,11 +32,11 @@ def learn(
     ] = True,
 ) -> None:
     """Open the course in a browser: the gallery, or one lesson."""
-    from mlsysim.course import lessons as course
+    from mlsysim.course import lessons
     from mlsysim.learn import server
 
-    chosen = course.find_lesson(lesson) if lesson is not None else None
-    way = course.find_path(path) if path is not None else None
+    chosen = lessons.find_lesson(lesson) if lesson is not None else None
+    way = lessons.find_path(path) if path is not None else None
     at = u.dim_of(u.CountOrZero).quantity(port, "port")
     if not edit:
         if exercise and chosen is None:
