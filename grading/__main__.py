@@ -16,7 +16,7 @@ from grading.grade import Graded, Outcome, Refused, grade_files
 from grading.reading import UnreadableError, read_sheet, submissions
 from mlsysim.core.errors import MLSysError
 from mlsysim.course.lessons import assignment
-from mlsysim.course.questions import Answer
+from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import PUBLIC_SECRET, clean_id, code_for
 
 BAD = 2
@@ -85,7 +85,7 @@ def check(args: argparse.Namespace) -> int:
         raise BadRequestError(f"{args.file}: {error}") from None
     say(f"{sheet.assignment}, student {sheet.student!r}")
     faults = {
-        name: question.asked.fault(Answer.given(sheet.answers.get(name)))
+        name: question.asked.fault(sheet.answers.get(name, Answer()))
         for name, question in checks.questions.items()
     }
     for name, fault in faults.items():

@@ -21,6 +21,7 @@ from grading.kinds import KINDS, Kind, Verdict
 from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.core.registry import parse_yaml
 from mlsysim.course.lessons import Assignment, Prediction, assignment, lesson
+from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant
 
 Truth = Callable[[Variant], Any]
@@ -71,13 +72,13 @@ class Checks:
             self.predictions
         )
 
-    def judge(self, v: Variant, answers: Mapping[str, Any]) -> list[Verdict]:
+    def judge(self, v: Variant, answers: Mapping[str, Answer]) -> list[Verdict]:
         """A verdict on every question of the assignment, answered or not."""
         own: dict[str, Any] = {}
         verdicts = []
         for name, question in self.questions.items():
             earlier = own.get(question.check.follows)
-            own[name], verdict = question.answered(answers.get(name), v, earlier)
+            own[name], verdict = question.answered(answers.get(name, Answer()), v, earlier)
             verdicts.append(verdict)
         return verdicts
 

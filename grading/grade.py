@@ -14,9 +14,10 @@ import mlsysim
 from grading.check import load
 from grading.journal import Predictions, judge_journal
 from grading.kinds import Verdict
-from grading.reading import Sheet, UnreadableError, read_sheet
+from grading.reading import UnreadableError, read_sheet
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import registry_hash
+from mlsysim.course.sheet import Sheet
 from mlsysim.course.variants import PUBLIC_SECRET, clean_id, code_for
 
 _CHUNK = 64
@@ -136,8 +137,8 @@ def _mark_twins(outcomes: list[Outcome]) -> list[Outcome]:
 def _flags(
     sheet: Sheet, drawn: dict[str, object], questions: Iterable[str], version: int
 ) -> Iterator[str]:
-    if sheet.version != version:
-        yield f"made for version {sheet.version} of the assignment; this is version {version}"
+    if (made := sheet.assignment_version) != version:
+        yield f"made for version {made} of the assignment; this is version {version}"
     if sheet.variant != drawn:
         yield "its variant is not this student's: judged by the student's own"
     if sheet.mlsysim != mlsysim.__version__:

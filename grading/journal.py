@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Predictions:
     guesses: tuple[Guess, ...]
 
 
-def judge_journal(checks: Checks, records: list[Any]) -> Predictions:
+def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
     """Credit each prediction of the lesson that stands in the unbroken part of the chain."""
     sound, fault = unbroken(records)
     by_question = {record.question: record for record in reversed(sound)}  # the first one counts

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course import questions
-from mlsysim.course.questions import Amount, Answer, Question
+from mlsysim.course.questions import Amount, Question
+from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ class Kind:
         """Whether an answer is as good as the wanted one."""
         return given == wanted
 
-    def answered(self, raw: Any, v: Variant, earlier: Any = None) -> tuple[Any, Verdict]:
+    def answered(self, answer: Answer, v: Variant, earlier: Any = None) -> tuple[Any, Verdict]:
         """What a later part may work on from (None when there is nothing), and the verdict.
 
         `earlier` is what the learner answered to the part that this one follows.
         """
-        answer, value = Answer.given(raw), None
+        value = None
         if answer.blank:
             return None, self.verdict("blank", message="No answer was given.")
         try:

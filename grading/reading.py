@@ -8,39 +8,22 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.core.units import LONGEST_NUMBER
-from mlsysim.course.lessons import assignment as known_assignment
-from mlsysim.course.variants import SCHEMA, clean_id
+from mlsysim.course.lessons import assignment
+from mlsysim.course.sheet import SCHEMA, Sheet
 
 MOST_BYTES = 256 * 1024
 DEEPEST = 8
 _DEEPEST_FOLDER = 4
-_MOST_ANSWERS, _MOST_RECORDS = 200, 2000
 _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 class UnreadableError(Exception):
     """A submission that is not opened or not understood; the sentence says why."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """An answer sheet, checked for its form. `student` is as the learner wrote it."""
-
-    assignment: str
-    version: int
-    student: str
-    answers: dict[str, Any]
-    journal: list[Any]
-    variant: dict[str, Any] = field(default_factory=dict)
-    mlsysim: str = ""
-    registry: str = ""
-    ignored: tuple[str, ...] = ()
 
 
 def submissions(folder: Path, leave_out: Path | None = None) -> list[Path]:
@@ -161,50 +144,10 @@ def sheet_of(data: Any) -> Sheet:
     if data.get("schema") != SCHEMA or isinstance(data.get("schema"), bool):
         raise UnreadableError(f"it is not an answer sheet of schema {SCHEMA}")
     try:
-        name = known_assignment(data.get("assignment")).name
-        clean_id(data.get("student"))
-    except (BadArgument, UnknownName) as error:
+        sheet = Sheet.read(data)
+        assignment(sheet.assignment)
+    except InvalidEntry as error:
+        raise UnreadableError(f"{error.key}: {error.remedy}") from None
+    except UnknownName as error:
         raise UnreadableError(str(error)) from None
-    answers, journal = _dict(data, "answers", _MOST_ANSWERS), data.get("journal", [])
-    if not isinstance(journal, list) or len(journal) > _MOST_RECORDS:
-        raise UnreadableError(f"journal should be a list of at most {_MOST_RECORDS} records")
-    version = data.get("assignment_version")
-    if isinstance(version, bool) or not isinstance(version, int):
-        raise UnreadableError("assignment_version should be a whole number")
-    unknown = sorted(set(data) - _KEYS)
-    return Sheet(
-        name,
-        version,
-        data["student"],
-        answers,
-        journal,
-        _dict(data, "variant", _MOST_ANSWERS),
-        _short(data.get("mlsysim")),
-        _short(data.get("registry")),
-        tuple(_short(key) for key in unknown[:10]),
-    )
-
-
-_KEYS = {
-    "schema",
-    "assignment",
-    "assignment_version",
-    "mlsysim",
-    "registry",
-    "student",
-    "variant",
-    "answers",
-    "journal",
-    "notebook",
-}
-
-
-def _dict(data: dict[str, Any], key: str, most: int) -> dict[str, Any]:
-    held = data.get(key, {})
-    if not isinstance(held, dict) or len(held) > most:
-        raise UnreadableError(f"{key} should be an object of at most {most} entries")
-    return held
-
-
-def _short(value: Any) -> str:
-    return value[:40] if isinstance(value, str) else ""
+    return sheet

@@ -22,7 +22,6 @@ from mlsysim import Engine, Hardware, Models
 from mlsysim.course import lessons as course
 from mlsysim.course.lessons import Lesson
 from mlsysim.learn import Journal
-from mlsysim.learn.answers import to_json
 from mlsysim.learn.predict import predict
 from tests.grading.conftest import journal as committed
 from tests.notebooks import ROOT, answered_journal, environment
@@ -61,7 +60,7 @@ def graded(notebook, student, predictions=()) -> Graded:
     """What an exercise's notebook makes for a student, read and judged as a grader does."""
     given = {"student": student, "code": "", "journal": committed(*predictions)}
     _, defs = notebook.run(defs=given)
-    return grade_sheet(sheet_of(parse(to_json(defs["document"]).encode())))
+    return grade_sheet(sheet_of(parse(defs["document"].to_json().encode())))
 
 
 def clean(environ, folder) -> dict[str, str]:

@@ -20,6 +20,7 @@ from mlsysim.core.registry import parse_yaml
 from mlsysim.core.units import LONGEST_NUMBER, NUMBER, Q_, Dim, parse, read_number
 from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import assignment
+from mlsysim.course.sheet import Answer
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.hardware.types import MemoryHierarchy
 from mlsysim.learn.answers import AnswerSheet
@@ -178,7 +179,7 @@ def by_a_lesson(text, folder):
 def by_an_answer_sheet(text, folder):
     sheet = AnswerSheet(assignment(LESSON), "ada", drafts=folder)
     document = sheet.document(q2=sheet.ask("q2"))
-    document["answers"]["q2"] = {"value": text, "unit": None, "assumption": None}
+    document = document.replace(answers={"q2": Answer(value=text)})
     if fault := sheet.faults(document).get("q2"):
         raise MLSysError(fault)
     return by_the_grader(text)
@@ -187,7 +188,7 @@ def by_an_answer_sheet(text, folder):
 def by_the_grader(text):
     checks = load_checks(LESSON)
     variant = checks.assignment.draw("0" * 16)
-    own, verdict = checks.questions["q2"].answered({"value": text, "unit": None}, variant)
+    own, verdict = checks.questions["q2"].answered(Answer(value=text), variant)
     if verdict.kind in ("unreadable", "blank"):
         raise MLSysError(verdict.message)
     return own.m_as("")

@@ -26,36 +26,10 @@ from mlsysim.core.errors import (
 from mlsysim.core.registry import catalog, parse_yaml
 from mlsysim.core.units import Quantity, factor, read_number
 from mlsysim.core.values import Value
+from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant, read_unit
 
 _YOURS = "your specification"
-
-
-class Answer(Value):
-    """One answer as it stands in a file: anything that JSON holds, until a question reads it."""
-
-    value: Any = None
-    unit: Any = None
-    assumption: Any = None
-
-    @classmethod
-    def given(cls, raw: Any) -> Answer:
-        """The answer that JSON holds: a mapping of which only these keys count, or a bare value."""
-        if not isinstance(raw, Mapping):
-            return cls(value=raw)
-        return cls(**{key: raw[key] for key in ("value", "unit", "assumption") if key in raw})
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was answered."""
-        parts = self.value if isinstance(self.value, list) else [self.value]
-        return all(part is None or (isinstance(part, str) and not part.strip()) for part in parts)
-
-    def said(self, longest: int = 40) -> str:
-        """What was answered, each part shortened: text that may hold anything."""
-        parts = self.value if isinstance(self.value, list) else [self.value]
-        words = [str(part)[:longest] for part in (*parts, self.unit) if part is not None]
-        return "".join(c for c in " ".join(words[:20]) if c.isprintable() or c == "\n")
 
 
 class Amount(NamedTuple):

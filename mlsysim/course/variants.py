@@ -17,7 +17,6 @@ from typing import Any
 from mlsysim.core.errors import BadArgument, WrongUnit
 from mlsysim.core.registry import catalog
 
-SCHEMA = 1
 PUBLIC_SECRET = b"mlsysim self-study: these variants are public"
 LONGEST_ID = 100
 _CODE_DIGITS = 16

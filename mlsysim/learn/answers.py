@@ -27,7 +27,6 @@ from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import home
 from mlsysim.course.lessons import Assignment, assignment, find_lesson
 from mlsysim.course.questions import (
-    Answer,
     Choice,
     Function,
     Interval,
@@ -38,7 +37,8 @@ from mlsysim.course.questions import (
     Several,
     Spec,
 )
-from mlsysim.course.variants import SCHEMA, Variant, clean_id, code_for
+from mlsysim.course.sheet import Answer, Sheet
+from mlsysim.course.variants import Variant, clean_id, code_for
 
 _CODE = re.compile(r"[0-9a-f]{16}")
 _LESSON_ASSUMPTION = "none: as in the lesson"
@@ -111,41 +111,40 @@ class AnswerSheet:
 
     # ---- the file ------------------------------------------------------------------------------
 
-    def document(self, journal: Sequence[Mapping[str, Any]] = (), **answers: Any) -> dict[str, Any]:
+    def document(self, journal: Sequence[Mapping[str, Any]] = (), **answers: Any) -> Sheet:
         """What is handed in; a draft of it is kept.
 
         `answers` are the forms, by their questions' names.
         """
         given = {name: _given(form.value) for name, form in answers.items()}
-        document = {
-            "schema": SCHEMA,
-            "assignment": self.assignment.name,
-            "assignment_version": self.assignment.version,
-            "mlsysim": mlsysim.__version__,
-            "registry": self.registry,
-            "student": self.student,
-            "variant": self.variant.fields,
-            "answers": {name: answer for name, answer in given.items() if answer is not None},
-            "journal": [dict(record) for record in journal],
-            "notebook": self._notebook_hash(),
-        }
-        self._write_draft(document["answers"])
-        return document
+        sheet = Sheet(
+            assignment=self.assignment.name,
+            assignment_version=self.assignment.version,
+            mlsysim=mlsysim.__version__,
+            registry=self.registry,
+            student=self.student,
+            variant=self.variant.fields,
+            answers={name: answer for name, answer in given.items() if not answer.blank},
+            journal=tuple(dict(record) for record in journal),
+            notebook=self._notebook_hash(),
+        )
+        self._write_draft({name: dict(vars(answer)) for name, answer in sheet.answers.items()})
+        return sheet
 
-    def faults(self, document: Mapping[str, Any]) -> dict[str, str]:
+    def faults(self, document: Sheet) -> dict[str, str]:
         """What cannot be graded as it stands, by question: not answered, no number, no unit."""
-        given = document["answers"]
         faults = {
-            name: asked.fault(Answer.given(given.get(name))) for name, asked in self._asked.items()
+            name: asked.fault(document.answers.get(name, Answer()))
+            for name, asked in self._asked.items()
         }
         return {name: fault for name, fault in faults.items() if fault}
 
-    def panel(self, document: Mapping[str, Any]) -> mo.Html:
+    def panel(self, document: Sheet) -> mo.Html:
         """Which answers are complete, and the file to download. It does not say which are right."""
         faults = self.faults(document)
         rows = []
         for name in sorted(self._asked):
-            text = Answer.given(document["answers"].get(name)).said()
+            text = document.answers.get(name, Answer()).said()
             cells = (
                 name.removeprefix("q"),
                 _literal_html(text) or "-",
@@ -153,7 +152,7 @@ class AnswerSheet:
             )
             rows.append(f"| {' | '.join(cells)} |")
         done, every = len(rows) - len(faults), len(rows)
-        predictions = len(document["journal"])
+        predictions = len(document.journal)
         return mo.vstack(
             [
                 mo.md("## Hand in"),
@@ -169,7 +168,7 @@ class AnswerSheet:
                     "\n".join(["| question | your answer | its form |", "|:---|:---|:---|", *rows])
                 ),
                 mo.download(
-                    data=lambda: to_json(document).encode(),
+                    data=lambda: document.to_json().encode(),
                     filename=FILE,
                     mimetype="application/json",
                     label=f"Download {FILE}",
@@ -239,11 +238,6 @@ def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
     except MLSysError as error:
         mo.stop(True, mo.callout(mo.md(_literal_html(str(error))), kind="warn"))
         raise
-
-
-def to_json(document: Mapping[str, Any]) -> str:
-    """The bytes of answers.json."""
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 @singledispatch
@@ -331,12 +325,11 @@ def _among(options: Iterable[str], held: Any) -> str | None:
     return held if isinstance(held, str) and held in options else None
 
 
-def _given(value: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A form's value as the file holds it; None when it was left blank."""
+def _given(value: Mapping[str, Any]) -> Answer:
+    """A form's value as the file holds it, blank when it was left so."""
     given = value.get("value")
     given = [_trimmed(part) for part in given] if isinstance(given, list) else _trimmed(given)
-    answer = Answer(value=given, unit=value.get("unit") or None, assumption=value.get("assumption"))
-    return None if answer.blank else dict(vars(answer))
+    return Answer(value=given, unit=value.get("unit") or None, assumption=value.get("assumption"))
 
 
 def _trimmed(part: Any) -> Any:

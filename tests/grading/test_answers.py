@@ -10,8 +10,9 @@ from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, UnknownName, WrongUnit
 from mlsysim.core.units import Q_
 from mlsysim.course.lessons import assignment
+from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import code_for
-from mlsysim.learn.answers import AnswerSheet, to_json
+from mlsysim.learn.answers import AnswerSheet
 from tests.grading.conftest import NAME
 
 
@@ -21,6 +22,10 @@ def book(tmp_path):
     return lambda student="ada", **how: AnswerSheet(
         NAME, student, drafts=tmp_path / "drafts", **how
     )
+
+
+def with_answers(document, **answers):
+    return document.replace(answers={**document.answers, **answers})
 
 
 def test_the_same_id_draws_the_same_numbers_and_a_code_others(book):
@@ -39,9 +44,9 @@ def test_a_code_that_cannot_be_one_is_refused(book, code):
 def test_forms_left_alone_make_a_valid_document_without_answers(book):
     sheet = book()
     document = sheet.document(q1=sheet.ask("q1"), q3=sheet.ask("q3"))
-    assert document["answers"] == {}
-    assert "score" not in document
-    assert sheet_of(parse(to_json(document).encode())).ignored == ()
+    assert document.answers == {}
+    assert "score" not in document.to_json()
+    assert sheet_of(parse(document.to_json().encode())) == document
 
 
 def test_a_computed_answer_is_written_in_the_first_unit_that_is_offered(book):
@@ -52,8 +57,8 @@ def test_a_computed_answer_is_written_in_the_first_unit_that_is_offered(book):
         q5=sheet.ask("q5", mine=Q_(80.0, "")),
         q3=sheet.ask("q3", mine="Memory"),
     )
-    assert document["answers"]["q1"] == {"value": "12.3457", "unit": "ms", "assumption": None}
-    assert [document["answers"][q]["value"] for q in ("q2", "q5", "q3")] == ["1.5", "80", "memory"]
+    assert document.answers["q1"] == Answer(value="12.3457", unit="ms")
+    assert [document.answers[q].value for q in ("q2", "q5", "q3")] == ["1.5", "80", "memory"]
 
 
 def test_a_computed_answer_of_the_wrong_kind_says_so_at_once(book):
@@ -89,7 +94,7 @@ def test_a_damaged_draft_costs_nothing(book, junk):
     again = book()
     forms = {name: again.ask(name) for name in ("q1", "q2", "q3")}
     assert [forms[name].value["value"] for name in forms] == ["", "", None]
-    assert again.document(**forms)["answers"] == {}
+    assert again.document(**forms).answers == {}
     rescued = book()
     rescued.document(q2=rescued.ask("q2", mine=3.0))
     assert book().ask("q2").value["value"] == "3"
@@ -99,8 +104,9 @@ def test_the_panel_speaks_of_form_only(book):
     sheet = book()
     forms = {"q1": sheet.ask("q1"), "q2": sheet.ask("q2", mine=2.0), "q6": sheet.ask("q6")}
     document = sheet.document(**forms)
-    document["answers"]["q1"] = {"value": "4,5", "unit": "ms", "assumption": None}
-    document["answers"]["q6"] = {"value": "4.5", "unit": None, "assumption": None}
+    document = with_answers(
+        document, q1=Answer(value="4,5", unit="ms"), q6=Answer(value="4.5", unit=None)
+    )
     faults = sheet.faults(document)
     assert "without commas" in faults["q1"]
     assert faults["q6"] == "choose the unit"
@@ -111,7 +117,7 @@ def test_the_panel_speaks_of_form_only(book):
 def test_what_a_learner_typed_is_text_in_the_panel(book):
     sheet = book()
     document = sheet.document(q2=sheet.ask("q2"))
-    document["answers"]["q2"] = {"value": "<img src=x onerror=alert(1)>|**b**", "unit": None}
+    document = with_answers(document, q2=Answer(value="<img src=x onerror=alert(1)>|**b**"))
     shown = sheet.panel(document).text
     assert "<img" not in shown
     assert "<strong>b</strong>" not in shown
@@ -132,4 +138,19 @@ def test_a_question_that_is_not_asked_is_refused_with_the_nearest(book):
 def test_the_document_survives_json(book):
     sheet = book("Zoë")
     document = sheet.document(q2=sheet.ask("q2", mine=2))
-    assert json.loads(to_json(document)) == document
+    held = json.loads(document.to_json())
+    assert list(held) == [
+        "schema",
+        "assignment",
+        "assignment_version",
+        "mlsysim",
+        "registry",
+        "student",
+        "variant",
+        "answers",
+        "journal",
+        "notebook",
+    ]
+    assert held["student"] == "Zoë"
+    assert held["answers"] == {"q2": {"value": "2", "unit": None, "assumption": None}}
+    assert Sheet.read(held) == document

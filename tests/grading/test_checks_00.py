@@ -11,7 +11,8 @@ import pytest
 from grading.checks import c00_hello_roofline as c00
 from grading.kinds import Choice, Number
 from mlsysim import Engine
-from tests.grading.conftest import unit_of
+from mlsysim.course.sheet import Answer
+from tests.grading.conftest import typed, unit_of
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +179,8 @@ def test_the_sample_is_no_variant_and_its_answers_score_less_than_full_for_any(c
     ).feasible
     assert sample not in every
     for v in every[::7]:
-        assert sum(verdict.points for verdict in checks.judge(v, copied)) <= full / 2
-        assert sum(verdict.points for verdict in checks.judge(v, shown)) <= full / 4
+        assert sum(verdict.points for verdict in checks.judge(v, typed(copied))) <= full / 2
+        assert sum(verdict.points for verdict in checks.judge(v, typed(shown))) <= full / 4
 
 
 def test_each_misconception_is_named_with_part_credit_for_some_variant(checks, every):
@@ -188,7 +189,7 @@ def test_each_misconception_is_named_with_part_credit_for_some_variant(checks, e
             for name, value in slips(q, v).items():
                 if value == q.expected(v):
                     continue
-                _, verdict = q.answered({"value": value, "unit": unit_of(q)}, v)
+                _, verdict = q.answered(Answer(value=value, unit=unit_of(q)), v)
                 assert verdict.name == name, (q.name, v)
                 assert verdict.message.startswith(f"It looks as if you {name}.")
                 assert verdict.points < q.points

@@ -6,9 +6,9 @@ import pytest
 
 from grading.grade import grade_sheet
 from grading.journal import Guess, calibration, judge_journal
-from grading.reading import Sheet
 from mlsysim.course.journal import Journal, Record, unbroken
-from tests.grading.conftest import NAME, journal
+from mlsysim.course.sheet import Sheet
+from tests.grading.conftest import NAME, journal, typed
 
 ALL = ("00.1", "00.2", "00.3", "00.4")
 
@@ -96,5 +96,13 @@ def test_calibration_is_the_hit_rate_at_each_stated_confidence():
 
 def test_a_fault_in_the_journal_costs_the_answers_nothing(checks, variant, right):
     v = variant("ada")
-    graded = grade_sheet(Sheet(NAME, 1, "ada", right(v), [{"junk": 1}], v.fields))
+    graded = grade_sheet(
+        Sheet(
+            assignment=NAME,
+            assignment_version=1,
+            student="ada",
+            answers=typed(right(v)),
+            journal=({"junk": 1},),
+        )
+    )
     assert graded.score == graded.out_of - graded.predictions.out_of

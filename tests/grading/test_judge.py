@@ -14,8 +14,9 @@ from grading.kinds import CREDIT, Number
 from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, WrongUnit
 from mlsysim.core.units import LONGEST_NUMBER, Q_, factor, read_number
+from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import UNITS, read_unit
-from tests.grading.conftest import unit_of
+from tests.grading.conftest import typed, unit_of
 
 WHO = "ada"
 
@@ -26,7 +27,7 @@ def one(checks, variant):
     v = variant(WHO)
 
     def verdict(question, value, unit=None, own=None):
-        return checks.questions[question].answered({"value": value, "unit": unit}, v, own)[1]
+        return checks.questions[question].answered(Answer(value=value, unit=unit), v, own)[1]
 
     verdict.truth = lambda question: checks.questions[question].expected(v)
     verdict.v = v
@@ -36,12 +37,12 @@ def one(checks, variant):
 def test_right_answers_earn_every_point_for_two_hundred_ids(checks, variant, right):
     for n in range(200):
         v = variant(f"s{n:03d}")
-        for verdict in checks.judge(v, right(v)):
+        for verdict in checks.judge(v, typed(right(v))):
             assert verdict.kind == "right", (v, verdict)
 
 
 def test_no_answer_at_all_is_blank_and_earns_nothing(checks, variant):
-    verdicts = checks.judge(variant(WHO), {})
+    verdicts = checks.judge(variant(WHO), typed({}))
     assert {v.kind for v in verdicts} == {"blank"}
     assert sum(v.points for v in verdicts) == 0
 
@@ -119,7 +120,7 @@ def test_part_b_is_judged_from_the_learners_own_part_a(checks, variant, right):
     fitting = int(((capacity - weights) / ((own - weights) / v.batch)).m_as(""))
     answers["q6"] = {"value": f"{own.m:.6g}", "unit": "GB"}
     answers["q7"] = {"value": fitting, "unit": None}
-    verdicts = {x.question: x for x in checks.judge(v, answers)}
+    verdicts = {x.question: x for x in checks.judge(v, typed(answers))}
     assert verdicts["q6"].points == 0
     assert (verdicts["q7"].kind, verdicts["q7"].credit) == ("followed", 1)
 
@@ -130,17 +131,17 @@ def test_a_choice_is_judged_from_the_learners_own_choice_before(checks, variant,
     wrong = "compute" if answers["q3"]["value"] == "memory" else "memory"
     answers["q3"]["value"] = wrong
     answers["q4"]["value"] = "peak FLOPS" if wrong == "compute" else "bandwidth"
-    kinds = {x.question: x.kind for x in checks.judge(v, answers)}
+    kinds = {x.question: x.kind for x in checks.judge(v, typed(answers))}
     assert (kinds["q3"], kinds["q4"]) == ("wrong", "followed")
     answers["q4"]["value"] = "capacity"
-    assert {x.question: x.points for x in checks.judge(v, answers)}["q4"] == 0
+    assert {x.question: x.points for x in checks.judge(v, typed(answers))}["q4"] == 0
 
 
 def test_part_b_does_not_follow_from_an_impossible_part_a(checks, variant):
     v = variant(WHO)
     for own in ("-5", "0", "1e300"):
         verdicts = checks.judge(
-            v, {"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}}
+            v, typed({"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}})
         )
         assert verdicts[-1].points == 0
 
@@ -220,7 +221,7 @@ def test_any_json_in_place_of_an_answer_gets_a_verdict(answer):
 
     checks = load("00_hello_roofline")
     v = checks.assignment.draw("0" * 16)
-    for verdict in checks.judge(v, dict.fromkeys(checks.questions, answer)):
+    for verdict in checks.judge(v, typed(dict.fromkeys(checks.questions, answer))):
         assert 0 <= verdict.points <= verdict.out_of
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from grading.check import check, gather
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.units import Q_
-from mlsysim.course.questions import KINDS, Answer
+from mlsysim.course.questions import KINDS
+from mlsysim.course.sheet import Answer
+from tests.grading.conftest import typed
 from tests.grading.made_up import ASSIGNED, CHECKS, FACTS, LEVERS
 
 V = ASSIGNED.variant({"model": "Llama3_8B", "device": "A100", "other": "H100", "batch": 16})
@@ -24,7 +26,7 @@ memory:
 
 
 def judged(question, value, unit=None):
-    return CHECKS.questions[question].answered({"value": value, "unit": unit}, V)[1]
+    return CHECKS.questions[question].answered(Answer(value=value, unit=unit), V)[1]
 
 
 def test_there_is_a_question_of_every_kind():
@@ -134,7 +136,9 @@ def test_a_chip_that_the_solvers_cannot_run_is_told_why():
 
 def test_what_is_kept_is_shown_whole_and_earns_no_points(tmp_path):
     trap = f"def step_time():\n    pass\nopen({str(tmp_path / 'ran')!r}, 'w')"
-    verdicts = {x.question: x for x in CHECKS.judge(V, {"code": {"value": trap}, "why": "Words."})}
+    verdicts = {
+        x.question: x for x in CHECKS.judge(V, typed({"code": {"value": trap}, "why": "Words."}))
+    }
     assert verdicts["code"].given == trap
     assert verdicts["why"].given == "Words."
     assert not (tmp_path / "ran").exists()
@@ -151,10 +155,10 @@ def test_a_part_follows_from_a_value_of_any_kind():
     follows = check("bound", follows="order", follow=lambda v, own: {L4: "compute"}.get(own[0]))
     (bound,) = (each for each in CHECKS.questions.values() if each.name == "bound")
     kinds = gather(ASSIGNED, [*held, follows(bound.check.truth)])
-    own, _ = kinds["order"].answered({"value": [L4, H100, A100]}, V)
-    assert kinds["bound"].answered("compute", V, own)[1].kind == "followed"
-    assert kinds["bound"].answered("compute", V, (H100, A100, L4))[1].kind == "wrong"
-    low, high = CHECKS.questions["range"].answered({"value": ["1", "2"], "unit": "s"}, V)[0]
+    own, _ = kinds["order"].answered(Answer(value=[L4, H100, A100]), V)
+    assert kinds["bound"].answered(Answer(value="compute"), V, own)[1].kind == "followed"
+    assert kinds["bound"].answered(Answer(value="compute"), V, (H100, A100, L4))[1].kind == "wrong"
+    low, high = CHECKS.questions["range"].answered(Answer(value=["1", "2"], unit="s"), V)[0]
     assert (low, high) == (Q_(1000.0, "ms"), Q_(2000.0, "ms"))
 
 
@@ -177,7 +181,7 @@ JSON = st.recursive(
 @given(JSON, JSON)
 def test_any_json_in_place_of_an_answer_of_any_kind_gets_a_verdict(value, unit):
     for answer in (value, {"value": value, "unit": unit}):
-        for verdict in CHECKS.judge(V, dict.fromkeys(FACTS, answer)):
+        for verdict in CHECKS.judge(V, typed(dict.fromkeys(FACTS, answer))):
             assert verdict.kind in {"blank", "unreadable", "wrong", "wrong unit", "kept", "slip"}
             assert 0 <= verdict.points <= verdict.out_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlsysim.core.units import Q_
-from mlsysim.course.questions import Answer
+from mlsysim.course.sheet import Answer
 from mlsysim.learn.answers import AnswerSheet
 from tests.grading.made_up import ASSIGNED, CHECKS, FACTS
 
@@ -40,7 +40,7 @@ def typed(sheet, name, sent):
 def test_a_form_that_is_left_alone_is_no_answer(book, name):
     sheet = book()
     document = sheet.document(**{name: sheet.ask(name)})
-    assert document["answers"] == {}
+    assert document.answers == {}
     assert sheet.faults(document) == {name: "not answered yet"}
 
 
@@ -49,7 +49,7 @@ def test_what_is_typed_is_what_the_file_holds_and_what_a_reload_shows(book, name
     sent, value, unit = TYPED[name]
     sheet = book()
     document = sheet.document(**{name: typed(sheet, name, sent)})
-    assert document["answers"][name] == {"value": value, "unit": unit, "assumption": None}
+    assert document.answers[name] == Answer(value=value, unit=unit)
     assert sheet.faults(document) == {}
     again = book()
     assert again.document(**{name: again.ask(name)}) == document
@@ -61,7 +61,7 @@ def test_an_order_is_chosen_place_by_place(book):
     first, second, third = sheet.assignment.ask("order", sheet.variant).choices
     form = typed(sheet, "order", {"value": {"0": [third], "1": [first], "2": [second]}})
     document = sheet.document(order=form)
-    assert document["answers"]["order"]["value"] == [third, first, second]
+    assert document.answers["order"].value == [third, first, second]
     assert book("eve").ask("order").value["value"] == [third, first, second]
     other = book("eva")
     half = other.document(order=typed(other, "order", {"value": {"0": [third]}}))
@@ -84,7 +84,7 @@ def test_what_is_computed_fills_the_form_of_every_kind_and_earns_every_point(boo
     forms = {name: sheet.ask(name, mine=value) for name, value in mine.items()}
     document = sheet.document(**forms)
     assert sheet.faults(document) == {}
-    verdicts = {x.question: x for x in CHECKS.judge(sheet.variant, document["answers"])}
+    verdicts = {x.question: x for x in CHECKS.judge(sheet.variant, document.answers)}
     assert sum(x.points for x in verdicts.values()) == CHECKS.points
     assert {x.kind for x in verdicts.values()} == {"right", "kept"}
 
@@ -94,6 +94,6 @@ def test_a_draft_of_another_form_is_left_aside(book):
     for junk in ([1], {"a": 1}, "x", [["a"]], [None, {"b": 2}]):
         sheet._kept = {name: {"value": junk, "unit": junk} for name in FACTS}
         forms = {name: sheet.ask(name) for name in FACTS}
-        answers = sheet.document(**forms)["answers"]
+        answers = sheet.document(**forms).answers
         assert not answers.keys() & set(LISTED)
-        assert all(Answer.given(each).unit is None for each in answers.values())
+        assert all(each.unit is None for each in answers.values())

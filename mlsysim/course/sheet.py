@@ -1,0 +1,89 @@
+"""The answer sheet, `answers.json`: what an exercise writes and a grader reads, never a score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.values import Value
+from mlsysim.course.variants import clean_id
+
+SCHEMA = 1
+_MOST = {"answers": 200, "variant": 200, "journal": 2000}
+_STAMPS = ("mlsysim", "registry", "notebook")
+
+
+class Answer(Value):
+    """One answer as it stands in a file: anything that JSON holds, until a question reads it."""
+
+    value: Any = None
+    unit: Any = None
+    assumption: Any = None
+
+    @classmethod
+    def given(cls, raw: Any) -> Answer:
+        """The answer that JSON holds: a mapping of which only these keys count, or a bare value."""
+        if not isinstance(raw, Mapping):
+            return cls(value=raw)
+        return cls(**{key: raw[key] for key in ("value", "unit", "assumption") if key in raw})
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was answered."""
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        return all(part is None or (isinstance(part, str) and not part.strip()) for part in parts)
+
+    def said(self, longest: int = 40) -> str:
+        """What was answered, each part shortened: text that may hold anything."""
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        words = [str(part)[:longest] for part in (*parts, self.unit) if part is not None]
+        return "".join(c for c in " ".join(words[:20]) if c.isprintable() or c == "\n")
+
+
+class Sheet(Value):
+    """One learner's answers to one assignment; `student` is the id as the learner wrote it.
+
+    Records of the journal stay as they are: a fault in one must not cost the answers. `ignored`
+    names keys of a file that mean nothing here.
+    """
+
+    assignment: str
+    assignment_version: int
+    mlsysim: str = ""
+    registry: str = ""
+    student: str
+    variant: dict[str, Any] = {}  # noqa: RUF012 - every value gets a copy
+    answers: dict[str, Answer] = {}  # noqa: RUF012
+    journal: tuple[Any, ...] = ()
+    notebook: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """The student has an id, and nothing is longer than a sheet can be."""
+        try:
+            clean_id(self.student)
+        except BadArgument as error:
+            raise self.wrong("student", error.remedy) from None
+        for key, most in _MOST.items():
+            if len(getattr(self, key)) > most:
+                raise self.wrong(key, f"it may hold at most {most}")
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Sheet:
+        """The sheet that a file holds, keys without a meaning left aside; raises InvalidEntry."""
+        held = {key: data[key] for key in cls.__annotations__ if key in data and key != "ignored"}
+        for key in _STAMPS:
+            if not isinstance(held.get(key), str):
+                held.pop(key, None)
+        if isinstance(held.get("answers"), dict):
+            held["answers"] = {name: Answer.given(raw) for name, raw in held["answers"].items()}
+        unknown = sorted(set(data) - set(held) - {*_STAMPS, "schema"})
+        return cls(**held, ignored=tuple(key[:40] for key in unknown[:10]))
+
+    def to_json(self) -> str:
+        """The text of answers.json."""
+        held = {key: getattr(self, key) for key in type(self).__annotations__ if key != "ignored"}
+        held["answers"] = {name: dict(vars(answer)) for name, answer in self.answers.items()}
+        return json.dumps({"schema": SCHEMA, **held}, indent=1, ensure_ascii=False) + "\n"
