@@ -18,6 +18,7 @@ model, device = Models.Language.Llama3_8B, Hardware.Cloud.H100
 profile = Engine.solve(model, device, batch_size=1, precision="fp8")
 Engine.solve(model=model, hardware=device, seq_len=[1, 2])
 Engine.solve("Llama3_8B", "H100", efficiency=0.4)
+ServingModel().solve("Llama3_8B", {"name": "mine"}, decode_tokens=128)
 Engine.explain(profile, {"hardware": "A100"}, model=model).speedup
 ServingModel().solve(model, device, decode_tokens=128)
 profile.latency.to("s")

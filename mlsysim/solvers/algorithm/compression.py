@@ -9,7 +9,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import PRECISIONS, Dim, Names
 from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import algorithm as eq
@@ -98,8 +98,8 @@ class CompressionModel(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         precision: u.Precision = "int4",
         baseline_precision: u.Precision = "fp16",

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, checked, lazily
+from mlsysim.core.solver import Given, Result, Solver, checked, lazily
 from mlsysim.core.units import Dim
 from mlsysim.equations import algorithm as eq
 from mlsysim.equations import fleet as fleet_eq
@@ -61,7 +61,7 @@ class ScalingModel(Solver):
         *,
         parameters: u.Number | None = None,
         tokens: u.Number | None = None,
-        fleet: Fleet | None = None,
+        fleet: Given[Fleet] | None = None,
         mfu: u.Fraction = 0.4,
         precision: u.Precision = "fp16",
     ) -> ScalingResult:
@@ -92,7 +92,7 @@ class ScalingModel(Solver):
         parameters: u.Number,
         tokens: u.Number,
         *,
-        fleet: Fleet | None = None,
+        fleet: Given[Fleet] | None = None,
         mfu: u.Fraction = 0.4,
         precision: u.Precision = "fp16",
     ) -> ScalingResult:
@@ -180,8 +180,8 @@ class InferenceScalingModel(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         reasoning_steps: u.Count = 8.0,
         tokens_per_step: u.Count = 50.0,

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, because, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import Q_, Dim
 from mlsysim.core.values import Source
 from mlsysim.equations import analysis, node
@@ -73,8 +73,8 @@ class SensitivitySolver(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         precision: u.Precision = "fp16",
         batch_size: u.Batch = 1.0,
@@ -207,7 +207,7 @@ class SynthesisSolver(Solver):
 
     def solve(
         self,
-        model: Workload,
+        model: Given[Workload],
         target_latency: u.Seconds,
         *,
         precision: u.Precision = "fp16",

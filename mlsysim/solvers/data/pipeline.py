@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue
-from mlsysim.core.solver import Result, Solver, because, lazily
+from mlsysim.core.solver import Given, Result, Solver, because, lazily
 from mlsysim.equations import data as eq
 from mlsysim.equations import node as node_eq
 from mlsysim.hardware.types import HardwareNode
@@ -71,7 +71,7 @@ class DataModel(Solver):
         batch_size: u.Batch | None = None,
         accelerators: u.Count | None = None,
         storage_bandwidth: u.Bandwidth | None = None,
-        node: Node | None = None,
+        node: Given[Node] | None = None,
     ) -> DataResult:
         """Demand against supply.
 
@@ -169,8 +169,8 @@ class TransformationModel(Solver):
         workers: u.Count,
         worker_rate: u.Rate | None = None,
         step_time: u.Seconds | None = None,
-        model: Workload | None = None,
-        hardware: HardwareNode | None = None,
+        model: Given[Workload] | None = None,
+        hardware: Given[HardwareNode] | None = None,
         seq_len: u.Count | None = None,
         precision: u.Precision = "fp16",
         efficiency: u.Fraction = 0.5,

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import data as eq
 from mlsysim.systems.types import Fabric, Fleet, Oversubscription, Topology
@@ -75,9 +75,9 @@ class TopologyModel(Solver):
 
     def solve(
         self,
-        fleet: Fleet | None = None,
+        fleet: Given[Fleet] | None = None,
         *,
-        fabric: Fabric | None = None,
+        fabric: Given[Fabric] | None = None,
         topology: Topology | None = None,
         nodes: u.Count | None = None,
         bandwidth: u.Bandwidth | None = None,

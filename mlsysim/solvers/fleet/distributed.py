@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import algorithm, fleet, node
 from mlsysim.models.operators import FORWARD, Step
@@ -140,9 +140,9 @@ class DistributedModel(Solver):
 
     def solve(
         self,
-        model: Workload | None = None,
+        model: Given[Workload] | None = None,
         *,
-        fleet: Fleet,
+        fleet: Given[Fleet],
         batch_size: u.Batch | None = None,
         seq_len: u.Count | None = None,
         precision: TrainingPrecision = "fp16",

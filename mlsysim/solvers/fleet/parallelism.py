@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.solver import Result, Solver, show
+from mlsysim.core.solver import Given, Result, Solver, show
 from mlsysim.core.units import Q_
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
@@ -132,8 +132,8 @@ class ParallelismOptimizer(Solver):
 
     def solve(
         self,
-        model: Workload,
-        fleet: Fleet,
+        model: Given[Workload],
+        fleet: Given[Fleet],
         *,
         batch_size: u.Batch = float(USUAL_BATCH),
         seq_len: u.Count | None = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.solver import Result, Solver, because, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import Q_, Dim
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import serving
@@ -70,7 +70,7 @@ class ReliabilityModel(Solver):
 
     def solve(
         self,
-        fleet: Fleet,
+        fleet: Given[Fleet],
         *,
         checkpoint_time: u.Seconds = 60.0,
         restart_time: u.SecondsOrZero = 600.0,
@@ -184,7 +184,7 @@ class OrchestrationModel(Solver):
 
     def solve(
         self,
-        fleet: Fleet,
+        fleet: Given[Fleet],
         *,
         jobs_per_day: PerDay,
         job_duration: u.Seconds,

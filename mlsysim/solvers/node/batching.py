@@ -10,7 +10,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, lazily, show
 from mlsysim.core.units import PRECISIONS, Q_, Dim, unit_of
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -71,8 +71,8 @@ class ContinuousBatchingModel(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         seq_len: u.Count | None = None,
         max_seq_len: u.Count | None = None,
@@ -188,8 +188,8 @@ class BatchingOptimizer(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         arrival_rate_qps: u.Queries,
         sla_latency_ms: u.Milliseconds,

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
-from mlsysim.core.solver import Result, Solver, show
+from mlsysim.core.solver import Given, Result, Solver, show
 from mlsysim.core.units import Q_, Names
 from mlsysim.equations import node
 from mlsysim.hardware.registry import Hardware
@@ -55,8 +55,8 @@ class EfficiencyModel(Solver):
         self,
         stack: str | None = None,
         *,
-        model: Workload | None = None,
-        hardware: HardwareNode | None = None,
+        model: Given[Workload] | None = None,
+        hardware: Given[HardwareNode] | None = None,
         precision: u.Precision | None = None,
         achieved: u.OperationRate | None = None,
         metric: Annotated[str, Names("mfu", "bandwidth")] = "mfu",

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, Solver, because, lazily
+from mlsysim.core.solver import Given, Result, Solver, because, lazily
 from mlsysim.core.units import PRECISIONS, Dim
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -89,8 +89,8 @@ class ServingModel(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         seq_len: u.Count | None = None,
         decode_tokens: u.Count = 128.0,

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Result, Solver, because, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import PRECISIONS
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -74,8 +74,8 @@ class WeightStreamingModel(Solver):
 
     def solve(
         self,
-        model: Workload,
-        hardware: HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode],
         *,
         batch_size: u.Batch = 1.0,
         seq_len: u.Count | None = None,

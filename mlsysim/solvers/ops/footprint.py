@@ -9,7 +9,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import Q_, Dim
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
@@ -179,15 +179,15 @@ class EconomicsModel(Solver):
 
     def solve(
         self,
-        fleet: Fleet,
+        fleet: Given[Fleet],
         duration_days: u.Days,
         *,
         infrastructure_multiplier: Multiplier = 1.0,
-        datacenter: Grid | None = None,
+        datacenter: Given[Grid] | None = None,
         mfu: u.Fraction | None = None,
         amortization_years: u.Years | None = None,
         electricity_price: u.EnergyPrice | None = None,
-        facility: Facility | None = None,
+        facility: Given[Facility] | None = None,
         pue: u.PowerUsageEffectiveness | None = None,
         power_fraction: u.Fraction | None = None,
         maintenance_fraction: u.FractionOrZero = 0.0,
@@ -271,12 +271,12 @@ class SustainabilityModel(Solver):
 
     def solve(
         self,
-        fleet: Fleet,
+        fleet: Given[Fleet],
         duration_days: u.Days,
-        datacenter: Grid,
+        datacenter: Given[Grid],
         *,
         mfu: u.Fraction | None = None,
-        facility: Facility | None = None,
+        facility: Given[Facility] | None = None,
         pue: u.PowerUsageEffectiveness | None = None,
         wue: u.WaterUsageEffectiveness | None = None,
         power_fraction: u.Fraction | None = None,

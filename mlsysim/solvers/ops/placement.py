@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange
-from mlsysim.core.solver import Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import Names
 from mlsysim.equations import ops
 from mlsysim.infrastructure.registry import Infrastructure
@@ -55,7 +55,7 @@ class PlacementOptimizer(Solver):
 
     def solve(
         self,
-        fleet: Fleet,
+        fleet: Given[Fleet],
         duration_days: u.Days,
         *,
         objective: Annotated[str, Names("carbon", "cost", "total")] = "total",
@@ -63,7 +63,7 @@ class PlacementOptimizer(Solver):
         basis: Annotated[str, Names("lifecycle", "direct")] = "lifecycle",
         carbon_price: u.CarbonPrice | None = None,
         electricity_price: u.EnergyPrice | None = None,
-        facility: Facility | None = None,
+        facility: Given[Facility] | None = None,
         pue: u.PowerUsageEffectiveness | None = None,
         power_fraction: u.Fraction | None = None,
     ) -> Placement:

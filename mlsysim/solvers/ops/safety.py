@@ -10,7 +10,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue, OutOfRange
-from mlsysim.core.solver import Result, Solver, because, lazily, show
+from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import PRECISIONS, Names
 from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
@@ -77,14 +77,14 @@ class CheckpointModel(Solver):
 
     def solve(
         self,
-        model: Workload,
+        model: Given[Workload],
         *,
         optimizer: Optimizer = "adam",
         precision: u.Precision = "bf16",
         storage_bandwidth: u.Bandwidth | None = None,
         mtbf: u.Seconds | None = None,
         interval: u.Seconds | None = None,
-        fleet: Fleet | None = None,
+        fleet: Given[Fleet] | None = None,
         asynchronous: bool = False,
         snapshot_bandwidth: u.Bandwidth | None = None,
     ) -> Checkpoint:
@@ -202,7 +202,7 @@ class ResponsibleEngineeringModel(Solver):
         clip_norm: u.Number = 1.0,
         batch_size: u.Batch | None = None,
         releases: u.Count = 1.0,
-        model: Workload | None = None,
+        model: Given[Workload] | None = None,
         base_training_time: u.Seconds | None = None,
         stack: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
         groups: u.Count = 2.0,
