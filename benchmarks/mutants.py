@@ -28,11 +28,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate, count
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -47,8 +46,7 @@ ROOT = Path(__file__).parent.parent
 EQUIVALENTS = Path(__file__).with_name("equivalents.yaml")
 # what is slow and looks at no number: a browser, a wheel, notebooks in a kernel, the recipes
 SLOW = ("browser", "test_wheel", "test_notebooks", "test_exercise_files", "test_recipes")
-FILES, STAGE_SECONDS = 6, 30.0  # of the tests that run a line: so many are tried first
-PATIENCE = 4.0  # a run may take so many times what its tests took before it is a loop without end
+STAGE_SECONDS, LIMIT_SECONDS = 45.0, 300.0
 SPEC = "MLSYSIM_MUTANTS"  # names the file that tells the plugin below what to run
 
 
@@ -124,7 +122,7 @@ class Bench:
             under = ["coverage", "run", "--source=mlsysim,grading", f"--data-file={seen / 'lines'}"]
             ignored = [f"--ignore-glob=*{name}*" for name in SLOW]
             spec = {"learn": str(seen / "tests.json")}
-            self.run(self.copies.queue[0], [*under, "-m", "pytest", *ignored], spec)
+            self.run(self.copies.queue[0], [*under, "-m", "pytest", *ignored], spec, limit=None)
         tests = json.loads((seen / "tests.json").read_text(encoding="utf-8"))
         self.seconds, self.failing = tests["seconds"], tests["failing"]
         print(f"{len(self.seconds)} tests; failing unchanged: {self.failing or 'none'}", flush=True)
@@ -143,11 +141,8 @@ class Bench:
                     return site, new
         return None
 
-    def covering(self, site: Site) -> tuple[list[str], list[str]]:
-        """Tests that run the line, the quickest first; of a line run at import, its function's.
-
-        First those of a few files, of the same room or that run it most often; then the others.
-        """
+    def covering(self, site: Site) -> list[str]:
+        """The tests that run the line; of a line run at import, those of its function or module."""
         lines = self.lines.contexts_by_lineno(self.measured.get(site.file, ""))
         blocks = [
             range(node.lineno, (node.end_lineno or 0) + 1)
@@ -159,22 +154,18 @@ class Bench:
         for block in ([site.line], *around, lines):
             if tests := {test for line in block for test in lines.get(line, ())} & {*self.seconds}:
                 break
-        tests -= {*self.failing}
-        often = Counter(test.split("::")[0] for test in tests)
-        first = sorted(often, key=lambda file: (site.room not in file.split("/"), -often[file]))
-        quick = sorted(tests, key=lambda test: self.seconds[test])
-        near = self._within([test for test in quick if test.split("::")[0] in first[:FILES]])
-        return near, self._within([test for test in quick if test not in {*near}])
-
-    def _within(self, tests: list[str]) -> list[str]:
-        """As many of the tests as take half a minute."""
-        kept = bisect(list(accumulate(self.seconds[test] for test in tests)), STAGE_SECONDS)
-        return tests[: kept + 1]
+        quick, total = [], 0.0
+        for test in sorted(tests - {*self.failing}, key=lambda test: self.seconds[test]):
+            total += self.seconds[test]
+            if total > STAGE_SECONDS:
+                break
+            quick.append(test)
+        return quick
 
     def run(
-        self, copy: Path, command: list[str], spec: dict[str, Any], limit: float | None = None
+        self, copy: Path, command: list[str], spec: dict[str, Any], limit: float | None
     ) -> tuple[int, str]:
-        """A run of pytest in a copy, of so many seconds at most: its exit code, and what failed."""
+        """A run of pytest in a copy: its exit code, and which test failed."""
         note = copy / ".spec.json"
         note.write_text(json.dumps(spec), encoding="utf-8")
         env = {**os.environ, "PYTHONPATH": str(copy), SPEC: str(note)}
@@ -198,30 +189,22 @@ class Bench:
         if place is None:
             return {**mutant, "outcome": "gone"}
         (site, new), copy, began = place, self.copies.get(), time.perf_counter()
-        source, (near, others) = self.sources[site.file], self.covering(site)
+        source, near = self.sources[site.file], self.covering(site)
         home = "grading" if site.room == "grading" else f"mlsysim/{site.room}"
         wide = [f"tests/{site.room}", home, site.file, "README.md"]
         wide += [str(path.relative_to(copy)) for path in sorted(copy.glob("tests/test_*.py"))]
         stages = [
-            (near, {"only": near}),
-            ([*wide, *others], {"under": wide, "also": others, "but": [*near, *self.failing]}),
+            ({test.split("::")[0]: None for test in near}, {"only": near}),
+            (dict.fromkeys(wide), {"drop": [*near, *self.failing]}),
         ]
         outcome, by = "survived", ""
         try:
             self._write(copy / site.file, source[: site.start] + new.encode() + source[site.end :])
-            for tests, spec in stages:
-                files = dict.fromkeys(test.split("::")[0] for test in tests)
-                there = [f for f in files if (copy / f).exists() and not any(s in f for s in SLOW)]
+            for places, spec in stages:
+                there = [p for p in places if (copy / p).exists() and not any(s in p for s in SLOW)]
                 if not there:
                     continue
-                chosen, under = {*tests}, (*spec.get("under", ()), "\0")
-                took = sum(
-                    s
-                    for test, s in self.seconds.items()
-                    if test in chosen or test.startswith(under)
-                )
-                limit = 60 + PATIENCE * took
-                code, said = self.run(copy, ["pytest", "-x", *there], spec, limit)
+                code, said = self.run(copy, ["pytest", "-x", *there], spec, LIMIT_SECONDS)
                 if code not in (0, 5):  # 5: nothing left to run
                     outcome, by = "killed", said
                     break
@@ -245,17 +228,13 @@ _told: dict[str, Any] = {"seconds": {}, "failing": []}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Only the named tests, in that order; or those under some folders, some more, and not some."""
+    """Only the named tests, in the order in which they are named, or all but the named ones."""
     if "only" in _spec:
         order = {test: place for place, test in enumerate(_spec["only"])}
         items[:] = sorted((i for i in items if i.nodeid in order), key=lambda i: order[i.nodeid])
-    if "under" in _spec:
-        under, also, but = tuple(_spec["under"]), {*_spec["also"]}, {*_spec["but"]}
-        items[:] = [
-            item
-            for item in items
-            if (item.nodeid in also or item.nodeid.startswith(under)) and item.nodeid not in but
-        ]
+    if "drop" in _spec:
+        dropped = {*_spec["drop"]}
+        items[:] = [item for item in items if item.nodeid not in dropped]
 
 
 @pytest.hookimpl(wrapper=True)

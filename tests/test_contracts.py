@@ -1,4 +1,4 @@
-"""What holds for the house as a whole: layers, public names, and the paths that decks import."""
+"""What holds for the whole house: what is loaded, public names, the paths that decks import."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SEED_PATHS = {
 PATHS = [(module, name) for module, names in SEED_PATHS.items() for name in names]
 
 
-# ---- layers --------------------------------------------------------------------------------------
+# ---- what is loaded ------------------------------------------------------------------------------
 
 
 def test_a_first_solve_loads_no_notebook_no_chart_and_no_terminal():

@@ -92,36 +92,3 @@ def test_a_verdict_says_how_far_off_and_which_way(journal, guess, kind, words):
 def test_a_verdict_names_the_misconception_that_the_number_matches(journal):
     row = journal.commit("09.1", 36.0, "ms")
     assert "when bytes are read as bits" in verdict(row, 4.5, {"bytes are read as bits": 36.0})[1]
-
-
-def test_a_choice_is_right_or_wrong_and_the_right_one_is_told(journal):
-    row = journal.commit("09.3", "Memory")
-    assert verdict(row, "Memory", {}) == ("success", "**Yes: Memory.**")
-    kind, sentence = verdict(row, "Compute", {})
-    assert kind == "warn"
-    assert sentence == "You said **Memory**; the solver says **Compute**."
-
-
-@pytest.mark.parametrize(
-    ("guess", "kind", "sentence"),
-    [
-        # the answer is 10 ms: a quarter off is near, twice is not bad, ten times is far
-        (12.4, "success", "Within 25 %: spot on."),
-        (12.6, "info", "Too high by a factor of 1.3."),
-        (5.1, "info", "Too low by a factor of 2."),
-        (20.1, "warn", "Too high by a factor of 2."),
-        (1.2, "warn", "Too low by a factor of 8.3."),
-        (101, "danger", "Too high by a factor of 10."),
-    ],
-)
-def test_a_verdict_of_a_number_is_a_sentence_with_both(journal, guess, kind, sentence):
-    told = f"You said **{guess} ms**; the solver says **10 ms**. {sentence}"
-    assert verdict(journal.commit("09.1", guess, "ms"), 10.0, {}) == (kind, told)
-
-
-def test_only_a_number_near_a_misconceptions_own_is_told_so(journal):
-    slips = {"bytes are read as bits": 80.0, "halves are forgotten": 20.0}
-    near = verdict(journal.commit("09.1", 21.0, "ms"), 10.0, slips)[1]
-    assert near.endswith(" Your number is what you get when halves are forgotten.")
-    far = verdict(journal.commit("09.2", 24.0, "ms"), 10.0, slips)[1]
-    assert "what you get" not in far
