@@ -12,7 +12,8 @@
     ├── UnknownEntry                a registry holds no such entry            (AttributeError)
     ├── InvalidEntry                a specification or YAML file is wrong     (ValueError)
     ├── MissingValue                a value nobody has published is needed    (ValueError)
-    └── NoDatapath                  the device cannot run this precision      (ValueError)
+    ├── NoDatapath                  the device cannot run this precision      (ValueError)
+    └── FailedPoint                 a point of a search could not be evaluated (RuntimeError)
 
 A malformed question raises; an infeasible one is an answer (`feasible=False` with its reason).
 Each error keeps what a program needs as attributes and reads as one sentence for a person.
@@ -20,7 +21,7 @@ Each error keeps what a program needs as attributes and reads as one sentence fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -108,6 +109,16 @@ class NoDatapath(MLSysError, ValueError):
         super().__init__(f"{device} cannot run precision={precision!r}: its datapaths are {names}.")
 
 
+class FailedPoint(MLSysError, RuntimeError):
+    """A point of a search whose evaluation raised: the `params` of the point, and `error`."""
+
+    def __init__(self, params: Mapping[str, Any], error: BaseException) -> None:
+        self.params, self.error = dict(params), error
+        super().__init__(
+            f"evaluate fails at {at_point(params)}: {ended(f'{type(error).__name__}: {error}')}"
+        )
+
+
 def _rebuilt(kind: type[MLSysError], args: tuple[Any, ...], state: dict[str, Any]) -> MLSysError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
@@ -127,6 +138,11 @@ def did_you_mean(given: Any, known: list[str]) -> str:
 def ended(sentence: str) -> str:
     """A sentence with its full stop, unless it asks."""
     return sentence if sentence.endswith(("?", ".")) else sentence + "."
+
+
+def at_point(params: Mapping[str, Any]) -> str:
+    """The parameters of a point as they may stand in a sentence."""
+    return ", ".join(f"{name}={shown(value)}" for name, value in params.items())
 
 
 def shown(value: Any) -> str:

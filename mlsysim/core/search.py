@@ -7,20 +7,25 @@ reason, because why a design falls out is half of what a search can tell.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
-from itertools import product
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlsysim.core.constraint import Constraint, Objective
-from mlsysim.core.errors import BadArgument, MissingValue, NoDatapath, OutOfRange, UnknownName
+from mlsysim.core.errors import BadArgument, FailedPoint, UnknownName, WrongUnit, at_point
 from mlsysim.core.solver import show
+from mlsysim.core.space import Space
 from mlsysim.core.units import Q_, Quantity
 
-Evaluate = Callable[[dict[str, Any]], Any]
 Progress = Callable[[int, int], None]
 
 _SWEEP_AXES = {
@@ -35,9 +40,9 @@ class DSE:
     """Exhaustive search of a design space.
 
     `space` maps each parameter to its values: a list, a range, an array, one fixed value, or a
-    mapping of labels to values. `objective` is `maximize: metric` or `minimize: metric`, or a list
-    of them for a Pareto front. `constraints` compare a metric or a parameter with a bound. A point
-    whose metrics say `feasible` False never wins.
+    mapping of labels to values; an entry's label is its name. `objective` is `maximize: metric` or
+    `minimize: metric`, or a list of them for a Pareto front. `constraints` compare a metric or a
+    parameter with a bound. A point whose metrics say `feasible` False never wins.
 
     >>> dse = DSE({"x": range(10)}, "maximize: area", ["side <= 3"])
     >>> found = dse.search(lambda p: {"side": p["x"], "area": p["x"] ** 2})
@@ -51,9 +56,7 @@ class DSE:
         objective: str | Sequence[str],
         constraints: Iterable[str] = (),
     ) -> None:
-        if not isinstance(space, Mapping) or not space:
-            raise BadArgument("space", space, "give a mapping, as in {'batch_size': [1, 8, 64]}")
-        self.space = {name: _axis(name, values) for name, values in space.items()}
+        self.space = Space(space)
         texts = [objective] if isinstance(objective, str) else list(objective)
         if not texts:
             raise BadArgument("objective", "an empty list", "give at least one")
@@ -63,52 +66,93 @@ class DSE:
         self.constraints = [Constraint.read(text) for text in constraints]
 
     def __len__(self) -> int:
-        return math.prod(len(axis) for axis in self.space.values())
+        return len(self.space)
 
     def __repr__(self) -> str:
-        sides = " x ".join(f"{len(axis)} {name}" for name, axis in self.space.items())
-        return f"DSE of {len(self):,} points ({sides})"
+        return f"DSE of {len(self):,} points ({self.space!r})"
 
     # ---- one point at a time -------------------------------------------------------------------
 
     def search(
-        self, evaluate: Evaluate, *, executor: Any = None, progress: Progress | None = None
+        self,
+        evaluate: Any,
+        *,
+        executor: Any = None,
+        progress: Progress | None = None,
+        on_error: str = "raise",
+        save: str | Path | None = None,
     ) -> dict[str, Any]:
         """Evaluate every point; `evaluate` takes its parameters and gives a mapping or a Result.
 
+        `evaluate` may also be a solver, or a function of several arguments: then each axis is one
+        of them. `executor` is one of concurrent.futures, a Dask Client, a pool of multiprocessing
+        or Ray, or a function that makes one; points go there in blocks. When a worker dies, the
+        point at which it died is tried once more, and then kept as failed; a ProcessPoolExecutor,
+        which breaks of that, is replaced by one like it. `progress` is called with (done, total).
+        `save` names a file for the answers: a search that was cut off goes on from there.
+
+        A point whose device lacks a datapath, or whose question needs an unpublished value, is
+        infeasible. Any other error raises FailedPoint, which names the point, unless `on_error` is
+        "keep": then the point stands among the infeasible, with the error as its reason.
+
         The answer holds `best_params`, `best` (what `evaluate` gave for them), `front` and `knee`,
         `evaluated` (how many), `points` and `infeasible` (with reasons), and a `reason` when
-        nothing is feasible. A point whose device lacks a datapath, or whose question needs an
-        unpublished value, is infeasible; any other error is raised. `executor` is anything with
-        the `map` of `concurrent.futures`; `progress` is called with (done, total).
+        nothing is feasible.
         """
-        total, points, costs = len(self), [], []
-        if executor is None:
-            answers: Iterable[Any] = map(partial(_attempt, evaluate), self._values())
-        else:
-            chunk = max(1, total // 64)
-            answers = executor.map(partial(_attempt, evaluate), self._values(), chunksize=chunk)
-        for params, metrics in zip(self._labels(), answers, strict=True):
-            points.append({"params": params, "metrics": metrics})
-            costs.append(self._costs(params, metrics))
-            if progress is not None:
-                progress(len(points), total)
-        return self._answer(points, np.array(costs), points.__getitem__)
+        from mlsysim.core import executors, saved  # they load what only a search needs
 
-    def _labels(self) -> Iterator[dict[str, Any]]:
-        return (
-            dict(zip(self.space, labels, strict=True)) for labels in product(*self.space.values())
-        )
+        if on_error not in ("keep", "raise"):
+            raise UnknownName("on_error", on_error, ("keep", "raise"))
+        ask, total = self.space.asked(evaluate), len(self)
+        held = saved.load(Path(save), self._about(evaluate)) if save else {}
+        left = [place for place in range(total) if place not in held]
+        points: list[Any] = [None] * total
+        costs = np.full((total, len(self.objectives)), math.inf)
+        units: dict[str, Any] = {}
+        done = lost = 0
+        with closing(executors.answers(ask, left, self.space.values, executor)) as fresh:
+            answers = saved.saving(Path(save), fresh) if save else fresh
+            for places, found in chain([(held, held.values())] if held else (), answers):
+                for place, answer in zip(places, found, strict=True):
+                    params, metrics = self.space.labels(place), answer
+                    if isinstance(answer, executors.Fault):
+                        if answer.error and on_error == "raise":
+                            raise FailedPoint(params, answer.error) from answer.error
+                        lost += answer.error is None
+                        metrics = {"feasible": False, "reason": answer.reason}
+                    points[place] = {"params": params, "metrics": metrics}
+                    costs[place] = self._costs(params, metrics, units)
+                done += len(places)
+                if progress is not None:
+                    progress(done, total)
+        if lost:
+            said = f"{lost} of {total} points are lost: see why among the infeasible"
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
+        return self._answer(points, costs, points.__getitem__)
 
-    def _values(self) -> Iterator[dict[str, Any]]:
-        axes = [axis.values() for axis in self.space.values()]
-        return (dict(zip(self.space, values, strict=True)) for values in product(*axes))
+    def _about(self, evaluate: Any) -> dict[str, Any]:
+        """Say which search this is, for the file in which it is saved."""
+        axes, asked = (re.sub(" at 0x[0-9a-f]+", "", repr(x)) for x in (self.space.axes, evaluate))
+        return {
+            "space": hashlib.sha256(axes.encode()).hexdigest(),
+            "objective": [objective.text for objective in self.objectives],
+            "constraints": [constraint.text for constraint in self.constraints],
+            "evaluate": f"{getattr(evaluate, '__module__', '')} {asked}",
+        }
 
-    def _costs(self, params: dict[str, Any], metrics: Any) -> list[float]:
+    def _costs(self, params: dict[str, Any], metrics: Any, units: dict[str, Any]) -> list[float]:
         """Weigh a point by each objective; infinite when it cannot be chosen."""
         if self._fault(params, metrics) is not None:
             return [math.inf] * len(self.objectives)
-        return [o.cost(_value("objective", o, params, metrics)) for o in self.objectives]
+        costs = []
+        for o in self.objectives:
+            value = _value("objective", o, params, metrics)
+            old, where = units.setdefault(o.metric, (value, params))
+            if _dimension(old) != _dimension(value):
+                said = f"{show(old)} at {at_point(where)} and {show(value)} at {at_point(params)}"
+                raise WrongUnit("objective", o.text, f"{o.metric} is {said}; give one dimension")
+            costs.append(o.cost(value))
+        return costs
 
     def _fault(self, params: dict[str, Any], metrics: Any) -> tuple[Any, Any] | None:
         """Find what keeps a point from being chosen, as (what was asked, what was found)."""
@@ -160,10 +204,10 @@ class DSE:
         here when it is none of them, and `how` is passed on to the sweep. The answer is that of
         `search`, with rows made only when they are looked at.
         """
-        for name in self.space:
+        for name in self.space.axes:
             if name not in _SWEEP_AXES:
                 raise UnknownName("space", name, _SWEEP_AXES)
-        axes = {_SWEEP_AXES[name]: list(axis.values()) for name, axis in self.space.items()}
+        axes = {_SWEEP_AXES[name]: [v for _, v in axis] for name, axis in self.space.axes.items()}
         devices = axes.pop("hardware", hardware)
         if devices is None:
             raise BadArgument("hardware", None, "give devices here, or as an axis of the space")
@@ -237,34 +281,8 @@ class Failed(Sequence[dict[str, Any]]):
         return f"{len(self):,} points that cannot be chosen"
 
 
-def _axis(name: str, values: Any) -> dict[Any, Any]:
-    """Read the values of one parameter, by their labels."""
-    if isinstance(values, Mapping):
-        axis = dict(values)
-    elif isinstance(values, (str, bytes)):
-        axis = {values: values}
-    else:
-        if isinstance(values, np.ndarray):
-            values = values.ravel().tolist()
-        try:
-            listed = list(values)
-        except TypeError:
-            listed = [values]
-        axis = {value: value for value in listed}
-    if not axis:
-        raise BadArgument(f"space[{name!r}]", "an empty list", "give at least one value")
-    for value in axis.values():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise OutOfRange(f"space[{name!r}]", value, "give finite numbers")
-    return axis
-
-
-def _attempt(evaluate: Evaluate, params: dict[str, Any]) -> Any:
-    """Evaluate one point; what nobody can answer is infeasible, and says why."""
-    try:
-        return evaluate(params)
-    except (NoDatapath, MissingValue) as error:
-        return {"feasible": False, "reason": str(error)}
+def _dimension(value: Any) -> Any:
+    return value.dimensionality if isinstance(value, Quantity) else None
 
 
 _ABSENT = object()

@@ -9,6 +9,7 @@ import pytest
 from mlsysim.core import errors
 from mlsysim.core.errors import (
     BadArgument,
+    FailedPoint,
     InvalidEntry,
     MissingValue,
     MLSysError,
@@ -36,6 +37,7 @@ EXAMPLES = [
     InvalidEntry("H100.yaml", "", "it should hold a mapping"),
     MissingValue("Gaudi3", "unit_cost", "give unit_cost to ask for money"),
     NoDatapath("Coral", "fp16", ["int8"]),
+    FailedPoint({"batch_size": 8, "precision": "fp16"}, ValueError("boom")),
 ]
 each = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
@@ -70,6 +72,7 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code():
         (InvalidEntry, ValueError),
         (MissingValue, ValueError),
         (NoDatapath, ValueError),
+        (FailedPoint, RuntimeError),
     ],
 )
 def test_each_is_also_the_builtin_that_a_stranger_would_catch(kind, builtin):

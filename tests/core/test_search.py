@@ -12,9 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlsysim import DSE, Q_, Engine, Hardware, Models
+from mlsysim import DSE, Q_, Engine, Hardware, Models, SingleNodeModel
 from mlsysim.core.constraint import Constraint, Objective
-from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownName, WrongUnit
+from mlsysim.core.errors import (
+    BadArgument,
+    FailedPoint,
+    MissingValue,
+    OutOfRange,
+    UnknownArgument,
+    UnknownName,
+    WrongUnit,
+)
 from mlsysim.core.search import knee, pareto
 
 LLAMA, H100, A100 = Models.Language.Llama3_8B, Hardware.Cloud.H100, Hardware.Cloud.A100
@@ -264,10 +272,11 @@ def test_a_question_that_nobody_can_answer_is_infeasible_and_a_malformed_one_rai
 
     lost = found(evaluate=price)["infeasible"]
     assert "unit_cost" in lost[0]["reason"]
-    with pytest.raises(OutOfRange):
+    with pytest.raises(FailedPoint, match="at batch_size=-1: OutOfRange: batch_size") as caught:
         DSE({"batch_size": [1, -1]}, "maximize: throughput").search(
             lambda p: Engine.solve(LLAMA, H100, **p)
         )
+    assert isinstance(caught.value.__cause__, OutOfRange)
 
 
 def test_evaluate_must_give_metrics_by_name():
@@ -282,6 +291,77 @@ def test_labels_name_values_and_single_values_stay_fixed():
     assert answer["best_params"] == {"x": "large", "word": "fp16", "one": 3, "array": 0}
     assert seen[0] == {"x": 1, "word": "fp16", "one": 3, "array": 0}
     assert len(seen) == 4
+
+
+def test_lists_and_mappings_may_be_values_and_true_is_not_one():
+    space = {"mesh": [[2, 4], [8, 1]], "options": [{"sp": True}, {}], "flag": [True, 1]}
+    found = DSE(space, "maximize: first").search(lambda p: {"first": p["mesh"][0], **p["options"]})
+    assert found["evaluated"] == 8
+    assert found["best_params"] == {"mesh": [8, 1], "options": {"sp": True}, "flag": True}
+
+
+def test_an_entry_is_labelled_by_its_name_and_constrained_by_it():
+    dse = DSE({"hardware": [A100, H100]}, "maximize: throughput", ["hardware != H100"])
+    found = dse.search(lambda p: Engine.solve(LLAMA, p["hardware"]))
+    assert found["best_params"] == {"hardware": "A100"}
+    assert found["infeasible"][0]["params"] == {"hardware": "H100"}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([Q_(1, "ms"), Q_(2, "GB")], "cost is 1 ms at x=0 and 2 GB at x=1"),
+        ([2.0, Q_(1, "ms")], "cost is 2 at x=0 and 1 ms at x=1"),
+    ],
+)
+def test_metrics_of_two_dimensions_are_not_compared(values, told):
+    with pytest.raises(WrongUnit, match=told):
+        found("minimize: cost", space={"x": range(2)}, evaluate=lambda p: {"cost": values[p["x"]]})
+
+
+def test_metrics_in_two_units_of_one_dimension_are_compared():
+    values = [Q_(1, "s"), None, Q_(2, "ms")]
+    answer = found(
+        "minimize: cost", space={"x": range(3)}, evaluate=lambda p: {"cost": values[p["x"]]}
+    )
+    assert answer["best_params"] == {"x": 2}
+
+
+@pytest.mark.parametrize(
+    "solver", [SingleNodeModel, SingleNodeModel(), SingleNodeModel().solve, Engine, Engine.solve]
+)
+def test_a_solver_is_asked_with_the_axes_as_its_arguments(solver):
+    space = {"model": LLAMA, "hardware": [A100, H100], "batch_size": [1, 8]}
+    answer = DSE(space, "maximize: throughput").search(solver)
+    assert answer["best_params"] == {"model": "Llama3_8B", "hardware": "H100", "batch_size": 8}
+    assert answer["best"] == Engine.solve(LLAMA, H100, batch_size=8)
+
+
+def test_a_function_of_several_arguments_takes_an_axis_for_each():
+    answer = DSE({"x": range(4), "y": [3, 1]}, "maximize: z").search(lambda x, y: {"z": x * y})
+    assert answer["best_params"] == {"x": 3, "y": 3}
+
+
+def test_an_axis_that_a_solver_does_not_take_is_told_the_nearest_one():
+    space = {"model": LLAMA, "hardware": H100, "batchsize": [1, 8]}
+    with pytest.raises(UnknownArgument, match="did you mean 'batch_size'"):
+        DSE(space, "maximize: throughput").search(SingleNodeModel)
+
+
+def test_an_axis_that_a_solver_needs_is_missed_before_anything_is_evaluated():
+    with pytest.raises(BadArgument, match=r"SingleNodeModel\.solve also needs hardware"):
+        DSE({"model": LLAMA}, "maximize: throughput").search(SingleNodeModel)
+
+
+@pytest.mark.parametrize("evaluate", [None, "SingleNodeModel", 3])
+def test_what_cannot_be_asked_is_refused(evaluate):
+    with pytest.raises(BadArgument, match="a function of a point, or a solver"):
+        found(evaluate=evaluate)
+
+
+def test_what_happens_to_faults_is_one_of_two_words():
+    with pytest.raises(UnknownName, match="did you mean 'keep'"):
+        found(on_error="keeep")
 
 
 def test_a_result_is_searched_like_a_mapping():

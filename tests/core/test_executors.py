@@ -1,0 +1,379 @@
+"""A search through threads, processes, Dask and Ray: the same answer, and every fault told."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import pytest
+
+from mlsysim import DSE, Engine, Hardware, Models
+from mlsysim.core import executors
+from mlsysim.core.errors import BadArgument, FailedPoint, MissingValue
+
+POINTS = 200  # in blocks of 4: 50 tasks
+
+
+def squared(point):
+    return {"area": point["x"] ** 2}
+
+
+def faulty(point):
+    if point["x"] == 37:
+        raise ValueError("boom")
+    return squared(point)
+
+
+class Awkward(Exception):
+    """An error that cannot be read back once it is pickled."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def awkward(point):
+    raise Awkward("fish", "chips")
+
+
+def deadly(point, poison):
+    if point["x"] in poison:
+        os.kill(os.getpid(), 9)
+    return squared(point)
+
+
+def deadly_once(point, folder):
+    """Die at 0, each time, and at 196 the first time, when all before it is answered."""
+    mark = Path(folder) / "died"
+    if point["x"] == 196 and not mark.exists():
+        time.sleep(0.3)
+        mark.touch()
+        os.kill(os.getpid(), 9)
+    return deadly(point, (0,))
+
+
+def die():
+    os.kill(os.getpid(), 9)
+
+
+class OnlyMaps:
+    """An executor that has nothing but `map`, as those of some clusters."""
+
+    def map(self, function, items):
+        return [function(item) for item in items]
+
+
+def search(evaluate=squared, executor=None, points=POINTS, **how):
+    return DSE({"x": range(points)}, "maximize: area").search(evaluate, executor=executor, **how)
+
+
+# ---- the executors ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A Dask cluster of two processes that calls a task lost at its first death."""
+    dask = pytest.importorskip("dask", reason="Dask is not installed")
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.comm.timeouts.connect": "10s",  # for an answer on a worker that died
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ray_pool():
+    ray = pytest.importorskip("ray", reason="Ray is not installed: it is larger than all else")
+    from ray.util.multiprocessing import Pool
+
+    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    ray.init(num_cpus=4, include_dashboard=False, **quiet)
+    yield partial(Pool, 3)  # it never replaces a worker: two may die and leave one
+    ray.shutdown()
+
+
+KINDS = ["threads", "processes", "pool", "thread pool", "map", "client", "dask", "ray"]
+
+
+@pytest.fixture
+def executor(request):
+    """One executor of the kind that the test asks for."""
+    if request.param in ("client", "dask"):
+        client = request.getfixturevalue("client")
+        client.wait_for_workers(2)
+        yield client if request.param == "client" else client.get_executor()
+        return
+    makers = {
+        "threads": partial(ThreadPoolExecutor, 2),
+        "processes": partial(ProcessPoolExecutor, 2),
+        "pool": partial(multiprocessing.Pool, 2),
+        "thread pool": partial(ThreadPool, 2),
+        "map": OnlyMaps,
+    }
+    made = (makers.get(request.param) or request.getfixturevalue("ray_pool"))()
+    yield made
+    if isinstance(made, (ThreadPoolExecutor, ProcessPoolExecutor)):
+        made.shutdown()
+    elif not isinstance(made, OnlyMaps):
+        made.terminate()
+        made.join()
+
+
+def through(*kinds):
+    return pytest.mark.parametrize("executor", kinds, indirect=True)
+
+
+# ---- what is the same everywhere ----------------------------------------------------------------
+
+
+@through(*KINDS)
+def test_every_executor_gives_the_answer_of_none(executor):
+    told = []
+    found = search(executor=executor, progress=lambda done, total: told.append((done, total)))
+    plain = search()
+    assert found["points"] == plain["points"]
+    assert found["front"] == plain["front"] == [{"params": {"x": 199}, "metrics": {"area": 39601}}]
+    assert told[-1] == (POINTS, POINTS)
+    assert told == sorted(told)
+    assert 10 < len(told) < POINTS / 2  # neither a task a point, nor one a worker
+
+
+@through("threads", "processes", "pool", "client", "ray")
+def test_an_error_names_its_point_or_is_kept_as_its_reason(executor):
+    with pytest.raises(FailedPoint, match="evaluate fails at x=37: ValueError: boom") as caught:
+        search(faulty, executor)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert caught.value.params == {"x": 37}
+
+    found = search(faulty, executor, on_error="keep")
+    (lost,) = found["infeasible"]
+    assert (lost["params"], lost["reason"]) == ({"x": 37}, "ValueError: boom")
+    assert found["best_params"] == {"x": 199}
+
+
+@through("processes", "client")
+def test_results_travel_and_devices_are_values(executor):
+    space = {"hardware": [Hardware.A100, Hardware.H100], "batch_size": [1, 8, 64]}
+    dse = DSE({**space, "model": Models.Llama3_8B}, "maximize: throughput", ["latency < 20 ms"])
+    found = dse.search(Engine.solve, executor=executor)
+    assert found["front"] == dse.search(Engine.solve)["front"]
+    assert found["best_params"] == {"hardware": "H100", "batch_size": 64, "model": "Llama3_8B"}
+
+
+@through("processes")
+def test_an_error_that_cannot_travel_is_told_in_its_words(executor):
+    with pytest.raises(FailedPoint, match="Awkward: fish and chips") as caught:
+        search(awkward, executor)
+    assert "fish and chips" in str(caught.value.__cause__)
+
+
+@through("processes", "pool")
+def test_an_evaluate_that_cannot_travel_is_refused(executor):
+    with pytest.raises(BadArgument, match=r"pickle.*need an evaluate from a module"):
+        search(lambda point: point, executor)
+
+
+@pytest.mark.parametrize("thing", [3, "threads", int, object(), lambda: None])
+def test_what_runs_nothing_is_no_executor(thing):
+    with pytest.raises(BadArgument, match="Dask Client"):
+        search(executor=thing)
+
+
+@pytest.mark.parametrize("make", [ThreadPoolExecutor, partial(multiprocessing.Pool, 2)])
+def test_what_makes_an_executor_is_given_work_and_closed(make):
+    before = set(multiprocessing.active_children())
+    assert search(executor=make)["best_params"] == {"x": 199}
+    assert set(multiprocessing.active_children()) <= before
+
+
+def test_many_points_go_in_more_blocks_not_in_larger_ones(monkeypatch):
+    monkeypatch.setattr(executors, "_LARGEST", 10)
+    monkeypatch.setattr(executors, "_AHEAD", 3)  # and all come, though few wait at a time
+    told = []
+    with ThreadPoolExecutor(2) as executor:
+        search(executor=executor, points=1005, progress=lambda done, _: told.append(done))
+    steps = sorted(after - before for before, after in zip([0, *told], told, strict=False))
+    assert steps == [5] + [10] * 100
+
+
+# ---- dead workers -------------------------------------------------------------------------------
+
+
+@through("processes", "pool", "client", "ray")
+def test_a_worker_that_dies_loses_at_most_the_point_that_kills_it_twice(executor, tmp_path):
+    with pytest.warns(RuntimeWarning, match="1 of 200 points are lost"):
+        found = search(partial(deadly_once, folder=str(tmp_path)), executor)
+    assert (tmp_path / "died").exists()
+    (lost,) = found["infeasible"]
+    assert lost["params"] == {"x": 0}
+    assert "its worker died, and so did another" in lost["reason"]
+    assert found["points"][1:] == search()["points"][1:]
+
+
+@through("processes", "pool")
+def test_several_deadly_points_are_told_apart_from_their_neighbours(executor):
+    poison = (0, 38, 39, 198)
+    with pytest.warns(RuntimeWarning, match="4 of 200"):
+        found = search(partial(deadly, poison=poison), executor)
+    assert [lost["params"]["x"] for lost in found["infeasible"]] == list(poison)
+
+
+def test_a_pool_whose_workers_cannot_begin_is_refused():
+    make = partial(ProcessPoolExecutor, 1, initializer=die)
+    with pytest.raises(BadArgument, match="die before they begin"):
+        search(executor=make)
+
+
+# ---- saved answers ------------------------------------------------------------------------------
+
+
+class Counted:
+    """Counts its calls; every metric that can be saved."""
+
+    def __init__(self, faulty=()):
+        self.calls, self.faulty = [], faulty
+
+    def __repr__(self):
+        return "Counted"
+
+    def __call__(self, point):
+        self.calls.append(point["x"])
+        if point["x"] in self.faulty:
+            raise ValueError("boom")
+        if point["x"] == 3:
+            raise MissingValue("Gaudi3", "unit_cost", "give a price")
+        return Engine.solve(Models.Llama3_8B, Hardware.H100, batch_size=point["x"] + 1)
+
+
+def saved(counted, path, points=20, **how):
+    dse = DSE({"x": range(points)}, "maximize: throughput", ["latency < 5 ms"])
+    return dse.search(counted, save=path, **how)
+
+
+def test_a_search_that_was_cut_off_goes_on_where_it_was(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 12:
+            raise Stop
+
+    path, first, second, third = tmp_path / "search.jsonl", Counted(), Counted(), Counted()
+    with pytest.raises(Stop):
+        saved(first, path, progress=stop)
+    resumed = saved(second, path)
+    assert first.calls == list(range(12))
+    assert second.calls == list(range(12, 20))
+    assert saved(third, path)["front"] == resumed["front"]
+    assert third.calls == []
+
+
+def test_what_was_saved_is_what_was_found(tmp_path):
+    path = tmp_path / "search.jsonl"
+    fresh, again = saved(Counted(), path), saved(Counted(), path)
+    assert again["points"] == fresh["points"]
+    assert again["best"].latency == fresh["best"].latency
+    assert "unit_cost" in again["infeasible"][0]["reason"]
+
+
+def test_quantities_words_and_numbers_of_numpy_are_saved(tmp_path):
+    import numpy as np
+
+    from mlsysim import Q_
+
+    def evaluate(point):
+        return {
+            "time": Q_(point["x"] + 1.5, "ms"),
+            "word": "fp16",
+            "fits": np.bool_(True),
+            "count": np.int64(3),
+            "unknown": None,
+        }
+
+    dse = DSE({"x": range(3)}, "minimize: time", ["fits == True", "count < 4"])
+    fresh = dse.search(evaluate, save=tmp_path / "a")
+    again = dse.search(evaluate, save=tmp_path / "a")
+    assert again["points"] == fresh["points"]
+    assert again["best"]["time"] == Q_(1.5, "ms")
+
+
+def test_a_line_that_was_cut_off_is_evaluated_again(tmp_path):
+    path, counted = tmp_path / "search.jsonl", Counted()
+    saved(Counted(), path)
+    path.write_bytes(path.read_bytes()[:-40])
+    saved(counted, path)
+    assert counted.calls == [19]
+    assert len(path.read_text().splitlines()) == 1 + 20
+
+
+def test_failed_points_are_tried_again(tmp_path):
+    path, counted = tmp_path / "search.jsonl", Counted()
+    assert len(saved(Counted(faulty=(5, 6)), path, on_error="keep")["points"]) == 20
+    saved(counted, path)
+    assert counted.calls == [5, 6]
+
+
+def test_blocks_are_saved_before_an_error_is_raised(tmp_path):
+    path = tmp_path / "search.jsonl"
+    with ThreadPoolExecutor(1) as executor, pytest.raises(FailedPoint):
+        saved(Counted(faulty=(11,)), path, executor=executor)
+    counted = Counted()
+    saved(counted, path)
+    assert set(counted.calls) <= set(range(11, 20))
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"space": {"x": range(21)}}, "space"),
+        ({"objective": "minimize: throughput"}, "objective"),
+        ({"constraints": ["latency < 6 ms"]}, "constraints"),
+        ({"evaluate": squared}, "evaluate"),
+    ],
+)
+def test_another_search_is_not_resumed(tmp_path, other, named):
+    path = tmp_path / "search.jsonl"
+    saved(Counted(), path)
+    kept = path.read_bytes()
+    whole = {
+        "space": {"x": range(20)},
+        "objective": "maximize: throughput",
+        "constraints": ["latency < 5 ms"],
+        "evaluate": Counted(),
+        **other,
+    }
+    dse = DSE(whole["space"], whole["objective"], whole["constraints"])
+    with pytest.raises(BadArgument, match=f"a search with another {named}"):
+        dse.search(whole["evaluate"], save=path)
+    assert path.read_bytes() == kept
+
+
+@pytest.mark.parametrize("text", ["", "my notes\n", "[1, 2]\n", '{"a": 1}\n', "no end"])
+def test_a_file_that_is_no_search_is_left_alone(tmp_path, text):
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(BadArgument, match="no saved search"):
+        saved(Counted(), path)
+    assert path.read_text() == text
+
+
+def test_what_cannot_be_saved_is_told(tmp_path):
+    with pytest.raises(BadArgument, match="only numbers, quantities, words and Results are saved"):
+        search(lambda point: {"area": 1, "what": object()}, save=tmp_path / "a")
