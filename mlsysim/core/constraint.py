@@ -37,6 +37,7 @@ class Objective(NamedTuple):
     text: str
     metric: str
     sign: float
+    argument = "objective"
 
     @classmethod
     def read(cls, text: Any) -> Objective:
@@ -65,6 +66,7 @@ class Constraint(NamedTuple):
     metric: str
     sign: str
     bound: Any
+    argument = "constraints"
 
     @classmethod
     def read(cls, text: Any) -> Constraint:

@@ -24,16 +24,13 @@ from mlsysim.core.constraint import Constraint, Objective
 from mlsysim.core.errors import BadArgument, FailedPoint, UnknownName, WrongUnit, at_point
 from mlsysim.core.solver import show
 from mlsysim.core.space import Space
-from mlsysim.core.units import Q_, Quantity
+from mlsysim.core.units import Quantity
 
 Progress = Callable[[int, int], None]
+Wanted = Objective | Constraint
+Row = Callable[[int], dict[str, Any]]
 
-_SWEEP_AXES = {
-    "hardware": "hardware",
-    "precision": "precisions",
-    "batch_size": "batch_sizes",
-    "seq_len": "seq_lens",
-}
+_SWEEP_AXES = ("hardware", "precision", "batch_size", "seq_len")
 
 
 class DSE:
@@ -146,7 +143,7 @@ class DSE:
             return [math.inf] * len(self.objectives)
         costs = []
         for o in self.objectives:
-            value = _value("objective", o, params, metrics)
+            value = _value(o, params, metrics)
             old, where = units.setdefault(o.metric, (value, params))
             if _dimension(old) != _dimension(value):
                 said = f"{show(old)} at {at_point(where)} and {show(value)} at {at_point(params)}"
@@ -163,11 +160,11 @@ class DSE:
         # all are read, so that a name or a unit that is wrong is told whatever else fails
         faults: list[tuple[Any, Any]] = []
         for constraint in self.constraints:
-            value = _value("constraints", constraint, params, metrics)
+            value = _value(constraint, params, metrics)
             if value is None or not constraint.holds(value):
                 faults.append((constraint, value))
         for objective in self.objectives:
-            value = _value("objective", objective, params, metrics)
+            value = _value(objective, params, metrics)
             if value is None or not np.isfinite(objective.cost(value)):
                 faults.append((objective, value))
         if unfit:
@@ -207,30 +204,21 @@ class DSE:
         for name in self.space.axes:
             if name not in _SWEEP_AXES:
                 raise UnknownName("space", name, _SWEEP_AXES)
-        axes = {_SWEEP_AXES[name]: [v for _, v in axis] for name, axis in self.space.axes.items()}
-        devices = axes.pop("hardware", hardware)
+        axes = {f"{name}s": [v for _, v in axis] for name, axis in self.space.axes.items()}
+        devices = axes.pop("hardwares", hardware)
         if devices is None:
             raise BadArgument("hardware", None, "give devices here, or as an axis of the space")
         points = sweep(model, devices, **axes, **how)
-        shape = tuple(len(axis) for axis in points.axes.values())
-
-        def column(argument: str, wanted: Objective | Constraint) -> Any:
-            return _column(points, shape, argument, wanted)
-
-        good = np.broadcast_to(points.columns.feasible, shape).ravel()
+        good = points.column("feasible")
         for constraint in self.constraints:
-            good = good & np.ravel(constraint.holds(column("constraints", constraint)))
-        costs = np.stack(
-            [np.ravel(o.cost(column("objective", o))) for o in self.objectives], axis=1
-        )
+            good = good & constraint.holds(_column(points, constraint))
+        costs = np.stack([o.cost(_column(points, o)) for o in self.objectives], axis=1)
         costs = np.where(good[:, None] & np.isfinite(costs), costs, np.inf)
         if progress is not None:
             progress(len(points), len(points))
         return self._answer(points, costs, partial(_row, points))
 
-    def _answer(
-        self, points: Sequence[Any], costs: np.ndarray, row: Callable[[int], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _answer(self, points: Sequence[Any], costs: np.ndarray, row: Row) -> dict[str, Any]:
         """Rank what can be chosen, and keep what cannot."""
         good = np.isfinite(costs).all(axis=1)
         failed = Failed(np.flatnonzero(~good), row, self.why_not)
@@ -240,11 +228,7 @@ class DSE:
             where = knee(costs[chosen])
         front = [row(int(i)) for i in chosen]
         best = front[where] if front else {"params": None, "metrics": None}
-        reason = (
-            ""
-            if front
-            else (f"none of {len(points):,} points can be chosen; the first: {failed[0]['reason']}")
-        )
+        none = f"none of {len(points):,} points can be chosen; the first: "
         return {
             "best_params": best["params"],
             "best": best["metrics"],
@@ -253,19 +237,14 @@ class DSE:
             "evaluated": len(points),
             "points": points,
             "infeasible": failed,
-            "reason": reason,
+            "reason": "" if front else none + failed[0]["reason"],
         }
 
 
 class Failed(Sequence[dict[str, Any]]):
     """The points that cannot be chosen; the reason is worked out when one is looked at."""
 
-    def __init__(
-        self,
-        where: np.ndarray,
-        row: Callable[[int], dict[str, Any]],
-        why_not: Callable[[dict[str, Any], Any], str],
-    ) -> None:
+    def __init__(self, where: np.ndarray, row: Row, why_not: Callable[..., str]) -> None:
         self._where, self._row, self._why_not = where, row, why_not
 
     def __len__(self) -> int:
@@ -301,34 +280,25 @@ def _names(metrics: Any) -> Iterable[str]:
     return names
 
 
-def _value(
-    argument: str, wanted: Objective | Constraint, params: Mapping[str, Any], metrics: Any
-) -> Any:
+def _value(wanted: Wanted, params: Mapping[str, Any], metrics: Any) -> Any:
     """Find the metric, or else the parameter, that an objective or a constraint names."""
     value = _lookup(metrics, wanted.metric)
     if value is _ABSENT:
         value = params.get(wanted.metric, _ABSENT)
     if value is _ABSENT:
-        raise UnknownName(f"{argument} {wanted.text!r}", wanted.metric, {*_names(metrics), *params})
+        raise _unknown(wanted, {*_names(metrics), *params})
     return value
 
 
-def _column(
-    points: Any, shape: tuple[int, ...], argument: str, wanted: Objective | Constraint
-) -> Any:
+def _unknown(wanted: Wanted, known: Iterable[str]) -> UnknownName:
+    return UnknownName(f"{wanted.argument} {wanted.text!r}", wanted.metric, known)
+
+
+def _column(points: Any, wanted: Wanted) -> Any:
     """Find a metric, or else an axis, of all points of a sweep."""
-    fields, axes = points.columns.fields, list(points.axes)
-    if wanted.metric in fields:
-        value: Any = getattr(points.columns, wanted.metric)
-    elif wanted.metric in axes:
-        labels = np.array([getattr(value, "stem", value) for value in points.axes[wanted.metric]])
-        side = axes.index(wanted.metric)
-        value = labels.reshape([-1 if i == side else 1 for i in range(len(axes))])
-    else:
-        raise UnknownName(f"{argument} {wanted.text!r}", wanted.metric, {*fields, *axes})
-    if isinstance(value, Quantity):
-        return Q_(np.broadcast_to(value.magnitude, shape), value.units)
-    return np.broadcast_to(value, shape)
+    if wanted.metric not in points.names:
+        raise _unknown(wanted, points.names)
+    return points.values(wanted.metric)
 
 
 def _row(points: Any, index: int) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument, NoDatapath
-from mlsysim.core.units import PRECISIONS, dim_of
+from mlsysim.core.errors import BadArgument, NoDatapath, UnknownField
+from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.engine.explain import explain
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
@@ -92,6 +92,9 @@ class Engine:
         return Sweep(columns, axes)
 
 
+_SHOWN = ("latency", "throughput", "bottleneck", "mfu", "feasible")
+
+
 class Sweep(Sequence[dict[str, Any]]):
     """The points of a sweep: `columns` holds them all as arrays, and a row is made when looked at.
 
@@ -121,9 +124,45 @@ class Sweep(Sequence[dict[str, Any]]):
             "profile": self.columns.row(where, self.shape),
         }
 
+    @property
+    def names(self) -> list[str]:
+        """What each point has: a place on every axis, and the fields of its profile."""
+        return list(dict.fromkeys((*self.axes, *self.columns.fields)))
+
     def column(self, name: str) -> np.ndarray:
-        """One field of all points, flat, in the order of the rows and in SI units."""
-        value = self.columns.si(name)
+        """One axis or field of all points, flat, in the order of the rows and in SI units.
+
+        >>> from mlsysim import Engine, Hardware, Models
+        >>> sweep = Engine.sweep(Models.ResNet50, [Hardware.H100], batch_sizes=[1, 2])
+        >>> sweep.column("hardware").tolist(), sweep.column("batch_size").tolist()
+        (['H100', 'H100'], [1, 2])
+        """
+        if name not in self.names:
+            raise UnknownField("Sweep", name, self.names)
+        return self._flat(self._axis(name) if name in self.axes else self.columns.si(name))
+
+    def values(self, name: str) -> Any:
+        """A column in the unit in which people are shown it: a Quantity where it has one."""
+        value = getattr(self.columns, name) if name in self.columns.fields else None
+        if isinstance(value, Quantity):
+            return Q_(self._flat(value.magnitude), value.units)
+        return self.column(name)
+
+    def table(self, names: Iterable[str] = _SHOWN) -> list[dict[str, Any]]:
+        """The rows as plain values: the axes, then the fields named, each unit in its head."""
+        columns = {}
+        for name in dict.fromkeys((*self.axes, *names)):
+            value = self.values(name)
+            unit = f" ({value.units:~P})" if isinstance(value, Quantity) else ""
+            columns[name + unit] = getattr(value, "magnitude", value).tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _axis(self, name: str) -> np.ndarray:
+        shape = [-1 if axis == name else 1 for axis in self.axes]
+        held = np.array([getattr(value, "stem", value) for value in self.axes[name]])
+        return (held.astype(int) if held.dtype.kind == "f" else held).reshape(shape)
+
+    def _flat(self, value: Any) -> np.ndarray:
         return np.broadcast_to(value, self.shape).ravel()
 
     def __repr__(self) -> str:

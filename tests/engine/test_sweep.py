@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsysim import Engine, Hardware, Models
-from mlsysim.core.errors import BadArgument, MLSysError, NoDatapath
+from mlsysim.core.errors import BadArgument, MLSysError, NoDatapath, UnknownField
 
 LLAMA, RESNET = Models.Language.Llama3_8B, Models.Vision.ResNet50
 DEVICES = [Hardware.H100, Hardware.T4, Hardware.Coral_EdgeTPU, Hardware.nRF52840, Hardware.MI300X]
@@ -173,3 +174,41 @@ def test_a_malformed_sweep_is_refused_and_the_argument_named(wrong, name):
 def test_an_unknown_argument_of_a_sweep_is_told_the_nearest():
     with pytest.raises(TypeError, match="batch_size"):
         Engine.sweep(LLAMA, DEVICES, batch_size=[1, 2])  # type: ignore[call-arg]
+
+
+def test_an_axis_is_a_column_beside_the_fields(llama, h100):
+    sweep = Engine.sweep(llama, [h100, Hardware.A100], batch_sizes=[1, 2], precisions=["fp16"])
+    assert sweep.column("hardware").tolist() == ["H100", "H100", "A100", "A100"]
+    assert sweep.column("batch_size").tolist() == [1, 2, 1, 2]
+    assert sweep.column("precision").tolist() == ["fp16"] * 4
+    assert sweep.column("seq_len").tolist() == [2048] * 4
+    assert sweep.values("latency")[3] == sweep[3]["profile"].latency
+
+
+def test_a_column_that_is_not_there_is_told_the_nearest_one(llama, h100):
+    sweep = Engine.sweep(llama, h100)
+    for name in ("hardwear", "latancy"):
+        with pytest.raises(UnknownField, match=r"did you mean '(hardware|latency)'"):
+            sweep.column(name)
+        with pytest.raises(UnknownField, match="did you mean"):
+            sweep.table([name])
+
+
+def test_the_rows_are_a_table_of_plain_values_with_the_unit_in_the_head(llama, h100):
+    sweep = Engine.sweep(llama, h100, batch_sizes=[1, 4096])
+    first, last = sweep.table()
+    assert list(first) == [
+        "hardware",
+        "precision",
+        "batch_size",
+        "seq_len",
+        "latency (ms)",
+        "throughput (1/s)",
+        "bottleneck",
+        "mfu",
+        "feasible",
+    ]
+    assert [first["feasible"], last["feasible"]] == [True, False]
+    assert first["latency (ms)"] == sweep[0]["profile"].latency.m_as("ms")
+    assert json.loads(json.dumps([first, last])) == [first, last]
+    assert list(sweep.table(["energy"])[0])[-1] == "energy (J)"
