@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from mlsysim.core.errors import MLSysError
-from mlsysim.core.units import Q_, Quantity
+from mlsysim.core.units import Q_, Quantity, factor, unit_of
 from mlsysim.course import questions
 from mlsysim.course.questions import Amount, Question
 from mlsysim.course.sheet import Answer
@@ -181,7 +181,8 @@ class Number(Kind):
     def plain(self, value: Any) -> float | None:
         """A solver's value as a number in the question's unit."""
         if isinstance(value, Quantity):
-            return float(value.m_as(self.asked.unit))
+            into = factor(value.units, self.asked.unit)
+            return float(value.m_as(self.asked.unit) if into is None else value.magnitude * into)
         return None if value is None else float(value)
 
     def close(self, given: float, wanted: float) -> bool:
@@ -195,7 +196,7 @@ class Number(Kind):
     def carried(self, value: Amount) -> Quantity | None:
         """The answer as a quantity; None when its unit is of the wrong kind."""
         number = value.within(self.asked.unit)
-        return None if number is None else Q_(number, self.asked.unit)
+        return None if number is None else Q_(number, unit_of(self.asked.unit))
 
     def judge(self, value: Amount, v: Variant, earlier: Any = None) -> Verdict:
         """The verdict on a number and its unit."""
@@ -261,7 +262,8 @@ class Listed(Kind):
 
     def read(self, answer: Answer, v: Variant) -> Any:
         """The choice, among those that this learner was offered."""
-        return self.asked.filled(v).read(answer)
+        own = "{" in "".join(self.asked.choices)
+        return (self.asked.filled(v) if own else self.asked).read(answer)
 
 
 class Choice(Listed):

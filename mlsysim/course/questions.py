@@ -163,7 +163,7 @@ class Listed(Question):
     def filled(self, v: Variant) -> Any:
         """The question and its choices as the learner of a variant reads them."""
         choices = [option.format_map(v) for option in self.choices]
-        return super().filled(v).replace(choices=choices)
+        return self.replace(text=self.text.format_map(v), choices=choices)
 
     def among(self, value: Any) -> str:
         """The choice that a text is, letter by letter; raises BadArgument."""
