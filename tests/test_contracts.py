@@ -65,7 +65,7 @@ PATHS = [(module, name) for module, names in SEED_PATHS.items() for name in name
 
 
 def test_a_first_solve_loads_no_notebook_no_chart_and_no_terminal():
-    heavy = ("marimo", "altair", "typer", "rich", "pydantic", "scipy", "pandas")
+    heavy = ("marimo", "altair", "typer", "rich", "scipy", "pandas")
     code = (
         "import sys, mlsysim\n"
         "mlsysim.Engine.solve(mlsysim.Models.Language.Llama3_8B, mlsysim.Hardware.Cloud.H100)\n"

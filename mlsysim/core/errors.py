@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+LEFT_OUT: Any = ...  # stands for what must be said and was not
 _LISTED = 24  # names in a message before it ends in dots
 
 
@@ -89,7 +90,7 @@ class InvalidEntry(MLSysError, ValueError):
 
     def __init__(self, where: str, key: str, remedy: str) -> None:
         self.file, self.key, self.remedy = where, key, remedy
-        super().__init__(ended(f"{where}: {key + ': ' if key else ''}{remedy}"))
+        super().__init__(ended(": ".join(part for part in (where, key, remedy) if part)))
 
 
 class MissingValue(MLSysError, ValueError):
@@ -117,6 +118,76 @@ class FailedPoint(MLSysError, RuntimeError):
         super().__init__(
             f"evaluate fails at {at_point(params)}: {ended(f'{type(error).__name__}: {error}')}"
         )
+
+
+# ---- what pydantic finds wrong, in our sentences -------------------------------------------------
+
+_WANTED = {
+    "string_type": "text",
+    "string_unicode": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "dict_type": "a mapping of keys and values",
+    "tuple_type": "a list",
+}
+
+
+def invalid(kind: Any, data: Any, error: Any) -> InvalidEntry:
+    """What pydantic's ValidationError of `data` for a type `kind` says, as one sentence.
+
+    It is the fault that lies deepest, because that comes from the option that was meant.
+    """
+    name = data.get("name") if isinstance(data, Mapping) else None
+    where = name if name and isinstance(name, str) else kind.__name__
+    faults = [(_path(data, fault), fault) for fault in error.errors(include_url=False)]
+    path, fault = max(faults, key=_depth)
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidEntry):
+        if cause.file.endswith(".yaml"):  # the fault lies in a file that this one names
+            return cause
+        return InvalidEntry(where, f"{key}.{cause.key}".strip("."), cause.remedy)
+    if isinstance(cause, BadArgument):
+        return InvalidEntry(where, key, f"{shown(cause.given)} will not do; {cause.remedy}")
+    if fault["type"] == "extra_forbidden":
+        known = did_you_mean(path[-1], sorted(kind.model_fields))
+        return InvalidEntry(where, key, f"{kind.__name__} has no such key; {known}")
+    if fault["type"] == "missing" or fault["input"] is LEFT_OUT:
+        return InvalidEntry(where, key, "it is required; add it")
+    given, context = shown(fault["input"]), fault.get("ctx", {})
+    if fault["type"] == "literal_error":
+        options = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return InvalidEntry(
+            where, key, f"{given} is not known; {did_you_mean(fault['input'], options)}"
+        )
+    if fault["type"] == "date_type":
+        return InvalidEntry(where, key, f"{given} is no date; write it as 2026-11-20")
+    model = context.get("class_name", kind.__name__)
+    wanted = _WANTED.get(fault["type"], f"a {model}, a mapping of keys and values")
+    return InvalidEntry(where, key, f"{given} will not do; give {wanted}")
+
+
+def _depth(each: tuple[list[Any], Any]) -> tuple[int, bool]:
+    """How deep a fault lies; a key that is unknown comes before one that is missing."""
+    path, fault = each
+    below = getattr(fault.get("ctx", {}).get("error"), "key", "")
+    return len(path) + (below.count(".") + 1 if below else 0), fault["type"] == "extra_forbidden"
+
+
+def _path(here: Any, fault: Any) -> list[Any]:
+    """Where a fault lies in the data, without the names of a union's options."""
+    path = []
+    for part in fault["loc"]:
+        known = part in here if isinstance(here, Mapping) else isinstance(part, int)
+        if known or fault["type"] == "missing":
+            path.append(part)
+            here = here[part] if known else None
+    return path
+
+
+# ---- words ---------------------------------------------------------------------------------------
 
 
 def _rebuilt(kind: type[MLSysError], args: tuple[Any, ...], state: dict[str, Any]) -> MLSysError:

@@ -8,7 +8,6 @@ of one type and answers both `Hardware.Cloud.H100` and the flat `Hardware.H100`.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import os
 import re
@@ -21,10 +20,10 @@ import yaml
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.units import NUMBER, read_number
-from mlsysim.core.values import Audit, Entry, audit
+from mlsysim.core.values import BY_USER, Audit, Entry, audit
 
 T = TypeVar("T", bound=Entry)
-Build = Callable[[dict[str, Any]], T]
+V = TypeVar("V")
 _PACKAGE = Path(__file__).parent.parent
 _folders: list[Path] = []
 _catalogs: dict[str, Catalog[Any]] = {}
@@ -59,8 +58,8 @@ for _tag in _NUMBERS:
 class Shelf(Generic[T]):
     """One folder of entries of one type; attribute access loads `<folder>/<name>.yaml`."""
 
-    def __init__(self, title: str, build: Build[T], files: Mapping[str, Path]) -> None:
-        self._title, self._build, self._files = title, build, dict(files)
+    def __init__(self, title: str, kind: type[T], files: Mapping[str, Path]) -> None:
+        self._title, self._kind, self._files = title, kind, dict(files)
         self._loaded: dict[str, T] = {}
 
     def __getattr__(self, name: str) -> T:
@@ -72,13 +71,16 @@ class Shelf(Generic[T]):
         if name not in self._loaded:
             if name not in self._files:
                 raise UnknownEntry(self._title, name, self._files)
-            self._loaded[name] = load(self._files[name], self._build)
-            self._loaded[name].__dict__["_stem"] = name
+            self._loaded[name] = load(self._files[name], self._read)
+            vars(self._loaded[name])["_stem"] = name
         return self._loaded[name]
 
     def from_spec(self, spec: Mapping[str, Any]) -> T:
         """An entry of your own, of this shelf's type; raises InvalidEntry."""
-        return _from_spec(self._title, self._build, spec)
+        return _from_spec(self._title, self._kind, spec)
+
+    def _read(self, data: dict[str, Any]) -> T:
+        return self._kind.build(self._kind.alone(data, {}))
 
     def from_yaml(self, path: str | Path) -> T:
         """An entry of your own, from a YAML file; raises InvalidEntry that names file and key."""
@@ -103,11 +105,12 @@ class Shelf(Generic[T]):
 class Catalog(Generic[T]):
     """The shelves of one layer, with flat look-up by an entry's name.
 
-    `build` turns a mapping into an entry; `layer` is the folder that holds `data/<shelf>/*.yaml`.
+    `kind` is the entries' type, by shelf where shelves hold different ones; `layer` is the folder
+    that holds `data/<shelf>/*.yaml`.
     """
 
-    def __init__(self, title: str, layer: str, build: Build[T] | Mapping[str, Build[T]]) -> None:
-        self._title, self._layer, self._build = title, layer, build
+    def __init__(self, title: str, layer: str, kind: type[T] | Mapping[str, type[T]]) -> None:
+        self._title, self._layer, self._kind = title, layer, kind
         self._shelves: dict[str, Shelf[T]] | None = None
         _catalogs[layer] = self
 
@@ -116,7 +119,7 @@ class Catalog(Generic[T]):
 
         Where shelves hold different types, ask the shelf: `Systems.Nodes.from_spec({...})`.
         """
-        return _from_spec(self._title, self._builder("Custom"), spec)
+        return _from_spec(self._title, self._kind_on("Custom"), spec)
 
     def from_yaml(self, path: str | Path) -> T:
         """An entry of your own, from a YAML file; raises InvalidEntry that names file and key."""
@@ -183,36 +186,31 @@ class Catalog(Generic[T]):
                         )  # a name stands on one shelf; the later folder wins
                     files.setdefault(shelf, {})[path.stem] = path
             self._shelves = {
-                shelf: Shelf(f"{self._title}.{shelf}", self._builder(shelf), held)
+                shelf: Shelf(f"{self._title}.{shelf}", self._kind_on(shelf), held)
                 for shelf, held in files.items()
                 if held
             }
         return self._shelves
 
-    def _builder(self, shelf: str) -> Build[T]:
-        if not isinstance(self._build, Mapping):
-            return self._build
-        if shelf not in self._build:
-            folders = ", ".join(name.lower() for name in self._build)
+    def _kind_on(self, shelf: str) -> type[T]:
+        if not isinstance(self._kind, Mapping):
+            return self._kind
+        if shelf not in self._kind:
+            folders = ", ".join(name.lower() for name in self._kind)
             raise InvalidEntry(
                 f"{self._title}.{shelf}",
                 "",
                 f"its shelves hold different types; use one of {folders}",
             )
-        return self._build[shelf]
+        return self._kind[shelf]
 
 
-def _from_spec(title: str, build: Build[T], spec: Any) -> T:
+def _from_spec(title: str, kind: type[T], spec: Any) -> T:
     if not isinstance(spec, Mapping):
         raise InvalidEntry(
             title, "", f"a specification is a mapping of keys, not {type(spec).__name__}"
         )
-    data = {str(key): value for key, value in spec.items()}
-    data.setdefault(
-        "sources",
-        {"default": {"kind": "user", "ref": "given by the user", "read": dt.date.today()}},
-    )
-    return build(data)
+    return kind.build(kind.alone(spec, BY_USER))
 
 
 def shelf_name(folder: str) -> str:
@@ -220,7 +218,7 @@ def shelf_name(folder: str) -> str:
     return "".join(part.capitalize() for part in folder.split("_"))
 
 
-def load(path: Path, build: Build[T]) -> T:
+def load(path: Path, build: Callable[[dict[str, Any]], V]) -> V:
     """Read a YAML file and build its entry; raises InvalidEntry with file, key and remedy."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -231,7 +229,7 @@ def load(path: Path, build: Build[T]) -> T:
     try:
         return build(data)
     except InvalidEntry as error:
-        if error.file.endswith(".yaml"):  # the fault lies in a file that this one names
+        if error.file.endswith(".yaml"):
             raise
         raise InvalidEntry(str(path), error.key, error.remedy) from None
 

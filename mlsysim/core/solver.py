@@ -21,10 +21,19 @@ import numpy as np
 
 from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, UnknownField
 from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, factor, ureg
+from mlsysim.core.values import Entry
 
 Solve = TypeVar("Solve", bound=Callable[..., Any])
 T = TypeVar("T")
-Given = T | Any  # how a solver asks for an entry: the door takes one, its name or a mapping
+if TYPE_CHECKING:
+    Given = T | Any  # how a solver asks for an entry: the door takes one, its name or a mapping
+else:
+
+    class Given:
+        """The entry itself, which is what the door makes of a name and of a mapping."""
+
+        def __class_getitem__(cls, kind: Any) -> Any:
+            return kind
 
 
 def __getattr__(name: str) -> Any:
@@ -120,12 +129,12 @@ def _check_for(hint: Any) -> Callable[[Any, str], Any]:
     """The function that checks an argument annotated with `hint`."""
     word = dim_of(hint)
     optional = type(None) in get_args(hint)
+    kinds = tuple(t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None))
     if word is not None:
         check = word.si
+    elif kinds and issubclass(kinds[0], Entry):
+        check = kinds[0].asked
     else:
-        kinds = tuple(
-            t for t in (hint, *get_args(hint)) if isinstance(t, type) and t not in (type(None), Any)
-        )
         check = _instance_check(kinds)
     if optional:
         return lambda value, name: None if value is None else check(value, name)
@@ -136,18 +145,10 @@ def _instance_check(kinds: tuple[type, ...]) -> Callable[[Any, str], Any]:
     def check(value: Any, name: str) -> Any:
         if kinds and not isinstance(value, kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise BadArgument(name, value, f"give a {wanted}{_HELP.get(kinds[0].__name__, '')}")
+            raise BadArgument(name, value, f"give a {wanted}{': True or False' * (bool in kinds)}")
         return value
 
     return check
-
-
-_HELP = {
-    "Workload": ", such as mlsysim.Models.Language.Llama3_8B",
-    "HardwareNode": ", such as mlsysim.Hardware.Cloud.H100",
-    "Fleet": ", such as mlsysim.Systems.Clusters.Research_256",
-    "bool": ": True or False",
-}
 
 
 class Lazily:

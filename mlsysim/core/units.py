@@ -37,9 +37,8 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 LONGEST_NUMBER = 64
 _QUANTITY = re.compile(r"([+-]?[\d.,_]*(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
 _A_GROUP = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # a thousand and more, or a decimal comma?
-_UNIT = re.compile(
-    r"(?:1\s*/\s*)?[A-Za-zµμ%$]+(?:\^?-?\d)?(?:\s*[/*·]\s*[A-Za-zµμ%$]+(?:\^?-?\d)?)*"
-)
+_NAME = r"[A-Za-zµμ%$]+(?:\^?-?\d)?"
+_UNIT = re.compile(rf"(?:1\s*/\s*)?{_NAME}(?:\s*[/*·]\s*{_NAME})*")
 _LONGEST_UNIT = 60
 _A_UNIT = "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'"
 _ABSURD = 1e40  # beyond it, or below its inverse, products leave the range of a float
@@ -64,13 +63,12 @@ def unit_of(text: str) -> pint.Unit:
         return ureg.Unit("")
     if re.search(r"\bK[Bb]", text):
         raise WrongUnit("unit", text, "write KiB for 1024 bytes or kB for 1000")
-    cause: Exception | None = None
-    if len(text) <= _LONGEST_UNIT and _UNIT.fullmatch(text):
-        try:
-            return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
-        except (pint.PintError, ValueError, TypeError, AssertionError) as error:
-            cause = error
-    raise WrongUnit("unit", text, _A_UNIT) from cause
+    if len(text) > _LONGEST_UNIT or not _UNIT.fullmatch(text):
+        raise WrongUnit("unit", text, _A_UNIT)
+    try:
+        return ureg.parse_units(text.replace("·", "*").replace("^", "**"))
+    except (pint.PintError, ValueError, TypeError, AssertionError) as error:
+        raise WrongUnit("unit", text, _A_UNIT) from error
 
 
 @lru_cache(maxsize=4096)
@@ -154,7 +152,28 @@ def _read(text: str, *_: Any, **__: Any) -> Quantity:
 ureg.parse_expression = _read  # type: ignore[method-assign] - pint's own would evaluate text
 
 
-class Dim:
+class Word:
+    """A word of the vocabulary: how pydantic reads such a field, writes it, and publishes it."""
+
+    __slots__ = ()
+    quantity: Any  # `value` checked, and kept as its author wrote it
+    schema: Any  # JSON schema of what may be written
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema as core
+
+        write = core.plain_serializer_function_ser_schema(self.plain)
+        return core.no_info_plain_validator_function(self.quantity, serialization=write)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return self.schema()
+
+    def plain(self, value: Any) -> Any:
+        """A field's value as JSON and YAML know it."""
+        return value
+
+
+class Dim(Word):
     """The dimension of one argument, field or result: the unit it is computed in, and its range.
 
     `unit` is coherent (s, B, FLOP, W, J, USD, g), so equations need no conversion factors.
@@ -186,9 +205,7 @@ class Dim:
         return self._si(self._parsed(value, argument), argument, value)
 
     def _parsed(self, value: Any, argument: str) -> Any:
-        if not isinstance(value, str):
-            return value
-        return parse(value, argument, self._wanted if self.unit else self.remedy)
+        return parse(value, argument, self._wanted) if isinstance(value, str) else value
 
     def _si(self, value: Any, argument: str, given: Any) -> Any:
         kind = type(value)
@@ -203,9 +220,7 @@ class Dim:
                 if self.unit and not self.bare:
                     raise self._wrong_unit(argument, given)
                 number = self._numeric(np.asarray(value), argument) * self.scale
-            elif isinstance(value, (numbers.Real, np.generic)) and not isinstance(
-                value, (bool, np.bool_)
-            ):
+            elif isinstance(value, (numbers.Real, np.generic)) and kind not in (bool, np.bool_):
                 return self._si(float(value), argument, given)
             else:
                 raise self._wrong_unit(argument, given)
@@ -228,7 +243,7 @@ class Dim:
             whole = not self.whole or (number == np.floor(number)).all()
         else:
             finite, least, most = math.isfinite(number), number, number
-            whole = not self.whole or number == math.floor(number) if finite else True
+            whole = not self.whole or not finite or number == math.floor(number)
         low = least > self.low if self.open_low else least >= self.low
         if not (finite and low and most <= self.high and whole):
             raise OutOfRange(argument, given, self.remedy)
@@ -238,7 +253,6 @@ class Dim:
     @property
     def remedy(self) -> str:
         """What would do, in words."""
-        kind = "a whole number" if self.whole else "a number"
         if self.low == -math.inf:
             span = ""
         elif self.whole:
@@ -249,30 +263,30 @@ class Dim:
             span = f" {'above' if self.open_low else 'of at least'} {self.low:g}"
         if self.whole and self.high < math.inf:
             span += f" and at most {self.high:,.0f}"
-        unit = self.bare or self.unit
-        return f"give a finite {kind[2:]}{span}" + (f" in {unit}" if unit else "")
+        unit = f" in {self.bare or self.unit}" if self.unit else ""
+        return f"give a finite {'whole ' * self.whole}number{span}{unit}"
 
     def _magnitude(self, quantity: Quantity, argument: str, given: Any) -> Any:
         if quantity._REGISTRY is not ureg:
             raise WrongUnit(argument, quantity, "make quantities with mlsysim.Q_")
-        into = factor(quantity.units, self.unit)
-        if into is None:
+        if (into := factor(quantity.units, self.unit)) is None:
             raise self._wrong_unit(argument, given)
         return self._numeric(quantity.magnitude, argument) * into
 
     def _numeric(self, magnitude: Any, argument: str) -> Any:
-        if isinstance(magnitude, np.ndarray):
-            if magnitude.dtype.kind not in "iuf":
-                raise OutOfRange(argument, magnitude, self.remedy)
-            return magnitude.astype(float)
-        return float(magnitude)
+        if not isinstance(magnitude, np.ndarray):
+            return float(magnitude)
+        if magnitude.dtype.kind not in "iuf":
+            raise OutOfRange(argument, magnitude, self.remedy)
+        return magnitude.astype(float)
 
     def _wrong_unit(self, argument: str, value: Any) -> WrongUnit:
-        return WrongUnit(argument, value, self._wanted if self.unit else self.remedy)
+        return WrongUnit(argument, value, self._wanted)
 
     @property
     def _wanted(self) -> str:
-        return f"it is not a quantity in {self.unit}, such as '{self.example}'"
+        wanted = f"it is not a quantity in {self.unit}, such as '{self.example}'"
+        return wanted if self.unit else self.remedy
 
     @property
     def example(self) -> str:
@@ -291,17 +305,20 @@ class Dim:
             return int(number) if self.whole else number
         return held if isinstance(held, Quantity) else Q_(held, self.bare)
 
+    def plain(self, value: Any) -> Any:
+        """A quantity as text; a number alone is one in `unit`."""
+        held = Q_(value, self.unit) if self.unit and not isinstance(value, Quantity) else value
+        if isinstance(held, Quantity):
+            return f"{held.magnitude:.12g} {held.units:~C}"
+        return int(held) if self.whole else held
+
     def schema(self) -> dict[str, Any]:
         """JSON schema of a value in this dimension: text with a unit, or a number."""
         if not self.unit:
-            bounds = (
-                {"exclusiveMinimum" if self.open_low else "minimum": self.low}
-                if self.low > -math.inf
-                else {}
-            )
-            if self.high < math.inf:
-                bounds["maximum"] = self.high
-            return {"type": "integer" if self.whole else "number", **bounds}
+            least = "exclusiveMinimum" if self.open_low else "minimum"
+            bounds = {least: self.low, "maximum": self.high}
+            finite = {key: bound for key, bound in bounds.items() if math.isfinite(bound)}
+            return {"type": "integer" if self.whole else "number", **finite}
         return {
             "type": ["number", "string"] if self.bare else "string",
             "description": f"quantity in {self.bare or self.unit}, such as '{self.example}'",
@@ -313,26 +330,14 @@ class Dim:
         return f"Dim({self.unit!r})"
 
 
+# fmt: off
 EXAMPLES = {
-    "B": "80 GB",
-    "B/s": "3.35 TB/s",
-    "FLOP": "1e21 FLOP",
-    "FLOP/s": "989 TFLOP/s",
-    "s": "50 ms",
-    "W": "700 W",
-    "J": "3.6 MJ",
-    "USD": "30000 USD",
-    "USD/J": "0.10 USD/kWh",
-    "g/J": "400 g/kWh",
-    "1/s": "100 1/s",
-    "g": "10 kg",
-    "FLOP/B": "295 FLOP/B",
-    "USD/s": "2.50 USD/hour",
-    "L": "1 L",
-    "L/J": "1.8 L/kWh",
-    "USD/g": "85 USD/t",
-    "B/FLOP": "0.01 B/FLOP",
+    "B": "80 GB", "B/s": "3.35 TB/s", "FLOP": "1e21 FLOP", "FLOP/s": "989 TFLOP/s", "s": "50 ms",
+    "W": "700 W", "J": "3.6 MJ", "1/s": "100 1/s", "g": "10 kg", "g/J": "400 g/kWh",
+    "FLOP/B": "295 FLOP/B", "B/FLOP": "0.01 B/FLOP", "L/J": "1.8 L/kWh", "USD": "30000 USD",
+    "USD/J": "0.10 USD/kWh", "USD/s": "2.50 USD/hour", "USD/g": "85 USD/t",
 }
+# fmt: on
 
 # The vocabulary. A dimension has one word, and that word stands in signatures, fields and schemas.
 Seconds = Annotated[Any, Dim("s")]
@@ -359,7 +364,7 @@ PowerUsageEffectiveness = Annotated[Any, Dim("", low=1.0, open_low=False)]
 WaterUsageEffectiveness = Annotated[Any, Dim("L/J", open_low=False)]
 Signed = Annotated[Any, Dim("", low=-math.inf)]
 
-# The same, where none at all is a sensible amount: a device may have no dispatch tax.
+# The same, where none at all is a sensible amount.
 SecondsOrZero = Annotated[Any, Dim("s", open_low=False)]
 BytesOrZero = Annotated[Any, Dim("B", open_low=False)]
 CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
@@ -371,20 +376,15 @@ Years = Annotated[Any, Dim("s", bare="year")]
 Milliseconds = Annotated[Any, Dim("s", bare="ms")]
 Queries = Annotated[Any, Dim("1/s", bare="1/s")]
 
-PRECISIONS = {
-    "fp64": 8.0,
-    "fp32": 4.0,
-    "tf32": 4.0,
-    "bf16": 2.0,
-    "fp16": 2.0,
-    "fp8": 1.0,
-    "int8": 1.0,
-    "fp4": 0.5,
-    "int4": 0.5,
-}  # bytes that one number takes in memory
+# fmt: off
+PRECISIONS = {  # bytes that one number takes in memory
+    "fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0,
+    "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5,
+}
+# fmt: on
 
 
-class Names:
+class Names(Word):
     """A word from a known list; a near miss is told the nearest one."""
 
     __slots__ = ("known",)
@@ -397,6 +397,8 @@ class Names:
         if isinstance(value, str) and value in self.known:
             return value
         raise UnknownName(argument, value, self.known)
+
+    quantity = si
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of the list."""

@@ -1,67 +1,94 @@
 """Typed, immutable values built from plain data: the base of every registry entry.
 
-A subclass of `Value` lists its fields as annotations. Building one checks every value against its
-annotation, refuses keys that it does not know, and raises an `InvalidEntry` that names the key and
-says what would do. Fields of a dimension (`Bandwidth`, `Bytes`) are read by the vocabulary itself.
-
-(Why not pydantic: here the vocabulary does the parsing and its sentences are the errors, so what
-would be left for pydantic is a translation of its own errors, for a quarter more start-up time.)
+A `Value` is a pydantic model that is closed, strict and unchanging. Fields of a dimension
+(`Bandwidth`, `Bytes`) are read by the vocabulary itself, and whatever is wrong is said as an
+`InvalidEntry` that names the key and what would do.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import (
-    Any,
-    ClassVar,
-    Literal,
-    Union,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializationInfo,
+    Strict,
+    ValidationError,
+    model_serializer,
+    model_validator,
 )
 
-from mlsysim.core.errors import BadArgument, InvalidEntry, did_you_mean, shown
-from mlsysim.core.units import Q_, Dim, Names, Quantity
+from mlsysim.core.errors import (
+    LEFT_OUT,
+    BadArgument,
+    InvalidEntry,
+    UnknownEntry,
+    UnknownName,
+    did_you_mean,
+    invalid,
+    shown,
+)
+from mlsysim.core.units import Q_, Quantity
 
-_MISSING = object()
-_PLAIN = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-_JSON = {str: "string", bool: "boolean", int: "integer", float: "number"}
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], Strict(False)]  # a list where it is written, a tuple here
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True)
-class Value:
+def _day(value: Any) -> Any:
+    try:
+        return dt.date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Day = Annotated[dt.date, BeforeValidator(_day)]
+
+
+class Value(BaseModel):
     """Base of every typed value: immutable, and closed to keys that it does not know."""
 
-    def __init__(self, **data: Any) -> None:
-        kind, fields = type(self), fields_of(type(self))
-        where = str(data.get("name") or kind.__name__)
-        for key in data:
-            if key not in fields:
-                raise InvalidEntry(
-                    where,
-                    key,
-                    f"{kind.__name__} has no such key; {did_you_mean(key, sorted(fields))}",
-                )
-        for name, (hint, default) in fields.items():
-            if name not in data:
-                if default is _MISSING:
-                    raise InvalidEntry(where, name, "it is required; add it")
-                self.__dict__[name] = default.copy() if isinstance(default, dict) else default
-                continue
-            if data[name] is None and default is None:
-                self.__dict__[name] = None  # said to be left out
-                continue
-            try:
-                self.__dict__[name] = convert(data[name], hint, name)
-            except InvalidEntry as error:
-                raise InvalidEntry(where, error.key, error.remedy) from None
-        self.check()
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True
+    )
+
+    def __init__(self, /, *args: Any, **data: Any) -> None:
+        kind = type(self)
+        if args:
+            required = [key for key, field in kind.model_fields.items() if field.is_required()]
+            keys = ", ".join(f"{key}=..." for key in required)
+            raise InvalidEntry(kind.__name__, "", f"write its keys, as in {kind.__name__}({keys})")
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise invalid(kind, data, error) from None
+
+    @classmethod
+    def build(cls, given: Any, key: str = "") -> Self:
+        """The value that `given` stands for; an InvalidEntry names `key`, under which it stood."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            fault = invalid(cls, given, error)
+            raise InvalidEntry(
+                "" if key else fault.file, f"{key}.{fault.key}".strip("."), fault.remedy
+            ) from None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _built(cls, given: Any, make: Any) -> Any:
+        value = make(cls.meant(given))
+        value.check()
+        return value
+
+    @classmethod
+    def meant(cls, given: Any) -> Any:
+        """The data that `given` stands for; a subclass fills in here what may be left out."""
+        return {str(k): v for k, v in given.items()} if isinstance(given, Mapping) else given
 
     def check(self) -> None:
         """What must hold between fields; raises through `wrong`."""
@@ -72,27 +99,21 @@ class Value:
 
     def replace(self, **changes: Any) -> Any:
         """A copy with some fields changed, checked like any other."""
-        return type(self)(**{**self._values(), **changes})
+        return type(self)(**{**dict(self._fields()), **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """The value as plain data, which builds it again; unknown fields are left out."""
-        return {name: plain(value) for name, value in self._values().items() if value is not None}
+        return self.model_dump(mode="json", exclude_none=True, context=self)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """JSON schema of the data that builds this type."""
-        fields = fields_of(cls)
-        return {
-            "title": cls.__name__,
-            "description": (cls.__doc__ or "").partition("\n\n")[0],
-            "type": "object",
-            "properties": {name: schema_of(hint) for name, (hint, _) in fields.items()},
-            "required": [name for name, (_, default) in fields.items() if default is _MISSING],
-            "additionalProperties": False,
-        }
+        from mlsysim.core.schemas import schema_of  # which a solve does not need
 
-    def _values(self) -> dict[str, Any]:
-        return {name: self.__dict__[name] for name in fields_of(type(self))}
+        return schema_of(cls)
+
+    def _fields(self) -> Iterator[tuple[str, Any]]:
+        return ((name, getattr(self, name)) for name in type(self).model_fields)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(
@@ -102,151 +123,17 @@ class Value:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} does not change; {name} stays")
 
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Value)
-            and type(other) is type(self)
-            and self._values() == other._values()
-        )
-
     def __hash__(self) -> int:
         """Equal entries have equal names; that is enough, and fast."""
-        return hash((type(self), self.__dict__.get("name")))
+        return hash((type(self), getattr(self, "name", None)))
 
     def __repr__(self) -> str:
         parts = ", ".join(
             f"{name}={value!s}"
-            for name, value in self._values().items()
+            for name, value in self._fields()
             if value is not None and name != "sources"
         )
         return f"{type(self).__name__}({parts})"
-
-
-@cache
-def fields_of(kind: type[Value]) -> dict[str, tuple[Any, Any]]:
-    """The fields of a type, as name: (annotation, default)."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {
-        name: (hint, getattr(kind, name, _MISSING))
-        for name, hint in hints.items()
-        if get_origin(hint) is not ClassVar and not name.startswith("_")
-    }
-
-
-def convert(value: Any, hint: Any, key: str) -> Any:
-    """`value` as the annotation wants it; raises InvalidEntry that names `key`."""
-    for word in getattr(hint, "__metadata__", ()):
-        if isinstance(word, (Dim, Names)):
-            try:
-                return word.quantity(value, key) if isinstance(word, Dim) else word.si(value, key)
-            except BadArgument as error:
-                raise InvalidEntry(
-                    "", key, f"{shown(error.given)} will not do; {error.remedy}"
-                ) from None
-    origin, options = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (Union, types.UnionType):
-        return _convert_union(value, options, key)
-    if origin is Literal:
-        if value not in options:
-            raise InvalidEntry(
-                "",
-                key,
-                f"{shown(value)} is not known; {did_you_mean(value, list(map(str, options)))}",
-            )
-        return value
-    if origin is dict:
-        _expect(value, Mapping, "a mapping of keys and values", key)
-        return {
-            convert(k, options[0], f"{key}.{k}"): convert(v, options[1], f"{key}.{k}")
-            for k, v in value.items()
-        }
-    if origin in (list, tuple):
-        _expect(value, (list, tuple), "a list", key)
-        return tuple(convert(part, options[0], f"{key}[{i}]") for i, part in enumerate(value))
-    if hint is dt.date:
-        return _date(value, key)
-    if isinstance(hint, type) and issubclass(hint, Value):
-        return _nested(value, hint, key)
-    if hint in (int, float) and isinstance(value, bool):
-        _expect(value, str, _PLAIN[hint], key)
-    if hint is float and isinstance(value, int):
-        return float(value)
-    _expect(value, hint, _PLAIN.get(hint, getattr(hint, "__name__", str(hint))), key)
-    return value
-
-
-def _convert_union(value: Any, options: tuple[Any, ...], key: str) -> Any:
-    if value is None and type(None) in options:
-        return None
-    faults = []
-    for option in options:
-        if option is type(None):
-            continue
-        try:
-            return convert(value, option, key)
-        except InvalidEntry as error:
-            faults.append(error)
-    # the fault that lies deepest comes from the option that was meant
-    raise max(faults, key=lambda fault: fault.key.count("."))
-
-
-def _nested(value: Any, kind: type[Value], key: str) -> Value:
-    if isinstance(value, kind):
-        return value
-    _expect(value, Mapping, f"a {kind.__name__}, a mapping of keys and values", key)
-    try:
-        return kind(**{str(k): v for k, v in value.items()})
-    except InvalidEntry as error:
-        raise InvalidEntry("", f"{key}.{error.key}", error.remedy) from None
-
-
-def _date(value: Any, key: str) -> dt.date:
-    try:
-        return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise InvalidEntry("", key, f"{shown(value)} is no date; write it as 2026-11-20") from None
-
-
-def _expect(value: Any, kind: Any, words: str, key: str) -> None:
-    if not isinstance(value, kind):
-        raise InvalidEntry("", key, f"{shown(value)} will not do; give {words}")
-
-
-def plain(value: Any) -> Any:
-    """A field as JSON and YAML know it."""
-    if isinstance(value, Value):
-        return value.to_dict()
-    if isinstance(value, Quantity):
-        return f"{value.magnitude:.12g} {value.units:~C}"
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    return value.isoformat() if isinstance(value, dt.date) else value
-
-
-def schema_of(hint: Any) -> dict[str, Any]:
-    """JSON schema of one annotation."""
-    for word in getattr(hint, "__metadata__", ()):
-        if isinstance(word, (Dim, Names)):
-            return word.schema()
-    origin, options = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        schemas = [schema_of(option) for option in options if option is not type(None)]
-        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-    if origin is Literal:
-        return {"enum": list(options)}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": schema_of(options[1])}
-    if origin in (list, tuple):
-        return {"type": "array", "items": schema_of(options[0])}
-    if hint is dt.date:
-        return {"type": "string", "format": "date"}
-    if isinstance(hint, type) and issubclass(hint, Value):
-        return hint.json_schema()
-    return {"type": _JSON[hint]} if hint in _JSON else {}
 
 
 SourceKind = Literal[
@@ -272,7 +159,7 @@ class Source(Value):
     kind: SourceKind
     ref: str
     url: str | None = None
-    read: dt.date | None = None
+    read: Day | None = None
     note: str | None = None
 
     def check(self) -> None:
@@ -283,11 +170,91 @@ class Source(Value):
             )
 
 
+BY_USER = {"default": Source(kind="user", ref="given by the user")}
+
+
+class Home(NamedTuple):
+    """Where entries of a type are found by name: what one is called, and in which layer it is."""
+
+    word: str
+    layer: str
+    example: str
+    shelf: str = ""
+
+    @property
+    def title(self) -> str:
+        """The attribute that holds them, such as Systems.Nodes."""
+        return f"{self.layer.capitalize()}.{self.shelf}".rstrip(".")
+
+    @property
+    def entries(self) -> Any:
+        """The catalog, or the one shelf of it, that holds them."""
+        from mlsysim.core.registry import catalog  # which builds entries
+
+        found = catalog(self.layer)
+        return getattr(found, self.shelf) if self.shelf else found
+
+
 class Entry(Value):
-    """A thing that exists, with a name and a source for each of its numbers."""
+    """A thing that exists, with a name and a source for each of its numbers.
+
+    Wherever one is asked for, its name in the registry will do, or a mapping that describes one.
+    """
 
     name: str
-    sources: dict[str, Source] = {}  # noqa: RUF012 - every value gets a copy
+    sources: dict[str, Source] = {}
+
+    home: ClassVar[Home | None] = None
+    kinds: ClassVar[dict[str, type[Any]]] = {}  # types by the key `kind`, where it decides
+
+    def __init__(self, /, *args: Any, **data: Any) -> None:
+        super().__init__(*args, **self.alone(data, {}))
+
+    @classmethod
+    def alone(cls, data: Mapping[str, Any], sources: Any) -> dict[str, Any]:
+        """The data of an entry that nobody else asks for, which must say its own name."""
+        required = cls.model_fields["name"].is_required()
+        return {**({"name": LEFT_OUT} if required else {}), "sources": sources, **data}
+
+    @classmethod
+    def asked(cls, given: Any, argument: str) -> Self:
+        """The entry that an argument stands for: one of them, its name, or a mapping."""
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, Mapping):
+            return cls.build(given, argument)
+        assert cls.home
+        if isinstance(given, str):
+            try:
+                return cls.home.entries[given]
+            except UnknownEntry as error:
+                raise UnknownName(argument, given, error.known) from None
+        example = f"mlsysim.{cls.home.title}.{cls.home.example}"
+        remedy = f"give a {cls.__name__}, its name or a mapping, such as {example}"
+        raise BadArgument(argument, given, remedy)
+
+    @classmethod
+    def meant(cls, given: Any) -> Any:
+        """The entry of a name; a mapping is the user's, and needs no name."""
+        if cls.home is None or isinstance(given, cls):
+            return super().meant(given)
+        if isinstance(given, str):
+            try:
+                return cls.home.entries[given]
+            except UnknownEntry as error:
+                raise InvalidEntry("", "", str(error)) from None
+        if not isinstance(given, Mapping):
+            remedy = f"give a {cls.__name__}, its name, or a mapping of keys and values"
+            raise InvalidEntry("", "", f"{shown(given)} will not do; {remedy}")
+        given = {"name": f"custom {cls.home.word}", "sources": BY_USER, **given}
+        if "kinds" not in cls.__dict__:
+            return super().meant(given)
+        _ = cls.home.entries  # whose module fills the kinds
+        kind, kinds = given.get("kind"), [*cls.kinds]
+        if kind not in kinds:
+            remedy = f"kind says what the {cls.home.word} is; {did_you_mean(kind, kinds)}"
+            raise InvalidEntry("", "kind", remedy)
+        return cls.kinds[kind].build(given)
 
     def check(self) -> None:
         """An entry has a name, and every source belongs to a field."""
@@ -299,6 +266,34 @@ class Entry(Value):
             raise self.wrong(
                 f"sources.{path}", f"it names no field; {did_you_mean(path, sorted(self._paths()))}"
             )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: Any, info: SerializationInfo) -> Any:
+        if info.context is None or info.context is self:
+            return write(self)
+        return self.__dict__.get("_stem") or self.to_dict()  # inside another it stands by name
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        written = [kind.json_schema() for kind in cls.__dict__.get("kinds", {}).values()]
+        written = written or [handler.resolve_ref_schema(handler(core))]
+        if cls.home is None:
+            return written[0]
+        about = f"a name in {cls.home.title}, such as {cls.home.example!r}"
+        named = {"type": "string", "description": about, "x-entries": cls.home.title}
+        free = (
+            {**each, "required": [*filter("name".__ne__, each["required"])]} for each in written
+        )
+        return {"anyOf": [named, *free]}
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of a file that holds such an entry."""
+        found = super().json_schema()
+        if cls.home is None:
+            return found
+        alone = found["anyOf"][-1]
+        return {**alone, "required": ["name", *alone["required"]]}
 
     @property
     def stem(self) -> str:
@@ -332,9 +327,7 @@ def leaves(value: Any, path: str = "", *, unknown: bool = False) -> Iterator[tup
     if isinstance(value, Entry) and path:
         return  # an entry inside another answers for itself
     if isinstance(value, Value):
-        items = [
-            (name, getattr(value, name)) for name in fields_of(type(value)) if name != "sources"
-        ]
+        items = [pair for pair in value._fields() if pair[0] != "sources"]
     elif isinstance(value, dict):
         items = list(value.items())
     elif isinstance(value, (list, tuple)):

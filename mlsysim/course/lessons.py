@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from mlsysim.core.errors import UnknownName, did_you_mean
 from mlsysim.core.registry import load
-from mlsysim.core.values import Value
+from mlsysim.core.values import Many, Value
 from mlsysim.course.questions import Question, question
 from mlsysim.course.variants import Variant
 
@@ -32,7 +32,7 @@ class Assignment(Value):
 
     name: str
     version: int
-    axes: dict[str, tuple[Any, ...]]
+    axes: dict[str, Many[Any]]
     sample: dict[str, Any]
     entries: dict[str, Literal["hardware", "models", "infrastructure", "systems", "scenarios"]] = {}  # noqa: RUF012 - every value gets a copy
     given: dict[str, Any] = {}  # noqa: RUF012
@@ -85,7 +85,7 @@ class Prediction(Value):
 
     text: str
     unit: str | None = None
-    options: tuple[str, ...] | None = None
+    options: Many[str] | None = None
 
 
 class Lesson(Value):
@@ -122,8 +122,8 @@ class CoursePath(Value):
 
     name: str
     title: str
-    lessons: tuple[int, ...]
-    timetable: tuple[str, ...] = ()
+    lessons: Many[int]
+    timetable: Many[str] = ()
 
 
 def folder(kind: str) -> Path:

@@ -25,7 +25,7 @@ from mlsysim.core.errors import (
 )
 from mlsysim.core.registry import catalog, parse_yaml
 from mlsysim.core.units import Quantity, factor, read_number
-from mlsysim.core.values import Value
+from mlsysim.core.values import Many, Value
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant, read_unit
 
@@ -55,7 +55,7 @@ class Question(Value):
 
     title: str
     text: str
-    assumptions: tuple[str, ...] = ()
+    assumptions: Many[str] = ()
 
     def filled(self, v: Variant) -> Any:
         """The question as the learner of a variant reads it."""
@@ -83,7 +83,7 @@ class Question(Value):
 class Measured(Question):
     """What is asked in the first of `units` or any of its kind, or as a plain number."""
 
-    units: tuple[str, ...] = ()
+    units: Many[str] = ()
 
     @property
     def unit(self) -> str:
@@ -158,7 +158,7 @@ class Interval(Measured):
 class Listed(Question):
     """What is answered from a list of `choices`, which may hold placeholders too."""
 
-    choices: tuple[str, ...]
+    choices: Many[str]
 
     def filled(self, v: Variant) -> Any:
         """The question and its choices as the learner of a variant reads them."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.values import Value
+from mlsysim.core.values import Many, Value
 from mlsysim.course.variants import clean_id
 
 SCHEMA = 1
@@ -56,9 +56,9 @@ class Sheet(Value):
     student: str
     variant: dict[str, Any] = {}  # noqa: RUF012 - every value gets a copy
     answers: dict[str, Answer] = {}  # noqa: RUF012
-    journal: tuple[Any, ...] = ()
+    journal: Many[Any] = ()
     notebook: str | None = None
-    ignored: tuple[str, ...] = ()
+    ignored: Many[str] = ()
 
     def check(self) -> None:
         """The student has an id, and nothing is longer than a sheet can be."""

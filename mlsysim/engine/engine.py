@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,16 +46,11 @@ class Engine:
 
         Points that a device cannot run are kept: `feasible` is False and `reason` says why.
         """
-        devices = _listed("hardware", hardware, HardwareNode)
-        if not isinstance(model, Workload):
-            raise BadArgument(
-                "model", model, "give a Workload, such as mlsysim.Models.Language.Llama3_8B"
-            )
+        devices = _listed("hardware", hardware, HardwareNode.asked)
+        model = Workload.asked(model, "model")
         if not isinstance(training, bool):
             raise BadArgument("training", training, "give True or False")
-        names = [
-            _PRECISION.si(name, "precisions") for name in _listed("precisions", precisions, str)
-        ]
+        names = _listed("precisions", precisions, _PRECISION.si)
         if training:
             for name in names:
                 trainable(name)
@@ -170,19 +165,13 @@ class Sweep(Sequence[dict[str, Any]]):
         return f"Sweep of {len(self):,} points ({sides})"
 
 
-def _listed(argument: str, values: Any, kind: type) -> list[Any]:
-    """One or several `kind`s as a list; raises BadArgument."""
-    example = "Hardware.Cloud.H100" if kind is HardwareNode else "'fp16'"
-    if isinstance(values, kind):
-        return [values]
-    if not isinstance(values, Iterable):
-        raise BadArgument(argument, values, f"give a list of entries such as {example}")
-    held = list(values)
+def _listed(argument: str, values: Any, read: Callable[[Any, str], Any]) -> list[Any]:
+    """One or several values as a list, each of them read; raises BadArgument."""
+    if isinstance(values, (str, Mapping, HardwareNode)) or not isinstance(values, Iterable):
+        values = [values]
+    held = [read(value, argument) for value in values]
     if not held:
         raise BadArgument(argument, "an empty list", "give at least one")
-    for value in held:
-        if not isinstance(value, kind):
-            raise BadArgument(argument, value, f"give entries such as {example}")
     return held
 
 

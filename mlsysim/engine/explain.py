@@ -11,6 +11,7 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Result, lazily, show
 from mlsysim.equations import node
+from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.single import Profile, SingleNodeModel
 
@@ -82,6 +83,7 @@ def explain(
     >>> why.regime_before, why.regime_after, round(why.changes["memory_bandwidth"], 2)
     ('Memory', 'Memory', 1.64)
     """
+    before, after = _named(before), _named(after)
     names = names or (_device(before), _device(after))
     if len(names) != 2:
         raise BadArgument("names", names, "give two names, one for each side")
@@ -155,6 +157,13 @@ def _ratio(now: float, was: float) -> float:
     if now == was:
         return 1.0
     return float(now / was) if was else np.inf
+
+
+def _named(side: Any) -> Any:
+    """A side whose device is an entry."""
+    if not isinstance(side, Mapping) or "hardware" not in side:
+        return side
+    return {**side, "hardware": HardwareNode.asked(side["hardware"], "hardware")}
 
 
 def _device(side: Any) -> str:

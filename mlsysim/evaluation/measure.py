@@ -57,7 +57,7 @@ def measure(system: SystemSpec) -> Measured:
     if work.use == TRAIN:
         return _train(system)
     ways = int(system.fleet.tensor_parallel or 1)
-    replica = divided(work.entry, system.fleet.entry, ways)
+    replica = divided(work.model, system.fleet.entry, ways)
     if replica.fault:
         return Measured.impossible(replica.fault, TALK, Load(devices=replica.fleet.devices))
     return _serve(system, replica) if work.use == SERVE else _step(system, replica)
@@ -214,7 +214,7 @@ def _battery(system: SystemSpec, replica: Group, queue: Queue | None) -> Battery
 def _train(system: SystemSpec) -> Measured:
     work, place = system.workload, system.fleet.entry
     common = {
-        "model": work.entry,
+        "model": work.model,
         "fleet": place,
         "precision": work.precision,
         "efficiency": work.efficiency,

@@ -180,7 +180,7 @@ def _batches(system: SystemSpec, *, down: bool) -> Iterator[Change]:
 
 def _splits(system: SystemSpec) -> Iterator[Change]:
     """More devices a replica, and as many devices as that takes."""
-    place, model = system.fleet.entry, system.workload.entry
+    place, model = system.fleet.entry, system.workload.model
     if not isinstance(model, TransformerWorkload) or place.node is None:
         return
     now = int(system.fleet.tensor_parallel or 1)
@@ -203,7 +203,7 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
     asked["sequence_parallel"] = system.fleet.sequence_parallel
     try:
         search = ParallelismOptimizer().solve(
-            work.entry,
+            work.model,
             system.fleet.entry,
             precision=work.precision,
             efficiency=work.efficiency,
@@ -244,7 +244,7 @@ def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Ch
 
 def _places(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change]]:
     """Cleaner grids on the same basis, nearest first, where a constraint on emissions is broken."""
-    here = system.environment.place
+    here = system.environment.grid
     broken = {c["wall"] for c in found.constraints if c["satisfied"] is False}
     if here is None or EMISSIONS not in broken:
         return
@@ -261,9 +261,11 @@ def _places(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change
 
 def _devices(system: SystemSpec) -> Iterator[tuple[str, Change]]:
     """The other devices of the shelf, those first that draw about as much."""
-    name = system.fleet.hardware
-    shelf = next((s for _, s in Hardware.shelves() if name in s), None)
-    if not isinstance(name, str) or shelf is None or shelf[name].tdp is None:
+    if (device := system.fleet.hardware) is None or device.tdp is None:
+        return
+    name = device.stem
+    shelf = next((s for _, s in Hardware.shelves() if name in s and s[name] == device), None)
+    if shelf is None:
         return
     if system.environment.accelerator_price is not None:
         return  # it is the price of this device
@@ -342,4 +344,4 @@ def _now(system: SystemSpec, path: str) -> Any:
     value, key = system.value(path), path.partition(".")[2]
     if value is None:
         value = int(system.fleet.entry.count) if key == "count" else _DEFAULTS.get(key)
-    return getattr(value, "name", value)
+    return getattr(value, "stem", value)

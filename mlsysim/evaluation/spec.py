@@ -6,34 +6,30 @@ the format of the registry's own files. A key that the question has no use for i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument, InvalidEntry, UnknownEntry, UnknownName
+from mlsysim.core.errors import BadArgument, InvalidEntry, UnknownName
 from mlsysim.core.registry import load, parse_yaml
 from mlsysim.core.search import Constraint
 from mlsysim.core.units import Dim
-from mlsysim.core.values import Entry, Source, Value, fields_of
-from mlsysim.hardware.registry import Hardware
+from mlsysim.core.values import Entry, Many, Source, Value
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid, Price
 from mlsysim.models.operators import DECODE, FORWARD, PREFILL
-from mlsysim.models.registry import KINDS, Models
+from mlsysim.models.registry import KINDS
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import ZeroStage
 from mlsysim.solvers.fleet.training import Optimizer, Recompute
 from mlsysim.solvers.ops.footprint import Multiplier
-from mlsysim.systems.registry import Systems
 from mlsysim.systems.types import Fabric, Fleet, Node
 
 SERVE, TRAIN = "serve", "train"
 PLAIN_NODE = 8  # devices in a node of which nothing else is known
 Queries = Annotated[Any, Dim("1/s", bare="1/s")]
-_SPEC = dict[str, Any]
 
 # What a section may say in each phase, beside what every phase knows.
 _STEP = {"seq_len", "arrival_rate_qps"}
@@ -82,27 +78,6 @@ PLAN = (
 )
 
 
-def _look_up(value: Any, key: str, find: Callable[[str], Any], build: Callable[[Any], Any]) -> Any:
-    """The entry that a name or a mapping in the registry's format stands for."""
-    if isinstance(value, str):
-        try:
-            return find(value)
-        except UnknownEntry as error:
-            raise InvalidEntry("", key, str(error)) from None
-    if isinstance(value, Mapping):
-        try:
-            return build({"name": f"custom {key}", **value})
-        except InvalidEntry as error:
-            raise InvalidEntry("", f"{key}.{error.key}".rstrip("."), error.remedy) from None
-    return value
-
-
-def _named(entries: str, example: str, *kinds: type[Value]) -> dict[str, Any]:
-    """JSON schema of an entry: its name, or the entry written out."""
-    name = {"type": "string", "description": f"a name in {entries}, such as {example!r}"}
-    return {"anyOf": [name, *(kind.json_schema() for kind in kinds)]}
-
-
 class WorkloadSpec(Value):
     """What is asked for: a model, and one use of it.
 
@@ -111,7 +86,7 @@ class WorkloadSpec(Value):
     are one step alone. `batch_size` is one replica's, except in training, where it is the fleet's.
     """
 
-    model: str | _SPEC | Workload
+    model: Workload
     phase: Literal["serve", "decode", "prefill", "forward", "train"] | None = None
     batch_size: u.Batch | None = None
     seq_len: u.Count | None = None
@@ -124,29 +99,17 @@ class WorkloadSpec(Value):
     optimizer: Optimizer | None = None
     overlap: u.FractionOrZero | None = None
 
-    @cached_property
-    def entry(self) -> Workload:
-        """The model itself."""
-        return _look_up(self.model, "model", Models.find, Models.from_spec)
-
     @property
     def use(self) -> str:
         """The phase, as given or as the model suggests: decoders serve, all others run forward."""
-        return self.phase or (SERVE if DECODE in self.entry.phases else FORWARD)
+        return self.phase or (SERVE if DECODE in self.model.phases else FORWARD)
 
     def check(self) -> None:
-        """The model exists and has the phase."""
-        phases = {*self.entry.phases, TRAIN, *([SERVE] if DECODE in self.entry.phases else [])}
+        """The model has the phase."""
+        phases = {*self.model.phases, TRAIN, *([SERVE] if DECODE in self.model.phases else [])}
         if self.use not in phases:
             known = ", ".join(sorted(phases))
-            raise self.wrong("phase", f"{self.entry.name} has no {self.use}; it has {known}")
-
-    @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """JSON schema of the section."""
-        schema = super().json_schema()
-        schema["properties"]["model"] = _named("Models", "Llama3_8B", *KINDS.values())
-        return schema
+            raise self.wrong("phase", f"{self.model.name} has no {self.use}; it has {known}")
 
 
 class FleetSpec(Value):
@@ -157,10 +120,10 @@ class FleetSpec(Value):
     whole fleet's, in place of what its parts would give.
     """
 
-    cluster: str | _SPEC | Fleet | None = None
-    node: str | _SPEC | Node | None = None
-    hardware: str | _SPEC | HardwareNode | None = None
-    fabric: str | _SPEC | Fabric | None = None
+    cluster: Fleet | None = None
+    node: Node | None = None
+    hardware: HardwareNode | None = None
+    fabric: Fabric | None = None
     count: u.Count | None = None
     tensor_parallel: u.Count | None = None
     pipeline_parallel: u.Count | None = None
@@ -177,21 +140,15 @@ class FleetSpec(Value):
     @cached_property
     def entry(self) -> Fleet:
         """The fleet itself."""
-        fabric = _look_up(
-            self.fabric, "fabric", lambda n: Systems.Fabrics[n], Systems.Fabrics.from_spec
-        )
         if self.cluster is not None:
-            fleet = _look_up(
-                self.cluster, "cluster", lambda n: Systems.Clusters[n], Systems.Clusters.from_spec
-            )
-            changes = {"count": self.count, "fabric": fabric}
+            changes = {"count": self.count, "fabric": self.fabric}
             changes = {key: value for key, value in changes.items() if value is not None}
-            return fleet.replace(**changes) if changes else fleet
-        if self.node is not None:
-            node = _look_up(self.node, "node", lambda n: Systems.Nodes[n], Systems.Nodes.from_spec)
+            return self.cluster.replace(**changes) if changes else self.cluster
+        if (node := self.node) is not None:
             count = self.count or 1
-            return Fleet(name=f"{count} x {node.name}", node=node, count=count, fabric=fabric)
-        device = _look_up(self.hardware, "hardware", Hardware.find, Hardware.from_spec)
+            name = f"{count} x {node.name}"
+            return Fleet(name=name, node=node, count=count, fabric=self.fabric)
+        device = HardwareNode.build(self.hardware)
         devices = self.count or 1
         inside = min(devices, PLAIN_NODE)
         if devices % inside:
@@ -204,7 +161,10 @@ class FleetSpec(Value):
             interconnect=device.interconnect,
         )
         return Fleet(
-            name=f"{devices} x {device.name}", node=node, count=devices // inside, fabric=fabric
+            name=f"{devices} x {device.name}",
+            node=node,
+            count=devices // inside,
+            fabric=self.fabric,
         )
 
     def check(self) -> None:
@@ -216,24 +176,12 @@ class FleetSpec(Value):
             raise self.wrong(given[-1] if given else "hardware", remedy)
         _ = self.entry
 
-    @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """JSON schema of the section."""
-        schema = super().json_schema()
-        schema["properties"] |= {
-            "cluster": _named("Systems.Clusters", "Research_256"),
-            "node": _named("Systems.Nodes", "DGX_H100", Node),
-            "hardware": _named("Hardware", "H100", HardwareNode),
-            "fabric": _named("Systems.Fabrics", "InfiniBand_NDR", Fabric),
-        }
-        return schema
-
 
 class EnvironmentSpec(Value):
     """Where it runs, for how long, and at which prices; without `duration` nothing is priced."""
 
-    grid: str | _SPEC | Grid | None = None
-    facility: str | _SPEC | Facility | None = None
+    grid: Grid | None = None
+    facility: Facility | None = None
     duration: u.Seconds | None = None
     electricity_price: u.EnergyPrice | None = None
     accelerator_price: u.Money | None = None
@@ -243,32 +191,6 @@ class EnvironmentSpec(Value):
     pue: u.PowerUsageEffectiveness | None = None
     power_fraction: u.Fraction | None = None
     battery: u.Energy | None = None
-
-    @cached_property
-    def place(self) -> Grid | None:
-        """The grid itself."""
-        shelf = Infrastructure.Grids
-        return _look_up(self.grid, "grid", lambda n: shelf[n], shelf.from_spec)
-
-    @cached_property
-    def building(self) -> Facility | None:
-        """The facility itself."""
-        shelf = Infrastructure.Facilities
-        return _look_up(self.facility, "facility", lambda n: shelf[n], shelf.from_spec)
-
-    def check(self) -> None:
-        """The grid and the facility exist."""
-        _ = self.place, self.building
-
-    @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """JSON schema of the section."""
-        schema = super().json_schema()
-        schema["properties"] |= {
-            "grid": _named("Infrastructure.Grids", "Quebec", Grid),
-            "facility": _named("Infrastructure.Facilities", "Hyperscale", Facility),
-        }
-        return schema
 
 
 class SystemSpec(Entry):
@@ -282,7 +204,7 @@ class SystemSpec(Entry):
     workload: WorkloadSpec
     fleet: FleetSpec
     environment: EnvironmentSpec = EnvironmentSpec()
-    constraints: list[str] | dict[str, Any] = ()  # type: ignore[assignment] - kept as a tuple
+    constraints: Many[str] | dict[str, Any] = ()
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], name: str = "system") -> Any:
@@ -309,7 +231,7 @@ class SystemSpec(Entry):
         _ = self.limits
         use = self.workload.use
         for section, part in (("workload", self.workload), ("fleet", self.fleet)):
-            for key in fields_of(type(part)):
+            for key in type(part).model_fields:
                 if getattr(part, key) is not None and key not in _ALWAYS | _USES[use]:
                     remedy = f"phase {use} has no use for it; leave it out"
                     raise self.wrong(f"{section}.{key}", remedy)
@@ -364,12 +286,6 @@ SCHEMAS: dict[str, type[Value]] = {
     "fabric": Fabric,
     "cluster": Fleet,
 }
-_PARTS = {  # what the registry's own files give by name
-    "accelerator": ("Hardware", "H100"),
-    "hw": ("Hardware", "H100"),
-    "node": ("Systems.Nodes", "DGX_H100"),
-    "fabric": ("Systems.Fabrics", "InfiniBand_NDR"),
-}
 
 
 def schema(kind: str = "system") -> dict[str, Any]:
@@ -380,8 +296,5 @@ def schema(kind: str = "system") -> dict[str, Any]:
     """
     if kind not in SCHEMAS:
         raise UnknownName("kind", kind, SCHEMAS)
-    found = SCHEMAS[kind].json_schema()
-    for key in _PARTS.keys() & found["properties"].keys():
-        named = _named(*_PARTS[key])["anyOf"]
-        found["properties"][key] = {"anyOf": [*named, found["properties"][key]]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | SCHEMAS[kind].json_schema()

@@ -188,7 +188,7 @@ def _costs(
     if duration is None:
         return (), (), {}
     fleet, parts, notes, unknown = system.fleet.entry, (), (), {}
-    shared = {"facility": place.building, "pue": place.pue, "power_fraction": place.power_fraction}
+    shared = {"facility": place.facility, "pue": place.pue, "power_fraction": place.power_fraction}
     try:
         money = EconomicsModel().solve(
             _priced(system, fleet),
@@ -196,7 +196,7 @@ def _costs(
             **_known(
                 {
                     **shared,
-                    "datacenter": place.place,
+                    "datacenter": place.grid,
                     "electricity_price": place.electricity_price,
                     "amortization_years": place.amortization,
                     "infrastructure_multiplier": place.infrastructure_multiplier,
@@ -209,9 +209,9 @@ def _costs(
     except MissingValue as error:
         unknown[Bill] = error
         notes += (f"not priced: {error}",)
-    if place.place is not None:
+    if place.grid is not None:
         try:
-            green = SustainabilityModel().solve(fleet, duration, place.place, **_known(shared))
+            green = SustainabilityModel().solve(fleet, duration, place.grid, **_known(shared))
             parts += (Footprint.of(green),)
             notes += green.notes
         except MissingValue as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import NoDatapath, UnknownName
 from mlsysim.core.units import PRECISIONS, Quantity
-from mlsysim.core.values import Entry, Value
+from mlsysim.core.values import Entry, Home, Value
 from mlsysim.equations import node
 
 # Which datapath runs a precision that the device lacks: the next one that holds its numbers
@@ -78,6 +78,8 @@ class Supply(NamedTuple):
 
 class HardwareNode(Entry):
     """One device: `memory.capacity` is what users can allocate; `tdp` may be unpublished."""
+
+    home: ClassVar = Home("device", "hardware", "H100")
 
     vendor: str | None = None
     release_year: int

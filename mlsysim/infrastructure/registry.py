@@ -8,11 +8,5 @@ from mlsysim.core.registry import Catalog
 from mlsysim.infrastructure.types import Facility, Grid, Price
 
 Infrastructure: Catalog[Any] = Catalog(
-    "Infrastructure",
-    "infrastructure",
-    {
-        "Grids": lambda spec: Grid(**spec),
-        "Facilities": lambda spec: Facility(**spec),
-        "Prices": lambda spec: Price(**spec),
-    },
+    "Infrastructure", "infrastructure", {"Grids": Grid, "Facilities": Facility, "Prices": Price}
 )

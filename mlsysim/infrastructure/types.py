@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mlsysim.core import units as u
-from mlsysim.core.values import Entry
+from mlsysim.core.values import Entry, Home
 
 
 class Grid(Entry):
@@ -13,6 +13,8 @@ class Grid(Entry):
 
     Where `place` is False it is one way of generating, which nobody can rent a hall on.
     """
+
+    home: ClassVar = Home("grid", "infrastructure", "Quebec", "Grids")
 
     year: u.Count
     carbon_intensity: u.CarbonIntensity
@@ -24,6 +26,8 @@ class Grid(Entry):
 class Facility(Entry):
     """A kind of datacenter: facility energy per IT energy, and litres of water per IT energy."""
 
+    home: ClassVar = Home("facility", "infrastructure", "Hyperscale", "Facilities")
+
     year: u.Count | None = None
     pue: u.PowerUsageEffectiveness
     wue: u.WaterUsageEffectiveness | None = None
@@ -31,6 +35,8 @@ class Facility(Entry):
 
 class Price(Entry):
     """What an accelerator-hour is rented for, or what emitting carbon costs."""
+
+    home: ClassVar = Home("price", "infrastructure", "H100_cloud", "Prices")
 
     year: u.Count
     accelerator: str | None = None

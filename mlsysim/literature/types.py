@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument
-from mlsysim.core.units import Quantity, parse
+from mlsysim.core.errors import OutOfRange
+from mlsysim.core.units import Dim, parse
 from mlsysim.core.values import Entry
+
+
+class _Cited(Dim):
+    """A finite number, plain or with any unit at all."""
+
+    __slots__ = ()
+
+    def quantity(self, value: Any, argument: str = "value") -> Any:
+        """`value` as a plain number or a quantity."""
+        read = parse(value, argument) if isinstance(value, str) else value
+        number = getattr(read, "magnitude", read)
+        if not isinstance(number, (int, float)) or isinstance(number, bool) or not isfinite(number):
+            raise OutOfRange(argument, value, "give a finite number, or text with a unit")
+        return read
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of a number, or of text with a unit."""
+        return {"type": ["number", "string"]}
 
 
 class Finding(Entry):
     """One cited scalar: a plain number, or a quantity such as '182 ms'."""
 
-    value: Any
+    value: Annotated[Any, _Cited("")]
     context: str
     stack: str | None = None
     model: str | None = None
     hardware: str | None = None
     precision: u.Precision | None = None
-
-    def check(self) -> None:
-        """The value is a number, with a unit when it is text."""
-        super().check()
-        if isinstance(self.value, str):
-            try:
-                self.__dict__["value"] = parse(self.value, "value")
-            except BadArgument as error:
-                raise self.wrong("value", error.remedy) from None
-        number = getattr(self.value, "magnitude", self.value)
-        if isinstance(number, (int, float)) and not isfinite(number):
-            raise self.wrong("value", f"{number} will not do; give a finite number")
-        if isinstance(self.value, bool) or not isinstance(self.value, (int, float, Quantity)):
-            raise self.wrong(
-                "value", f"{self.value!r} will not do; give a number, or text with a unit"
-            )

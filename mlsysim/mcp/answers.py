@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from mlsysim.core.solver import Result
 from mlsysim.core.units import Dim, Quantity, dim_of
-from mlsysim.core.values import Entry, plain
+from mlsysim.core.values import Entry
 
 TEXT, INTEGER, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
 _JSON = {bool: "boolean", str: "string", int: "integer", tuple: "array", dict: "object"}
@@ -15,14 +15,13 @@ _JSON = {bool: "boolean", str: "string", int: "integer", tuple: "array", dict: "
 
 def entry_as_data(layer: str, shelf: str, stem: str, entry: Entry) -> dict[str, Any]:
     """A registry entry: how it is written, and every number with its unit and its source."""
-    held = {key: getattr(entry, key) for key in entry.to_dict() if key != "sources"}
     return {
         "layer": layer,
         "shelf": shelf,
         "entry": stem,
         "name": entry.name,
         # what it is made of stands by name, as in its file
-        "spec": {k: v.stem if isinstance(v, Entry) else plain(v) for k, v in held.items()},
+        "spec": {key: part for key, part in entry.to_dict().items() if key != "sources"},
         "values": [*_values(entry)],
     }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
+from pydantic import Field
 
 from mlsysim import evaluation as systems
 from mlsysim.core import registry
@@ -20,7 +21,7 @@ from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.mcp import answers
-from mlsysim.mcp.arguments import Arguments, System, hints_of, input_schema, read
+from mlsysim.mcp.arguments import Arguments, System, input_schema
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.node.serving import ServingModel
@@ -40,6 +41,8 @@ COLUMNS = (
 )  # of a point in a sweep: what it is chosen by; solve tells the rest
 Layer = Annotated[str, Names(*LAYERS)]
 Order = Annotated[str, Names("throughput", "latency", "energy")]
+T = TypeVar("T")
+Axis = Annotated[Sequence[T], Field(min_length=1)]
 Rows = Annotated[Any, Dim("", whole=True, high=MOST_ROWS)]
 
 _USUAL = inspect.signature(Engine.sweep).parameters
@@ -63,9 +66,10 @@ class Tool(NamedTuple):
         for key in self.takes["required"]:
             if key not in given:
                 raise BadArgument(key, None, f"{self.name} needs one")
-        hints = hints_of(self.function)
-        answer = self.function(**{key: read(given[key], hints[key], key) for key in given})
-        return jsonable(answer)
+        for key, value in given.items():
+            if isinstance(value, list) and "items" not in self.takes["properties"][key]:
+                raise BadArgument(key, value, "give one, not several; sweep takes lists")
+        return jsonable(self.function(**given))
 
 
 def tools() -> dict[str, Tool]:
@@ -107,7 +111,8 @@ def explain(before: Arguments, after: Arguments, model: Workload | None = None) 
 
     `before` and `after` are what `solve` takes; `model` is the one that both share.
     """
-    return explainer.explain(before, after, model=model)
+    sides = Arguments.read(before, "before"), Arguments.read(after, "after")
+    return explainer.explain(*sides, model=model)
 
 
 def evaluate(system: System) -> Any:
@@ -117,15 +122,15 @@ def evaluate(system: System) -> Any:
     every constraint with its margin, and suggestions: changes that were evaluated, and what each
     gives. A change such as {"workload.precision": "int8"} names the section and the key to write.
     """
-    return systems.evaluate(system)
+    return systems.evaluate(System.read(system))
 
 
 def sweep(
     model: Workload,
-    hardware: list[HardwareNode],
-    batch_sizes: list[u.Batch] = _USUAL["batch_sizes"].default,
-    precisions: list[u.Precision] = _USUAL["precisions"].default,
-    seq_lens: list[u.Count] | None = _USUAL["seq_lens"].default,
+    hardware: Axis[HardwareNode],
+    batch_sizes: Axis[u.Batch] = _USUAL["batch_sizes"].default,
+    precisions: Axis[u.Precision] = _USUAL["precisions"].default,
+    seq_lens: Axis[u.Count] | None = _USUAL["seq_lens"].default,
     efficiency: u.Fraction = _USUAL["efficiency"].default,
     phase: u.Phase | None = _USUAL["phase"].default,
     training: bool = _USUAL["training"].default,
@@ -192,6 +197,8 @@ def look_up(name: str, layer: Layer | None = None) -> dict[str, Any]:
 
     `spec` is the entry written out, in the format in which you can give one of your own.
     """
+    if not isinstance(name, str):
+        raise BadArgument("name", name, "give a name")
     layers = LAYERS if layer is None else (layer,)
     for where in layers:
         for title, shelf in catalog(where).shelves():

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from mlsysim.core import units as u
 from mlsysim.core.errors import did_you_mean
 from mlsysim.core.units import Dim
-from mlsysim.core.values import Value
+from mlsysim.core.values import Many, Value
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.parts import Network, Part, dense
 
-Pair = u.Count | list[u.Count]
+Pair = u.Count | Many[u.Count]
 Repeat = Annotated[Any, Dim("", whole=True, high=1000)]
 
 
@@ -62,7 +62,7 @@ class ConvNetWorkload(Network):
 
     kind: Literal["convnet"] = "convnet"
     input: Image
-    layers: list[str | dict[str, Layer]]
+    layers: Many[str | dict[str, Layer]]
     macs: u.Count | None = None
     batchnorm: bool = True
 

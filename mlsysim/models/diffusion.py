@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from mlsysim.core import units as u
+from mlsysim.core.values import Many
 from mlsysim.models.operators import Step
 from mlsysim.models.parts import Network, Part, attention, convolution, dense, norm
 
@@ -22,7 +23,7 @@ class DiffusionWorkload(Network):
     kind: Literal["diffusion"] = "diffusion"
     latent: u.Count
     latent_channels: u.Count
-    channels: list[u.Count]
+    channels: Many[u.Count]
     blocks: u.Count
     text_width: u.Count
     text_tokens: u.Count

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 from mlsysim.core import units as u
+from mlsysim.core.values import Many
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.operators import Operator, Step
 from mlsysim.models.parts import Part, dense, operators
@@ -24,11 +25,11 @@ class RecommendationWorkload(Workload):
     kind: Literal["recommendation"] = "recommendation"
     sparse = True
     dense_features: u.Count
-    bottom: list[u.Count]
-    top: list[u.Count]
+    bottom: Many[u.Count]
+    top: Many[u.Count]
     embedding_dim: u.Count
-    tables: list[u.Count]
-    lookups: list[u.Count]
+    tables: Many[u.Count]
+    lookups: Many[u.Count]
     interaction: Literal["dot", "cross"] = "dot"
     cross_layers: u.CountOrZero = 0
     cross_rank: u.Count | None = None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mlsysim.core.errors import InvalidEntry, did_you_mean
 from mlsysim.core.registry import Catalog
 from mlsysim.models.convnet import ConvNetWorkload
 from mlsysim.models.diffusion import DiffusionWorkload
@@ -22,15 +19,6 @@ KINDS: dict[str, type[Workload]] = {
     "diffusion": DiffusionWorkload,
     "statespace": StateSpaceWorkload,
 }
+Workload.kinds.update(KINDS)
 
-
-def build(spec: dict[str, Any]) -> Workload:
-    """The workload that a specification describes; raises InvalidEntry."""
-    kind = spec.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        remedy = f"kind says what the model is; {did_you_mean(kind, sorted(KINDS))}"
-        raise InvalidEntry(str(spec.get("name", "model")), "kind", remedy)
-    return KINDS[kind](**spec)
-
-
-Models: Catalog[Workload] = Catalog("Models", "models", build)
+Models: Catalog[Workload] = Catalog("Models", "models", Workload)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.units import PRECISIONS, Q_, Quantity
-from mlsysim.core.values import Entry, Source, TraceableConstant
+from mlsysim.core.values import Entry, Home, Source, TraceableConstant
 from mlsysim.equations import algorithm
 from mlsysim.models.operators import FORWARD, Operator, Step, Totals, fold
 
@@ -30,6 +30,9 @@ ADAM_MOMENTS = 2 * FULL_WIDTH  # its two moments: Kingma & Ba (2015), arXiv:1412
 
 class Workload(Entry):
     """A model. `parameters` is the published count; tests hold the architecture's sum to it."""
+
+    home: ClassVar = Home("model", "models", "Llama3_8B")
+    kinds: ClassVar[dict[str, type[Any]]] = {}  # filled by the registry
 
     release_year: int | None = None
     parameters: u.Count

@@ -30,6 +30,15 @@ class VisionTransformerWorkload(TransformerWorkload):
     norm_bias: bool = True
     causal: bool = False
 
+    @classmethod
+    def meant(cls, given: Any) -> Any:
+        """The context is a token for each patch, and one."""
+        given = super().meant(given)
+        match given:
+            case {"image": int(image), "patch": int(patch)} if patch > 0:
+                return {**given, "context": (image // patch) ** 2 + 1}
+        return given
+
     def check(self) -> None:
         """The image is cut into whole patches."""
         super().check()
@@ -37,7 +46,6 @@ class VisionTransformerWorkload(TransformerWorkload):
             raise self.wrong("patch", f"{self.patch} does not cut {self.image} evenly")
         if self.causal:
             raise self.wrong("causal", "patches see each other; leave it out")
-        self.__dict__["context"] = self.patches + 1
 
     @property
     def patches(self) -> int:

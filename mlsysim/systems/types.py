@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import MissingValue
+from mlsysim.core.errors import InvalidEntry, MissingValue
 from mlsysim.core.units import Dim, Names
-from mlsysim.core.values import Entry, Value
+from mlsysim.core.values import Entry, Home, Value
 from mlsysim.hardware.types import HardwareNode, Link
 
 TOPOLOGIES = ("fat_tree", "rail_optimized", "dragonfly", "torus2d", "torus3d", "ring")
-_FILLED_IN: Any = None  # when it is left out, `check` works it out
+_FOLLOWS: Any = None  # one of two keys is enough: the other follows from it
 Topology = Annotated[str, Names(*TOPOLOGIES)]
 Oversubscription = Annotated[Any, Dim("", low=1.0, open_low=False)]
 
@@ -25,6 +25,8 @@ class Storage(Value):
 
 class Node(Entry):
     """One server: `accelerators` equal devices; `power` is the whole server's maximum."""
+
+    home: ClassVar = Home("node", "systems", "DGX_H100", "Nodes")
 
     accelerator: HardwareNode
     accelerators: u.Count = 8
@@ -41,6 +43,8 @@ class Node(Entry):
 class Fabric(Entry):
     """The network between nodes: a port's rate in one direction, a small message's latency."""
 
+    home: ClassVar = Home("fabric", "systems", "InfiniBand_NDR", "Fabrics")
+
     bandwidth: u.Bandwidth
     latency: u.SecondsOrZero
     topology: Topology = "fat_tree"
@@ -50,24 +54,28 @@ class Fabric(Entry):
 class Fleet(Entry):
     """`count` equal nodes on one fabric; `hw` alone stands for plain nodes of 8 such devices."""
 
-    node: Node = _FILLED_IN
-    hw: HardwareNode = _FILLED_IN
+    home: ClassVar = Home("cluster", "systems", "Research_256", "Clusters")
+
+    node: Node = _FOLLOWS
+    hw: HardwareNode = _FOLLOWS
     count: u.Count
     fabric: Fabric | None = None
 
-    def check(self) -> None:
+    @classmethod
+    def meant(cls, given: Any) -> Any:
         """A fleet has nodes, described by `node` or by `hw`."""
-        super().check()
-        node: Node | None = self.__dict__["node"]
-        hw: HardwareNode | None = self.__dict__["hw"]
-        if node is None:
-            if hw is None:
-                remedy = "give either node (a server) or hw (a device in plain nodes of eight)"
-                raise self.wrong("node", remedy)
-            node = _plain_node(hw)
-        elif hw is not None and hw != node.accelerator:
-            raise self.wrong("hw", f"the node holds {node.accelerator.name}; leave hw out")
-        self.__dict__.update(node=node, hw=node.accelerator)
+        given = super().meant(given)
+        if not isinstance(given, dict):
+            return given  # a fleet already
+        node, hw = given.get("node"), given.get("hw")
+        if node is None and hw is None:
+            remedy = "give either node (a server) or hw (a device in plain nodes of eight)"
+            raise InvalidEntry("", "node", remedy)
+        hw = hw if hw is None else HardwareNode.build(hw, "hw")
+        node = _plain_node(hw) if node is None else Node.build(node, "node")
+        if hw not in (None, node.accelerator):
+            raise InvalidEntry("", "hw", f"the node holds {node.accelerator.name}; leave hw out")
+        return {**given, "node": node, "hw": node.accelerator}
 
     @property
     def devices(self) -> int:
@@ -84,7 +92,7 @@ class Fleet(Entry):
         return value
 
 
-def _plain_node(device: HardwareNode) -> Node:
+def _plain_node(device: Any) -> Node:
     """A server of eight devices of which nothing else is known."""
     lineage = device.source_of("tdp")
     return Node(

@@ -263,7 +263,7 @@ def test_a_file_that_is_wrong_is_named_with_the_key(tmp_path):
 def test_a_key_that_is_no_text_is_refused_in_a_file_too(tmp_path, line):
     path = tmp_path / "MyChip.yaml"
     path.write_text(CHIP + line, encoding="utf-8")
-    for read in (Hardware.from_yaml, lambda path: load(path, Hardware._build)):
+    for read in (Hardware.from_yaml, lambda path: load(path, Hardware.from_spec)):
         with pytest.raises(InvalidEntry, match="a key is a word"):
             read(path)
 

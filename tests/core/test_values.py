@@ -1,4 +1,4 @@
-"""Value values: built from plain data, closed to unknown keys, and unchanging."""
+"""Values: built from plain data, closed to unknown keys, and unchanging."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.units import Q_, Bandwidth, Bytes, Count, Precision
-from mlsysim.core.values import Value
+from mlsysim.core.values import Day, Many, Value
 
 
 class Spare(Value):
@@ -31,13 +31,13 @@ class Disk(Value):
     heads: Count = 1
     kind: Literal["flash", "magnetic"] = "flash"
     precision: Precision = "fp16"
-    tags: list[str] = ()  # type: ignore[assignment]
+    tags: Many[str] = ()
     speeds: dict[str, Bandwidth] = {}  # noqa: RUF012 - fields are declared this way
-    bought: dt.date | None = None
+    bought: Day | None = None
     spare: Spare | None = None
     share: float = 1.0
     new: bool = True
-    size: Count | list[Count] = 3
+    size: Count | Many[Count] = 3
 
 
 WHOLE = {
@@ -164,7 +164,7 @@ def test_the_schema_is_closed_and_lists_what_is_required():
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["name", "capacity"]
     assert schema["properties"]["capacity"]["x-unit"] == "B"
-    assert schema["properties"]["kind"] == {"enum": ["flash", "magnetic"]}
+    assert schema["properties"]["kind"] == {"enum": ["flash", "magnetic"], "default": "flash"}
     assert schema["properties"]["tags"] == {"type": "array", "items": {"type": "string"}}
     assert schema["properties"]["bought"] == {"type": "string", "format": "date"}
 

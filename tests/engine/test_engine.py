@@ -77,8 +77,8 @@ def test_every_model_answers_on_an_h100(name, training, h100):
 def test_wrong_questions_are_refused_at_the_front_door(llama, h100):
     with pytest.raises(UnknownArgument, match="did you mean 'batch_size'"):
         Engine.solve(llama, h100, batchsize=2)
-    with pytest.raises(BadArgument, match="hardware"):
-        Engine.solve(llama, "H100")  # type: ignore[arg-type]
+    with pytest.raises(BadArgument, match="hardware cannot be 'H10O': did you mean 'H100'"):
+        Engine.solve(llama, "H10O")
     with pytest.raises(TypeError, match="hardware"):
         Engine.solve(llama)  # type: ignore[call-arg]
 
