@@ -44,7 +44,7 @@ COLUMNS = Split(work=True, outputs=True)
 BETWEEN = Split(work=True, inputs=True, outputs=True)  # head by head, or feature by feature
 ROWS = Split(work=True, inputs=True)
 END = Split(end=True)
-EMBEDDING = Split(work=True, inputs=True, end=True)  # its words
+EMBEDDING = Split(work=True, end=True)  # its words; each device looks up those that it holds
 HEAD = Split(work=True, outputs=True, end=True)
 MATRICES = (COLUMNS, BETWEEN, ROWS)  # of a feed-forward: up, activation, down
 EXPERTS = tuple(split._replace(experts=True) for split in MATRICES)

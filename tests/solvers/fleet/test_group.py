@@ -137,6 +137,12 @@ def test_experts_go_to_devices_of_their_own():
     assert both.held == expert / 2
 
 
+def test_a_share_of_a_mixture_has_a_part_of_each_expert():
+    # but for its norms and its routers to 8 experts in 32 layers, both of two devices hold a half
+    whole = 65 * 4096 + 32 * 4096 * 8
+    assert share(MIXTRAL, 2).parameters == (MIXTRAL.parameters - whole) / 2 + whole
+
+
 @pytest.mark.parametrize(("ways", "heads"), [(2, 4), (8, 1), (16, 1)])
 def test_a_key_head_is_kept_whole(ways, heads):
     state = 2 * 80 * 128 * heads
