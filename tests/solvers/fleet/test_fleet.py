@@ -206,6 +206,21 @@ def test_experts_are_divided_and_their_tokens_sent():
     assert solve(model, EIGHT, batch_size=8).expert_time.m == 0
 
 
+def test_stages_divide_experts_and_the_rest_alike():
+    # half of the layers on each stage, an eighth of their experts on each of eight ranks
+    model = Models.Language.Mixtral_8x7B
+    experts = 32 * 8 * 3 * 4096 * 14336
+    how = {"pipeline_parallel": 2, "expert_parallel": 8, "batch_size": 256}
+    r = solve(model, RESEARCH, **how)
+    held = (model.parameters - experts) / 2 + experts / 8 / 2
+    assert r.weights.m_as("B") == pytest.approx(2 * held)
+    assert r.optimizer_state.m_as("B") == pytest.approx(12 * held)
+    # and where ZeRO divides it: among 128 replicas, of which 16 hold the same experts
+    r = solve(model, RESEARCH, **how, zero_stage=1)
+    sharded = (model.parameters - experts) / 2 / 128 + experts / 8 / 2 / 16
+    assert r.optimizer_state.m_as("B") == pytest.approx(12 * sharded)
+
+
 def test_tokens_for_experts_in_other_nodes_take_the_fabric():
     # pairs of devices share a layer, so a node of 8 holds 4 of the 8 experts' ranks: half of what a
     # rank hands out leaves the node at 50 GB/s, which takes longer than 3 / 8 of it at 450 GB/s
