@@ -1,9 +1,10 @@
 """Pipeline: solvers one after the other, each fed with what was given and what came before it.
 
-A stage is anything with `solve`, `requires`, `accepts` and `produces`, which every solver has. A
-value that you give holds throughout; otherwise a stage takes the field of that name from the last
-stage before it that found it out. A stage finds out the fields that are no inputs of its own, and
-the inputs that it works out when they are left at None (`mtbf`). A default that it repeats
+A stage is anything with `solve`, `requires`, `accepts` and `produces`, which every solver has. An
+input is found in this order: given to the stage by its name (`second__batch_size=8`); found out by
+the last stage before it that has a field of that name; given to all (`batch_size=8`), which means
+each stage that would not be fed otherwise. A stage finds out the fields that are no inputs of its
+own, and the inputs that it works out when they are left at None (`mtbf`). A default that it repeats
 (`efficiency`) is not passed on; nor are the words in `OWN`, which each stage means in its own way.
 """
 
@@ -12,40 +13,38 @@ from __future__ import annotations
 import inspect
 import textwrap
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, get_type_hints
 
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownArgument
+from mlsysim.core.units import dim_of
+
+Given = dict[tuple[str, str], Any]  # what was given to each stage, by its name and the input's
 
 HOOKS = ("on_start", "on_stage_start", "on_stage_end", "on_error", "on_end")
 # Words by which every stage reports on its own step, and which are never passed on: the memory
 # bandwidth of one is not the link bandwidth of another, nor a training batch that of a server.
-OWN = frozenset(
-    {
-        "bandwidth",
-        "batch_size",
-        "context",
-        "feasible",
-        "latency",
-        "mfu",
-        "notes",
-        "overhead",
-        "peak",
-        "precision",
-        "reason",
-        "seq_len",
-        "throughput",
-    }
-)
+# fmt: off
+OWN = frozenset({
+    "bandwidth", "batch_size", "context", "feasible", "latency", "mfu", "notes", "overhead", "peak",
+    "precision", "reason", "seq_len", "throughput",
+})
+# fmt: on
+# Words that ask stages for different things, if these do not declare them alike: the sequences in
+# a decode step, those in a training step of a whole fleet, the samples that a loader prepares.
+SEVERAL = frozenset({"batch_size"})
 _ADDRESS = "__"  # `second__batch_size=8` gives an input to the stage named `second` alone
 
 
 class Edge(NamedTuple):
-    """A field that one stage produces and a later one takes."""
+    """A field that one stage produces and a later one takes, and the unit in which it flows."""
 
     producer: str
     field: str
     consumer: str
+    unit: str = ""
 
 
 class Gap(NamedTuple):
@@ -55,6 +54,14 @@ class Gap(NamedTuple):
     input: str
 
 
+class Outcome(dict[str, Any]):
+    """The result of each stage by its name; `faults` are the errors that callbacks raised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[Exception] = []
+
+
 class Pipeline:
     """Solvers in the order given: `explain()` what fits together, `run()` them all.
 
@@ -62,7 +69,8 @@ class Pipeline:
     twice in a list gets a number behind its name. `callbacks` are functions that take
     `(event, details)`, or objects with any of the methods `on_start(inputs)`,
     `on_stage_start(stage, inputs)`, `on_stage_end(stage, result, seconds)`,
-    `on_error(stage, error)` and `on_end(results)`.
+    `on_error(stage, error)` and `on_end(results)`. A callback that raises does not end the run: its
+    error is kept in the `faults` of the outcome, and a warning tells the first.
 
     >>> from mlsysim import Hardware, Models, SingleNodeModel
     >>> pipe = Pipeline([SingleNodeModel()])
@@ -81,23 +89,20 @@ class Pipeline:
         self._sources = {(edge.consumer, edge.field): edge.producer for edge in self._edges()}
         for callback in self.callbacks:
             if not callable(callback) and not any(hasattr(callback, hook) for hook in HOOKS):
-                raise BadArgument(
-                    "callbacks",
-                    callback,
-                    f"give a function of (event, details), or an object with {', '.join(HOOKS)}",
-                )
+                remedy = f"a function of (event, details), or an object with {', '.join(HOOKS)}"
+                raise BadArgument("callbacks", callback, f"give {remedy}")
 
     # ---- what fits together --------------------------------------------------------------------
 
     @property
     def edges(self) -> list[Edge]:
         """Every field that flows from one stage to a later one."""
-        return list(self._edges())
+        return [e._replace(unit=_unit(self.stages[e.consumer], e.field)) for e in self._edges()]
 
     @property
     def gaps(self) -> list[Gap]:
         """Every input that has to be given to `run`, and the stage that needs it."""
-        return self._gaps(())
+        return self._gaps({})
 
     @property
     def walls(self) -> tuple[int, ...]:
@@ -109,12 +114,14 @@ class Pipeline:
 
         Inputs that are given as they would be to `run` do not count as gaps.
         """
-        self._refuse_unknown(inputs)
+        given = self._given(inputs)
         lines = [f"Pipeline: {_plural(len(self.stages), 'stage')}, {_wall_list(self.walls)}"]
         for number, (name, stage) in enumerate(self.stages.items(), 1):
             optional = [key for key in stage.accepts if key not in stage.requires]
-            needs = [_origin(name, key, inputs, self._sources) for key in stage.requires]
-            takes = [_origin(name, key, inputs, self._sources) for key in optional]
+            needs, takes = (
+                [self._origin(name, key, given) for key in keys]
+                for keys in (stage.requires, optional)
+            )
             lines += [
                 "",
                 f"{number}. {name} ({_wall_list(_walls(stage))})",
@@ -125,14 +132,10 @@ class Pipeline:
         flow = self._flow()
         lines += ["", "Flow" if flow else "Flow: no stage takes what another produces", *flow]
         gaps: dict[str, list[str]] = {}
-        for gap in self._gaps(inputs):
+        for gap in self._gaps(given):
             gaps.setdefault(gap.input, []).append(gap.stage)
-        lines += [
-            "",
-            "Gaps: nothing before them produces these, so give them to run()"
-            if gaps
-            else "Gaps: none, it can run",
-        ]
+        left = "nothing before them produces these, so give them to run()"
+        lines += ["", f"Gaps: {left if gaps else 'none, it can run'}"]
         for key, stages in gaps.items():
             lines += textwrap.wrap(
                 f"   {key}, for {', '.join(stages)}", 100, subsequent_indent=" " * 6
@@ -144,70 +147,76 @@ class Pipeline:
 
     # ---- running -------------------------------------------------------------------------------
 
-    def run(self, **inputs: Any) -> dict[str, Any]:
+    def run(self, **inputs: Any) -> Outcome:
         """Solve the stages in order; the answer is each stage's result by the stage's name.
 
-        `name__input=...` gives an input to the stage `name` alone. Before anything runs, a missing
-        input raises MissingValue and one that no stage takes raises UnknownArgument.
+        `name__input=...` gives an input to the stage `name` alone, and overrules what flows there.
+        Before anything runs, a missing input raises MissingValue, one that no stage takes raises
+        UnknownArgument, and one that would reach no stage, or stages that mean different things by
+        it, raises BadArgument.
         """
-        self._refuse_unknown(inputs)
-        if gaps := self._gaps(inputs):
+        given = self._given(inputs)
+        if gaps := self._gaps(given):
             wanted = ", ".join(f"{key}=..." for key in dict.fromkeys(gap.input for gap in gaps))
-            raise MissingValue(
-                f"Pipeline stage {gaps[0].stage}",
-                gaps[0].input,
-                f"no stage before it produces it, so give run({wanted})",
-            )
-        results: dict[str, Any] = {}
-        self._tell("on_start", inputs=dict(inputs))
+            remedy = f"no stage before it produces it, so give run({wanted})"
+            raise MissingValue(f"Pipeline stage {gaps[0].stage}", gaps[0].input, remedy)
+        results = Outcome()
+        try:
+            self._run(given, inputs, results)
+        finally:
+            for error in results.faults[:1]:
+                told = f"{type(error).__name__} {error.__notes__[-1]}: {error}; the run went on"
+                warnings.warn(told, RuntimeWarning, stacklevel=2)
+        return results
+
+    def _run(self, given: Given, inputs: dict[str, Any], results: Outcome) -> None:
+        tell = partial(self._tell, results.faults)
+        tell("on_start", inputs=dict(inputs))
         for name, stage in self.stages.items():
             try:
-                arguments = self._arguments(name, stage, inputs, results)
-                self._tell("on_stage_start", stage=name, inputs=arguments)
+                arguments = self._arguments(name, stage, given, results)
+                tell("on_stage_start", stage=name, inputs=arguments)
                 start = time.perf_counter()
                 result = stage.solve(**arguments)
                 seconds = time.perf_counter() - start
             except Exception as error:
                 error.add_note(f"in stage {name} of the pipeline")
-                self._tell("on_error", stage=name, error=error)
+                tell("on_error", stage=name, error=error)
                 raise
             results[name] = result
-            self._tell("on_stage_end", stage=name, result=result, seconds=seconds)
-        self._tell("on_end", results=results)
-        return results
+            tell("on_stage_end", stage=name, result=result, seconds=seconds)
+        tell("on_end", results=results)
 
     solve = run
 
     def _arguments(
-        self, name: str, stage: Any, inputs: Mapping[str, Any], results: Mapping[str, Any]
+        self, name: str, stage: Any, given: Given, results: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Gather what a stage takes: given to it, given to all, or produced before it."""
-        arguments = {}
+        """Gather what a stage takes: given to it, or produced before it."""
+        arguments = {key: given[name, key] for key in stage.accepts if (name, key) in given}
         for key in stage.accepts:
-            if (own := f"{name}{_ADDRESS}{key}") in inputs:
-                arguments[key] = inputs[own]
-            elif key in inputs:
-                arguments[key] = inputs[key]
-            elif (name, key) in self._sources:
+            if key not in arguments and (name, key) in self._sources:
                 producer = self._sources[name, key]
                 value = _field(results[producer], key)
                 if value is not None:
                     arguments[key] = value
                 elif key in stage.requires:
-                    raise MissingValue(
-                        f"Pipeline stage {name}",
-                        key,
-                        f"{producer} leaves it unknown{_why(results[producer])}",
-                    )
+                    remedy = f"{producer} leaves it unknown{_why(results[producer])}"
+                    raise MissingValue(f"Pipeline stage {name}", key, remedy)
         return arguments
 
-    def _tell(self, event: str, **details: Any) -> None:
+    def _tell(self, faults: list[Exception], event: str, **details: Any) -> None:
         for callback in self.callbacks:
             hook = getattr(callback, event, None)
-            if hook is not None:
-                hook(**details)
-            elif callable(callback):
-                callback(event, details)
+            try:
+                if hook is not None:
+                    hook(**details)
+                elif callable(callback):
+                    callback(event, details)
+            except Exception as error:
+                who = getattr(callback, "__qualname__", type(callback).__qualname__)
+                error.add_note(f"in callback {who} at {event}")
+                faults.append(error)
 
     # ---- the graph -----------------------------------------------------------------------------
 
@@ -225,27 +234,47 @@ class Pipeline:
             pairs.setdefault((edge.producer, edge.consumer), []).append(edge.field)
         return [f"   {a} -> {b}: {', '.join(keys)}" for (a, b), keys in pairs.items()]
 
-    def _gaps(self, inputs: Iterable[str]) -> list[Gap]:
-        known, gaps = set(inputs), []
-        for name, stage in self.stages.items():
-            gaps += [
-                Gap(name, key)
-                for key in stage.requires
-                if key not in known and f"{name}{_ADDRESS}{key}" not in known
-            ]
-            known |= set(_outputs(stage))
-        return gaps
+    def _gaps(self, given: Given) -> list[Gap]:
+        needs = [Gap(name, key) for name, stage in self.stages.items() for key in stage.requires]
+        return [gap for gap in needs if gap not in self._sources and gap not in given]
 
-    def _refuse_unknown(self, inputs: Iterable[str]) -> None:
+    def _given(self, inputs: Mapping[str, Any]) -> Given:
+        """Tell which stage each input is for."""
         taken = {key for stage in self.stages.values() for key in stage.accepts}
-        for key in inputs:
-            owner, _, own = key.partition(_ADDRESS)
-            if owner in self.stages and own:
-                accepts = self.stages[owner].accepts
-                if own not in accepts:
-                    raise UnknownArgument(f"Pipeline stage {owner}", own, accepts)
-            elif key not in taken:
-                raise UnknownArgument("Pipeline.run", key, taken)
+        given: Given = {}
+        for word, value in inputs.items():
+            name, _, key = word.partition(_ADDRESS)
+            if key and name in self.stages:
+                if key not in (accepts := self.stages[name].accepts):
+                    raise UnknownArgument(f"Pipeline stage {name}", key, accepts)
+                given[name, key] = value
+            elif word not in taken:
+                known = {f"{a}{_ADDRESS}{k}" for a, s in self.stages.items() for k in s.accepts}
+                raise UnknownArgument("Pipeline.run", word, known if key else taken)
+        for key in [word for word in inputs if word in taken]:
+            meant = self._meant(key, inputs[key], given)
+            given |= {(name, key): inputs[key] for name in meant}
+        return given
+
+    def _meant(self, key: str, value: Any, given: Given) -> list[str]:
+        """List the stages for which an input without a stage's name is meant."""
+        takers = [n for n, s in self.stages.items() if key in s.accepts and (n, key) not in given]
+        meant = [name for name in takers if (name, key) not in self._sources]
+        solves = [self.stages[name].solve for name in meant]
+        forms = {str(inspect.signature(solve).parameters.get(key)) for solve in solves}
+        if meant and (len(forms) == 1 or key not in SEVERAL):
+            return meant
+        why = "they mean different things by it" if meant else "an earlier stage works it out"
+        ways = ", ".join(f"{name}{_ADDRESS}{key}=..." for name in meant or takers)
+        remedy = f"{why}; say which stage is meant, as in {ways}"
+        raise BadArgument(key, value, remedy if takers else "its stages have their own; drop it")
+
+    def _origin(self, name: str, key: str, given: Given) -> str:
+        """Tell an input with where it comes from: given, a stage, or nowhere yet."""
+        if (name, key) in given:
+            return f"{key} (given)"
+        producer = self._sources.get((name, key))
+        return f"{key} (from {producer})" if producer else key
 
 
 def _named(stages: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
@@ -276,6 +305,12 @@ def _named(stages: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
         if missing:
             raise BadArgument("stages", stage, f"{name} has no {missing[0]}; derive it from Solver")
     return named
+
+
+def _unit(stage: Any, key: str) -> str:
+    """Tell the unit of an input in the vocabulary; empty where it has none."""
+    hints = get_type_hints(stage.solve, include_extras=True)
+    return getattr(dim_of(hints.get(key)), "unit", "")
 
 
 def _outputs(stage: Any) -> list[str]:
@@ -327,13 +362,3 @@ def _wrapped(label: str, words: list[str]) -> list[str]:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _origin(
-    name: str, key: str, inputs: Mapping[str, Any], sources: Mapping[tuple[str, str], str]
-) -> str:
-    """Tell an input with where it comes from: given, a stage, or nowhere yet."""
-    if key in inputs or f"{name}{_ADDRESS}{key}" in inputs:
-        return f"{key} (given)"
-    producer = sources.get((name, key))
-    return f"{key} (from {producer})" if producer else key

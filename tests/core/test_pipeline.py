@@ -8,7 +8,7 @@ import pytest
 
 import mlsysim
 from mlsysim import Hardware, Models, Pipeline, SensitivitySolver, SingleNodeModel, SynthesisSolver
-from mlsysim.core.errors import BadArgument, MissingValue, MLSysError, UnknownArgument
+from mlsysim.core.errors import BadArgument, MissingValue, MLSysError, UnknownArgument, WrongUnit
 from mlsysim.core.solver import Result, Solver
 from mlsysim.core.units import Bytes, Count, Number, Seconds
 from mlsysim.engine.pipeline import Pipeline as DecksPipeline
@@ -122,7 +122,7 @@ def test_what_a_stage_says_of_its_own_step_is_not_passed_on():
 def test_an_input_that_a_stage_works_out_itself_is_passed_on():
     """ReliabilityModel takes an MTBF or adds it up from the parts; CheckpointModel needs one."""
     pipe = Pipeline([mlsysim.ReliabilityModel(), mlsysim.CheckpointModel()])
-    assert ("ReliabilityModel", "mtbf", "CheckpointModel") in pipe.edges
+    assert ("ReliabilityModel", "mtbf", "CheckpointModel", "s") in pipe.edges
     results = pipe.run(
         fleet=mlsysim.Systems.Clusters.Research_256,
         model=Models.Language.GPT2,
@@ -164,7 +164,7 @@ def test_one_run_answers_for_all_22_walls():
 
 def test_the_efficiency_found_first_holds_for_the_stages_after_it():
     pipe = Pipeline([mlsysim.EfficiencyModel(), SensitivitySolver()])
-    assert ("EfficiencyModel", "efficiency", "SensitivitySolver") in pipe.edges
+    assert ("EfficiencyModel", "efficiency", "SensitivitySolver", "") in pipe.edges
 
 
 def test_the_listing_of_three_stages_flows_from_the_budget_to_the_fleet():
@@ -188,9 +188,51 @@ def test_a_convolution_passes_through_stages_that_differ_in_what_they_repeat():
     assert results["SingleNodeModel"].latency == results["SensitivitySolver"].latency
 
 
-def test_what_is_given_holds_against_what_is_produced():
-    results = Pipeline([Double(), Move()]).run(given="3 GB", twice="1 GB")
+def test_an_edge_says_what_flows_between_which_stages_and_in_which_unit():
+    (edge,) = Pipeline([Double(), Move()]).edges
+    assert (edge.producer, edge.consumer) == ("Double", "Move")
+    assert (edge.field, edge.unit) == ("twice", "B")
+
+
+def test_what_is_given_to_a_stage_holds_against_what_is_produced():
+    results = Pipeline([Double(), Move()]).run(given="3 GB", Move__twice="1 GB")
     assert results["Move"].time.m_as("s") == pytest.approx(1 + 3)
+
+
+def test_what_flows_is_not_overruled_without_the_name_of_a_stage():
+    with pytest.raises(BadArgument, match=r"an earlier stage works it out; .* Move__twice=\.\.\."):
+        Pipeline([Double(), Move()]).run(given="3 GB", twice="1 GB")
+
+
+def test_an_input_of_all_reaches_the_stages_that_are_not_fed_by_another():
+    """The first Move has nobody before it; the second is fed by Double."""
+    pipe = Pipeline({"early": Move(), "double": Double(), "late": Move()})
+    results = pipe.run(twice="1 GB", given="3 GB")
+    assert results["early"].time.m_as("s") == pytest.approx(1 + 3)
+    assert results["late"].time.m_as("s") == pytest.approx(6 + 3)
+    assert "twice (from double)" in pipe.explain(twice="1 GB", given="3 GB")
+
+
+def test_a_batch_of_two_meanings_is_asked_for_by_stage():
+    """The sequences that are served at once are not those of a training step."""
+    pipe = Pipeline([SingleNodeModel(), mlsysim.DistributedModel()])
+    given = {
+        "model": Models.Llama3_8B,
+        "hardware": Hardware.H100,
+        "fleet": mlsysim.Systems.Clusters.Research_256,
+        "seq_len": 2048,
+    }
+    expected = r"SingleNodeModel__batch_size=\.\.\., DistributedModel__batch_size=\.\.\."
+    with pytest.raises(BadArgument, match=expected):
+        pipe.run(batch_size=1024, **given)
+    results = pipe.run(batch_size=1024, SingleNodeModel__batch_size=8, **given)
+    assert results["SingleNodeModel"].batch_size == 8
+    assert results["DistributedModel"].batch_size == 1024
+
+
+def test_an_input_that_reaches_no_stage_is_refused():
+    with pytest.raises(BadArgument, match="its stages have their own"):
+        Pipeline([Double()]).run(given="1 GB", Double__given="2 GB")
 
 
 def test_the_same_solver_twice_gets_names_and_inputs_of_its_own():
@@ -228,6 +270,10 @@ def test_an_input_that_no_stage_takes_is_told_the_nearest_one():
         Pipeline([Double()]).run(givn="1 GB")
     with pytest.raises(UnknownArgument, match="parts"):
         Pipeline([Double(), Move()]).run(given="1 GB", Move__part=2)
+    with pytest.raises(UnknownArgument, match="did you mean 'Move__parts'"):
+        Pipeline([Double(), Move()]).run(given="1 GB", Moves__parts=2)
+    with pytest.raises(UnknownArgument, match="takes no argument 'Nope__batch_size'"):
+        Pipeline([SingleNodeModel()]).run(Nope__batch_size=1)
 
 
 def test_a_value_left_unknown_is_missed_with_its_reason():
@@ -271,6 +317,43 @@ def test_callback_functions_hear_every_event():
         ("on_stage_end", "stage", "result", "seconds"),
         ("on_end", "results"),
     ]
+
+
+class Broken:
+    """Raises at every event, and counts them."""
+
+    def __init__(self):
+        self.heard = 0
+
+    def on_stage_start(self, stage, inputs):
+        self.heard += 1
+        raise OSError("the tracker is away")
+
+    on_end = on_error = lambda self, **_: self.on_stage_start(None, None)
+
+
+def test_a_callback_that_raises_is_told_and_does_not_end_the_run():
+    broken, listener = Broken(), Listener()
+    pipe = Pipeline([Double(), Move()], callbacks=[broken, listener])
+    told = "OSError in callback Broken at on_stage_start: the tracker is away; the run went on"
+    with pytest.warns(RuntimeWarning, match=told) as warned:
+        results = pipe.run(given="1 GB")
+    assert len(warned) == 1
+    assert results["Move"].time.m_as("s") == pytest.approx(2 + 1)
+    assert broken.heard == 3
+    assert [str(fault) for fault in results.faults] == ["the tracker is away"] * 3
+    assert results.faults[-1].__notes__ == ["in callback Broken at on_end"]
+    assert listener.heard[-1] == ("end", "Move", "Moved")
+
+
+def test_a_callback_that_raises_does_not_hide_the_error_of_a_stage():
+    pipe = Pipeline([Double()], callbacks=[Broken()])
+    with pytest.warns(RuntimeWarning, match="tracker"), pytest.raises(WrongUnit, match="given"):
+        pipe.run(given=3)
+
+
+def test_a_run_whose_callbacks_are_well_has_no_faults():
+    assert Pipeline([Double()], callbacks=[Listener()]).run(given="1 GB").faults == []
 
 
 def test_a_stage_may_be_anything_that_quacks_and_answer_with_a_mapping():
