@@ -44,9 +44,8 @@ class Objective(NamedTuple):
         """Read `maximize: throughput` or `minimize: tco_usd`."""
         match = _OBJECTIVE.fullmatch(text) if isinstance(text, str) else None
         if not match:
-            raise BadArgument(
-                "objective", text, "write 'maximize: throughput' or 'minimize: tco_usd'"
-            )
+            remedy = "write 'maximize: throughput' or 'minimize: tco_usd'"
+            raise BadArgument("objective", text, remedy)
         return cls(text, match[2], -1.0 if match[1].startswith("max") else 1.0)
 
     def cost(self, value: Any) -> Any:

@@ -137,9 +137,8 @@ class Pipeline:
         left = "nothing before them produces these, so give them to run()"
         lines += ["", f"Gaps: {left if gaps else 'none, it can run'}"]
         for key, stages in gaps.items():
-            lines += textwrap.wrap(
-                f"   {key}, for {', '.join(stages)}", 100, subsequent_indent=" " * 6
-            )
+            text = f"   {key}, for {', '.join(stages)}"
+            lines += textwrap.wrap(text, 100, subsequent_indent=" " * 6)
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -189,9 +188,7 @@ class Pipeline:
 
     solve = run
 
-    def _arguments(
-        self, name: str, stage: Any, given: Given, results: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _arguments(self, name: str, stage: Any, given: Given, results: Outcome) -> dict[str, Any]:
         """Gather what a stage takes: given to it, or produced before it."""
         arguments = {key: given[name, key] for key in stage.accepts if (name, key) in given}
         for key in stage.accepts:
@@ -295,11 +292,8 @@ def _named(stages: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if not named:
         raise BadArgument("stages", "an empty list", "give at least one solver")
     for name, stage in named.items():
-        missing = [
-            part
-            for part in ("solve", "requires", "accepts", "produces")
-            if not hasattr(stage, part)
-        ]
+        parts = ("solve", "requires", "accepts", "produces")
+        missing = [part for part in parts if not hasattr(stage, part)]
         if isinstance(stage, type):
             raise BadArgument("stages", stage, f"give a solver itself, as in {stage.__name__}()")
         if missing:
@@ -321,11 +315,8 @@ def _outputs(stage: Any) -> list[str]:
 def _found(stage: Any) -> list[str]:
     """List the fields that a stage works out: no inputs, or inputs that may be left at None."""
     inputs = inspect.signature(stage.solve).parameters
-    return [
-        field
-        for field in stage.produces
-        if field not in stage.accepts or (field in inputs and inputs[field].default is None)
-    ]
+    left = {name for name in inputs if inputs[name].default is None}
+    return [field for field in stage.produces if field not in stage.accepts or field in left]
 
 
 def _field(result: Any, key: str) -> Any:

@@ -27,6 +27,7 @@ from mlsysim.core.space import Space
 from mlsysim.core.units import Quantity
 
 Progress = Callable[[int, int], None]
+Texts = str | Iterable[str]
 Wanted = Objective | Constraint
 Row = Callable[[int], dict[str, Any]]
 
@@ -47,12 +48,7 @@ class DSE:
     ({'x': 3}, 9, 6)
     """
 
-    def __init__(
-        self,
-        space: Mapping[str, Any],
-        objective: str | Sequence[str],
-        constraints: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, space: Mapping[str, Any], objective: Texts, constraints: Texts = ()) -> None:
         self.space = Space(space)
         texts = [objective] if isinstance(objective, str) else list(objective)
         if not texts:

@@ -94,7 +94,7 @@ def _axis(name: str, values: Any) -> list[tuple[Any, Any]]:
         if isinstance(values, np.ndarray):
             values = values.ravel().tolist()
         try:
-            listed = [values] if isinstance(values, (str, bytes)) else list(values)
+            listed = [values] if isinstance(values, (str, bytes, Entry)) else list(values)
         except TypeError:
             listed = [values]
         axis = [(value.stem if isinstance(value, Entry) else value, value) for value in listed]

@@ -178,9 +178,8 @@ def _listed(argument: str, values: Any, read: Callable[[Any, str], Any]) -> list
 def _line(argument: str, values: Any) -> np.ndarray:
     """Numbers along one axis; raises BadArgument for tables of them."""
     if np.ndim(values) > 1:
-        raise BadArgument(
-            argument, f"an array of shape {np.shape(values)}", "give a plain list of numbers"
-        )
+        given = f"an array of shape {np.shape(values)}"
+        raise BadArgument(argument, given, "give a plain list of numbers")
     return np.atleast_1d(values)
 
 
@@ -188,17 +187,12 @@ def _supplies(devices: list[HardwareNode], precisions: list[str]) -> Supply:
     """The supply of every device at every precision, as arrays over the first two axes."""
     rows = [[_supply_or_none(device, precision) for precision in precisions] for device in devices]
 
-    def grid(field: int, dtype: Any = float) -> np.ndarray:
-        return np.array([[row[field] for row in line] for line in rows], dtype=dtype)[
-            :, :, None, None
-        ]
+    def grid(name: str) -> np.ndarray:  # a None becomes NaN: unknown stays unknown
+        dtype = object if name == "datapath" else float
+        held = [[getattr(row, name) for row in line] for line in rows]
+        return np.array(held, dtype=dtype)[:, :, None, None]
 
-    power = grid(Supply._fields.index("power"))  # None becomes NaN: unknown stays unknown
-    return Supply(
-        *(grid(i) for i in range(Supply._fields.index("power"))),
-        power=power,
-        datapath=grid(Supply._fields.index("datapath"), object),
-    )
+    return Supply(**{name: grid(name) for name in Supply._fields})
 
 
 def _supply_or_none(device: HardwareNode, precision: str) -> Supply:

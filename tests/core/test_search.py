@@ -337,6 +337,13 @@ def test_a_solver_is_asked_with_the_axes_as_its_arguments(solver):
     assert answer["best"] == Engine.solve(LLAMA, H100, batch_size=8)
 
 
+def test_entries_may_be_named():
+    space = {"model": ["Llama3_8B", "GPT2"], "hardware": ["H100", "A100"], "batch_size": [1, 8]}
+    answer = DSE(space, "minimize: latency").search(SingleNodeModel)
+    assert answer["best_params"] == {"model": "GPT2", "hardware": "H100", "batch_size": 1}
+    assert answer["evaluated"] == 8
+
+
 def test_a_function_of_several_arguments_takes_an_axis_for_each():
     answer = DSE({"x": range(4), "y": [3, 1]}, "maximize: z").search(lambda x, y: {"z": x * y})
     assert answer["best_params"] == {"x": 3, "y": 3}
