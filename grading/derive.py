@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,22 +56,14 @@ def predictions(tutorial: Path, answered: Path) -> tuple[dict[str, Any], dict[st
     with TemporaryDirectory() as folder:
         journal = Journal(shutil.copyfile(answered, Path(folder) / answered.name))
         _, made = notebook.app.run(defs={"journal": journal})
-        truths = journal.truths()
-    asked = {
-        value.question: value.facts
-        for value in made.values()
-        if isinstance(getattr(value, "facts", None), Prediction)
-    }
+        truths = sorted(journal.truths().items())
+    found = [each for each in made.values() if isinstance(getattr(each, "facts", 0), Prediction)]
+    asked = {each.question: each.facts for each in found}
     for name, fact in asked.items():
         if (answer := journal.get(name)) and answer.unit != fact.unit:
             raise InvalidEntry(answered.name, name, f"answer it in {fact.unit}, as it is asked")
-    return (
-        {name: asked[name].to_dict() for name in sorted(asked)},
-        {
-            name: truth if isinstance(truth, str) else float(f"{truth:.6g}")
-            for name, truth in sorted(truths.items())
-        },
-    )
+    rounded = {n: t if isinstance(t, str) else float(f"{t:.6g}") for n, t in truths}
+    return {name: asked[name].to_dict() for name in sorted(asked)}, rounded
 
 
 def wanted(root: Path = ROOT) -> dict[Path, str]:
@@ -82,43 +73,44 @@ def wanted(root: Path = ROOT) -> dict[Path, str]:
         for solution in sorted((root / "solutions").glob("*.py"))
     }
     for tutorial in sorted((root / "tutorials").glob("*.py")):
-        answered = root / "tests" / "lessons" / f"{tutorial.stem}.jsonl"
-        parts: tuple[Mapping[str, Any], ...] = predictions(tutorial, answered)
+        head = f"# Derived from tutorials/{tutorial.name} by `python -m grading derive`.\n"
+        parts = predictions(tutorial, root / "tests" / "lessons" / f"{tutorial.stem}.jsonl")
         for folder, part in zip(_FACTS, parts, strict=True):
-            head = f"# Derived from tutorials/{tutorial.name} by `python -m grading derive`.\n"
             held = yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=1000)
             files[root / folder / f"{tutorial.stem}.yaml"] = head + held
     return files
 
 
+def _changed(files: dict[Path, str]) -> list[Path]:
+    return [p for p, text in files.items() if not p.exists() or p.read_text("utf-8") != text]
+
+
 def stale(root: Path = ROOT) -> list[str]:
     """What is wrong with the derived files as they stand, in sentences that say the remedy."""
     files = wanted(root)
-    faults = [
-        f"solutions/{solution.name} has no `# answer:` mark: its exercise would hold the answers"
+    unmarked = [
+        solution
         for solution in sorted((root / "solutions").glob("*.py"))
         if not any(map(MARK.fullmatch, solution.read_text(encoding="utf-8").splitlines()))
     ]
-    faults += [
-        f"{path.relative_to(root).as_posix()} is not what its source gives: "
-        "run `python -m grading derive`"
-        for path, text in files.items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    return faults + [
-        f"{path.relative_to(root).as_posix()} has no source: write one, or remove it"
-        for folder in ("exercises", *_FACTS)
-        for path in sorted([*(root / folder).glob("*.py"), *(root / folder).glob("*.yaml")])
-        if path not in files
+    here = [path for f in ("exercises", *_FACTS) for path in sorted((root / f).glob("*.[py]*"))]
+    faults = {
+        "has no `# answer:` mark: its exercise would hold the answers": unmarked,
+        "is not what its source gives: run `python -m grading derive`": _changed(files),
+        "has no source: write one, or remove it": [path for path in here if path not in files],
+    }
+    return [
+        f"{path.relative_to(root).as_posix()} {fault}"
+        for fault, paths in faults.items()
+        for path in paths
     ]
 
 
 def write(root: Path = ROOT) -> list[Path]:
     """Write every derived file anew; returns those that changed."""
-    changed = []
-    for path, text in wanted(root).items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            changed.append(path)
+    files = wanted(root)
+    changed = _changed(files)
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[path], encoding="utf-8")
     return changed

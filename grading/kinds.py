@@ -22,21 +22,12 @@ from mlsysim.course.variants import Variant
 if TYPE_CHECKING:
     from grading.check import check
 
-# credit for an answer that is not right, as a part of the question's points: teaching values
-HALF, QUARTER, NONE = 0.5, 0.25, 0.0
+# credit for an answer that was read, as a part of the question's points: teaching values
 CREDIT = {
-    "right": 1.0,
-    "assumption": 1.0,
-    "followed": 1.0,
-    "slip": HALF,
-    "no unit": HALF,
-    "partly": HALF,
-    "misconception": QUARTER,
-    "wrong unit": NONE,
-    "wrong": NONE,
-    "unreadable": NONE,
-    "blank": NONE,
-    "kept": NONE,
+    **dict.fromkeys(("right", "assumption", "followed"), 1.0),
+    **dict.fromkeys(("slip", "no unit", "partly"), 0.5),
+    "misconception": 0.25,
+    **dict.fromkeys(("wrong", "wrong unit", "unreadable", "blank", "kept"), 0.0),
 }
 _BITS = "took bits for bytes, or bytes for bits"
 _BINARY = "took 1024 for 1000, or 1000 for 1024 (GiB are not GB)"

@@ -57,29 +57,14 @@ def report_of(outcomes: Sequence[Outcome], *, course_secret: bool) -> dict[str, 
 
 
 def _row(g: Graded) -> dict[str, Any]:
+    made = {key: part for key, part in vars(g.predictions).items() if key != "guesses"}
     return {
-        "student": g.student,
-        "file": g.file,
-        "assignment": g.assignment,
-        "score": g.score,
-        "out_of": g.out_of,
+        **{key: getattr(g, key) for key in ("student", "file", "assignment", "score", "out_of")},
         "answers": {
-            v.question: {
-                "points": v.points,
-                "out_of": v.out_of,
-                "kind": v.kind,
-                "name": v.name,
-                "message": v.message,
-                "given": v.given,
-            }
+            v.question: {key: part for key, part in vars(v).items() if key != "question"}
             for v in g.verdicts
         },
-        "predictions": {
-            "committed": list(g.predictions.committed),
-            "points": g.predictions.points,
-            "out_of": g.predictions.out_of,
-            "fault": g.predictions.fault,
-        },
+        "predictions": {**made, "committed": list(g.predictions.committed)},
         "flags": list(g.flags),
         "page": f"{STUDENTS}/{page_name(g)}",
     }
@@ -92,14 +77,13 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
     questions = {}
     for index, question in enumerate(checks.questions.values()):
         verdicts = [g.verdicts[index] for g in graded]
+        named = Counter(v.name for v in verdicts if v.name and v.kind != "followed")
         questions[question.name] = {
             "title": question.asked.title,
             "points": question.points,
             "success": round(sum(v.credit for v in verdicts) / len(verdicts), 4),
             "kinds": dict(sorted(Counter(v.kind for v in verdicts).items())),
-            "named": dict(
-                sorted(Counter(v.name for v in verdicts if v.name and v.kind != "followed").items())
-            ),
+            "named": dict(sorted(named.items())),
         }
     return {
         "version": checks.assignment.version,

@@ -32,26 +32,10 @@ _PREFIXED = {
     "g": ("", "k"),
     "s": ("", "m", "u", "n"),
 }
+_PLAIN = "% min hour day year USD t L Wh kWh MWh 1/s USD/hour USD/year USD/kWh g/kWh L/kWh FLOP/B"
 UNITS = (
     "",
-    "%",
-    "min",
-    "hour",
-    "day",
-    "year",
-    "USD",
-    "t",
-    "L",
-    "Wh",
-    "kWh",
-    "MWh",
-    "1/s",
-    "USD/hour",
-    "USD/year",
-    "USD/kWh",
-    "g/kWh",
-    "L/kWh",
-    "FLOP/B",
+    *_PLAIN.split(),
     *(prefix + unit for unit, prefixes in _PREFIXED.items() for prefix in prefixes),
     *(f"{prefix}{unit}/s" for unit in ("B", "b", "FLOP") for prefix in _PREFIXED[unit]),
 )
