@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import mlsysim
@@ -151,14 +151,7 @@ def _flags(
         yield f"keys that were not used: {', '.join(printable(key) for key in sheet.ignored)}"
 
 
-_registry_hash: list[str] = []
-
-
-def _registry() -> str:
-    """The registry's hash, read once a run: it opens every file."""
-    if not _registry_hash:
-        _registry_hash.append(registry_hash())
-    return _registry_hash[0]
+_registry = cache(registry_hash)  # once a run: it opens every file
 
 
 def printable(text: str) -> str:

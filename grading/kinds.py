@@ -135,17 +135,13 @@ class Kind:
                 return self.verdict("assumption", words, message)
         if earlier is not None and self.check.follow is not None:
             followed = self.plain(self.check.follow(v, earlier))
-            if followed is not None and self.possible(followed) and self.close(value, followed):
+            if followed and self.close(value, followed):  # nothing that is asked is zero
                 return self._followed()
         for name, slip in self.check.misconceptions.items():
             other = self.plain(slip(v))
             if other is not None and other != truth and self.close(value, other):
                 return self.misconceived(name, " ".join((slip.__doc__ or "").split()))
         return self.near(value, truth) or self.verdict("wrong", message=f"Not so. {self.hint}")
-
-    def possible(self, followed: Any) -> bool:
-        """Whether what follows from an earlier answer makes sense at all."""
-        return True
 
     def misconceived(self, name: str, advice: str) -> Verdict:
         """The verdict on an answer that a misconception gives."""
@@ -180,12 +176,8 @@ class Number(Kind):
         """Whether a number is the wanted one within the tolerances."""
         return abs(given - wanted) <= max(self.check.within * abs(wanted), self.check.slack)
 
-    def possible(self, followed: float) -> bool:
-        """Nothing that is asked here is zero or less."""
-        return followed > 0
-
     def carried(self, value: Amount) -> Quantity | None:
-        """The answer as a quantity; None when its unit is of the wrong kind."""
+        """The answer as a quantity, an array of two for an interval; None for a wrong unit."""
         number = value.within(self.asked.unit)
         return None if number is None else Q_(number, unit_of(self.asked.unit))
 
@@ -229,15 +221,6 @@ class Interval(Number):
     def close(self, given: Any, wanted: Any) -> bool:
         """Whether both ends are."""
         return all(Number.close(self, *ends) for ends in zip(given, wanted, strict=True))
-
-    def possible(self, followed: Any) -> bool:
-        """Nothing that is asked here is zero or less."""
-        return min(followed) > 0
-
-    def carried(self, value: Amount) -> Any:
-        """Both ends as quantities; None when their unit is of the wrong kind."""
-        ends = value.within(self.asked.unit)
-        return None if ends is None else tuple(Q_(end, self.asked.unit) for end in ends)
 
     def near(self, value: Any, truth: Any) -> Verdict | None:
         """Half for one end."""
@@ -335,13 +318,5 @@ class Function(Sentence):
     message = "Your code is kept; it is not run here, but graded where code can run."
 
 
-KINDS: dict[type[Question], type[Kind]] = {
-    questions.Number: Number,
-    questions.Interval: Interval,
-    questions.Choice: Choice,
-    questions.Several: Several,
-    questions.Ordering: Ordering,
-    questions.Spec: Spec,
-    questions.Sentence: Sentence,
-    questions.Function: Function,
-}
+_ALL = (Number, Interval, Choice, Several, Ordering, Spec, Sentence, Function)
+KINDS: dict[type[Question], type[Kind]] = {getattr(questions, k.__name__): k for k in _ALL}

@@ -40,14 +40,10 @@ class Record(Value):
         if self.value == "":
             raise self.wrong("value", "it is empty; give what was predicted")
 
-    def plain(self) -> dict[str, Any]:
-        """Every field as JSON knows it, in the order in which they are written."""
-        return {name: getattr(self, name) for name in FIELDS}
-
     @property
     def line(self) -> str:
         """The record as the journal writes it."""
-        return json.dumps(self.plain(), ensure_ascii=False)
+        return json.dumps(self.model_dump(), ensure_ascii=False)
 
     @property
     def hash(self) -> str:
@@ -62,7 +58,7 @@ class Record(Value):
         return f"{self.value:g} {self.unit or ''}".strip()
 
 
-FIELDS = tuple(Record.__annotations__)
+FIELDS = tuple(Record.model_fields)
 
 
 def hash_of(line: str) -> str:
@@ -160,7 +156,7 @@ class Journal:
 
     def records(self) -> list[dict[str, Any]]:
         """Every commitment as plain data, in order."""
-        return [row.plain() for row in self._rows.values()]
+        return [row.model_dump() for row in self._rows.values()]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.rows())

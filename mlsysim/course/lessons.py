@@ -16,7 +16,7 @@ from typing import Any, Literal
 from mlsysim.core.errors import UnknownName, did_you_mean
 from mlsysim.core.registry import load
 from mlsysim.core.values import Many, Value
-from mlsysim.course.questions import Question, question
+from mlsysim.course.questions import Question
 from mlsysim.course.variants import Variant
 
 _HERE = Path(__file__).parent
@@ -34,9 +34,9 @@ class Assignment(Value):
     version: int
     axes: dict[str, Many[Any]]
     sample: dict[str, Any]
-    entries: dict[str, Literal["hardware", "models", "infrastructure", "systems", "scenarios"]] = {}  # noqa: RUF012 - every value gets a copy
-    given: dict[str, Any] = {}  # noqa: RUF012
-    assumptions: dict[str, str] = {}  # noqa: RUF012
+    entries: dict[str, Literal["hardware", "models", "infrastructure", "systems", "scenarios"]] = {}
+    given: dict[str, Any] = {}
+    assumptions: dict[str, str] = {}
     questions: dict[str, Question]
 
     def check(self) -> None:
@@ -100,7 +100,7 @@ class Lesson(Value):
     minutes: int
     level: str
     assignment: Assignment
-    predictions: dict[str, Prediction] = {}  # noqa: RUF012
+    predictions: dict[str, Prediction] = {}
 
     @property
     def number(self) -> int:
@@ -148,11 +148,10 @@ def lesson(stem: str) -> Lesson:
     derived = _HERE / "predictions" / f"{stem}.yaml"
     predictions = load(derived, _as_they_are) if derived.exists() else {}
 
-    def build(facts: dict[str, Any]) -> Any:
-        asked = facts["assignment"]
-        asked = {**asked, "questions": {n: question(q, n) for n, q in asked["questions"].items()}}
-        named = {"assignment": Assignment(**{**asked, "name": stem}), "predictions": predictions}
-        return Lesson(**{**facts, "stem": stem, **named})
+    def build(facts: dict[str, Any]) -> Lesson:
+        asked = facts.get("assignment")
+        named = {"assignment": {**asked, "name": stem}} if isinstance(asked, dict) else {}
+        return Lesson.build({**facts, **named, "stem": stem, "predictions": predictions})
 
     return load(_HERE / f"{stem}.yaml", build)
 

@@ -57,6 +57,17 @@ class Question(Value):
     text: str
     assumptions: Many[str] = ()
 
+    @classmethod
+    def meant(cls, given: Any) -> Any:
+        """Facts are of the kind that they name."""
+        if cls is not Question or isinstance(given, Question):
+            return super().meant(given)
+        kind = given.get("kind") if isinstance(given, Mapping) else None
+        if kind not in KINDS:
+            remedy = f"{shown(kind)} is no kind; {did_you_mean(kind, [*KINDS])}"
+            raise InvalidEntry("", "kind", remedy)
+        return KINDS[kind].build(given)
+
     def filled(self, v: Variant) -> Any:
         """The question as the learner of a variant reads it."""
         return self.replace(text=self.text.format_map(v))
@@ -107,16 +118,15 @@ class Measured(Question):
         wanted = wanted if self.unit else "a plain number without a unit"
         return f"{amount.unit} is the wrong kind of unit here: the question asks for {wanted}."
 
-    def written(self, mine: Any) -> Answer:
+    def write(self, mine: Any) -> Answer:
         """A quantity in the first unit that fits, or a plain number where no unit is asked."""
-        wanted = f"give a quantity in {' or '.join(self.units) or 'no unit'}"
         if isinstance(mine, Quantity):
             for unit in self.units or ("",):
                 if mine.is_compatible_with(unit):
                     return Answer(value=f"{float(mine.m_as(unit)):.6g}", unit=unit or None)
-            raise WrongUnit("mine", mine, wanted)
-        if self.units:
-            raise WrongUnit("mine", mine, wanted)
+        if self.units or isinstance(mine, Quantity):
+            wanted = " or ".join(self.units) or "no unit"
+            raise WrongUnit("mine", mine, f"give a quantity in {wanted}")
         return Answer(value=f"{read_number(float(mine), 'mine'):.6g}")
 
 
@@ -128,10 +138,6 @@ class Number(Measured):
     def read(self, answer: Answer) -> Amount:
         """A number by the strict grammar, and a unit from the list of those that may be written."""
         return Amount(read_number(answer.value, "the number"), read_unit(answer.unit, "the unit"))
-
-    def write(self, mine: Any) -> Answer:
-        """A quantity, or a plain number; raises WrongUnit."""
-        return self.written(mine)
 
 
 class Interval(Measured):
@@ -151,7 +157,7 @@ class Interval(Measured):
 
     def write(self, mine: Any) -> Answer:
         """Two quantities of one kind, or two plain numbers; raises WrongUnit."""
-        low, high = map(self.written, mine)
+        low, high = map(super().write, mine)
         return Answer(value=[low.value, high.value], unit=low.unit)
 
 
@@ -171,12 +177,16 @@ class Listed(Question):
             raise BadArgument("the choice", value, f"give one of {', '.join(self.choices)}")
         return value
 
-    def option(self, mine: Any) -> str:
-        """The choice that a computed word means, in any case of letters; raises UnknownName."""
+    def write(self, mine: Any) -> Answer:
+        """The choice that a computed word means, or those of several words; raises UnknownName."""
+        many = isinstance(mine, (list, tuple, set, frozenset))
+        return Answer(value=[*map(self._meant, mine)] if many else self._meant(mine))
+
+    def _meant(self, word: Any) -> str:
         folded = {option.casefold(): option for option in self.choices}
-        if str(mine).casefold() not in folded:
-            raise UnknownName("mine", mine, self.choices)
-        return folded[str(mine).casefold()]
+        if str(word).casefold() not in folded:
+            raise UnknownName("mine", word, self.choices)
+        return folded[str(word).casefold()]
 
 
 class Choice(Listed):
@@ -187,10 +197,6 @@ class Choice(Listed):
     def read(self, answer: Answer) -> str:
         """The choice."""
         return self.among(answer.value)
-
-    def write(self, mine: Any) -> Answer:
-        """The choice that a word means."""
-        return Answer(value=self.option(mine))
 
 
 class Several(Listed):
@@ -203,10 +209,6 @@ class Several(Listed):
         if not isinstance(answer.value, list):
             raise BadArgument("the choices", answer.value, "give a list of them")
         return frozenset(map(self.among, answer.value))
-
-    def write(self, mine: Any) -> Answer:
-        """The choices that words mean."""
-        return Answer(value=[self.option(each) for each in mine])
 
 
 class Ordering(Listed):
@@ -221,22 +223,22 @@ class Ordering(Listed):
             raise BadArgument("the order", answer.value, f"name all {len(self.choices)}, each once")
         return tuple(map(self.among, given))
 
-    def write(self, mine: Any) -> Answer:
-        """The choices that words mean, in their order."""
-        return Answer(value=[self.option(each) for each in mine])
-
 
 class Text(Question):
     """What is answered in a text of at most `longest` characters."""
 
     longest: int = 10_000
 
-    def text_of(self, answer: Answer) -> str:
+    def read(self, answer: Answer) -> Any:
         """The text; raises BadArgument for anything else and for one that is too long."""
         if not isinstance(answer.value, str) or len(answer.value) > self.longest:
             remedy = f"write a text of at most {self.longest:,} characters"
             raise BadArgument("the text", answer.value, remedy)
         return answer.value
+
+    def write(self, mine: Any) -> Answer:
+        """A text as it is."""
+        return Answer(value=str(mine))
 
 
 class Sentence(Text):
@@ -244,14 +246,6 @@ class Sentence(Text):
 
     kind: Literal["sentence"] = "sentence"
     longest: int = 500
-
-    def read(self, answer: Answer) -> str:
-        """The text."""
-        return self.text_of(answer)
-
-    def write(self, mine: Any) -> Answer:
-        """A text as it is."""
-        return Answer(value=str(mine))
 
 
 class Function(Text):
@@ -262,15 +256,14 @@ class Function(Text):
 
     def read(self, answer: Answer) -> str:
         """The text, which defines the function; nothing in it is run."""
-        text = self.text_of(answer)
+        text = super().read(answer)
         if not re.search(rf"^def {re.escape(self.function)}\(", text, re.MULTILINE):
             raise BadArgument("the code", text, f"write a function, `def {self.function}(...)`")
         return text
 
     def write(self, mine: Any) -> Answer:
         """The text of a function, or a text as it is."""
-        source = inspect.getsource(mine) if callable(mine) else str(mine)
-        return Answer(value=textwrap.dedent(source))
+        return super().write(textwrap.dedent(inspect.getsource(mine)) if callable(mine) else mine)
 
 
 class Spec(Text):
@@ -281,7 +274,7 @@ class Spec(Text):
 
     def read(self, answer: Answer) -> Any:
         """The entry that the text describes; raises InvalidEntry."""
-        text = self.text_of(answer)
+        text = super().read(answer)
         try:
             return catalog(self.of).from_spec({"name": _YOURS, **parse_yaml(text, _YOURS)})
         except RecursionError:
@@ -290,28 +283,8 @@ class Spec(Text):
     def write(self, mine: Any) -> Answer:
         """An entry or a mapping as YAML, or a text as it is."""
         plain = mine.to_dict() if isinstance(mine, Value) else mine
-        return Answer(value=plain if isinstance(plain, str) else yaml.safe_dump(plain))
+        return super().write(plain if isinstance(plain, str) else yaml.safe_dump(plain))
 
 
-KINDS: dict[str, type[Question]] = {
-    "number": Number,
-    "interval": Interval,
-    "choice": Choice,
-    "several": Several,
-    "ordering": Ordering,
-    "sentence": Sentence,
-    "function": Function,
-    "spec": Spec,
-}
-
-
-def question(facts: Mapping[str, Any], name: str = "") -> Question:
-    """The question that facts declare, of the kind that they name; raises InvalidEntry."""
-    kind = facts.get("kind") if isinstance(facts, Mapping) else None
-    if kind not in KINDS:
-        remedy = f"{shown(kind)} is no kind; {did_you_mean(kind, [*KINDS])}"
-        raise InvalidEntry("", f"{name}.kind".lstrip("."), remedy)
-    try:
-        return KINDS[kind](**facts)
-    except InvalidEntry as error:
-        raise InvalidEntry("", f"{name}.{error.key}".lstrip("."), error.remedy) from None
+_ALL = (Number, Interval, Choice, Several, Ordering, Sentence, Function, Spec)
+KINDS: dict[str, type[Question]] = {each.model_fields["kind"].default: each for each in _ALL}

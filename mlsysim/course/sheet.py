@@ -23,11 +23,12 @@ class Answer(Value):
     assumption: Any = None
 
     @classmethod
-    def given(cls, raw: Any) -> Answer:
-        """The answer that JSON holds: a mapping of which only these keys count, or a bare value."""
-        if not isinstance(raw, Mapping):
-            return cls(value=raw)
-        return cls(**{key: raw[key] for key in ("value", "unit", "assumption") if key in raw})
+    def meant(cls, given: Any) -> Any:
+        """What JSON holds: a mapping, of which only these keys count, or a bare value."""
+        if isinstance(given, Answer):
+            return given
+        held = given if isinstance(given, Mapping) else {"value": given}
+        return {key: held[key] for key in cls.model_fields if key in held}
 
     @property
     def blank(self) -> bool:
@@ -54,8 +55,8 @@ class Sheet(Value):
     mlsysim: str = ""
     registry: str = ""
     student: str
-    variant: dict[str, Any] = {}  # noqa: RUF012 - every value gets a copy
-    answers: dict[str, Answer] = {}  # noqa: RUF012
+    variant: dict[str, Any] = {}
+    answers: dict[str, Answer] = {}
     journal: Many[Any] = ()
     notebook: str | None = None
     ignored: Many[str] = ()
@@ -73,17 +74,14 @@ class Sheet(Value):
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Sheet:
         """The sheet that a file holds, keys without a meaning left aside; raises InvalidEntry."""
-        held = {key: data[key] for key in cls.__annotations__ if key in data and key != "ignored"}
+        held = {key: data[key] for key in cls.model_fields if key in data and key != "ignored"}
         for key in _STAMPS:
             if not isinstance(held.get(key), str):
                 held.pop(key, None)
-        if isinstance(held.get("answers"), dict):
-            held["answers"] = {name: Answer.given(raw) for name, raw in held["answers"].items()}
         unknown = sorted(set(data) - set(held) - {*_STAMPS, "schema"})
         return cls(**held, ignored=tuple(key[:40] for key in unknown[:10]))
 
     def to_json(self) -> str:
         """The text of answers.json."""
-        held = {key: getattr(self, key) for key in type(self).__annotations__ if key != "ignored"}
-        held["answers"] = {name: dict(vars(answer)) for name, answer in self.answers.items()}
-        return json.dumps({"schema": SCHEMA, **held}, indent=1, ensure_ascii=False) + "\n"
+        held = {"schema": SCHEMA, **self.model_dump(exclude={"ignored"})}
+        return json.dumps(held, indent=1, ensure_ascii=False) + "\n"

@@ -31,7 +31,7 @@ class ComputeCore(Value):
 
     peak_flops: u.OperationRate
     peak_precision: u.Precision = "fp16"
-    precision: dict[u.Precision, u.OperationRate] = {}  # noqa: RUF012 - every value gets a copy
+    precision: dict[u.Precision, u.OperationRate] = {}
 
     @cached_property
     def datapaths(self) -> dict[str, Quantity]:

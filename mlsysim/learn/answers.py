@@ -24,19 +24,10 @@ import marimo as mo
 import mlsysim
 from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.core.registry import registry_hash
+from mlsysim.course import questions
 from mlsysim.course.journal import home
-from mlsysim.course.lessons import Assignment, assignment, find_lesson
-from mlsysim.course.questions import (
-    Choice,
-    Function,
-    Interval,
-    Number,
-    Ordering,
-    Question,
-    Sentence,
-    Several,
-    Spec,
-)
+from mlsysim.course.lessons import Assignment, assignment
+from mlsysim.course.questions import Question
 from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import Variant, clean_id, code_for
 
@@ -92,10 +83,9 @@ class AnswerSheet:
         `mine` is an answer computed in code, or None; raises BadArgument for one of the wrong kind.
         """
         asked = self._asked[name] = self.assignment.ask(name, self.variant)
-        held = self._kept.get(name, {})
+        held = self._kept.get(name, Answer())
         if mine is not None:
-            written = asked.write(mine)
-            held = {**held, "value": written.value, "unit": written.unit}
+            held = asked.write(mine).replace(assumption=held.assumption)
         parts = widgets(asked, held)
         body = f"**{name.removeprefix('q')}.** {_literal(asked.text)}\n\n"
         body += " ".join(f"{{{part}}}" for part in parts)
@@ -103,7 +93,7 @@ class AnswerSheet:
             options = {_LESSON_ASSUMPTION: None, **{words: words for words in asked.assumptions}}
             parts["assumption"] = mo.ui.dropdown(
                 options,
-                value=_among(options, held.get("assumption")) or _LESSON_ASSUMPTION,
+                value=_among(options, held.assumption) or _LESSON_ASSUMPTION,
                 allow_select_none=False,
             )
             body += "\n\nAn assumption of your own: {assumption}"
@@ -128,7 +118,7 @@ class AnswerSheet:
             journal=tuple(dict(record) for record in journal),
             notebook=self._notebook_hash(),
         )
-        self._write_draft({name: dict(vars(answer)) for name, answer in sheet.answers.items()})
+        self._write_draft(sheet.answers)
         return sheet
 
     def faults(self, document: Sheet) -> dict[str, str]:
@@ -184,43 +174,24 @@ class AnswerSheet:
 
     # ---- drafts --------------------------------------------------------------------------------
 
-    def _read_draft(self) -> dict[str, Any]:
+    def _read_draft(self) -> dict[str, Answer]:
         try:
             held = json.loads(self._draft.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return (
-            {name: part for name, part in held.items() if isinstance(part, dict)}
-            if isinstance(held, dict)
-            else {}
-        )
+        drafts = held.items() if isinstance(held, dict) else ()
+        return {name: Answer.build(part) for name, part in drafts if isinstance(part, dict)}
 
-    def _write_draft(self, answers: Mapping[str, Any]) -> None:
+    def _write_draft(self, answers: dict[str, Answer]) -> None:
         if answers == self._kept:
             return
         with contextlib.suppress(OSError):  # a read-only home costs the draft, not the exercise
             self._draft.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._draft.with_suffix(".new")
-            fresh.write_text(json.dumps(answers, indent=1), encoding="utf-8")
+            held = {name: answer.model_dump() for name, answer in answers.items()}
+            fresh.write_text(json.dumps(held, indent=1), encoding="utf-8")
             fresh.replace(self._draft)
-        self._kept = dict(answers)
-
-
-def identity(stem: str) -> Any:
-    """The head of an exercise, which asks whose it is: its value has a `student` and a `code`."""
-    lesson = find_lesson(stem)
-    text = (
-        f"# Exercise {lesson.number} · {lesson.title}\n\n**{lesson.question}**\n\n"
-        f"{len(lesson.assignment.questions)} questions with numbers of your own. Type each answer "
-        f"into its form, or, if you opened this with `mlsysim learn {stem[:2]} --exercise --edit`, "
-        "compute it in code below the `# answer:` line. At the end you download "
-        f"`{FILE}` and hand it in. Nothing is judged on this page.\n\n{{student}}\n\n{{code}}"
-    )
-    fields = {
-        "student": mo.ui.text(label="Student id", placeholder="as in your course"),
-        "code": mo.ui.text(label="Course code", placeholder="if you got one"),
-    }
-    return mo.ui.batch(mo.md(text), fields)
+        self._kept = answers
 
 
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
@@ -241,83 +212,78 @@ def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
 
 
 @singledispatch
-def widgets(asked: Question, held: Mapping[str, Any]) -> dict[str, Any]:
+def widgets(asked: Question, held: Answer) -> dict[str, Any]:
     """The elements of a question's form, `value` first; `held` is what they show at the start."""
     raise NotImplementedError(f"there is no form for a {type(asked).__name__}")
 
 
 @widgets.register
-def _(asked: Number, held: Mapping[str, Any]) -> dict[str, Any]:
-    return {"value": _field(held.get("value"), "a number"), **_units(asked, held)}
+def _(asked: questions.Number, held: Answer) -> dict[str, Any]:
+    return {"value": _field(held.value, "a number"), **_units(asked, held)}
 
 
 @widgets.register
-def _(asked: Interval, held: Mapping[str, Any]) -> dict[str, Any]:
+def _(asked: questions.Interval, held: Answer) -> dict[str, Any]:
     low, high = [*_parts(held), None, None][:2]
     ends = mo.ui.array([_field(low, "the lower end"), _field(high, "the upper end")])
     return {"value": ends, **_units(asked, held)}
 
 
 @widgets.register
-def _(asked: Choice, held: Mapping[str, Any]) -> dict[str, Any]:
-    options = list(asked.choices)
-    return {"value": mo.ui.radio(options, value=_among(options, held.get("value")))}
+def _(asked: questions.Choice, held: Answer) -> dict[str, Any]:
+    return {"value": mo.ui.radio(asked.choices, value=_among(asked.choices, held.value))}
 
 
 @widgets.register
-def _(asked: Several, held: Mapping[str, Any]) -> dict[str, Any]:
+def _(asked: questions.Several, held: Answer) -> dict[str, Any]:
     marked = [option for option in asked.choices if option in _parts(held)]
-    return {"value": mo.ui.multiselect(list(asked.choices), value=marked)}
+    return {"value": mo.ui.multiselect(asked.choices, value=marked)}
 
 
 @widgets.register
-def _(asked: Ordering, held: Mapping[str, Any]) -> dict[str, Any]:
-    options, parts = list(asked.choices), [*_parts(held), *[None] * len(asked.choices)]
-    places = [
-        mo.ui.dropdown(
-            options, value=_among(options, part), allow_select_none=True, label=f"{place + 1}."
-        )
-        for place, part in enumerate(parts[: len(options)])
-    ]
+def _(asked: questions.Ordering, held: Answer) -> dict[str, Any]:
+    parts = [*_parts(held), *[None] * len(asked.choices)][: len(asked.choices)]
+    places = [_chosen(asked.choices, part, f"{n}.") for n, part in enumerate(parts, start=1)]
     return {"value": mo.ui.array(places)}
 
 
 @widgets.register
-def _(asked: Sentence, held: Mapping[str, Any]) -> dict[str, Any]:
+def _(asked: questions.Sentence, held: Answer) -> dict[str, Any]:
     text = mo.ui.text_area(
-        _text(held.get("value")), max_length=asked.longest, debounce=False, full_width=True
+        _text(held.value), max_length=asked.longest, debounce=False, full_width=True
     )
     return {"value": text}
 
 
-@widgets.register(Spec)
-@widgets.register(Function)
-def _(asked: Spec | Function, held: Mapping[str, Any]) -> dict[str, Any]:
-    language = "python" if isinstance(asked, Function) else "yaml"
-    return {"value": mo.ui.code_editor(_text(held.get("value")), language)}
+@widgets.register
+def _(asked: questions.Function, held: Answer) -> dict[str, Any]:
+    return {"value": mo.ui.code_editor(_text(held.value), "python")}
+
+
+@widgets.register
+def _(asked: questions.Spec, held: Answer) -> dict[str, Any]:
+    return {"value": mo.ui.code_editor(_text(held.value), "yaml")}
 
 
 def _field(held: Any, placeholder: str) -> Any:
     return mo.ui.text(_text(held), placeholder=placeholder, debounce=False)
 
 
-def _units(asked: Number | Interval, held: Mapping[str, Any]) -> dict[str, Any]:
-    options, unit = list(asked.units), _among(asked.units, held.get("unit"))
-    return (
-        {"unit": mo.ui.dropdown(options, value=unit, allow_select_none=True, label="unit")}
-        if options
-        else {}
-    )
+def _units(asked: questions.Measured, held: Answer) -> dict[str, Any]:
+    return {"unit": _chosen(asked.units, held.unit, "unit")} if asked.units else {}
+
+
+def _chosen(options: Sequence[str], held: Any, label: str) -> Any:
+    return mo.ui.dropdown(options, value=_among(options, held), allow_select_none=True, label=label)
 
 
 def _text(held: Any) -> str:
     return held if isinstance(held, str) else ""
 
 
-def _parts(held: Mapping[str, Any]) -> list[Any]:
+def _parts(held: Answer) -> list[Any]:
     """The parts of a list that was held."""
-    value = held.get("value")
-    return value if isinstance(value, list) else []
+    return held.value if isinstance(held.value, list) else []
 
 
 def _among(options: Iterable[str], held: Any) -> str | None:
@@ -326,14 +292,10 @@ def _among(options: Iterable[str], held: Any) -> str | None:
 
 
 def _given(value: Mapping[str, Any]) -> Answer:
-    """A form's value as the file holds it, blank when it was left so."""
-    given = value.get("value")
-    given = [_trimmed(part) for part in given] if isinstance(given, list) else _trimmed(given)
-    return Answer(value=given, unit=value.get("unit") or None, assumption=value.get("assumption"))
-
-
-def _trimmed(part: Any) -> Any:
-    return part.strip() if isinstance(part, str) else part
+    """A form's value as the file holds it."""
+    return Answer(
+        value=value.get("value"), unit=value.get("unit") or None, assumption=value.get("assumption")
+    )
 
 
 def _literal(text: str) -> str:

@@ -32,7 +32,7 @@ class Disk(Value):
     kind: Literal["flash", "magnetic"] = "flash"
     precision: Precision = "fp16"
     tags: Many[str] = ()
-    speeds: dict[str, Bandwidth] = {}  # noqa: RUF012 - fields are declared this way
+    speeds: dict[str, Bandwidth] = {}
     bought: Day | None = None
     spare: Spare | None = None
     share: float = 1.0

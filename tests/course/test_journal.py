@@ -93,7 +93,7 @@ def test_a_line_of_a_journal_reads_and_writes_the_same_bytes_and_has_the_same_ha
         hashes = [hashlib.sha256(line.encode()).hexdigest() for line in lines]
         assert [record.hash for record in records] == hashes
         assert [record.previous for record in records] == [FIRST, *hashes[:-1]]
-        assert unbroken(record.plain() for record in records) == (records, "")
+        assert unbroken(record.model_dump() for record in records) == (records, "")
 
 
 @given(

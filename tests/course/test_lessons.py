@@ -11,7 +11,7 @@ import pytest
 from mlsysim.core.errors import InvalidEntry, UnknownName, WrongUnit
 from mlsysim.course import lessons as course
 from mlsysim.course.lessons import assignment, find_lesson, lesson
-from mlsysim.course.questions import Amount, Answer, Choice, Number, question
+from mlsysim.course.questions import Amount, Answer, Choice, Number, Question
 from mlsysim.course.variants import UNITS, read_unit
 from tests.notebooks import ANSWERED
 
@@ -125,9 +125,9 @@ def test_the_units_that_a_student_may_write():
 class TestReading:
     """What a question makes of what was typed or computed."""
 
-    number = question({"kind": "number", "title": "?", "text": "?", "units": ["ms", "s"]})
-    plain = question({"kind": "number", "title": "?", "text": "?"})
-    choice = question({"kind": "choice", "title": "?", "text": "?", "choices": ["a", "B"]})
+    number = Question.build({"kind": "number", "title": "?", "text": "?", "units": ["ms", "s"]})
+    plain = Question.build({"kind": "number", "title": "?", "text": "?"})
+    choice = Question.build({"kind": "choice", "title": "?", "text": "?", "choices": ["a", "B"]})
 
     def test_kinds_are_told_by_their_name(self):
         assert isinstance(self.number, Number)
@@ -158,8 +158,8 @@ class TestReading:
         assert bool(fault) == bool(asked.fault(answer))
 
     def test_of_an_answer_in_json_only_its_own_keys_count(self):
-        assert Answer.given({"value": "1", "unit": "ms", "points": 100}) == Answer(
+        assert Answer.build({"value": "1", "unit": "ms", "points": 100}) == Answer(
             value="1", unit="ms"
         )
-        assert Answer.given(3) == Answer(value=3)
-        assert Answer.given(None).blank
+        assert Answer.build(3) == Answer(value=3)
+        assert Answer.build(None).blank

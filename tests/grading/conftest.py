@@ -51,7 +51,7 @@ def journal(*questions):
 
 def typed(answers):
     """Answers of plain data as a sheet holds them."""
-    return {name: Answer.given(answer) for name, answer in answers.items()}
+    return {name: Answer.build(answer) for name, answer in answers.items()}
 
 
 def unit_of(question):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grading.check import Checks, check, gather
 from mlsysim import Engine, Hardware
 from mlsysim.course.lessons import Assignment
-from mlsysim.course.questions import question
+from mlsysim.course.questions import Question
 
 LEVERS = ["twice the bandwidth", "twice the peak", "twice the capacity", "half the context"]
 FACTS = {
@@ -48,7 +48,7 @@ ASSIGNED = Assignment(
         "batch": [8, 16],
     },
     sample={"model": "Qwen2_5_7B", "device": "L40S", "other": "L4", "batch": 4},
-    questions={name: question({"title": "?", **facts}) for name, facts in FACTS.items()},
+    questions={name: Question.build({"title": "?", **facts}) for name, facts in FACTS.items()},
 )
 
 

@@ -72,6 +72,8 @@ def test_a_computed_answer_of_the_wrong_kind_says_so_at_once(book):
         book().ask("q2", mine=float("nan"))
     with pytest.raises(UnknownName, match="did you mean"):
         book().ask("q3", mine="memry")
+    with pytest.raises(UnknownName, match="known are compute, memory"):
+        book().ask("q3", mine=3)
 
 
 def test_a_draft_survives_a_reload_and_belongs_to_one_learner(book):
@@ -112,6 +114,11 @@ def test_the_panel_speaks_of_form_only(book):
     assert faults["q6"] == "choose the unit"
     assert "q2" not in faults
     assert "1 of 3 answers are complete" in sheet.panel(document).text
+    assert "neutral" in sheet.panel(document).text
+    whole = book()
+    document = whole.document(q2=whole.ask("q2", mine=2.0))
+    assert "1 of 1 answers are complete" in whole.panel(document).text
+    assert "success" in whole.panel(document).text
 
 
 def test_what_a_learner_typed_is_text_in_the_panel(book):

@@ -7,7 +7,7 @@ import pytest
 from grading.check import check, gather
 from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.course.lessons import Assignment
-from mlsysim.course.questions import question
+from mlsysim.course.questions import Question
 
 
 @pytest.fixture
@@ -20,7 +20,10 @@ def assigned():
         axes={"batch": [1, 2]},
         sample={"batch": 4},
         assumptions={"table": "counted the table"},
-        questions={"q1": question({**asked, "assumptions": ["table"]}), "q2": question(asked)},
+        questions={
+            "q1": Question.build({**asked, "assumptions": ["table"]}),
+            "q2": Question.build(asked),
+        },
     )
 
 

@@ -46,7 +46,7 @@ def chain(said):
             time="2026-11-20T18:00:00Z",
             previous=previous,
         )
-        records.append(record.plain())
+        records.append(record.model_dump())
         previous = record.hash
     return records
 

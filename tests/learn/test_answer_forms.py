@@ -15,12 +15,12 @@ memory: {capacity: 1 GB, bandwidth: 1 TB/s}"""
 LISTED = ("bound", "levers", "order")
 # what a browser sends, and what the file then holds
 TYPED = {
-    "step": ({"value": " 12.5 ", "unit": ["s"]}, "12.5", "s"),
+    "step": ({"value": " 12.5 ", "unit": ["s"]}, " 12.5 ", "s"),
     "bound": ({"value": "memory"}, "memory", None),
     "levers": ({"value": ["half the context"]}, ["half the context"], None),
-    "range": ({"value": {"0": "1", "1": " 2 "}, "unit": ["ms"]}, ["1", "2"], "ms"),
+    "range": ({"value": {"0": "1", "1": " 2 "}, "unit": ["ms"]}, ["1", " 2 "], "ms"),
     "chip": ({"value": SPEC}, SPEC, None),
-    "code": ({"value": "def step_time():\n    pass\n"}, "def step_time():\n    pass", None),
+    "code": ({"value": "def step_time():\n    pass\n"}, "def step_time():\n    pass\n", None),
     "why": ({"value": "Because."}, "Because.", None),
 }
 
@@ -92,7 +92,7 @@ def test_what_is_computed_fills_the_form_of_every_kind_and_earns_every_point(boo
 def test_a_draft_of_another_form_is_left_aside(book):
     sheet = book()
     for junk in ([1], {"a": 1}, "x", [["a"]], [None, {"b": 2}]):
-        sheet._kept = {name: {"value": junk, "unit": junk} for name in FACTS}
+        sheet._kept = {name: Answer(value=junk, unit=junk) for name in FACTS}
         forms = {name: sheet.ask(name) for name in FACTS}
         answers = sheet.document(**forms).answers
         assert not answers.keys() & set(LISTED)
