@@ -19,7 +19,9 @@ profile = Engine.solve(model, device, batch_size=1, precision="fp8")
 Engine.solve(model=model, hardware=device, seq_len=[1, 2])
 Engine.solve("Llama3_8B", "H100", efficiency=0.4)
 ServingModel().solve("Llama3_8B", {"name": "mine"}, decode_tokens=128)
-Engine.explain(profile, {"hardware": "A100"}, model=model).speedup
+Engine.explain(profile, {"hardware": "A100"}, model="Llama3_8B").speedup
+Engine.sweep("Llama3_8B", ["H100", device], precisions=["fp8"]).column("latency")
+Engine.sweep(model, device, batchsizes=[1])  # reportCallIssue
 ServingModel().solve(model, device, decode_tokens=128)
 profile.latency.to("s")
 Engine.solve(model, device, batchsize=1)  # reportCallIssue

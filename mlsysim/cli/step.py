@@ -45,7 +45,7 @@ def solve(
     as_json: Json = False,
 ) -> None:
     """Which wall binds one step of MODEL on HARDWARE? Exit code 1 when it does not fit."""
-    from mlsysim import Engine, Hardware, Models
+    from mlsysim import Engine
 
     asked = {
         "batch_size": batch_size,
@@ -56,7 +56,7 @@ def solve(
         "training": training or None,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    profile = Engine.solve(Models.find(model), Hardware.find(hardware), **given)
+    profile = Engine.solve(model, hardware, **given)
     if as_json:
         print_json({"model": model, "hardware": hardware, **profile.to_dict()})
     else:

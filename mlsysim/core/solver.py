@@ -1,8 +1,8 @@
-"""What every solver shares: arguments checked at the door, results that carry units.
+"""What every solver shares: arguments read at the door, results that carry units.
 
 A solver's `solve` is written over plain numbers. Its signature names dimensions from the
-vocabulary in `core.units`; the base class reads it once, checks and converts each argument, and
-derives `requires` and `produces` from it, which is how a `Pipeline` knows what fits together.
+vocabulary in `core.units`; the base class reads each argument as what it names, and derives
+`requires` and `produces` from it, which is how a `Pipeline` knows what fits together.
 
 Concrete solvers live in `mlsysim.solvers`; this module hands them out by name as well.
 """
@@ -69,7 +69,7 @@ class Solver:
                 answer = function.__annotations__.get("return")  # its name, or the class itself
                 answer = function.__globals__.get(answer, answer)
                 cls.produces = tuple(getattr(answer, "_fields", ()))
-            cls.solve = checked(function, cls.__name__)
+            cls.solve = guarded(function, cls.__name__)
 
     @classmethod
     def explain(cls) -> str:
@@ -80,19 +80,19 @@ class Solver:
         return f"{type(self).__name__}()"
 
 
-def checked(function: Solve, owner: str) -> Solve:
-    """`function` with every argument checked, and turned into SI numbers, before it runs."""
+def guarded(function: Solve, owner: str) -> Solve:
+    """`function` behind a door, where its arguments are read and become plain SI numbers."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
     names = [p.name for p in parameters]
     positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     label = f"{owner}.{function.__name__}"
-    checks: dict[str, Callable[[Any, str], Any]] = {}
+    readers: dict[str, Callable[[Any, str], Any]] = {}
 
     @wraps(function)
     def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not checks:
+        if not readers:
             hints = get_type_hints(function, include_extras=True)
-            checks.update({name: _check_for(hints.get(name)) for name in names})
+            readers.update({name: _reader(hints.get(name)) for name in names})
         if len(args) > len(positional):
             raise TypeError(
                 f"{label} takes at most {len(positional)} arguments by place; name the others"
@@ -103,19 +103,19 @@ def checked(function: Solve, owner: str) -> Solve:
             kwargs[name] = value
         shapes = {}
         for name, value in kwargs.items():
-            if name not in checks:
+            if name not in readers:
                 raise UnknownArgument(label, name, names)
-            kwargs[name] = checked = checks[name](value, name)
-            if isinstance(checked, np.ndarray):
-                shapes[name] = checked.shape
+            kwargs[name] = given = readers[name](value, name)
+            if isinstance(given, np.ndarray):
+                shapes[name] = given.shape
         if len(shapes) > 1:
-            _check_shapes(shapes)
+            _broadcast(shapes)
         return function(self, **kwargs)
 
     return door  # type: ignore[return-value] - it takes what `function` takes
 
 
-def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
+def _broadcast(shapes: dict[str, tuple[int, ...]]) -> None:
     try:
         np.broadcast_shapes(*shapes.values())
     except ValueError:
@@ -125,30 +125,30 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]]) -> None:
         ) from None
 
 
-def _check_for(hint: Any) -> Callable[[Any, str], Any]:
-    """The function that checks an argument annotated with `hint`."""
+def _reader(hint: Any) -> Callable[[Any, str], Any]:
+    """The function that reads an argument annotated with `hint`."""
     word = dim_of(hint)
     optional = type(None) in get_args(hint)
     kinds = tuple(t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None))
     if word is not None:
-        check = word.si
+        read = word.si
     elif kinds and issubclass(kinds[0], Entry):
-        check = kinds[0].asked
+        read = kinds[0].asked
     else:
-        check = _instance_check(kinds)
+        read = _instance_of(kinds)
     if optional:
-        return lambda value, name: None if value is None else check(value, name)
-    return check
+        return lambda value, name: None if value is None else read(value, name)
+    return read
 
 
-def _instance_check(kinds: tuple[type, ...]) -> Callable[[Any, str], Any]:
-    def check(value: Any, name: str) -> Any:
+def _instance_of(kinds: tuple[type, ...]) -> Callable[[Any, str], Any]:
+    def read(value: Any, name: str) -> Any:
         if kinds and not isinstance(value, kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
             raise BadArgument(name, value, f"give a {wanted}{': True or False' * (bool in kinds)}")
         return value
 
-    return check
+    return read
 
 
 class Lazily:
@@ -397,4 +397,4 @@ def jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Result", "Solver", "because", "checked", "jsonable", "lazily", "show"]
+__all__ = ["Result", "Solver", "because", "guarded", "jsonable", "lazily", "show"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, NoDatapath, UnknownField
+from mlsysim.core.solver import Given
 from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.engine.explain import explain
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -25,6 +26,8 @@ class Engine:
     >>> from mlsysim import Engine, Hardware, Models
     >>> Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
     'Memory'
+    >>> Engine.solve("Llama3_8B", "H100", phase="prefill").bottleneck
+    'Compute'
     """
 
     solve = SingleNodeModel().solve
@@ -32,8 +35,8 @@ class Engine:
 
     @staticmethod
     def sweep(
-        model: Workload,
-        hardware: Iterable[HardwareNode] | HardwareNode,
+        model: Given[Workload],
+        hardware: Given[HardwareNode | Iterable[HardwareNode]],
         *,
         batch_sizes: Any = (_USUAL["batch_size"],),
         precisions: Sequence[str] = (_USUAL["precision"],),

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Result, lazily, show
+from mlsysim.core.solver import Given, Result, lazily, show
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.types import Workload
@@ -66,7 +66,7 @@ def explain(
     before: Profile | Mapping[str, Any],
     after: Profile | Mapping[str, Any],
     *,
-    model: Workload | None = None,
+    model: Given[Workload] | None = None,
     names: tuple[str, str] | None = None,
 ) -> Explanation:
     """Explain the change from one profile to another.
@@ -126,7 +126,7 @@ _WORDS = {
 }
 
 
-def _profile(argument: str, side: Any, model: Workload | None) -> Profile:
+def _profile(argument: str, side: Any, model: Given[Workload] | None) -> Profile:
     if isinstance(side, Mapping):
         how = {"model": model, **side} if model is not None else dict(side)
         for needed in SingleNodeModel.requires:

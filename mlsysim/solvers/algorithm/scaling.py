@@ -10,7 +10,7 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.solver import Given, Result, Solver, checked, lazily
+from mlsysim.core.solver import Given, Result, Solver, guarded, lazily
 from mlsysim.core.units import Dim
 from mlsysim.equations import algorithm as eq
 from mlsysim.equations import fleet as fleet_eq
@@ -105,7 +105,7 @@ class ScalingModel(Solver):
             training_time=_training_time(compute, fleet, mfu, precision),
         )
 
-    budget = checked(budget, "ScalingModel")
+    budget = guarded(budget, "ScalingModel")
 
 
 def _scaling_law() -> tuple[float, float]:

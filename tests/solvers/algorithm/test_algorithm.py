@@ -304,7 +304,7 @@ def test_reasoning_refuses_what_makes_no_sense():
         {"efficiency": 1.01},
         {"model": Models.ResNet50},
         {"model": Models.Language.BERT_Base},
-        {"hardware": "H100"},
+        {"hardware": "H10O"},
     ):
         with pytest.raises(BadArgument):
             reason(**bad)

@@ -255,7 +255,7 @@ def test_a_precision_without_any_datapath_is_refused():
         {"smooth": 1},
         {"forward": "yes"},
         {"training": "no"},
-        {"hardware": "H100"},
+        {"hardware": "H10O"},
         {"model": "Llama"},
     ],
 )

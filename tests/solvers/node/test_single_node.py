@@ -316,7 +316,7 @@ def test_a_malformed_question_raises_and_names_the_argument(wrong, kind):
 
 
 @pytest.mark.parametrize(
-    "model", ["Llama3_8B", None, H100, type(LLAMA)], ids=["name", "none", "device", "class"]
+    "model", [8, None, H100, type(LLAMA)], ids=["number", "none", "device", "class"]
 )
 def test_what_is_no_model_is_refused(model):
     with pytest.raises(BadArgument, match=r"model cannot be .* such as mlsysim"):

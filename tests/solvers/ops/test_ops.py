@@ -412,7 +412,7 @@ MONEY = [
     ({"electricity_price": "-0.10 USD/kWh"}, OutOfRange),
     ({"electricity_price": "0.10 USD"}, WrongUnit),
     ({"maintenance_fraction": -0.1}, OutOfRange),
-    ({"datacenter": "Quebec"}, BadArgument),
+    ({"datacenter": "Qebec"}, BadArgument),
     ({"kwh_price": 0.1}, UnknownArgument),
 ]
 CARBON = [
