@@ -109,6 +109,11 @@ def test_the_schema_of_a_system_is_json_and_others_are_found_by_name(run):
     code, out, _ = run("schema")
     assert (code, json.loads(out)["title"]) == (0, "SystemSpec")
     assert json.loads(run("schema", "hardware")[1])["title"] == "HardwareNode"
+    answers = json.loads(run("schema", "answers")[1])
+    assert answers["required"] == ["assignment", "assignment_version", "student"]
+    assert {"schema", "answers", "journal"} < set(answers["properties"])
+    assert "ignored" not in answers["properties"]
+    assert json.loads(run("schema", "journal")[1])["required"] == ["question", "value"]
     code, _, err = run("schema", "hardwre")
     assert code == 2
     assert "did you mean 'hardware'?" in err

@@ -30,10 +30,12 @@ def eval_(
 def schema(
     kind: Annotated[str, typer.Argument(help="system, hardware, transformer, grid ...")] = "system",
 ) -> None:
-    """The JSON schema of one kind of YAML file."""
+    """The JSON schema of one kind of file: YAML, `answers`.json, a line of a `journal`."""
+    from mlsysim.course.journal import Record
+    from mlsysim.course.sheet import Sheet
     from mlsysim.evaluation.spec import schema as schema_of
 
-    print_json(schema_of(kind))
+    print_json(schema_of(kind, {"answers": Sheet, "journal": Record}))
 
 
 def import_model(

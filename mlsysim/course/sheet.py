@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.values import Many, Value
@@ -50,6 +53,9 @@ class Sheet(Value):
     names keys of a file that mean nothing here.
     """
 
+    model_config = ConfigDict(validate_by_name=True)
+
+    form: Literal[1] = Field(default=SCHEMA, alias="schema")
     assignment: str
     assignment_version: int
     mlsysim: str = ""
@@ -59,7 +65,7 @@ class Sheet(Value):
     answers: dict[str, Answer] = {}
     journal: Many[Any] = ()
     notebook: str | None = None
-    ignored: Many[str] = ()
+    ignored: SkipJsonSchema[Many[str]] = ()
 
     def check(self) -> None:
         """The student has an id, and nothing is longer than a sheet can be."""
@@ -74,14 +80,12 @@ class Sheet(Value):
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Sheet:
         """The sheet that a file holds, keys without a meaning left aside; raises InvalidEntry."""
-        held = {key: data[key] for key in cls.model_fields if key in data and key != "ignored"}
-        for key in _STAMPS:
-            if not isinstance(held.get(key), str):
-                held.pop(key, None)
-        unknown = sorted(set(data) - set(held) - {*_STAMPS, "schema"})
-        return cls(**held, ignored=tuple(key[:40] for key in unknown[:10]))
+        known = {"schema", *cls.model_fields} - {"form", "ignored"}
+        unread = {key for key in _STAMPS if not isinstance(data.get(key), str)}
+        held = {key: data[key] for key in known - unread if key in data}
+        return cls.build({**held, "ignored": [key[:40] for key in sorted(set(data) - known)[:10]]})
 
     def to_json(self) -> str:
         """The text of answers.json."""
-        held = {"schema": SCHEMA, **self.model_dump(exclude={"ignored"})}
+        held = self.model_dump(by_alias=True, exclude={"ignored"})
         return json.dumps(held, indent=1, ensure_ascii=False) + "\n"

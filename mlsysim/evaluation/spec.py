@@ -288,13 +288,14 @@ SCHEMAS: dict[str, type[Value]] = {
 }
 
 
-def schema(kind: str = "system") -> dict[str, Any]:
-    """JSON schema of one kind of YAML file; raises UnknownName.
+def schema(kind: str = "system", others: Mapping[str, type[Value]] | None = None) -> dict[str, Any]:
+    """JSON schema of one kind of file, one of `others` too; raises UnknownName.
 
     >>> schema("hardware")["properties"]["tdp"]["x-unit"]
     'W'
     """
-    if kind not in SCHEMAS:
-        raise UnknownName("kind", kind, SCHEMAS)
+    kinds = {**SCHEMAS, **(others or {})}
+    if kind not in kinds:
+        raise UnknownName("kind", kind, kinds)
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | SCHEMAS[kind].json_schema()
+    return dialect | kinds[kind].json_schema()

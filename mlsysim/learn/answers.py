@@ -56,11 +56,8 @@ class AnswerSheet:
         self.id = clean_id(student)
         code = code.strip().lower()
         if code and not _CODE.fullmatch(code):
-            raise BadArgument(
-                "code",
-                code,
-                "a course code has 16 digits and letters from a to f, or leave it empty",
-            )
+            remedy = "a course code has 16 digits and letters from a to f, or leave it empty"
+            raise BadArgument("code", code, remedy)
         self.variant = self.assignment.draw(code or code_for(student, self.assignment.name))
         self.notebook = Path(notebook) if notebook else None
         self.registry = registry_hash()
@@ -132,40 +129,25 @@ class AnswerSheet:
     def panel(self, document: Sheet) -> mo.Html:
         """Which answers are complete, and the file to download. It does not say which are right."""
         faults = self.faults(document)
-        rows = []
-        for name in sorted(self._asked):
-            text = document.answers.get(name, Answer()).said()
-            cells = (
-                name.removeprefix("q"),
-                _literal_html(text) or "-",
-                _literal_html(faults.get(name, "can be read")),
-            )
-            rows.append(f"| {' | '.join(cells)} |")
-        done, every = len(rows) - len(faults), len(rows)
-        predictions = len(document.journal)
-        return mo.vstack(
-            [
-                mo.md("## Hand in"),
-                mo.callout(
-                    mo.md(
-                        f"**{done} of {every} answers are complete**, and {predictions} "
-                        "predictions of yours go with them. "
-                        "Whether the answers are right is for the grader to say."
-                    ),
-                    kind="success" if done == every else "neutral",
-                ),
-                mo.md(
-                    "\n".join(["| question | your answer | its form |", "|:---|:---|:---|", *rows])
-                ),
-                mo.download(
-                    data=lambda: document.to_json().encode(),
-                    filename=FILE,
-                    mimetype="application/json",
-                    label=f"Download {FILE}",
-                ),
-            ],
-            gap=1,
+        rows = ["| question | your answer | its form |", "|:---|:---|:---|"]
+        for name in self._asked:
+            said = _literal_html(document.answers.get(name, Answer()).said()) or "-"
+            form = _literal_html(faults.get(name, "can be read"))
+            rows.append(f"| {name.removeprefix('q')} | {said} | {form} |")
+        every = len(self._asked)
+        done = mo.md(
+            f"**{every - len(faults)} of {every} answers are complete**, and "
+            f"{len(document.journal)} predictions of yours go with them. "
+            "Whether the answers are right is for the grader to say."
         )
+        save = mo.download(
+            data=lambda: document.to_json().encode(),
+            filename=FILE,
+            mimetype="application/json",
+            label=f"Download {FILE}",
+        )
+        note = mo.callout(done, kind="neutral" if faults else "success")
+        return mo.vstack([mo.md("## Hand in"), note, mo.md("\n".join(rows)), save], gap=1)
 
     def _notebook_hash(self) -> str | None:
         if self.notebook is None or not self.notebook.is_file():
@@ -196,14 +178,8 @@ class AnswerSheet:
 
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
     """The learner's sheet; the cell stops with a note while there is no usable id."""
-    if not student.strip():
-        mo.stop(
-            True,
-            mo.callout(
-                mo.md("Give your **student id** above: your numbers are drawn from it."),
-                kind="info",
-            ),
-        )
+    hint = "Give your **student id** above: your numbers are drawn from it."
+    mo.stop(not student.strip(), mo.callout(mo.md(hint), kind="info"))
     try:
         return AnswerSheet(name, student, **how)
     except MLSysError as error:
