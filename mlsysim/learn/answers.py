@@ -26,7 +26,7 @@ from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.core.registry import registry_hash
 from mlsysim.course import questions
 from mlsysim.course.journal import home
-from mlsysim.course.lessons import Assignment, assignment
+from mlsysim.course.lessons import Assignment, assignment, find_lesson
 from mlsysim.course.questions import Question
 from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import Variant, clean_id, code_for
@@ -174,6 +174,23 @@ class AnswerSheet:
             fresh.write_text(json.dumps(held, indent=1), encoding="utf-8")
             fresh.replace(self._draft)
         self._kept = answers
+
+
+def identity(stem: str) -> Any:
+    """The head of an exercise, which asks whose it is: its value has a `student` and a `code`."""
+    lesson = find_lesson(stem)
+    text = (
+        f"# Exercise {lesson.number} · {lesson.title}\n\n**{lesson.question}**\n\n"
+        f"{len(lesson.assignment.questions)} questions with numbers of your own. Type each answer "
+        f"into its form, or, if you opened this with `mlsysim learn {stem[:2]} --exercise --edit`, "
+        "compute it in code below the `# answer:` line. At the end you download "
+        f"`{FILE}` and hand it in. Nothing is judged on this page.\n\n{{student}}\n\n{{code}}"
+    )
+    fields = {
+        "student": mo.ui.text(label="Student id", placeholder="as in your course"),
+        "code": mo.ui.text(label="Course code", placeholder="if you got one"),
+    }
+    return mo.ui.batch(mo.md(text), fields)
 
 
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
