@@ -205,7 +205,7 @@ class Entry(Value):
     sources: dict[str, Source] = {}
 
     home: ClassVar[Home | None] = None
-    kinds: ClassVar[dict[str, type[Any]]] = {}  # types by the key `kind`, where it decides
+    kinds: ClassVar[Mapping[str, type[Any]]] = {}  # types by the key `kind`, where it decides
 
     def __init__(self, /, *args: Any, **data: Any) -> None:
         super().__init__(*args, **self.alone(data, {}))
@@ -249,7 +249,7 @@ class Entry(Value):
         given = {"name": f"custom {cls.home.word}", "sources": BY_USER, **given}
         if "kinds" not in cls.__dict__:
             return super().meant(given)
-        _ = cls.home.entries  # whose module fills the kinds
+        _ = cls.home.entries  # whose module knows the kinds
         kind, kinds = given.get("kind"), [*cls.kinds]
         if kind not in kinds:
             remedy = f"kind says what the {cls.home.word} is; {did_you_mean(kind, kinds)}"

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from mlsysim.core.registry import Catalog
-from mlsysim.models.convnet import ConvNetWorkload
-from mlsysim.models.diffusion import DiffusionWorkload
-from mlsysim.models.recommendation import RecommendationWorkload
-from mlsysim.models.statespace import StateSpaceWorkload
-from mlsysim.models.transformer import TransformerWorkload
-from mlsysim.models.types import Workload
-from mlsysim.models.vision_transformer import VisionTransformerWorkload
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-KINDS: dict[str, type[Workload]] = {
-    "transformer": TransformerWorkload,
-    "convnet": ConvNetWorkload,
-    "vision_transformer": VisionTransformerWorkload,
-    "recommendation": RecommendationWorkload,
-    "diffusion": DiffusionWorkload,
-    "statespace": StateSpaceWorkload,
+from mlsysim.core.registry import Catalog
+from mlsysim.models.types import Workload
+
+_TYPES = {
+    "transformer": "TransformerWorkload",
+    "convnet": "ConvNetWorkload",
+    "vision_transformer": "VisionTransformerWorkload",
+    "recommendation": "RecommendationWorkload",
+    "diffusion": "DiffusionWorkload",
+    "statespace": "StateSpaceWorkload",
 }
-Workload.kinds.update(KINDS)
+
+
+class _Kinds(Mapping[str, type[Workload]]):
+    """The types by their kind, each in a module of that name, which is imported when it is used."""
+
+    def __getitem__(self, kind: str) -> type[Workload]:
+        return getattr(import_module(f"{__package__}.{kind}"), _TYPES[kind])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_TYPES)
+
+    def __len__(self) -> int:
+        return len(_TYPES)
+
+
+KINDS = Workload.kinds = _Kinds()
 
 Models: Catalog[Workload] = Catalog("Models", "models", Workload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mlsysim.core import units as u
@@ -32,7 +33,7 @@ class Workload(Entry):
     """A model. `parameters` is the published count; tests hold the architecture's sum to it."""
 
     home: ClassVar = Home("model", "models", "Llama3_8B")
-    kinds: ClassVar[dict[str, type[Any]]] = {}  # filled by the registry
+    kinds: ClassVar[Mapping[str, type[Any]]] = {}  # which the registry knows
 
     release_year: int | None = None
     parameters: u.Count

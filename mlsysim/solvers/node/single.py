@@ -14,7 +14,6 @@ from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.operators import Step
 from mlsysim.models.types import Workload
-from mlsysim.solvers.fleet.training import TrainingPrecision
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
 
@@ -225,6 +224,8 @@ def one_each(arguments: dict[str, Any]) -> None:
 
 def trainable(precision: str) -> None:
     """Raise BadArgument for a precision in which gradients are not kept."""
+    from mlsysim.solvers.fleet.training import TrainingPrecision  # a step alone needs no fleet
+
     known = dim_of(TrainingPrecision).known
     if precision not in known:
         remedy = f"training keeps gradients in one of {', '.join(known)}"
