@@ -49,18 +49,22 @@ class _Untitled(GenerateJsonSchema):
         """No field has one."""
         return False
 
-    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+    def nullable_schema(self, schema: Any) -> Schema:
         """What may be left out is said by leaving it out."""
         return self.generate_inner(schema["schema"])
 
-    def default_schema(self, schema: Any) -> dict[str, Any]:
+    def default_schema(self, schema: Any) -> Schema:
         """A default of nothing goes without saying."""
         found = super().default_schema(schema)
         if found.get("default") in (None, [], {}):
             found.pop("default", None)
         return found
 
-    def literal_schema(self, schema: Any) -> dict[str, Any]:
+    def is_instance_schema(self, schema: Any) -> Schema:
+        """What no text can stand for, such as a Result."""
+        return {"not": {}, "description": f"a {schema['cls'].__name__}, which Python alone gives"}
+
+    def literal_schema(self, schema: Any) -> Schema:
         """Words from a list."""
         return {"enum": list(schema["expected"])}
 

@@ -309,7 +309,7 @@ class Dim(Word):
         """A quantity as text; a number alone is one in `unit`."""
         held = Q_(value, self.unit) if self.unit and not isinstance(value, Quantity) else value
         if isinstance(held, Quantity):
-            return f"{held.magnitude:.12g} {held.units:~C}"
+            return f"{float(held.magnitude)!r} {held.units:~C}".replace(".0 ", " ", 1)
         return int(held) if self.whole else held
 
     def schema(self) -> dict[str, Any]:

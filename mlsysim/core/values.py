@@ -135,6 +135,8 @@ class Value(BaseModel):
         )
         return f"{type(self).__name__}({parts})"
 
+    __str__ = __repr__
+
 
 SourceKind = Literal[
     "datasheet",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import json
 import pickle
 from contextlib import suppress
 from typing import Literal
 
+import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.units import Q_, Bandwidth, Bytes, Count, Precision
@@ -108,6 +112,14 @@ def test_unknown_fields_are_left_out_of_plain_data():
         ({"spare": 3}, "spare", "a Spare"),
         ({"spare": {"name": "s", "capacity": "2 s"}}, "spare.capacity", "such as '80 GB'"),
         ({"spare": {"name": "s"}}, "spare.capacity", "it is required"),
+        ({"spare": {"name": "s", "cpacity": "2 TB"}}, "spare.cpacity", "did you mean 'capacity'?"),
+        ({"spare": {"name": "s", "capacity": "2 s"}, "capcity": 1}, "spare.capacity", "80 GB"),
+        ({"spare": {3: 1}}, "spare.3", "no such key"),
+        ({"speeds": {"read": 3, "write": "3 GB/s"}}, "speeds.read", "such as '3.35 TB/s'"),
+        ({"size": [1, 2.5]}, "size[1]", "whole number"),
+        ({"tags": {"a": 1}}, "tags", "a list"),
+        ({"bought": dt.datetime(2026, 11, 20, 12)}, "bought", "2026-11-20"),
+        ({"capacity": "1,5 TB"}, "capacity", "as in 1.5 TB"),
         ({"share": True}, "share", "a number"),
         ({"share": "1"}, "share", "a number"),
         ({"new": 1}, "new", "true or false"),
@@ -126,6 +138,44 @@ def test_a_wrong_value_is_named_with_what_would_do(change, key, words):
 def test_a_missing_key_is_named():
     with pytest.raises(InvalidEntry, match=r"d: capacity: it is required; add it\."):
         Disk(name="d")
+
+
+def test_a_key_that_is_unknown_comes_before_one_that_is_missing():
+    with pytest.raises(InvalidEntry, match=r"Disk: nme: Disk has no such key; did you mean 'name'"):
+        Disk(nme="d", capacity="1 TB")
+
+
+def test_keys_are_written_and_never_only_placed():
+    with pytest.raises(InvalidEntry, match=r"Disk: write its keys, as in Disk\(name=..., capac"):
+        Disk("d", "1 TB")
+
+
+def test_a_value_says_what_it_is_in_one_line():
+    assert str(Spare(name="s", capacity="2 TB")) == "Spare(name=s, capacity=2.0 TB)"
+
+
+@given(
+    capacity=st.floats(1e-9, 1e9),
+    speeds=st.dictionaries(
+        st.text("abc", min_size=1, max_size=3), st.floats(1e-6, 1e12), max_size=3
+    ),
+    heads=st.integers(1, 10**9),
+    share=st.floats(allow_nan=False, allow_infinity=False),
+    size=st.lists(st.integers(1, 99), min_size=1, max_size=4) | st.integers(1, 99),
+    bought=st.none() | st.dates(),
+)
+def test_whatever_builds_a_value_comes_out_as_plain_data_that_builds_its_equal(
+    capacity, speeds, heads, share, size, bought
+):
+    speeds = {name: Q_(rate, "GB/s") for name, rate in speeds.items()}
+    disk = Disk(
+        name="d", capacity=Q_(capacity, "TB"), speeds=speeds, heads=heads, share=share,
+        size=size, bought=bought,
+    )  # fmt: skip
+    written = json.loads(json.dumps(disk.to_dict()))
+    assert Disk(**written) == disk
+    assert Disk.build(written) == disk
+    jsonschema.validate(written, Disk.json_schema())
 
 
 def test_a_value_does_not_change():

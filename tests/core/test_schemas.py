@@ -1,0 +1,65 @@
+"""JSON schemas come from the types: of entries, and of what a solver's question may say."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from mlsysim import Hardware, Models, Systems, solvers
+from mlsysim.core.schemas import schema_of_arguments
+from mlsysim.core.units import Names, dim_of
+from mlsysim.hardware.types import HardwareNode
+from tests.solvers.test_bad_input import VALID, hints_of
+
+SOLVERS = {name: getattr(solvers, name) for name in solvers.SOLVERS}
+each_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
+
+
+@each_solver
+def test_the_arguments_of_a_solver_have_a_schema_that_is_one(solver):
+    schema = schema_of_arguments(solver.solve)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["required"] == [*solver.requires]
+    assert [*schema["properties"]] == [*solver.accepts]
+    assert schema["additionalProperties"] is False
+
+
+@each_solver
+def test_a_word_of_the_vocabulary_is_published_as_the_door_reads_it(solver):
+    for name, part in schema_of_arguments(solver.solve)["properties"].items():
+        word = dim_of(hints_of(solver)[name])
+        if isinstance(word, Names):
+            assert part["enum"] == [*word.known]
+        elif word is not None:
+            assert part.get("x-unit", "") == word.unit
+        if "default" in part:  # it is written as somebody would write it
+            jsonschema.validate(part["default"], part)
+            if word is not None:
+                assert word.si(part["default"], name) == solver.defaults[name]
+
+
+def test_a_file_of_an_entry_must_have_a_name_and_an_entry_in_another_need_not():
+    assert "name" in HardwareNode.json_schema()["required"]
+    named, written = schema_of_arguments(solvers.SingleNodeModel.solve)["properties"]["hardware"][
+        "anyOf"
+    ]
+    assert named["x-entries"] == "Hardware"
+    assert written["required"] == ["release_year", "compute", "memory"]
+
+
+@pytest.mark.parametrize("name", ["hardware", "model", "fleet", "node", "datacenter", "facility"])
+def test_an_entry_its_name_and_its_mapping_keep_the_schema_of_an_argument(name):
+    solver = next(each for each in SOLVERS.values() if name in each.accepts)
+    schema = schema_of_arguments(solver.solve)["properties"][name]
+    for given in (VALID[name].stem, VALID[name].to_dict()):
+        jsonschema.validate(given, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(3, schema)
+
+
+@pytest.mark.parametrize("catalog", [Hardware, Models, Systems], ids=lambda held: held._title)
+def test_what_an_entry_writes_keeps_the_schema_of_its_type(catalog):
+    for _, entry in catalog.entries():
+        jsonschema.validate(json.loads(json.dumps(entry.to_dict())), type(entry).json_schema())
