@@ -124,7 +124,7 @@ class _Run:
         self.running: dict[Future[Any], tuple[_Block, Path]] = {}
         self.arrived: SimpleQueue[Future[Any]] = SimpleQueue()
         self.orphans: set[Future[Any]] = set()
-        self.begun, self.broken = False, None
+        self.begun, self.broken = True, None  # the pool given may have been broken before
         exits.callback(lambda: [future.cancel() for future in self.running])
 
     def _pool(self, *, fresh: bool) -> Any:

@@ -237,6 +237,12 @@ def test_several_deadly_points_are_told_apart_from_their_neighbours(make):
     assert [lost["params"]["x"] for lost in found["infeasible"]] == list(poison)
 
 
+def test_a_pool_that_broke_in_one_search_serves_the_next():
+    with ProcessPoolExecutor(2) as executor:
+        for _ in range(2):
+            loses_nothing_when_a_worker_dies_once(executor)
+
+
 def test_a_pool_whose_workers_cannot_begin_is_refused():
     make = partial(ProcessPoolExecutor, 1, initializer=die)
     with pytest.raises(BadArgument, match="die before they begin"):
