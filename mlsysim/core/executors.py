@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 from mlsysim.core.errors import BadArgument, MissingValue, NoDatapath
 
-_BLOCKS, _LARGEST = 64, 1000  # at least so many blocks, and never more points in one
+_BLOCKS, _LARGEST = 16, 1000  # so many blocks a worker or more, and never more points in one
 _AHEAD = 256  # blocks that wait at an executor: its queue is never empty, and memory stays small
 _LOOK = 0.1  # seconds between two looks at the processes of a pool that says nothing of deaths
 _WAYS = ("submit", "apply_async", "imap", "map")
@@ -143,7 +143,7 @@ class _Run:
         return client
 
     def answers(self, places: Sequence[int]) -> Answers:
-        size = -(-len(places) // max(_BLOCKS, 16 * _workers(self.pool)))
+        size = -(-len(places) // (_BLOCKS * max(2, _workers(self.pool))))
         size = max(1, min(size, _LARGEST))
         blocks = [_Block(places[at : at + size]) for at in range(0, len(places), size)]
         if _way(self.pool) in ("imap", "map"):

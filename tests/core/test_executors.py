@@ -17,7 +17,7 @@ from mlsysim import DSE, Engine, Hardware, Models
 from mlsysim.core import executors
 from mlsysim.core.errors import BadArgument, FailedPoint, MissingValue
 
-POINTS = 200  # in blocks of 4: 50 tasks
+POINTS = 200  # in blocks of 7: 29 tasks
 
 
 def squared(point):
