@@ -169,28 +169,22 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
+    written = "folder for grades.csv, report.* and students/"
     sub = command(grade)
     sub.add_argument("folder", metavar="FOLDER")
-    sub.add_argument(
-        "--out", required=True, metavar="OUT", help="folder for grades.csv, report.* and students/"
-    )
+    sub.add_argument("--out", required=True, metavar="OUT", help=written)
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to grade with (1)")
     sub.add_argument("--student", metavar="ID", help="grade this student only")
-    sub.add_argument(
-        "--secret-file", metavar="FILE", help="the course's secret (or $GRADING_SECRET)"
-    )
     command(check).add_argument("file", metavar="FILE")
+    ids = "file with one id a line (standard input)"
     sub = command(codes)
     sub.add_argument("assignment", metavar="ASSIGNMENT")
-    sub.add_argument(
-        "students", nargs="?", metavar="STUDENTS", help="file with one id a line (standard input)"
-    )
-    sub.add_argument(
-        "--secret-file", metavar="FILE", help="the course's secret (or $GRADING_SECRET)"
-    )
-    command(derive).add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 when one is stale"
-    )
+    sub.add_argument("students", nargs="?", metavar="STUDENTS", help=ids)
+    for name in ("grade", "codes"):
+        secret = "the course's secret (or $GRADING_SECRET)"
+        commands.choices[name].add_argument("--secret-file", metavar="FILE", help=secret)
+    look = "write nothing; exit 1 when one is stale"
+    command(derive).add_argument("--check", action="store_true", help=look)
     return top
 
 

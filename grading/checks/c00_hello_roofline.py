@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from grading.check import check
-from mlsysim import Engine, Hardware, Models
+from mlsysim import Engine, Hardware
 from mlsysim.core.units import Quantity
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
@@ -18,20 +18,14 @@ from mlsysim.solvers.node.single import Profile
 
 ASSIGNED: Any = assignment("00_hello_roofline")
 SHORT, LEVERS = ASSIGNED.given["short"], ASSIGNED.questions["q4"].choices
-TEACHING_EFFICIENCY = 0.5  # what Engine.solve assumes
+EFFICIENCY = 0.5  # what Engine.solve assumes
 
 
 @lru_cache(maxsize=65536)
 def solve(model: str, device: str, batch: int, context: int, precision: str = "fp16") -> Profile:
     """One decode step; many variants ask for the same one."""
-    return Engine.solve(
-        Models[model],
-        Hardware[device],
-        batch_size=batch,
-        seq_len=context,
-        precision=precision,
-        efficiency=TEACHING_EFFICIENCY,
-    )
+    how = {"precision": precision, "efficiency": EFFICIENCY}
+    return Engine.solve(model, device, batch_size=batch, seq_len=context, **how)
 
 
 def chip(v: Variant) -> tuple[str, str]:
@@ -70,7 +64,7 @@ def weights_each(v: Variant) -> Quantity:
 
 def taxed_memory(v: Variant) -> Quantity:
     """The efficiency belongs to the arithmetic; in this model the memory roof has none."""
-    return step(v).memory_time / TEACHING_EFFICIENCY + step(v).overhead
+    return step(v).memory_time / EFFICIENCY + step(v).overhead
 
 
 def one_byte(v: Variant) -> Quantity:
@@ -87,7 +81,6 @@ def whole_table(v: Variant) -> Quantity:
 @check(
     "q1",
     points=2,
-    within=0.02,
     misconceptions={
         "took the compute roof": compute_roof,
         "left out the KV cache": without_cache,
@@ -112,7 +105,7 @@ def by_peak(v: Variant) -> Quantity:
 
 def upside_down(v: Variant) -> Quantity:
     """A speed-up is the old time over the new one, so a faster device has one above 1."""
-    return step(v, "other").latency / step(v).latency
+    return 1 / speed_up.truth(v)
 
 
 def gain(v: Variant) -> Quantity:
@@ -123,7 +116,6 @@ def gain(v: Variant) -> Quantity:
 @check(
     "q2",
     points=2,
-    within=0.02,
     misconceptions={
         "scaled by peak FLOPS": by_peak,
         "took the ratio the wrong way round": upside_down,
@@ -143,7 +135,7 @@ def regime_of_small_batch(v: Variant) -> str:
     return str(step(v).bottleneck).lower()
 
 
-@check("q3", points=1, misconceptions={"judged the batch of question 1": regime_of_small_batch})
+@check("q3", misconceptions={"judged the batch of question 1": regime_of_small_batch})
 def regime(v: Variant) -> str:
     """Compare the two times, or the arithmetic intensity with the ridge point."""
     return str(crowded(v, v.crowd).bottleneck).lower()
@@ -153,28 +145,25 @@ def regime(v: Variant) -> str:
 def doubled(device: str, lever: str) -> HardwareNode:
     """A device with one of its numbers doubled."""
     hardware = Hardware[device]
-    if lever == "peak FLOPS":
-        core = hardware.compute
-        faster = {name: peak * 2 for name, peak in core.precision.items()}
-        return hardware.replace(
-            compute=core.replace(peak_flops=core.peak_flops * 2, precision=faster)
-        )
-    field = "bandwidth" if lever == "bandwidth" else "capacity"
-    return hardware.replace(
-        memory=hardware.memory.replace(**{field: getattr(hardware.memory, field) * 2})
-    )
+    core, memory = hardware.compute, hardware.memory
+    if lever == "bandwidth":
+        return hardware.replace(memory=memory.replace(bandwidth=memory.bandwidth * 2))
+    if lever == "capacity":
+        return hardware.replace(memory=memory.replace(capacity=memory.capacity * 2))
+    faster = {name: peak * 2 for name, peak in core.precision.items()}
+    core = core.replace(peak_flops=core.peak_flops * 2, precision=faster)
+    return hardware.replace(compute=core)
 
 
 @lru_cache(maxsize=65536)
 def best_lever(model: str, device: str, batch: int) -> str:
     """The number whose doubling shortens the step most."""
-    times = {
-        lever: Engine.solve(
-            Models[model], doubled(device, lever), batch_size=batch, seq_len=SHORT
-        ).si("latency")
-        for lever in LEVERS
-    }
-    return min(times, key=times.__getitem__)
+
+    def latency(lever: str) -> float:
+        step = Engine.solve(model, doubled(device, lever), batch_size=batch, seq_len=SHORT)
+        return step.si("latency")
+
+    return min(LEVERS, key=latency)
 
 
 def lever_from_regime(_: Variant, own: str) -> str:
@@ -194,7 +183,6 @@ def capacity(_: Variant) -> str:
 
 @check(
     "q4",
-    points=1,
     misconceptions={
         "raised the roof that does not bind": other_roof,
         "took room for speed": capacity,
@@ -210,21 +198,14 @@ def lever(v: Variant) -> str:
 # ---- q5 ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
 def crossover(
-    model: str,
-    device: str,
-    *,
-    table: bool = False,
-    cache: bool = True,
-    efficiency: float = TEACHING_EFFICIENCY,
-    context: int = SHORT,
+    v: Variant, *, table: bool = False, cache: bool = True, efficiency: float = EFFICIENCY
 ) -> float:
     """The crossover batch, from the bytes and operations of the solver's own step for one request.
 
     `table` counts the whole embedding table as read, and without `cache` the KV cache is left out.
     """
-    p = solve(model, device, 1, context)
+    p = crowded(v, 1)
     weights, state = p.weights if table else p.traffic - p.kv_cache, p.kv_cache * float(cache)
     batch = node.crossover_batch(weights, state, p.operations, p.peak, p.bandwidth, efficiency)
     return float(batch.m_as(""))
@@ -232,7 +213,7 @@ def crossover(
 
 def at_full_peak(v: Variant) -> float:
     """The arithmetic runs at peak times efficiency: the roof is lower than the datasheet's."""
-    return crossover(*chip(v), efficiency=1.0)
+    return crossover(v, efficiency=1.0)
 
 
 def ridge(v: Variant) -> float:
@@ -242,12 +223,12 @@ def ridge(v: Variant) -> float:
 
 def cache_free(v: Variant) -> float:
     """Every request also brings a KV cache to read, which pushes the crossover up."""
-    return crossover(*chip(v), cache=False)
+    return crossover(v, cache=False)
 
 
 def crossover_whole_table(v: Variant) -> float:
     """All parameters are counted as read, but a step looks up only a few rows of the embedding."""
-    return crossover(*chip(v), table=True)
+    return crossover(v, table=True)
 
 
 @check(
@@ -264,7 +245,7 @@ def crossover_whole_table(v: Variant) -> float:
 )
 def crossover_batch(v: Variant) -> float:
     """Weights are read once for the whole batch; operations and KV cache come with each request."""
-    return crossover(*chip(v))
+    return crossover(v)
 
 
 # ---- q6, q7 --------------------------------------------------------------------------------------
@@ -289,7 +270,6 @@ def four_bytes(v: Variant) -> Any:
 @check(
     "q6",
     points=2,
-    within=0.02,
     misconceptions={
         "left out the KV cache": weights_only,
         "gave every query head its own keys and values": every_head,
