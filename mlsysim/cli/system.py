@@ -33,7 +33,7 @@ def schema(
     """The JSON schema of one kind of file: YAML, `answers`.json, a line of a `journal`."""
     from mlsysim.course.journal import Record
     from mlsysim.course.sheet import Sheet
-    from mlsysim.evaluation.spec import schema as schema_of
+    from mlsysim.evaluation.schemas import schema as schema_of
 
     print_json(schema_of(kind, {"answers": Sheet, "journal": Record}))
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
-from mlsysim.core.units import dim_of
+from mlsysim.core.registry import catalog
+from mlsysim.core.units import NUMBER, dim_of, unit_of
 
 Schema = dict[str, Any]
 
 
-def schema_of(kind: type[BaseModel]) -> Schema:
-    """JSON schema of the data that builds a type, every part written where it stands."""
+def schema_of(kind: type[BaseModel], *, exact: bool = False) -> Schema:
+    """JSON schema of the data that builds a type, every part written where it stands.
+
+    An `exact` one is for programs: it has what may be null, and parts in $defs.
+    """
+    if exact:
+        return kind.model_json_schema(schema_generator=_Exact)
     return _inlined(kind.model_json_schema(schema_generator=_Untitled))
 
 
@@ -69,6 +78,14 @@ class _Untitled(GenerateJsonSchema):
         return {"enum": list(schema["expected"])}
 
 
+class _Exact(_Untitled):
+    """JSON schemas in which what may be left out may be null as well."""
+
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+        """A value, or null."""
+        return {"anyOf": [self.generate_inner(schema["schema"]), {"type": "null"}]}
+
+
 def _inlined(schema: Any, named: Any = None) -> Any:
     """A schema without references: a client reads each part where it stands."""
     if isinstance(schema, list):
@@ -79,3 +96,95 @@ def _inlined(schema: Any, named: Any = None) -> Any:
     if "$ref" in schema:
         return _inlined(named[schema["$ref"].rpartition("/")[2]], named)
     return {key: _inlined(part, named) for key, part in schema.items() if key != "$defs"}
+
+
+# ---- types of values -----------------------------------------------------------------------------
+
+
+def having(key: str, what: Any = None) -> dict[str, Any]:
+    """JSON schema of what has a key, and under it something, or this."""
+    return {"required": [key], "properties": {key: what or {"not": {"type": "null"}}}}
+
+
+def of_entry(kind: type[Any], core: Any, handler: Any) -> Schema:
+    """JSON schema of an entry inside another: its name, or a mapping that need not say one."""
+    if kind.home is None:
+        return handler.resolve_ref_schema(handler(core))
+    _ = kind.home.entries  # whose module fills the kinds
+    kinds = [*kind.__dict__.get("kinds", {}).values()]
+    for each in kinds:
+        each.model_rebuild()
+    cores = [each.__pydantic_core_schema__ for each in kinds] or [core]
+    says = {"kind"} if kinds or "kind" in kind.model_fields else set()
+    about = f"a name in {kind.home.title}, such as {kind.home.example!r}"
+    options = [{"type": "string", "description": about, "x-entries": kind.home.title}]
+    for each in cores:
+        written = {**handler.resolve_ref_schema(handler(each)), **kind.between}
+        written["required"] = sorted({*written["required"], *says} - {"name"})
+        written["properties"] = {
+            **written["properties"],
+            "name": {"type": "string", "pattern": r"\S"},
+        }
+        options.append(written)
+    return {"anyOf": options}
+
+
+# ---- every name and every unit that will do ------------------------------------------------------
+
+_DIGITS = NUMBER.pattern.removeprefix("[+-]?")
+_POSITIVE = rf"\+?(?=[0-9.]*[1-9]){_DIGITS}"
+_NOT_NEGATIVE = rf"(?:\+|-(?![0-9.]*[1-9]))?{_DIGITS}"
+
+
+@cache
+def _names() -> tuple[str, list[str]]:
+    """How a prefix may be spelled, and the names of all units."""
+    lines = (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
+    defined = [line.split("=") for line in lines if "=" in line]
+    names = dict.fromkeys(each.strip() for name, _, *others in defined for each in (name, *others))
+    prefixes = "|".join(name.rstrip("-") for name in names if name.endswith("-"))
+    return prefixes, [name for name in names if re.fullmatch("[A-Za-z]+2?", name)]
+
+
+@cache
+def spelled(unit: str | None = None) -> str:
+    """A regular expression of a dimension's units, or of any: one by its name, or a ratio of two.
+
+    >>> [bool(re.fullmatch(spelled("B/s"), text)) for text in ("GB/s", "Gbps", "GB", "B*s")]
+    [True, True, False, False]
+    """
+    prefix, units = _names()
+    alike = [n for n in units if unit is None or unit_of(n).is_compatible_with(unit_of(unit))]
+    plural = [name for name in alike if len(name) > 1 and name.isalpha()]
+    single = [name for name in alike if name not in plural]
+    named = "|".join([f"(?:{'|'.join(plural)})s?"] * bool(plural) + single)
+    one = f"(?:{prefix})?(?:{named})"
+    if unit is None:
+        return rf"(?:{one}|(?:1|{one})?\s*/\s*{one})?"
+    ways, (over, slash, under) = [one] * bool(alike), unit.partition("/")
+    if slash:
+        counted = f"(?:1|{spelled('')})?" if over == "1" else spelled(over)
+        ways.append(rf"{counted}\s*/\s*{spelled(under)}")
+    return f"(?:{'|'.join(ways)})"
+
+
+def spelled_out(schema: Any) -> Any:
+    """A schema with the names of all entries, and with the pattern of every quantity."""
+    match schema:
+        case {"x-entries": title, "description": about}:
+            return {"enum": names_of(title), "description": about}
+        case {"x-unit": unit}:
+            number = _POSITIVE if "exclusiveMinimum" in schema else _NOT_NEGATIVE
+            return {**schema, "pattern": rf"^\s*{number}\s*{spelled(unit)}\s*$"}
+        case dict():
+            return {key: spelled_out(part) for key, part in schema.items()}
+        case list():
+            return [spelled_out(part) for part in schema]
+    return schema
+
+
+def names_of(title: str) -> list[str]:
+    """The names that a catalog holds, or one of its shelves, such as Systems.Nodes."""
+    layer, _, shelf = title.partition(".")
+    held = catalog(layer.lower())
+    return sorted(getattr(held, shelf) if shelf else held)

@@ -314,17 +314,14 @@ class Dim(Word):
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of a value in this dimension: text with a unit, or a number."""
+        least = "exclusiveMinimum" if self.open_low else "minimum"
+        both = {least: self.low, "maximum": self.high}
+        bounds = {key: bound for key, bound in both.items() if math.isfinite(bound)}
         if not self.unit:
-            least = "exclusiveMinimum" if self.open_low else "minimum"
-            bounds = {least: self.low, "maximum": self.high}
-            finite = {key: bound for key, bound in bounds.items() if math.isfinite(bound)}
-            return {"type": "integer" if self.whole else "number", **finite}
-        return {
-            "type": ["number", "string"] if self.bare else "string",
-            "description": f"quantity in {self.bare or self.unit}, such as '{self.example}'",
-            "examples": [self.example],
-            "x-unit": self.unit,
-        }
+            return {"type": "integer" if self.whole else "number", **bounds}
+        about = f"quantity in {self.bare or self.unit}, such as '{self.example}'"
+        text = {"description": about, "examples": [self.example], "x-unit": self.unit}
+        return {"type": ["number", "string"] if self.bare else "string", **bounds, **text}
 
     def __repr__(self) -> str:
         return f"Dim({self.unit!r})"
@@ -352,6 +349,7 @@ Rate = Annotated[Any, Dim("1/s")]
 Money = Annotated[Any, Dim("USD")]
 Count = Annotated[Any, Dim("", whole=True, high=_MANY)]
 Batch = Annotated[Any, Dim("", whole=True, high=_LARGEST_BATCH)]
+Year = Annotated[Any, Dim("", whole=True, low=1940, open_low=False, high=2100)]  # of computers
 Number = Annotated[Any, Dim("")]
 Fraction = Annotated[Any, Dim("", high=1.0)]
 Mass = Annotated[Any, Dim("g")]

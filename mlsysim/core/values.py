@@ -55,6 +55,7 @@ class Value(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True
     )
+    between: ClassVar[dict[str, Any]] = {}  # JSON schema of what `check` asks of several fields
 
     def __init__(self, /, *args: Any, **data: Any) -> None:
         kind = type(self)
@@ -106,11 +107,17 @@ class Value(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, context=self)
 
     @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """JSON schema of the data that builds this type."""
+    def json_schema(cls, *, exact: bool = False) -> dict[str, Any]:
+        """JSON schema of the data that builds this type, as schemas.schema_of tells."""
         from mlsysim.core.schemas import schema_of  # which a solve does not need
 
-        return schema_of(cls)
+        return schema_of(cls, exact=exact)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        named = handler(core)
+        handler.resolve_ref_schema(named).update(cls.between)
+        return named
 
     def _fields(self) -> Iterator[tuple[str, Any]]:
         return ((name, getattr(self, name)) for name in type(self).model_fields)
@@ -152,6 +159,10 @@ SourceKind = Literal[
 ]
 
 
+_UNOPENED = ["estimate", "user"]
+_WITH_A_DAY = {"required": ["read"], "properties": {"read": {"type": "string"}}}
+
+
 class Source(Value):
     """How we know a number: the document, where it is, and the day somebody opened it.
 
@@ -164,9 +175,11 @@ class Source(Value):
     read: Day | None = None
     note: str | None = None
 
+    between = {"if": {"properties": {"kind": {"enum": _UNOPENED}}}, "else": _WITH_A_DAY}
+
     def check(self) -> None:
         """A document was opened on some day."""
-        if self.kind not in ("estimate", "user") and not self.read:
+        if self.kind not in _UNOPENED and not self.read:
             raise self.wrong(
                 "read", "it is required; write the day on which the document was opened"
             )
@@ -277,25 +290,19 @@ class Entry(Value):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        written = [kind.json_schema() for kind in cls.__dict__.get("kinds", {}).values()]
-        written = written or [handler.resolve_ref_schema(handler(core))]
-        if cls.home is None:
-            return written[0]
-        about = f"a name in {cls.home.title}, such as {cls.home.example!r}"
-        named = {"type": "string", "description": about, "x-entries": cls.home.title}
-        free = (
-            {**each, "required": [*filter("name".__ne__, each["required"])]} for each in written
-        )
-        return {"anyOf": [named, *free]}
+        from mlsysim.core.schemas import of_entry
+
+        return of_entry(cls, core, handler)
 
     @classmethod
-    def json_schema(cls) -> dict[str, Any]:
+    def json_schema(cls, *, exact: bool = False) -> dict[str, Any]:
         """JSON schema of a file that holds such an entry."""
-        found = super().json_schema()
+        found = super().json_schema(exact=exact)
         if cls.home is None:
             return found
-        alone = found["anyOf"][-1]
-        return {**alone, "required": ["name", *alone["required"]]}
+        *_, alone = found.pop("anyOf")
+        named = ["name"] if cls.model_fields["name"].is_required() else []
+        return {**found, **alone, "required": [*named, *alone["required"]]}
 
     @property
     def stem(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlsysim.core.errors import MissingValue
 from mlsysim.equations import algorithm, node, serving
@@ -11,15 +11,15 @@ from mlsysim.evaluation.metrics import (
     Battery,
     Held,
     Load,
-    OneStep,
     Part,
     Queue,
     Run,
     Serving,
+    Step,
     Training,
     Uptime,
 )
-from mlsysim.evaluation.spec import PLAN, SERVE, TRAIN, SystemSpec
+from mlsysim.evaluation.spec import PLAN, FleetSpec, OneStep, Serve, SystemSpec, Train
 from mlsysim.models.operators import DECODE
 from mlsysim.solvers.fleet.distributed import DistributedModel, FleetProfile
 from mlsysim.solvers.fleet.group import Group, divided
@@ -27,12 +27,12 @@ from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.solvers.node.serving import Served, ServingModel, TailLatencyModel
 from mlsysim.solvers.node.single import Profile, SingleNodeModel
+from mlsysim.systems.types import Fleet
 
 ROOFS = {"Compute": 1, "Memory": 2, "Overhead": 3}  # the walls behind a Profile's bottleneck
 BATCHING, TAIL, TALK, FAILURES = 5, 7, 14, 15
 MOST_SLOTS = 100_000  # TailLatencyModel takes no more servers
 MOSTLY = 0.5
-DEFAULTS = {"prompt": 2048, "tokens": 128, "batch_size": 1}  # teaching values, as in ServingModel
 
 
 class Measured(NamedTuple):
@@ -53,20 +53,15 @@ class Measured(NamedTuple):
 
 def measure(system: SystemSpec) -> Measured:
     """Run the system's phase; raises a BadArgument or MissingValue for what cannot be asked."""
-    work = system.workload
-    if work.use == TRAIN:
-        return _train(system)
-    ways = int(system.fleet.tensor_parallel or 1)
-    replica = divided(work.model, system.fleet.entry, ways)
+    work, place = system.workload, system.fleet
+    if isinstance(work, Train):
+        return _train(work, place)
+    replica = divided(work.model, place.entry, int(place.tensor_parallel or 1))
     if replica.fault:
         return Measured.impossible(replica.fault, TALK, Load(devices=replica.fleet.devices))
-    return _serve(system, replica) if work.use == SERVE else _step(system, replica)
-
-
-def _given(part: Any, *keys: str) -> dict[str, Any]:
-    """The values that are given, by the names that solvers take them under."""
-    values = {key: getattr(part, key) for key in keys}
-    return {key: value for key, value in values.items() if value is not None}
+    if isinstance(work, Serve):
+        return _serve(system, work, replica)
+    return _step(system, work, replica)
 
 
 # ---- answering requests --------------------------------------------------------------------------
@@ -79,23 +74,11 @@ _WAITS = {
 }
 
 
-def answered(system: SystemSpec) -> int:
-    """Tokens that one request is answered with, its thinking included."""
-    work = system.workload
-    return int((work.tokens or DEFAULTS["tokens"]) * (work.reasoning_steps or 1))
-
-
-def _serve(system: SystemSpec, replica: Group) -> Measured:
-    work, tokens = system.workload, answered(system)
-    batch, prompt = (int(getattr(work, k) or DEFAULTS[k]) for k in ("batch_size", "prompt"))
+def _serve(system: SystemSpec, work: Serve, replica: Group) -> Measured:
+    batch, prompt, tokens = work.batch_size, work.prompt, work.tokens * work.reasoning_steps
+    how = {**work.given(ServingModel), "model": replica.model}
     served = ServingModel().solve(
-        replica.model,
-        replica.device,
-        seq_len=prompt,
-        decode_tokens=tokens,
-        batch_size=batch,
-        precision=work.precision,
-        efficiency=work.efficiency,
+        **how, hardware=replica.device, seq_len=prompt, decode_tokens=tokens
     )
     talk = [replica.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
     ttft, itl = served.si("ttft") + talk[0], served.si("itl") + talk[1]
@@ -112,23 +95,15 @@ def _serve(system: SystemSpec, replica: Group) -> Measured:
     return _loaded(system, replica, batch, own, served, wall, why)
 
 
-def _step(system: SystemSpec, replica: Group) -> Measured:
-    work = system.workload
-    batch = int(work.batch_size or 1)
-    profile = SingleNodeModel().solve(
-        replica.model,
-        replica.device,
-        batch_size=batch,
-        precision=work.precision,
-        phase=work.use,
-        efficiency=work.efficiency,
-        **_given(work, "seq_len"),
-    )
-    rows = batch if work.use == DECODE else batch * profile.si("seq_len")
+def _step(system: SystemSpec, work: OneStep, replica: Group) -> Measured:
+    batch = work.batch_size
+    how = {**work.given(SingleNodeModel), "model": replica.model}
+    profile = SingleNodeModel().solve(**how, hardware=replica.device)
+    rows = batch if work.phase == DECODE else batch * profile.si("seq_len")
     talk = replica.reduce_time(rows, work.precision)
     latency = profile.si("latency") + talk
     rate = node.throughput(replica.replicas * batch, latency)
-    own = OneStep.of(profile, latency=latency, throughput=rate)
+    own = Step.of(profile, latency=latency, throughput=rate)
     wall = TALK if talk > MOSTLY * latency else ROOFS[str(profile.bottleneck)]
     return _loaded(system, replica, batch, own, profile, wall, f"The step {_WAITS[wall]}.")
 
@@ -137,7 +112,7 @@ def _loaded(
     system: SystemSpec,
     replica: Group,
     batch: int,
-    own: Serving | OneStep,
+    own: Serving | Step,
     found: Served | Profile,
     wall: int,
     why: str,
@@ -174,7 +149,7 @@ def _loaded(
 
 def _queue(system: SystemSpec, replica: Group, batch: int, latency: float) -> Queue | None:
     """How the fleet stands under the requests that arrive; nothing where none are told of."""
-    arrival = system.workload.arrival_rate_qps
+    arrival = system.value("workload.arrival_rate_qps")
     if arrival is None:
         return None
     rate, slots = float(arrival.m_as("1/s")), replica.replicas * batch
@@ -211,22 +186,15 @@ def _battery(system: SystemSpec, replica: Group, queue: Queue | None) -> Battery
 # ---- training ------------------------------------------------------------------------------------
 
 
-def _train(system: SystemSpec) -> Measured:
-    work, place = system.workload, system.fleet.entry
-    common = {
-        "model": work.model,
-        "fleet": place,
-        "precision": work.precision,
-        "efficiency": work.efficiency,
-        **_given(work, "batch_size", "seq_len", "optimizer", "overlap", "tokens"),
-    }
-    plan, notes = _given(system.fleet, *PLAN, "interleave"), ()
-    common |= _given(system.fleet, "sequence_parallel")
-    load = Load(devices=place.devices)
-    if plan or place.devices == 1:
-        profile = DistributedModel().solve(**common, **plan)
+def _train(work: Train, place: FleetSpec) -> Measured:
+    fleet, notes = place.entry, ()
+    load = Load(devices=fleet.devices)
+    divided = place.given(DistributedModel)
+    if not {*PLAN, "interleave"}.isdisjoint(divided) or fleet.devices == 1:
+        profile = DistributedModel().solve(**work.given(DistributedModel), **divided, fleet=fleet)
     else:
-        search = ParallelismOptimizer().solve(**common)
+        asked = {**work.given(ParallelismOptimizer), **place.given(ParallelismOptimizer)}
+        search = ParallelismOptimizer().solve(**asked, fleet=fleet)
         if not search.feasible:
             wall = ROOFS["Memory"] if "memory" in search.rejected_because else TALK
             return Measured.impossible(search.reason, wall, load)
@@ -236,8 +204,7 @@ def _train(system: SystemSpec) -> Measured:
             f"the plan was searched for, among {search.considered:,}: "
             f"zero_stage {int(search.zero_stage)}, recompute {search.recompute}",
         )
-    faults = _given(system.fleet, "mtbf", "checkpoint_time", "restart_time")
-    failing = ReliabilityModel().solve(place, **faults)
+    failing = ReliabilityModel().solve(fleet, **place.given(ReliabilityModel))
     own = Training.of(profile, samples=profile.si("throughput"))
     parts = own, load, Held.of(profile), Uptime.of(failing)
     notes = (*notes, *profile.notes)
@@ -253,15 +220,14 @@ def _train(system: SystemSpec) -> Measured:
     notes = (*notes, *failing.notes)
     if not failing.feasible:
         return Measured(parts, False, failing.reason, FAILURES, failing.reason, notes)
-    return Measured(parts, True, "", *_slowest(system, profile, failing.si("goodput")), notes)
+    return Measured(parts, True, "", *_slowest(work, fleet, profile, failing.si("goodput")), notes)
 
 
-def _slowest(system: SystemSpec, profile: FleetProfile, goodput: float) -> tuple[int, str]:
+def _slowest(work: Train, fleet: Fleet, profile: FleetProfile, goodput: float) -> tuple[int, str]:
     """The wall behind the largest part of a training run's time, and that part in words."""
-    step, place = profile.si("step_time"), system.fleet.entry
-    peak = place.hw.supply(system.workload.precision).peak
+    step, peak = profile.si("step_time"), fleet.hw.supply(work.precision).peak
     arithmetic = node.compute_time(
-        profile.si("operations"), profile.si("devices") * peak, system.workload.efficiency
+        profile.si("operations"), profile.si("devices") * peak, work.efficiency
     )
     busy = profile.si("compute_time")
     roof = ROOFS["Compute"] if arithmetic > MOSTLY * busy else ROOFS["Memory"]

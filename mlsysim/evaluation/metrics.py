@@ -45,7 +45,7 @@ class Serving(Part):
     decode_bottleneck: str
 
 
-class OneStep(Part):
+class Step(Part):
     """One step of each replica, its devices' talk included; throughput is the fleet's."""
 
     latency: u.Seconds = "ms"
@@ -194,4 +194,4 @@ def parts_of(phase: str) -> tuple[type[Part], ...]:
     """The parts that a system may have in a phase."""
     if phase == TRAIN:
         return Training, Run, Load, Held, Uptime, Bill, Footprint
-    return Serving if phase == SERVE else OneStep, Load, Queue, Held, Battery, Bill, Footprint
+    return Serving if phase == SERVE else Step, Load, Queue, Held, Battery, Bill, Footprint

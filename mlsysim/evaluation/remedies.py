@@ -11,15 +11,15 @@ from typing import Any
 
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.solver import show
-from mlsysim.core.units import PRECISIONS
-from mlsysim.evaluation.measure import DEFAULTS
-from mlsysim.evaluation.spec import PLAIN_NODE, PLAN, TRAIN, SystemSpec
+from mlsysim.core.units import PRECISIONS, dim_of
+from mlsysim.evaluation.spec import PLAIN_NODE, PLAN, SystemSpec, Train
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, Evaluation, judge
 from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.models.transformer import TransformerWorkload
-from mlsysim.solvers.fleet.distributed import USUAL_BATCH
+from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+from mlsysim.solvers.fleet.training import TrainingPrecision
 
 Change = dict[str, Any]
 Score = tuple[bool, int, float]
@@ -28,7 +28,6 @@ MOST = 5  # more suggestions than this nobody reads
 ROUNDS = 4  # changes that are combined
 MONEY, EMISSIONS, FIDELITY = 17, 18, 13
 _FACTORS = (2, 4, 8, 16, 32)
-_TRAINED_IN = ("fp32", "tf32", "bf16", "fp16", "fp8")
 _WORK = ("requests", "token_throughput")
 _HEADLINES = ("latency", "throughput", "step_time", "elapsed_time")
 
@@ -104,7 +103,7 @@ def _try(system: SystemSpec, change: Change) -> Evaluation | None:
 def _resized(system: SystemSpec, change: Change, tried: Evaluation) -> tuple[Change, Evaluation]:
     """The change with a fleet as small as the requests then allow, where it costs too much."""
     broken = {c["wall"] for c in tried.constraints if c["satisfied"] is False}
-    fixed = "fleet.count" in change or system.workload.arrival_rate_qps is None
+    fixed = "fleet.count" in change or system.value("workload.arrival_rate_qps") is None
     if fixed or tried.verdict == INFEASIBLE or not broken & {MONEY, EMISSIONS}:
         return change, tried
     for count in _counts(system.changed(change), tried, down=True):
@@ -132,7 +131,7 @@ def _score(found: Evaluation) -> Score:
 def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change]]:
     for change in _precisions(system):
         yield "precision", change
-    if system.workload.use != TRAIN:  # the batch of a training run decides what is learned
+    if not isinstance(system.workload, Train):  # whose batch decides what is learned
         for change in _batches(system, down=True):
             yield "smaller batch", change
         for change in _batches(system, down=False):
@@ -150,7 +149,7 @@ def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Chan
         yield "fewer devices", change
     yield from _places(system, found)
     yield from _devices(system)
-    thinking = system.workload.reasoning_steps or 1
+    thinking = system.value("workload.reasoning_steps") or 1
     while thinking > 1:
         thinking //= 2
         yield "thinking", {"workload.reasoning_steps": thinking}
@@ -159,9 +158,9 @@ def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Chan
 def _precisions(system: SystemSpec) -> Iterator[Change]:
     """Each narrower width once, in the arithmetic that the device has if it has one."""
     now, device = system.workload.precision, system.fleet.entry.hw
-    assert device is not None  # every fleet is built with one
     native = device.compute.datapaths
-    known = _TRAINED_IN if system.workload.use == TRAIN else tuple(PRECISIONS)
+    trains = isinstance(system.workload, Train)
+    known = dim_of(TrainingPrecision).known if trains else tuple(PRECISIONS)
     for width in sorted({PRECISIONS[name] for name in known}, reverse=True):
         if width < PRECISIONS[now]:
             names = [name for name in known if PRECISIONS[name] == width]
@@ -171,7 +170,7 @@ def _precisions(system: SystemSpec) -> Iterator[Change]:
 
 
 def _batches(system: SystemSpec, *, down: bool) -> Iterator[Change]:
-    now = int(system.workload.batch_size or DEFAULTS["batch_size"])
+    now = int(system.value("workload.batch_size"))
     for factor in _FACTORS:
         batch = now // factor if down else now * factor
         if batch >= 1:
@@ -181,7 +180,7 @@ def _batches(system: SystemSpec, *, down: bool) -> Iterator[Change]:
 def _splits(system: SystemSpec) -> Iterator[Change]:
     """More devices a replica, and as many devices as that takes."""
     place, model = system.fleet.entry, system.workload.model
-    if not isinstance(model, TransformerWorkload) or place.node is None:
+    if not isinstance(model, TransformerWorkload):
         return
     now = int(system.fleet.tensor_parallel or 1)
     inside = PLAIN_NODE if system.fleet.hardware is not None else int(place.node.accelerators)
@@ -196,35 +195,25 @@ def _splits(system: SystemSpec) -> Iterator[Change]:
 
 def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
     """The fastest plan for the same fleet, where the system has one of its own."""
-    if all(getattr(system.fleet, key) is None for key in PLAN):
+    work, place = system.workload, system.fleet
+    if all(system.value(f"fleet.{key}") is None for key in PLAN):
         return
-    work = system.workload
-    asked = {key: getattr(work, key) for key in ("batch_size", "seq_len", "optimizer", "overlap")}
-    asked["sequence_parallel"] = system.fleet.sequence_parallel
+    asked = {**work.given(ParallelismOptimizer), **place.given(ParallelismOptimizer)}
     try:
-        search = ParallelismOptimizer().solve(
-            work.model,
-            system.fleet.entry,
-            precision=work.precision,
-            efficiency=work.efficiency,
-            **{key: value for key, value in asked.items() if value is not None},
-        )
+        search = ParallelismOptimizer().solve(**asked, fleet=place.entry)
     except MLSysError:
         return
     if search.feasible:
         values = {key: getattr(search, key) for key in PLAN}
-        found = {
-            f"fleet.{key}": value if isinstance(value, str) else int(value)
-            for key, value in values.items()
-        }
-        plan = {path: value for path, value in found.items() if value != _now(system, path)}
-        yield "plan", plan if system.fleet.interleave is None else {**plan, "fleet.interleave": 1}
+        if system.value("fleet.interleave") is not None:
+            values["interleave"] = 1
+        plan = {f"fleet.{k}": v if isinstance(v, str) else int(v) for k, v in values.items()}
+        yield "plan", {path: value for path, value in plan.items() if value != _now(system, path)}
 
 
 def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Change]:
     """More or fewer of what the fleet counts; first of all as many as the requests need."""
     place = system.fleet.entry
-    assert place.node is not None
     loose = system.fleet.hardware is not None  # devices are counted, not nodes
     now = int(place.devices if loose else place.count)
     counts = [now // f if down else now * f for f in _FACTORS]
@@ -321,27 +310,12 @@ def _sentence(
     return f"{', '.join(parts)}: {'; '.join(effects)}."
 
 
-_DEFAULTS = {
-    **DEFAULTS,
-    **dict.fromkeys(
-        (
-            "tensor_parallel",
-            "pipeline_parallel",
-            "expert_parallel",
-            "microbatch",
-            "reasoning_steps",
-            "interleave",
-        ),
-        1,
-    ),
-    "zero_stage": 0,
-    "recompute": "none",
-}
+_DEFAULTS = {**DistributedModel.defaults, "microbatch": 1}  # one sequence at a time
 
 
 def _now(system: SystemSpec, path: str) -> Any:
     """What stands at a path, the default where nothing is given."""
     value, key = system.value(path), path.partition(".")[2]
     if value is None:
-        value = int(system.fleet.entry.count) if key == "count" else _DEFAULTS.get(key)
-    return getattr(value, "stem", value)
+        value = system.fleet.entry.count if key == "count" else _DEFAULTS.get(key)
+    return int(value) if isinstance(value, float) else getattr(value, "stem", value)

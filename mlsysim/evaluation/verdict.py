@@ -106,7 +106,7 @@ def judge(system: SystemSpec) -> Evaluation:
         done = Measured.impossible(str(error), ROOFS["Compute"])
     costs, notes, unknown = _costs(system, read(done.parts))
     metrics = read((*done.parts, *costs))
-    judged = tuple(_judged(system, limit, metrics, done, unknown) for limit in system.limits)
+    judged = tuple(_judged(system, limit, metrics, done, unknown) for limit in system.constraints)
     if not done.feasible:
         verdict = INFEASIBLE
     elif not judged:
@@ -115,7 +115,7 @@ def judge(system: SystemSpec) -> Evaluation:
         verdict = SATISFIED if all(each["satisfied"] for each in judged) else VIOLATED
     return Evaluation(
         name=system.name,
-        phase=system.workload.use,
+        phase=system.workload.phase,
         verdict=verdict,
         feasible=done.feasible,
         reason=done.reason,
@@ -139,7 +139,7 @@ def _judged(
     unknown: Mapping[type[Part], MissingValue],
 ) -> dict[str, Any]:
     """One constraint with what was found; of what is infeasible nothing needs to be known."""
-    value, parts = metrics.get(limit.metric), parts_of(system.workload.use)
+    value, parts = metrics.get(limit.metric), parts_of(system.workload.phase)
     part = next((part for part in parts if limit.metric in part._fields), None)
     if part is None:
         known = [name for part in parts for name in part._fields]
@@ -188,21 +188,13 @@ def _costs(
     if duration is None:
         return (), (), {}
     fleet, parts, notes, unknown = system.fleet.entry, (), (), {}
-    shared = {"facility": place.facility, "pue": place.pue, "power_fraction": place.power_fraction}
     try:
         money = EconomicsModel().solve(
             _priced(system, fleet),
             duration,
-            **_known(
-                {
-                    **shared,
-                    "datacenter": place.grid,
-                    "electricity_price": place.electricity_price,
-                    "amortization_years": place.amortization,
-                    "infrastructure_multiplier": place.infrastructure_multiplier,
-                    "maintenance_fraction": place.maintenance_fraction,
-                }
-            ),
+            datacenter=place.grid,
+            amortization_years=place.amortization,
+            **place.given(EconomicsModel),
         )
         parts += (Bill.of(money),)
         notes += money.notes
@@ -211,7 +203,9 @@ def _costs(
         notes += (f"not priced: {error}",)
     if place.grid is not None:
         try:
-            green = SustainabilityModel().solve(fleet, duration, place.grid, **_known(shared))
+            green = SustainabilityModel().solve(
+                fleet, duration, place.grid, **place.given(SustainabilityModel)
+            )
             parts += (Footprint.of(green),)
             notes += green.notes
         except MissingValue as error:
@@ -220,14 +214,10 @@ def _costs(
     return parts, notes, unknown
 
 
-def _known(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
 def _priced(system: SystemSpec, fleet: Fleet) -> Fleet:
     """The fleet at the price of an accelerator that the system gives, where it gives one."""
     price = system.environment.accelerator_price
-    if price is None or fleet.node is None:
+    if price is None:
         return fleet
     given = Source(kind="user", ref="environment.accelerator_price")
     device = fleet.node.accelerator

@@ -82,7 +82,7 @@ class HardwareNode(Entry):
     home: ClassVar = Home("device", "hardware", "H100")
 
     vendor: str | None = None
-    release_year: int
+    release_year: u.Year
     compute: ComputeCore
     memory: MemoryHierarchy
     interconnect: Link | None = None
@@ -91,14 +91,6 @@ class HardwareNode(Entry):
     sleep_power: u.Power | None = None
     dispatch_tax: u.SecondsOrZero | None = None
     unit_cost: u.Money | None = None
-
-    def check(self) -> None:
-        """The year is one in which there are computers."""
-        super().check()
-        if not 1940 <= self.release_year <= 2100:
-            raise self.wrong(
-                "release_year", f"{self.release_year} will not do; give a year such as 2027"
-            )
 
     def datapath(self, precision: str) -> str:
         """The arithmetic that would really run `precision` here; raises NoDatapath or UnknownName.

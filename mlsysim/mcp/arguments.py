@@ -8,8 +8,7 @@ from typing import Any
 from pydantic_core import core_schema
 
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.registry import catalog
-from mlsysim.core.schemas import Schema, schema_of_arguments
+from mlsysim.core.schemas import Schema, names_of, schema_of_arguments
 from mlsysim.evaluation.scenarios.registry import Scenarios
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.node.single import SingleNodeModel
@@ -67,18 +66,19 @@ def _listed(schema: Schema) -> Schema:
     if "items" in schema:
         return {**schema, "items": _listed(schema["items"])}
     match schema:
-        case {"anyOf": [{"x-entries": layer, "description": about}, *_]}:
-            layer, _, shelf = layer.partition(".")
-            held = catalog(layer.lower())
-            names = sorted(getattr(held, shelf) if shelf else held)
+        case {"anyOf": [{"x-entries": title, "description": about}, *_]}:
             own = "or one of your own, written like the `spec` that look_up gives"
             return {
                 "anyOf": [
-                    {"enum": names, "description": about},
+                    {"enum": names_of(title), "description": about},
                     {"type": "object", "description": own},
                 ]
             }
     return schema
+
+
+# what a system's file may say, and an agent need not read before its first question
+_LONG = {"sources", "pattern", "examples", "discriminator", "title"}
 
 
 def _short(schema: Any) -> Any:
@@ -87,8 +87,10 @@ def _short(schema: Any) -> Any:
         case {"anyOf": [{"x-entries": _, "description": about}, *_]}:
             about += "; or written out like the `spec` that look_up gives"
             return {"type": ["string", "object"], "description": about}
+        case {"allOf": [named, *_], **others} if not others:
+            return _short(named)
         case dict():
-            return {key: _short(part) for key, part in schema.items() if key != "sources"}
+            return {key: _short(part) for key, part in schema.items() if key not in _LONG}
         case list():
             return [_short(part) for part in schema]
     return schema

@@ -35,7 +35,7 @@ class Workload(Entry):
     home: ClassVar = Home("model", "models", "Llama3_8B")
     kinds: ClassVar[Mapping[str, type[Any]]] = {}  # which the registry knows
 
-    release_year: int | None = None
+    release_year: u.Year | None = None
     parameters: u.Count
     training_tokens: u.Count | None = None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import InvalidEntry, MissingValue
+from mlsysim.core.schemas import having
 from mlsysim.core.units import Dim, Names
 from mlsysim.core.values import Entry, Home, Value
 from mlsysim.hardware.types import HardwareNode, Link
@@ -60,6 +61,8 @@ class Fleet(Entry):
     hw: HardwareNode = _FOLLOWS
     count: u.Count
     fabric: Fabric | None = None
+
+    between = {"anyOf": [having("node"), having("hw")]}
 
     @classmethod
     def meant(cls, given: Any) -> Any:

@@ -155,7 +155,7 @@ def test_a_specification_is_a_mapping(spec):
         ({"tdp": "-1 W"}, "tdp", "above 0"),
         ({"dispatch_tax": "-1 us"}, "dispatch_tax", "at least 0"),
         ({"release_year": 2020.5}, "release_year", "whole number"),
-        ({"release_year": 20200}, "release_year", "2027"),
+        ({"release_year": 20200}, "release_year", "at most 2,100"),
         ({"release_year": True}, "release_year", "whole number"),
         ({"name": 5}, "name", "text"),
         ({"name": ""}, "name", ""),

@@ -14,7 +14,8 @@ from mlsysim import Hardware, Infrastructure, Literature, Models, Systems
 from mlsysim.core.errors import InvalidEntry, MissingValue, MLSysError, UnknownName, WrongUnit
 from mlsysim.core.units import Q_
 from mlsysim.evaluation import evaluate, judge
-from mlsysim.evaluation.spec import SCHEMAS, SystemSpec, schema
+from mlsysim.evaluation.schemas import SCHEMAS, schema
+from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers import (
     DistributedModel,
     EconomicsModel,
