@@ -30,7 +30,10 @@ def eval_(
 def schema(
     kind: Annotated[str, typer.Argument(help="system, hardware, transformer, grid ...")] = "system",
 ) -> None:
-    """The JSON schema of one kind of file: YAML, `answers`.json, a line of a `journal`."""
+    """The JSON schema of one kind of file.
+
+    A kind of YAML file, `answers` (answers.json) or `journal` (one line of a journal).
+    """
     from mlsysim.course.journal import Record
     from mlsysim.course.sheet import Sheet
     from mlsysim.evaluation.schemas import schema as schema_of

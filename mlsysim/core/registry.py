@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -77,7 +77,10 @@ class Shelf(Generic[T]):
 
     def from_spec(self, spec: Mapping[str, Any]) -> T:
         """An entry of your own, of this shelf's type; raises InvalidEntry."""
-        return _from_spec(self._title, self._kind, spec)
+        if not isinstance(spec, Mapping):
+            remedy = f"a specification is a mapping of keys, not {type(spec).__name__}"
+            raise InvalidEntry(self._title, "", remedy)
+        return self._kind.build(self._kind.alone(spec, BY_USER))
 
     def _read(self, data: dict[str, Any]) -> T:
         return self._kind.build(self._kind.alone(data, {}))
@@ -105,29 +108,26 @@ class Shelf(Generic[T]):
 class Catalog(Generic[T]):
     """The shelves of one layer, with flat look-up by an entry's name.
 
-    `kind` is the entries' type, by shelf where shelves hold different ones; `layer` is the folder
-    that holds `data/<shelf>/*.yaml`.
+    `kinds` are the entries' types; the folder of their layer holds `data/<shelf>/*.yaml`.
     """
 
-    def __init__(self, title: str, layer: str, kind: type[T] | Mapping[str, type[T]]) -> None:
-        self._title, self._layer, self._kind = title, layer, kind
+    def __init__(self, *kinds: type[T]) -> None:
+        homes = [kind.home for kind in kinds if kind.home]
+        self._kinds = dict(zip((home.shelf for home in homes), kinds, strict=True))
+        self._layer, self._title = homes[0].layer, homes[0].layer.capitalize()
         self._shelves: dict[str, Shelf[T]] | None = None
-        _catalogs[layer] = self
+        _catalogs[self._layer] = self
 
     def from_spec(self, spec: Mapping[str, Any]) -> T:
         """An entry of your own, from a mapping in the YAML files' format; raises InvalidEntry.
 
         Where shelves hold different types, ask the shelf: `Systems.Nodes.from_spec({...})`.
         """
-        return _from_spec(self._title, self._kind_on("Custom"), spec)
+        return self._shelf("", {}).from_spec(spec)
 
     def from_yaml(self, path: str | Path) -> T:
         """An entry of your own, from a YAML file; raises InvalidEntry that names file and key."""
         return load(Path(path), self.from_spec)
-
-    def find(self, name: str) -> T:
-        """The entry called `name`, on whichever shelf it stands; raises UnknownEntry."""
-        return self[name]
 
     def entries(self) -> Iterator[tuple[str, T]]:
         """Every (name, entry), loading them all."""
@@ -140,21 +140,19 @@ class Catalog(Generic[T]):
         yield from self._all().items()
 
     def __getitem__(self, name: str) -> T:
-        for shelf in self._all().values():
-            if name in shelf:
-                return shelf[name]
-        raise UnknownEntry(self._title, name, [*self])
+        return self._found(name, [])
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         shelves = self._all()
-        if name in shelves:
-            return shelves[name]
-        for shelf in shelves.values():
+        return shelves[name] if name in shelves else self._found(name, shelves)
+
+    def _found(self, name: str, beside: Iterable[str]) -> T:
+        for shelf in self._all().values():
             if name in shelf:
                 return shelf[name]
-        raise UnknownEntry(self._title, name, [*shelves, *self])
+        raise UnknownEntry(self._title, name, [*beside, *self])
 
     def __iter__(self) -> Iterator[str]:
         return (stem for shelf in self._all().values() for stem in shelf)
@@ -166,51 +164,31 @@ class Catalog(Generic[T]):
         return any(name in shelf for shelf in self._all().values())
 
     def __dir__(self) -> list[str]:
-        return [*self._all(), *self, "entries", "find", "from_spec", "from_yaml", "shelves"]
+        return [*self._all(), *self, "entries", "from_spec", "from_yaml", "shelves"]
 
     def __repr__(self) -> str:
         return "\n".join([self._title, *(f"  {shelf!r}" for shelf in self._all().values())])
 
     def _all(self) -> dict[str, Shelf[T]]:
         if self._shelves is None:
+            places: dict[str, tuple[str, Path]] = {}
+            for folder in _folders_of(self._layer):
+                for path in [*sorted(folder.glob("*/*.yaml")), *sorted(folder.glob("*.yaml"))]:
+                    shelf = "Custom" if path.parent == folder else shelf_name(path.parent.name)
+                    places.pop(path.stem, None)  # a name stands on one shelf: the later folder wins
+                    places[path.stem] = shelf, path
             files: dict[str, dict[str, Path]] = {}
-            for folder in [
-                _home(self._layer) / "data",
-                *(top / self._layer for top in user_folders()),
-            ]:
-                for path in sorted(folder.glob("*/*.yaml")) + sorted(folder.glob("*.yaml")):
-                    shelf = shelf_name(path.parent.name) if path.parent != folder else "Custom"
-                    for other in files.values():
-                        other.pop(
-                            path.stem, None
-                        )  # a name stands on one shelf; the later folder wins
-                    files.setdefault(shelf, {})[path.stem] = path
-            self._shelves = {
-                shelf: Shelf(f"{self._title}.{shelf}", self._kind_on(shelf), held)
-                for shelf, held in files.items()
-                if held
-            }
+            for stem, (shelf, path) in places.items():
+                files.setdefault(shelf, {})[stem] = path
+            self._shelves = {shelf: self._shelf(shelf, held) for shelf, held in files.items()}
         return self._shelves
 
-    def _kind_on(self, shelf: str) -> type[T]:
-        if not isinstance(self._kind, Mapping):
-            return self._kind
-        if shelf not in self._kind:
-            folders = ", ".join(name.lower() for name in self._kind)
-            raise InvalidEntry(
-                f"{self._title}.{shelf}",
-                "",
-                f"its shelves hold different types; use one of {folders}",
-            )
-        return self._kind[shelf]
-
-
-def _from_spec(title: str, kind: type[T], spec: Any) -> T:
-    if not isinstance(spec, Mapping):
-        raise InvalidEntry(
-            title, "", f"a specification is a mapping of keys, not {type(spec).__name__}"
-        )
-    return kind.build(kind.alone(spec, BY_USER))
+    def _shelf(self, shelf: str, files: Mapping[str, Path]) -> Shelf[T]:
+        title = f"{self._title}.{shelf or 'Custom'}"
+        if kind := self._kinds.get(shelf) or self._kinds.get(""):
+            return Shelf(title if shelf else self._title, kind, files)
+        folders = ", ".join(name.lower() for name in self._kinds)
+        raise InvalidEntry(title, "", f"its shelves hold different types; use one of {folders}")
 
 
 def shelf_name(folder: str) -> str:
@@ -333,6 +311,10 @@ def _home(layer: str) -> Path:
     return _PACKAGE / ("evaluation/scenarios" if layer == "scenarios" else layer)
 
 
+def _folders_of(layer: str) -> list[Path]:
+    return [_home(layer) / "data", *(top / layer for top in user_folders())]
+
+
 def catalog(layer: str) -> Catalog[Any]:
     """The registry of one layer, by the layer's name."""
     home = _home(layer).relative_to(_PACKAGE).as_posix().replace("/", ".")
@@ -347,7 +329,7 @@ def registry_hash() -> str:
     """A short fingerprint of every entry that is in force, user folders included."""
     digest = hashlib.sha256()
     for layer in LAYERS:
-        for folder in [_home(layer) / "data", *(top / layer for top in user_folders())]:
+        for folder in _folders_of(layer):
             for path in sorted(folder.rglob("*.yaml")):
                 digest.update(f"{layer}/{path.relative_to(folder).as_posix()}\n".encode())
                 digest.update(path.read_bytes().replace(b"\r\n", b"\n"))

@@ -5,4 +5,4 @@ from __future__ import annotations
 from mlsysim.core.registry import Catalog
 from mlsysim.hardware.types import HardwareNode
 
-Hardware: Catalog[HardwareNode] = Catalog("Hardware", "hardware", HardwareNode)
+Hardware: Catalog[HardwareNode] = Catalog(HardwareNode)

@@ -7,6 +7,4 @@ from typing import Any
 from mlsysim.core.registry import Catalog
 from mlsysim.infrastructure.types import Facility, Grid, Price
 
-Infrastructure: Catalog[Any] = Catalog(
-    "Infrastructure", "infrastructure", {"Grids": Grid, "Facilities": Facility, "Prices": Price}
-)
+Infrastructure: Catalog[Any] = Catalog(Grid, Facility, Price)

@@ -5,4 +5,4 @@ from __future__ import annotations
 from mlsysim.core.registry import Catalog
 from mlsysim.literature.types import Finding
 
-Literature: Catalog[Finding] = Catalog("Literature", "literature", Finding)
+Literature: Catalog[Finding] = Catalog(Finding)

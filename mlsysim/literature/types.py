@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import OutOfRange
 from mlsysim.core.units import Dim, parse
-from mlsysim.core.values import Entry
+from mlsysim.core.values import Entry, Home
 
 
 class _Cited(Dim):
@@ -31,6 +31,8 @@ class _Cited(Dim):
 
 class Finding(Entry):
     """One cited scalar: a plain number, or a quantity such as '182 ms'."""
+
+    home: ClassVar = Home("finding", "literature", "H100_embodied")
 
     value: Annotated[Any, _Cited("")]
     context: str

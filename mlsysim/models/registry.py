@@ -33,4 +33,4 @@ class _Kinds(Mapping[str, type[Workload]]):
 
 KINDS = Workload.kinds = _Kinds()
 
-Models: Catalog[Workload] = Catalog("Models", "models", Workload)
+Models: Catalog[Workload] = Catalog(Workload)

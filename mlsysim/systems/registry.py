@@ -7,6 +7,4 @@ from typing import Any
 from mlsysim.core.registry import Catalog
 from mlsysim.systems.types import Fabric, Fleet, Node
 
-Systems: Catalog[Any] = Catalog(
-    "Systems", "systems", {"Nodes": Node, "Fabrics": Fabric, "Clusters": Fleet}
-)
+Systems: Catalog[Any] = Catalog(Node, Fabric, Fleet)

@@ -43,7 +43,7 @@ def test_every_shipped_entry_loads_and_is_found_by_its_flat_name(catalog):
     entries = dict(catalog.entries())
     assert len(entries) == len(catalog) > 0
     for name, entry in entries.items():
-        assert catalog.find(name) is entry
+        assert catalog[name] is entry
         assert getattr(catalog, name) is entry
         assert entry.stem == name
 
@@ -79,7 +79,7 @@ def test_registries_behave_like_collections():
     [
         (lambda: Hardware.Cloud.H10O, "Hardware.Cloud has no entry 'H10O': did you mean 'H100'?"),
         (lambda: Hardware.Clud, "did you mean 'Cloud'?"),
-        (lambda: Hardware.find("h100"), "did you mean 'H100'?"),
+        (lambda: Hardware["h100"], "did you mean 'H100'?"),
         (lambda: Models.Language["Llama3_9B"], "did you mean 'Llama3_8B'?"),
         (lambda: Models["zzzzzz"], "known are"),
         (lambda: Systems.Clusters.Research_265, "did you mean 'Research_256'?"),

@@ -33,7 +33,7 @@ def test_a_compute_bound_step_stands_under_the_flat_roof(llama, h100):
 @pytest.mark.parametrize("device", ["H100", "nRF52840", "RaspberryPi_5", "CS3"])
 def test_every_picture_fits_a_terminal(model, device):
     for how in ({}, {"batch_size": 4096}):
-        _, text = drawn(Models.find(model), Hardware.find(device), precision="int8", **how)
+        _, text = drawn(Models[model], Hardware[device], precision="int8", **how)
         assert max(map(len, text.splitlines())) <= 80
         assert text.count("*") == 2  # the step, and the number under it
         assert text.isascii()

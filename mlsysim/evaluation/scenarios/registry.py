@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.registry import Catalog
+from mlsysim.core.values import Home
 from mlsysim.evaluation import Evaluation, SystemSpec, evaluate
 
 
 class Scenario(SystemSpec):
     """A named set-up for teaching; its `name` is its title, and it asks a question."""
+
+    home: ClassVar = Home("scenario", "scenarios", "FirstLook")
 
     question: str = ""  # type: ignore[assignment] - it must ask
 
@@ -29,7 +33,7 @@ class Scenario(SystemSpec):
         return evaluate(self)
 
 
-Scenarios: Catalog[Scenario] = Catalog("Scenarios", "scenarios", Scenario)
+Scenarios: Catalog[Scenario] = Catalog(Scenario)
 
 
 def find(system: str) -> SystemSpec:
@@ -38,6 +42,6 @@ def find(system: str) -> SystemSpec:
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return SystemSpec.from_yaml(path)
     try:
-        return Scenarios.find(system)
+        return Scenarios[system]
     except UnknownEntry as error:
         raise InvalidEntry(system, "", f"no such file; {error}") from None
