@@ -317,8 +317,9 @@ def _folders_of(layer: str) -> list[Path]:
 
 def catalog(layer: str) -> Catalog[Any]:
     """The registry of one layer, by the layer's name."""
-    home = _home(layer).relative_to(_PACKAGE).as_posix().replace("/", ".")
-    import_module(f"mlsysim.{home}.registry")
+    if layer not in _catalogs:
+        home = _home(layer).relative_to(_PACKAGE).as_posix().replace("/", ".")
+        import_module(f"mlsysim.{home}.registry")
     return _catalogs[layer]
 
 

@@ -56,6 +56,7 @@ class Value(BaseModel):
         frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True
     )
     between: ClassVar[dict[str, Any]] = {}  # JSON schema of what `check` asks of several fields
+    kinds: ClassVar[Mapping[str, type[Any]]] = {}  # types that the key `kind` tells apart
 
     def __init__(self, /, *args: Any, **data: Any) -> None:
         kind = type(self)
@@ -75,9 +76,8 @@ class Value(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             fault = invalid(cls, given, error)
-            raise InvalidEntry(
-                "" if key else fault.file, f"{key}.{fault.key}".strip("."), fault.remedy
-            ) from None
+            where, below = "" if key else fault.file, f"{key}.{fault.key}".strip(".")
+            raise InvalidEntry(where, below, fault.remedy) from None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -89,7 +89,14 @@ class Value(BaseModel):
     @classmethod
     def meant(cls, given: Any) -> Any:
         """The data that `given` stands for; a subclass fills in here what may be left out."""
-        return {str(k): v for k, v in given.items()} if isinstance(given, Mapping) else given
+        if not isinstance(given, Mapping):
+            return given
+        if "kinds" not in cls.__dict__:
+            return {str(key): value for key, value in given.items()}
+        if (kind := given.get("kind")) not in [*cls.kinds]:
+            remedy = f"it says of which kind it is; {did_you_mean(kind, [*cls.kinds])}"
+            raise InvalidEntry("", "kind", remedy)
+        return cls.kinds[kind].build(given)
 
     def check(self) -> None:
         """What must hold between fields; raises through `wrong`."""
@@ -105,6 +112,12 @@ class Value(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The value as plain data, which builds it again; unknown fields are left out."""
         return self.model_dump(mode="json", exclude_none=True, context=self)
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: Any, info: SerializationInfo) -> Any:
+        if info.context is None or info.context is self:
+            return write(self)
+        return vars(self).get("_stem") or self.to_dict()  # inside another an entry stands by name
 
     @classmethod
     def json_schema(cls, *, exact: bool = False) -> dict[str, Any]:
@@ -146,17 +159,9 @@ class Value(BaseModel):
 
 
 SourceKind = Literal[
-    "datasheet",
-    "specification",
-    "documentation",
-    "paper",
-    "repository",
-    "measurement",
-    "article",
-    "estimate",
-    "derived",
-    "user",
-]
+    "datasheet", "specification", "documentation", "paper", "repository",
+    "measurement", "article", "estimate", "derived", "user",
+]  # fmt: skip
 
 
 _UNOPENED = ["estimate", "user"]
@@ -220,7 +225,6 @@ class Entry(Value):
     sources: dict[str, Source] = {}
 
     home: ClassVar[Home | None] = None
-    kinds: ClassVar[Mapping[str, type[Any]]] = {}  # types by the key `kind`, where it decides
 
     def __init__(self, /, *args: Any, **data: Any) -> None:
         super().__init__(*args, **self.alone(data, {}))
@@ -262,14 +266,8 @@ class Entry(Value):
             remedy = f"give a {cls.__name__}, its name, or a mapping of keys and values"
             raise InvalidEntry("", "", f"{shown(given)} will not do; {remedy}")
         given = {"name": f"custom {cls.home.word}", "sources": BY_USER, **given}
-        if "kinds" not in cls.__dict__:
-            return super().meant(given)
         _ = cls.home.entries  # whose module knows the kinds
-        kind, kinds = given.get("kind"), [*cls.kinds]
-        if kind not in kinds:
-            remedy = f"kind says what the {cls.home.word} is; {did_you_mean(kind, kinds)}"
-            raise InvalidEntry("", "kind", remedy)
-        return cls.kinds[kind].build(given)
+        return super().meant(given)
 
     def check(self) -> None:
         """An entry has a name, and every source belongs to a field."""
@@ -281,12 +279,6 @@ class Entry(Value):
             raise self.wrong(
                 f"sources.{path}", f"it names no field; {did_you_mean(path, sorted(self._paths()))}"
             )
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: Any, info: SerializationInfo) -> Any:
-        if info.context is None or info.context is self:
-            return write(self)
-        return self.__dict__.get("_stem") or self.to_dict()  # inside another it stands by name
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:

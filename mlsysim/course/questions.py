@@ -9,20 +9,11 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import yaml
 
-from mlsysim.core.errors import (
-    BadArgument,
-    InvalidEntry,
-    MLSysError,
-    UnknownName,
-    WrongUnit,
-    did_you_mean,
-    shown,
-)
+from mlsysim.core.errors import BadArgument, MLSysError, UnknownName, WrongUnit
 from mlsysim.core.registry import catalog, parse_yaml
 from mlsysim.core.units import Quantity, factor, read_number
 from mlsysim.core.values import Many, Value
@@ -57,16 +48,7 @@ class Question(Value):
     text: str
     assumptions: Many[str] = ()
 
-    @classmethod
-    def meant(cls, given: Any) -> Any:
-        """Facts are of the kind that they name."""
-        if cls is not Question or isinstance(given, Question):
-            return super().meant(given)
-        kind = given.get("kind") if isinstance(given, Mapping) else None
-        if kind not in KINDS:
-            remedy = f"{shown(kind)} is no kind; {did_you_mean(kind, [*KINDS])}"
-            raise InvalidEntry("", "kind", remedy)
-        return KINDS[kind].build(given)
+    kinds: ClassVar = {}
 
     def filled(self, v: Variant) -> Any:
         """The question as the learner of a variant reads it."""
@@ -287,4 +269,4 @@ class Spec(Text):
 
 
 _ALL = (Number, Interval, Choice, Several, Ordering, Sentence, Function, Spec)
-KINDS: dict[str, type[Question]] = {each.model_fields["kind"].default: each for each in _ALL}
+KINDS = Question.kinds = {each.model_fields["kind"].default: each for each in _ALL}

@@ -177,7 +177,7 @@ def test_a_missing_key_is_named(key):
 
 @pytest.mark.parametrize("kind", [None, "transfomer", 3, ["transformer"], {}], ids=repr)
 def test_a_model_of_no_known_kind_is_refused(kind):
-    with pytest.raises(InvalidEntry, match=r"kind says what the model is"):
+    with pytest.raises(InvalidEntry, match=r"kind: it says of which kind it is"):
         Models.from_spec({"name": "x", "kind": kind})
 
 

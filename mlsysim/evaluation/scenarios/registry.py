@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.registry import Catalog
-from mlsysim.core.values import Home
 from mlsysim.evaluation import Evaluation, SystemSpec, evaluate
 
 
 class Scenario(SystemSpec):
     """A named set-up for teaching; its `name` is its title, and it asks a question."""
-
-    home: ClassVar = Home("scenario", "scenarios", "FirstLook")
 
     question: str = ""  # type: ignore[assignment] - it must ask
 
