@@ -46,7 +46,7 @@ def test_a_file_of_an_entry_must_have_a_name_and_an_entry_in_another_need_not():
         "anyOf"
     ]
     assert named["x-entries"] == "Hardware"
-    assert written["required"] == ["release_year", "compute", "memory"]
+    assert {*written["required"]} == {"release_year", "compute", "memory"}
 
 
 @pytest.mark.parametrize("name", ["hardware", "model", "fleet", "node", "datacenter", "facility"])
