@@ -115,12 +115,13 @@ def of_entry(kind: type[Any], core: Any, handler: Any) -> Schema:
     for each in kinds:
         each.model_rebuild()
     cores = [each.__pydantic_core_schema__ for each in kinds] or [core]
-    says = {"kind"} if kinds or "kind" in kind.model_fields else set()
+    says = ["kind"] if kinds or "kind" in kind.model_fields else []
     about = f"a name in {kind.home.title}, such as {kind.home.example!r}"
     options = [{"type": "string", "description": about, "x-entries": kind.home.title}]
     for each in cores:
         written = {**handler.resolve_ref_schema(handler(each)), **kind.between}
-        written["required"] = sorted({*written["required"], *says} - {"name"})
+        required = dict.fromkeys([*says, *written["required"]])
+        written["required"] = [key for key in required if key != "name"]
         written["properties"] = {
             **written["properties"],
             "name": {"type": "string", "pattern": r"\S"},
@@ -160,11 +161,11 @@ def spelled(unit: str | None = None) -> str:
     named = "|".join([f"(?:{'|'.join(plural)})s?"] * bool(plural) + single)
     one = f"(?:{prefix})?(?:{named})"
     if unit is None:
-        return rf"(?:{one}|(?:1|{one})?\s*/\s*{one})?"
+        return rf"(?:{one}|(?:1|{one})? ?/ ?{one})?"
     ways, (over, slash, under) = [one] * bool(alike), unit.partition("/")
     if slash:
         counted = f"(?:1|{spelled('')})?" if over == "1" else spelled(over)
-        ways.append(rf"{counted}\s*/\s*{spelled(under)}")
+        ways.append(rf"{counted} ?/ ?{spelled(under)}")
     return f"(?:{'|'.join(ways)})"
 
 

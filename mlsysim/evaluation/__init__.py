@@ -15,8 +15,8 @@ from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import Evaluation, judge
 
 
-def evaluate(system: SystemSpec | Mapping[str, Any] | Path) -> Evaluation:
-    """Evaluate a system: a SystemSpec, a mapping in its format, or the path of its YAML file.
+def evaluate(system: SystemSpec | str | Mapping[str, Any] | Path) -> Evaluation:
+    """Evaluate a system: a SystemSpec, a scenario's name, a mapping, or the path of its YAML file.
 
     Raises an InvalidEntry for a malformed system, and a MissingValue where a constraint asks about
     what nobody has published or the system does not say.
@@ -29,10 +29,10 @@ def evaluate(system: SystemSpec | Mapping[str, Any] | Path) -> Evaluation:
     """
     if isinstance(system, Path):
         spec = SystemSpec.from_yaml(system)
-    elif isinstance(system, SystemSpec):
-        spec = system
-    else:
+    elif isinstance(system, Mapping):
         spec = SystemSpec.from_spec(system)
+    else:
+        spec = SystemSpec.build(system)
     found = judge(spec)
     return found.advised(suggestions(spec, found))
 

@@ -44,7 +44,8 @@ class Section(Value):
 
     def given(self, solver: type[Solver]) -> dict[str, Any]:
         """What it says of the arguments that a solver takes."""
-        return {key: part for key, part in self if key in solver.accepts and part is not None}
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        return {k: v for k, v in values.items() if k in solver.accepts and v is not None}
 
 
 # ---- workload: a model, and one phase of it ------------------------------------------------------

@@ -6,10 +6,12 @@ import json
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlsysim import Hardware, Models, Systems, solvers
-from mlsysim.core.schemas import schema_of_arguments
-from mlsysim.core.units import Names, dim_of
+from mlsysim.core.schemas import schema_of_arguments, spelled
+from mlsysim.core.units import EXAMPLES, Names, dim_of, parse
 from mlsysim.hardware.types import HardwareNode
 from tests.solvers.test_bad_input import VALID, hints_of
 
@@ -53,8 +55,8 @@ def test_a_file_of_an_entry_must_have_a_name_and_an_entry_in_another_need_not():
 def test_an_entry_its_name_and_its_mapping_keep_the_schema_of_an_argument(name):
     solver = next(each for each in SOLVERS.values() if name in each.accepts)
     schema = schema_of_arguments(solver.solve)["properties"][name]
-    for given in (VALID[name].stem, VALID[name].to_dict()):
-        jsonschema.validate(given, schema)
+    for way in (VALID[name].stem, VALID[name].to_dict()):
+        jsonschema.validate(way, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(3, schema)
 
@@ -63,3 +65,11 @@ def test_an_entry_its_name_and_its_mapping_keep_the_schema_of_an_argument(name):
 def test_what_an_entry_writes_keeps_the_schema_of_its_type(catalog):
     for _, entry in catalog.entries():
         jsonschema.validate(json.loads(json.dumps(entry.to_dict())), type(entry).json_schema())
+
+
+@pytest.mark.parametrize("unit", EXAMPLES)
+@given(data=st.data())
+def test_every_spelling_that_a_schema_allows_is_a_unit_of_the_dimension(unit, data):
+    text = data.draw(st.from_regex(spelled(unit), fullmatch=True))
+    assert parse(f"3 {text}").is_compatible_with(parse(f"1 {unit}"))
+    parse(f"3 {data.draw(st.from_regex(spelled(), fullmatch=True))}")

@@ -12,8 +12,8 @@ last two tests show one each:
 Of these the schema takes less than the reader:
 
 - a plain number in quotes, '8' or '50 %': the range of a text is again its worth;
-- units as products or powers, 'W*h' or 's^-1', and ratios other than the dimension's own, 'W/W':
-  there is no end to them; and 'a percent of', '%', in front of them.
+- units as products or powers, 'W*h' or 's^-1', ratios other than the dimension's own, 'J/s' of a
+  power, '%' in one, and gaps of more than a space in one: there is no end to them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from mlsysim import Hardware, Infrastructure, Models, Systems
 from mlsysim.core.errors import InvalidEntry
-from mlsysim.evaluation import SystemSpec
+from mlsysim.evaluation import SystemSpec, evaluate
 from mlsysim.evaluation.schemas import schema
 
 CHECK = jsonschema.Draft202012Validator(schema())
@@ -263,6 +263,7 @@ def test_a_change_of_phase_or_model_keeps_what_was_said_and_no_defaults():
 
 def test_a_system_is_an_entry_found_by_its_name():
     assert SystemSpec.build("FirstLook").workload.model == Models.Llama3_70B
+    assert evaluate("FirstLook").bottleneck == "Memory"
     with pytest.raises(InvalidEntry, match="did you mean 'FirstLook'"):
         SystemSpec.build("FirstLok")
 
