@@ -1,8 +1,8 @@
 """Typed, immutable values built from plain data: the base of every registry entry.
 
 A `Value` is a pydantic model that is closed, strict and unchanging. Fields of a dimension
-(`Bandwidth`, `Bytes`) are read by the vocabulary itself, and whatever is wrong is said as an
-`InvalidEntry` that names the key and what would do.
+(`Bandwidth`, `Bytes`) are read by the vocabulary itself; a list is written `Many[T]`, a day `Day`.
+Whatever is wrong is said as an `InvalidEntry` that names the key and what would do.
 """
 
 from __future__ import annotations

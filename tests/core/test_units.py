@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlsysim import TransformationModel
 from mlsysim.core import units
 from mlsysim.core.errors import BadArgument, MLSysError, OutOfRange, UnknownName, WrongUnit
 from mlsysim.core.solver import show
@@ -82,6 +83,14 @@ def test_q_reads_a_unit_alone_as_one_of_it(text, expected):
 @pytest.mark.parametrize("text", ["500/s", "500 / s", "500 1/s", "500 tokens/s"])
 def test_a_rate_is_read_as_people_write_it(text):
     assert Dim("1/s").si(text, "worker_rate") == 500.0
+
+
+def test_a_solver_takes_a_rate_as_people_write_it():
+    asked = {"batch_size": 256, "workers": 8, "step_time": "48 ms"}
+    written, spaced = (
+        TransformationModel().solve(**asked, worker_rate=rate) for rate in ("500/s", "500 1/s")
+    )
+    assert written == spaced
 
 
 def test_a_unit_that_is_none_is_answered_in_the_dimension_that_was_asked_for():
