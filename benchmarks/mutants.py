@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
 from pathlib import Path
 from queue import Queue
@@ -311,7 +311,8 @@ def main() -> None:
         if m["outcome"] in ("drawn", given.again) or given.again == "all"
     ]  # fmt: skip
     with ThreadPoolExecutor(given.workers) as pool, book.open("a", encoding="utf-8") as out:
-        for number, mutant in enumerate(pool.map(bench.put, todo), 1):
+        tried = as_completed([pool.submit(bench.put, mutant) for mutant in todo])
+        for number, mutant in enumerate((one.result() for one in tried), 1):
             sample[key(mutant)] = mutant
             out.write(json.dumps(mutant) + "\n")
             out.flush()
