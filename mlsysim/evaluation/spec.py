@@ -333,7 +333,7 @@ class SystemSpec(Entry):
         if "workload" in given:
             phase = _phase(_said(given, "workload"))
             for section, kind in zip(("workload", "fleet"), PHASES[phase], strict=True):
-                if section not in given:
+                if section not in given or type(given[section]) is kind:
                     continue
                 said = _said(given, section)
                 for key in [k for k in said if k in _OF_SOME_PHASE - kind.model_fields.keys()]:
