@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from mlsysim.palette import FONT, PALETTE
 
@@ -29,6 +28,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    held.globals.update(palette=PALETTE, font=Markup(FONT))  # quotes in a style are no entities
+    held.globals.update(palette=PALETTE, font=FONT)
     held.filters.update(percent="{:.0%}".format, number="{:g}".format)
     return held
