@@ -161,8 +161,9 @@ def exact_wait(servers, busy):
         stay = max(i - servers, 0)
         moves[i, stay:] = came[: n - stay]
         moves[i, -1] += 1 - moves[i].sum()
-    equations = np.vstack([moves.T - np.eye(n), np.ones(n)])
-    present = np.linalg.lstsq(equations, np.r_[np.zeros(n), 1.0], rcond=None)[0]
+    equations = moves.T - np.eye(n)
+    equations[-1] = 1.0  # one of them follows from the others; all of them together are one
+    present = np.linalg.solve(equations, np.r_[np.zeros(n - 1), 1.0])
     return (present @ np.arange(n) - load) / load
 
 
