@@ -84,7 +84,13 @@ class Clone:
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.root,
-            env={**os.environ, "PATH": here, "PYTHONPATH": str(self.root), "MLSYSIM_HOME": home},
+            env={
+                **os.environ,
+                "PATH": here,
+                "PYTHONPATH": str(self.root),
+                "PYTHONDONTWRITEBYTECODE": "",  # what one command compiled serves the next
+                "MLSYSIM_HOME": home,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
