@@ -61,7 +61,7 @@ def grade(args: argparse.Namespace) -> int:
 
 
 def _grade_one(student: str, outcomes: list[Outcome], out: Path, *, course_secret: bool) -> int:
-    """Show one student's verdicts and renew that student's page; the report stays as it is."""
+    """Show one student's marks and renew that student's page; the report stays as it is."""
     wanted = clean_id(student)
     own = [o for o in outcomes if isinstance(o, Graded) and o.id == wanted]
     if not own:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from grading.kinds import KINDS, Kind, Verdict
+from grading.kinds import KINDS, Kind, Mark
 from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.core.registry import parse_yaml
 from mlsysim.course.lessons import Assignment, Prediction, assignment, lesson
@@ -72,15 +72,15 @@ class Checks:
             self.predictions
         )
 
-    def judge(self, v: Variant, answers: Mapping[str, Answer]) -> list[Verdict]:
-        """A verdict on every question of the assignment, answered or not."""
+    def judge(self, v: Variant, answers: Mapping[str, Answer]) -> list[Mark]:
+        """A mark for every question of the assignment, answered or not."""
         own: dict[str, Any] = {}
-        verdicts = []
+        marks = []
         for name, question in self.questions.items():
             earlier = own.get(question.check.follows)
-            own[name], verdict = question.answered(answers.get(name, Answer()), v, earlier)
-            verdicts.append(verdict)
-        return verdicts
+            own[name], mark = question.answered(answers.get(name, Answer()), v, earlier)
+            marks.append(mark)
+        return marks
 
 
 def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:

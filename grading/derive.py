@@ -22,7 +22,7 @@ from mlsysim.course.lessons import Prediction
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS, EXERCISES = ROOT / "solutions", ROOT / "exercises"
-MARK = re.compile(r"[ \t]*# answer:.*")
+BLANKED = re.compile(r"[ \t]*# answer:.*")
 _FACTS = ("mlsysim/course/predictions", "grading/truths")  # what is asked; what is true
 
 
@@ -39,7 +39,7 @@ def derive(solution: str) -> str:
     for line in solution.splitlines():
         if stripping and line.strip():
             continue
-        stripping = bool(MARK.fullmatch(line))
+        stripping = bool(BLANKED.fullmatch(line))
         kept.append(line)
     return "\n".join(kept) + ("\n" if solution.endswith("\n") else "")
 
@@ -91,7 +91,7 @@ def stale(root: Path = ROOT) -> list[str]:
     unmarked = [
         solution
         for solution in sorted((root / "solutions").glob("*.py"))
-        if not any(map(MARK.fullmatch, solution.read_text(encoding="utf-8").splitlines()))
+        if not any(map(BLANKED.fullmatch, solution.read_text(encoding="utf-8").splitlines()))
     ]
     here = [path for f in ("exercises", *_FACTS) for path in sorted((root / f).glob("*.[py]*"))]
     faults = {

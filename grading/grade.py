@@ -13,7 +13,7 @@ from pathlib import Path
 import mlsysim
 from grading.check import load
 from grading.journal import Predictions, judge_journal
-from grading.kinds import Verdict
+from grading.kinds import Mark
 from grading.reading import UnreadableError, read_sheet
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import registry_hash
@@ -25,7 +25,7 @@ _CHUNK = 64
 
 @dataclass(frozen=True)
 class Graded:
-    """One answer sheet with its verdicts.
+    """One answer sheet with its marks.
 
     `flags` are remarks for the instructor; they cost no points.
     """
@@ -34,19 +34,19 @@ class Graded:
     student: str
     id: str
     assignment: str
-    verdicts: tuple[Verdict, ...]
+    marks: tuple[Mark, ...]
     predictions: Predictions
     flags: tuple[str, ...]
 
     @property
     def score(self) -> float:
         """Points earned, predictions included."""
-        return round(sum(v.points for v in self.verdicts) + self.predictions.points, 3)
+        return round(sum(v.points for v in self.marks) + self.predictions.points, 3)
 
     @property
     def out_of(self) -> float:
         """Points that there are."""
-        return round(sum(v.out_of for v in self.verdicts) + self.predictions.out_of, 3)
+        return round(sum(v.out_of for v in self.marks) + self.predictions.out_of, 3)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def grade_sheet(sheet: Sheet, secret: bytes = PUBLIC_SECRET, file: str = "") -> 
         student=printable(sheet.student),
         id=clean_id(sheet.student),
         assignment=sheet.assignment,
-        verdicts=tuple(checks.judge(v, sheet.answers)),
+        marks=tuple(checks.judge(v, sheet.answers)),
         predictions=judge_journal(checks, sheet.journal),
         flags=tuple(_flags(sheet, v.fields, checks.questions, checks.assignment.version)),
     )

@@ -1,6 +1,6 @@
 """The kinds of question, and how an answer to each is judged.
 
-In this order, and the first that fits is the verdict: blank, unreadable, wrong kind of unit, right,
+In this order, and the first that fits is the mark: blank, unreadable, wrong kind of unit, right,
 right under a named assumption, consistent with the learner's own earlier part, a known
 misconception, a near miss (bits and bytes, 1024 and 1000, a power of ten), wrong. Nothing that a
 learner reads contains the answer.
@@ -37,7 +37,7 @@ _EXACT = 0.005  # steps of 1024/1000 lie so close that a slip must be hit well
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Mark:
     """What one answer earned.
 
     `kind` is a key of CREDIT; `name` says which assumption, misconception or slip.
@@ -98,22 +98,22 @@ class Kind:
         """Whether an answer is as good as the wanted one."""
         return given == wanted
 
-    def answered(self, answer: Answer, v: Variant, earlier: Any = None) -> tuple[Any, Verdict]:
-        """What a later part may work on from (None when there is nothing), and the verdict.
+    def answered(self, answer: Answer, v: Variant, earlier: Any = None) -> tuple[Any, Mark]:
+        """What a later part may work on from (None when there is nothing), and the mark.
 
         `earlier` is what the learner answered to the part that this one follows.
         """
         value = None
         if answer.blank:
-            return None, self.verdict("blank", message="No answer was given.")
+            return None, self.mark("blank", message="No answer was given.")
         try:
             read = self.read(answer, v)
         except MLSysError as error:
             message = f"This could not be read: {error}"
-            verdict = self.verdict("unreadable", message=message)
+            mark = self.mark("unreadable", message=message)
         else:
-            value, verdict = self.carried(read), self.judge(read, v, earlier)
-        return value, replace(verdict, given=answer.said(self.shown))
+            value, mark = self.carried(read), self.judge(read, v, earlier)
+        return value, replace(mark, given=answer.said(self.shown))
 
     def read(self, answer: Answer, v: Variant) -> Any:
         """The value that was answered; raises an MLSysError when it cannot be read."""
@@ -123,16 +123,16 @@ class Kind:
         """The answer as a later part works on from it."""
         return value
 
-    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Verdict:
-        """The verdict on a value that could be read."""
+    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Mark:
+        """The mark of a value that could be read."""
         truth = self.expected(v)
         if self.close(value, truth):
-            return self.verdict("right", message="Right.")
+            return self.mark("right", message="Right.")
         for assumption, assumed in self.check.accept.items():
             other, words = self.plain(assumed(v)), self.assumptions[assumption]
             if other is not None and self.close(value, other):
                 message = f"Right, if you {words}: that is accepted here."
-                return self.verdict("assumption", words, message)
+                return self.mark("assumption", words, message)
         if earlier is not None and self.check.follow is not None:
             followed = self.plain(self.check.follow(v, earlier))
             if followed and self.close(value, followed):  # nothing that is asked is zero
@@ -141,25 +141,25 @@ class Kind:
             other = self.plain(slip(v))
             if other is not None and other != truth and self.close(value, other):
                 return self.misconceived(name, " ".join((slip.__doc__ or "").split()))
-        return self.near(value, truth) or self.verdict("wrong", message=f"Not so. {self.hint}")
+        return self.near(value, truth) or self.mark("wrong", message=f"Not so. {self.hint}")
 
-    def misconceived(self, name: str, advice: str) -> Verdict:
-        """The verdict on an answer that a misconception gives."""
-        return self.verdict("misconception", name, f"It looks as if you {name}. {advice}")
+    def misconceived(self, name: str, advice: str) -> Mark:
+        """The mark of an answer that a misconception gives."""
+        return self.mark("misconception", name, f"It looks as if you {name}. {advice}")
 
-    def near(self, value: Any, truth: Any) -> Verdict | None:
-        """The verdict on a near miss; None for an answer that is none."""
+    def near(self, value: Any, truth: Any) -> Mark | None:
+        """The mark of a near miss; None for an answer that is none."""
         return None
 
-    def _followed(self) -> Verdict:
+    def _followed(self) -> Mark:
         before = self.check.follows
         message = f"It follows correctly from your own answer to {before}: full credit here."
-        return self.verdict("followed", f"from {before}", message)
+        return self.mark("followed", f"from {before}", message)
 
-    def verdict(self, kind: str, name: str = "", message: str = "") -> Verdict:
-        """A verdict with the credit of its kind."""
+    def mark(self, kind: str, name: str = "", message: str = "") -> Mark:
+        """A mark with the credit of its kind."""
         points = round(self.points * CREDIT[kind], 3)
-        return Verdict(self.name, kind, points, self.points, name, message)
+        return Mark(self.name, kind, points, self.points, name, message)
 
 
 class Number(Kind):
@@ -181,22 +181,22 @@ class Number(Kind):
         number = value.within(self.asked.unit)
         return None if number is None else Q_(number, unit_of(self.asked.unit))
 
-    def judge(self, value: Amount, v: Variant, earlier: Any = None) -> Verdict:
-        """The verdict on a number and its unit."""
+    def judge(self, value: Amount, v: Variant, earlier: Any = None) -> Mark:
+        """The mark of a number and its unit."""
         number = value.within(self.asked.unit)
         if number is not None:
             return super().judge(number, v, earlier)
         message = self.asked.wrong_unit(value)
         if value.unit:
-            return self.verdict("wrong unit", "gave the wrong kind of unit", message)
+            return self.mark("wrong unit", "gave the wrong kind of unit", message)
         right = self.close(value.number, self.expected(v))
-        return self.verdict("no unit" if right else "wrong unit", "left out the unit", message)
+        return self.mark("no unit" if right else "wrong unit", "left out the unit", message)
 
-    def near(self, value: float, truth: float) -> Verdict | None:
+    def near(self, value: float, truth: float) -> Mark | None:
         """A slip of units earns a part of the points, and its name."""
         slip = self._slip(value / truth) if value > 0 and truth > 0 else ""
         message = f"The approach is right, but it looks as if you {slip}."
-        return self.verdict("slip", slip, message) if slip else None
+        return self.mark("slip", slip, message) if slip else None
 
     def _slip(self, ratio: float) -> str:
         def near(slip: float, within: float = self.check.within) -> bool:
@@ -222,12 +222,12 @@ class Interval(Number):
         """Whether both ends are."""
         return all(Number.close(self, *ends) for ends in zip(given, wanted, strict=True))
 
-    def near(self, value: Any, truth: Any) -> Verdict | None:
+    def near(self, value: Any, truth: Any) -> Mark | None:
         """Half for one end."""
         for end, which in enumerate(("lower", "upper")):
             if Number.close(self, value[end], truth[end]):
                 message = f"The {which} end is right, the other is not."
-                return self.verdict("partly", f"found the {which} end", message)
+                return self.mark("partly", f"found the {which} end", message)
         return None
 
 
@@ -243,9 +243,9 @@ class Listed(Kind):
 class Choice(Listed):
     """One of the choices, or another."""
 
-    def misconceived(self, name: str, advice: str) -> Verdict:
+    def misconceived(self, name: str, advice: str) -> Mark:
         """With few choices each wrong one is somebody's misconception: named, worth nothing."""
-        return self.verdict("wrong", name, f"It looks as if you {name}. {advice}")
+        return self.mark("wrong", name, f"It looks as if you {name}. {advice}")
 
 
 class Several(Listed):
@@ -255,11 +255,11 @@ class Several(Listed):
         """The choices that hold, in no order."""
         return None if value is None else frozenset(value)
 
-    def near(self, value: Any, truth: Any) -> Verdict | None:
+    def near(self, value: Any, truth: Any) -> Mark | None:
         """Half where one choice is missing, or one too many."""
         if len(value ^ truth) != 1:
             return None
-        return self.verdict("partly", "missed one choice", "All but one of the choices are right.")
+        return self.mark("partly", "missed one choice", "All but one of the choices are right.")
 
 
 class Ordering(Listed):
@@ -269,13 +269,13 @@ class Ordering(Listed):
         """The choices in order."""
         return None if value is None else tuple(value)
 
-    def near(self, value: Any, truth: Any) -> Verdict | None:
+    def near(self, value: Any, truth: Any) -> Mark | None:
         """Half where two neighbours have changed places."""
         off = [i for i, said in enumerate(value) if said != truth[i]]
         if len(off) != 2 or off[1] - off[0] != 1:
             return None
         message = "Two neighbours have changed places; the rest is right."
-        return self.verdict("partly", "swapped two neighbours", message)
+        return self.mark("partly", "swapped two neighbours", message)
 
 
 class Spec(Kind):
@@ -285,19 +285,19 @@ class Spec(Kind):
     whether it is met; a misconception is a function of both that says whether it was made.
     """
 
-    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Verdict:
+    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Mark:
         """Right when every demand is met; else the first that is not."""
         solve, slips = cast("Any", self.check.truth), cast("Any", self.check.misconceptions)
         try:
             unmet = [demand for demand, met in solve(v, value).items() if not met]
             made = [(name, slip) for name, slip in slips.items() if slip(v, value)]
         except MLSysError as error:
-            return self.verdict("wrong", message=f"The solvers refuse it: {error}")
+            return self.mark("wrong", message=f"The solvers refuse it: {error}")
         if not unmet:
-            return self.verdict("right", message="Right.")
+            return self.mark("right", message="Right.")
         for name, slip in made:
             return self.misconceived(name, " ".join((slip.__doc__ or "").split()))
-        return self.verdict("wrong", message=f"It does not do this yet: {unmet[0]}. {self.hint}")
+        return self.mark("wrong", message=f"It does not do this yet: {unmet[0]}. {self.hint}")
 
 
 class Sentence(Kind):
@@ -306,9 +306,9 @@ class Sentence(Kind):
     judged, shown = False, 500
     message: ClassVar[str] = "Your words are kept for your instructor to read."
 
-    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Verdict:
+    def judge(self, value: Any, v: Variant, earlier: Any = None) -> Mark:
         """It is there."""
-        return self.verdict("kept", message=self.message)
+        return self.mark("kept", message=self.message)
 
 
 class Function(Sentence):

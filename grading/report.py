@@ -62,7 +62,7 @@ def _row(g: Graded) -> dict[str, Any]:
         **{key: getattr(g, key) for key in ("student", "file", "assignment", "score", "out_of")},
         "answers": {
             v.question: {key: part for key, part in vars(v).items() if key != "question"}
-            for v in g.verdicts
+            for v in g.marks
         },
         "predictions": {**made, "committed": list(g.predictions.committed)},
         "flags": list(g.flags),
@@ -76,13 +76,13 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
     distribution = Counter(min(int(part * 10), 9) for part in parts)
     questions = {}
     for index, question in enumerate(checks.questions.values()):
-        verdicts = [g.verdicts[index] for g in graded]
-        named = Counter(v.name for v in verdicts if v.name and v.kind != "followed")
+        marks = [g.marks[index] for g in graded]
+        named = Counter(v.name for v in marks if v.name and v.kind != "followed")
         questions[question.name] = {
             "title": question.asked.title,
             "points": question.points,
-            "success": round(sum(v.credit for v in verdicts) / len(verdicts), 4),
-            "kinds": dict(sorted(Counter(v.kind for v in verdicts).items())),
+            "success": round(sum(v.credit for v in marks) / len(marks), 4),
+            "kinds": dict(sorted(Counter(v.kind for v in marks).items())),
             "named": dict(sorted(named.items())),
         }
     return {

@@ -142,7 +142,7 @@ def test_the_exercise_holds_no_answer(lesson):
     solved = (ROOT / "solutions" / f"{lesson.stem}.py").read_text(encoding="utf-8")
     exercise = lesson.file("exercises").read_text(encoding="utf-8")
     lines = exercise.splitlines()
-    marks = [number for number, line in enumerate(lines) if derive.MARK.fullmatch(line)]
+    marks = [number for number, line in enumerate(lines) if derive.BLANKED.fullmatch(line)]
     assert exercise == derive.derive(solved) != solved, "run `python -m grading derive`"
     assert len(marks) == len(lesson.assignment.questions)
     assert not any(lines[number + 1].strip() for number in marks)
@@ -217,8 +217,8 @@ def test_without_an_id_the_exercise_waits_for_one(lesson):
 def test_the_untouched_exercise_scores_nothing_and_does_not_crash(lesson):
     judged = graded(app("exercises", lesson.stem), "ada")
     assert judged.score == 0
-    assert {verdict.kind for verdict in judged.verdicts} == {"blank"}
-    assert len(judged.verdicts) == len(lesson.assignment.questions)
+    assert {mark.kind for mark in judged.marks} == {"blank"}
+    assert len(judged.marks) == len(lesson.assignment.questions)
     assert judged.flags == ()
 
 

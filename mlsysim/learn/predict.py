@@ -168,7 +168,7 @@ def reveal(
     """What the solver says, beside what the learner said; shown only after the commitment.
 
     `misconceptions` maps a sentence ("you scaled by peak FLOPS") to the value that such a slip
-    gives; when the prediction matches one, the verdict names it.
+    gives; when the prediction matches one, the mark names it.
     """
     mo.stop(not question.open)
     wait_for(question)
@@ -176,7 +176,7 @@ def reveal(
     answer = truth()
     plain = number_in(answer, done.unit)
     question.journal.reveal(done.question, plain)
-    kind, sentence = verdict(
+    kind, sentence = mark(
         done, answer, {name: value() for name, value in (misconceptions or {}).items()}
     )
     parts: list[Any] = [mo.callout(mo.md(sentence), kind=kind)]
@@ -196,7 +196,7 @@ def number_in(answer: Any, unit: str | None) -> float | str:
     return str(answer) if isinstance(answer, str) else float(answer)
 
 
-def verdict(done: Record, answer: Any, slips: Mapping[str, Any]) -> tuple[Kind, str]:
+def mark(done: Record, answer: Any, slips: Mapping[str, Any]) -> tuple[Kind, str]:
     """How a prediction compares with the answer: a kind of callout, and the sentence in it."""
     truth = number_in(answer, done.unit)
     if isinstance(truth, str) or isinstance(done.value, str):

@@ -179,8 +179,8 @@ def test_the_sample_is_no_variant_and_its_answers_score_less_than_full_for_any(c
     ).feasible
     assert sample not in every
     for v in every[::7]:
-        assert sum(verdict.points for verdict in checks.judge(v, typed(copied))) <= full / 2
-        assert sum(verdict.points for verdict in checks.judge(v, typed(shown))) <= full / 4
+        assert sum(mark.points for mark in checks.judge(v, typed(copied))) <= full / 2
+        assert sum(mark.points for mark in checks.judge(v, typed(shown))) <= full / 4
 
 
 def test_each_misconception_is_named_with_part_credit_for_some_variant(checks, every):
@@ -189,10 +189,10 @@ def test_each_misconception_is_named_with_part_credit_for_some_variant(checks, e
             for name, value in slips(q, v).items():
                 if value == q.expected(v):
                     continue
-                _, verdict = q.answered(Answer(value=value, unit=unit_of(q)), v)
-                assert verdict.name == name, (q.name, v)
-                assert verdict.message.startswith(f"It looks as if you {name}.")
-                assert verdict.points < q.points
+                _, mark = q.answered(Answer(value=value, unit=unit_of(q)), v)
+                assert mark.name == name, (q.name, v)
+                assert mark.message.startswith(f"It looks as if you {name}.")
+                assert mark.points < q.points
 
 
 def test_grouped_query_attention_is_no_misconception_of_a_model_without_it(checks):

@@ -1,4 +1,4 @@
-"""Verdicts: tolerance, units, slips, misconceptions, assumptions, and what is never told."""
+"""Marks: tolerance, units, slips, misconceptions, assumptions, and what is never told."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ WHO = "ada"
 
 @pytest.fixture
 def one(checks, variant):
-    """The verdict on one answer of one learner."""
+    """The mark of one answer of one learner."""
     v = variant(WHO)
 
-    def verdict(question, value, unit=None, own=None):
+    def mark(question, value, unit=None, own=None):
         return checks.questions[question].answered(Answer(value=value, unit=unit), v, own)[1]
 
-    verdict.truth = lambda question: checks.questions[question].expected(v)
-    verdict.v = v
-    return verdict
+    mark.truth = lambda question: checks.questions[question].expected(v)
+    mark.v = v
+    return mark
 
 
 def test_right_answers_earn_every_point_for_two_hundred_ids(checks, variant, right):
     for n in range(200):
         v = variant(f"s{n:03d}")
-        for verdict in checks.judge(v, typed(right(v))):
-            assert verdict.kind == "right", (v, verdict)
+        for mark in checks.judge(v, typed(right(v))):
+            assert mark.kind == "right", (v, mark)
 
 
 def test_no_answer_at_all_is_blank_and_earns_nothing(checks, variant):
-    verdicts = checks.judge(variant(WHO), typed({}))
-    assert {v.kind for v in verdicts} == {"blank"}
-    assert sum(v.points for v in verdicts) == 0
+    marks = checks.judge(variant(WHO), typed({}))
+    assert {v.kind for v in marks} == {"blank"}
+    assert sum(v.points for v in marks) == 0
 
 
 @pytest.mark.parametrize("off", [0.985, 1.0, 1.015])
@@ -120,9 +120,9 @@ def test_part_b_is_judged_from_the_learners_own_part_a(checks, variant, right):
     fitting = int(((capacity - weights) / ((own - weights) / v.batch)).m_as(""))
     answers["q6"] = {"value": f"{own.m:.6g}", "unit": "GB"}
     answers["q7"] = {"value": fitting, "unit": None}
-    verdicts = {x.question: x for x in checks.judge(v, typed(answers))}
-    assert verdicts["q6"].points == 0
-    assert (verdicts["q7"].kind, verdicts["q7"].credit) == ("followed", 1)
+    marks = {x.question: x for x in checks.judge(v, typed(answers))}
+    assert marks["q6"].points == 0
+    assert (marks["q7"].kind, marks["q7"].credit) == ("followed", 1)
 
 
 def test_a_choice_is_judged_from_the_learners_own_choice_before(checks, variant, right):
@@ -140,10 +140,10 @@ def test_a_choice_is_judged_from_the_learners_own_choice_before(checks, variant,
 def test_part_b_does_not_follow_from_an_impossible_part_a(checks, variant):
     v = variant(WHO)
     for own in ("-5", "0", "1e300"):
-        verdicts = checks.judge(
+        marks = checks.judge(
             v, typed({"q6": {"value": own, "unit": "GB"}, "q7": {"value": "0", "unit": None}})
         )
-        assert verdicts[-1].points == 0
+        assert marks[-1].points == 0
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_part_b_does_not_follow_from_an_impossible_part_a(checks, variant):
     ],
 )
 def test_what_is_no_number_is_said_to_be_unreadable(one, value):
-    verdict = one("q1", value, "ms")
-    assert (verdict.kind, verdict.points) == ("unreadable", 0)
+    mark = one("q1", value, "ms")
+    assert (mark.kind, mark.points) == ("unreadable", 0)
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_any_json_in_place_of_an_answer_gets_a_verdict(answer):
 
     checks = load("00_hello_roofline")
     v = checks.assignment.draw("0" * 16)
-    for verdict in checks.judge(v, typed(dict.fromkeys(checks.questions, answer))):
-        assert 0 <= verdict.points <= verdict.out_of
+    for mark in checks.judge(v, typed(dict.fromkeys(checks.questions, answer))):
+        assert 0 <= mark.points <= mark.out_of
 
 
 def test_feedback_never_contains_the_answer(checks, variant, sheet):
@@ -237,8 +237,7 @@ def test_feedback_never_contains_the_answer(checks, variant, sheet):
             for value in [truth * 3.3, truth * 8, truth * 1000, *filter(None, wrongs)]:
                 data = sheet(student, {q.name: {"value": f"{value:.8g}", "unit": unit_of(q)}})
                 told = " ".join(
-                    x.message
-                    for x in grade_sheet(sheet_of(parse(json.dumps(data).encode()))).verdicts
+                    x.message for x in grade_sheet(sheet_of(parse(json.dumps(data).encode()))).marks
                 )
                 numbers = [float(x) for x in re.findall(r"(?<![\w.])\d+\.?\d*", told)]
                 fixed = {1, 2, 3, 6, 1000, 1024}

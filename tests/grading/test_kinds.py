@@ -71,10 +71,10 @@ def test_what_the_solvers_say_in_words():
     ],
 )
 def test_an_answer_gets_the_verdict_of_its_kind(question, value, kind, credit, words):
-    verdict = judged(question, value)
-    assert (verdict.kind, verdict.credit) == (kind, credit)
-    assert words in verdict.message
-    assert verdict.points == credit * CHECKS.questions[question].points
+    mark = judged(question, value)
+    assert (mark.kind, mark.credit) == (kind, credit)
+    assert words in mark.message
+    assert mark.points == credit * CHECKS.questions[question].points
 
 
 def test_both_ends_of_an_interval_are_judged_in_any_unit():
@@ -121,29 +121,29 @@ def test_both_ends_of_an_interval_are_judged_in_any_unit():
 )
 def test_a_chip_of_ones_own_is_tried_on_the_solvers(old, new, kind, words):
     assert old in CHIP
-    verdict = judged("chip", CHIP.replace(old, new))
-    assert verdict.kind == kind, verdict.message
-    assert words in verdict.message
-    assert verdict.credit == {"right": 1, "misconception": 0.25}.get(kind, 0)
+    mark = judged("chip", CHIP.replace(old, new))
+    assert mark.kind == kind, mark.message
+    assert words in mark.message
+    assert mark.credit == {"right": 1, "misconception": 0.25}.get(kind, 0)
 
 
 def test_a_chip_that_the_solvers_cannot_run_is_told_why():
-    verdict = judged("chip", CHIP.replace("312 TFLOP/s", "312 TFLOP/s, peak_precision: fp4"))
-    assert (verdict.kind, verdict.points) == ("wrong", 0)
-    assert "The solvers refuse it: " in verdict.message
-    assert "fp16" in verdict.message
+    mark = judged("chip", CHIP.replace("312 TFLOP/s", "312 TFLOP/s, peak_precision: fp4"))
+    assert (mark.kind, mark.points) == ("wrong", 0)
+    assert "The solvers refuse it: " in mark.message
+    assert "fp16" in mark.message
 
 
 def test_what_is_kept_is_shown_whole_and_earns_no_points(tmp_path):
     trap = f"def step_time():\n    pass\nopen({str(tmp_path / 'ran')!r}, 'w')"
-    verdicts = {
+    marks = {
         x.question: x for x in CHECKS.judge(V, typed({"code": {"value": trap}, "why": "Words."}))
     }
-    assert verdicts["code"].given == trap
-    assert verdicts["why"].given == "Words."
+    assert marks["code"].given == trap
+    assert marks["why"].given == "Words."
     assert not (tmp_path / "ran").exists()
     assert CHECKS.points == 2 + 1 + 2 + 2 + 2 + 2  # neither words nor code are among them
-    assert sum(x.points for x in verdicts.values()) == 0
+    assert sum(x.points for x in marks.values()) == 0
 
 
 def test_a_part_follows_from_a_value_of_any_kind():
@@ -181,9 +181,9 @@ JSON = st.recursive(
 @given(JSON, JSON)
 def test_any_json_in_place_of_an_answer_of_any_kind_gets_a_verdict(value, unit):
     for answer in (value, {"value": value, "unit": unit}):
-        for verdict in CHECKS.judge(V, typed(dict.fromkeys(FACTS, answer))):
-            assert verdict.kind in {"blank", "unreadable", "wrong", "wrong unit", "kept", "slip"}
-            assert 0 <= verdict.points <= verdict.out_of
+        for mark in CHECKS.judge(V, typed(dict.fromkeys(FACTS, answer))):
+            assert mark.kind in {"blank", "unreadable", "wrong", "wrong unit", "kept", "slip"}
+            assert 0 <= mark.points <= mark.out_of
 
 
 @pytest.mark.parametrize("question", FACTS)

@@ -84,9 +84,9 @@ def test_what_is_computed_fills_the_form_of_every_kind_and_earns_every_point(boo
     forms = {name: sheet.ask(name, mine=value) for name, value in mine.items()}
     document = sheet.document(**forms)
     assert sheet.faults(document) == {}
-    verdicts = {x.question: x for x in CHECKS.judge(sheet.variant, document.answers)}
-    assert sum(x.points for x in verdicts.values()) == CHECKS.points
-    assert {x.kind for x in verdicts.values()} == {"right", "kept"}
+    marks = {x.question: x for x in CHECKS.judge(sheet.variant, document.answers)}
+    assert sum(x.points for x in marks.values()) == CHECKS.points
+    assert {x.kind for x in marks.values()} == {"right", "kept"}
 
 
 def test_a_draft_of_another_form_is_left_aside(book):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlsysim.learn import Journal
-from mlsysim.learn.predict import CONFIDENCE, predict, verdict
+from mlsysim.learn.predict import CONFIDENCE, mark, predict
 
 
 @pytest.fixture
@@ -83,12 +83,12 @@ def test_a_new_session_shows_the_commitment_instead_of_the_form(journal):
         (400.0, "danger", "by a factor of 89"),
     ],
 )
-def test_a_verdict_says_how_far_off_and_which_way(journal, guess, kind, words):
+def test_a_mark_says_how_far_off_and_which_way(journal, guess, kind, words):
     row = journal.commit("09.1", guess, "ms")
-    assert verdict(row, 4.5, {})[0] == kind
-    assert words in verdict(row, 4.5, {})[1]
+    assert mark(row, 4.5, {})[0] == kind
+    assert words in mark(row, 4.5, {})[1]
 
 
-def test_a_verdict_names_the_misconception_that_the_number_matches(journal):
+def test_a_mark_names_the_misconception_that_the_number_matches(journal):
     row = journal.commit("09.1", 36.0, "ms")
-    assert "when bytes are read as bits" in verdict(row, 4.5, {"bytes are read as bits": 36.0})[1]
+    assert "when bytes are read as bits" in mark(row, 4.5, {"bytes are read as bits": 36.0})[1]
