@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from io import StringIO
 
 import pytest
@@ -41,6 +42,9 @@ fleet: {{hardware: {{name: chip, release_year: 2027, compute: {{peak_flops: 989 
 """
 
 
+table = cache(tools)  # what an agent's client is shown once
+
+
 # ---- doors at which a quantity is read: each gives a bandwidth in B/s ----------------------------
 
 
@@ -69,7 +73,7 @@ def by_a_system(text):
 
 def by_an_agent(text):
     chip = {"release_year": 2027, "compute": {"peak_flops": "989 TFLOP/s"}, **memory(text)}
-    step = tools()["solve"].call({"model": "Llama3_8B", "hardware": chip})
+    step = table()["solve"].call({"model": "Llama3_8B", "hardware": chip})
     return step["traffic"]["value"] * 1e9 / (step["memory_time"]["value"] * 1e-3)  # GB, ms
 
 
@@ -162,7 +166,7 @@ def by_the_command_line(text):
 
 def by_an_agents_solve(text):
     return of_a_step(
-        tools()["solve"].call({"model": "Llama3_8B", "hardware": "H100", "efficiency": text})
+        table()["solve"].call({"model": "Llama3_8B", "hardware": "H100", "efficiency": text})
     )
 
 
@@ -188,9 +192,9 @@ def by_an_answer_sheet(text, folder):
 def by_the_grader(text):
     checks = load_checks(LESSON)
     variant = checks.assignment.draw("0" * 16)
-    own, verdict = checks.questions["q2"].answered(Answer(value=text), variant)
-    if verdict.kind in ("unreadable", "blank"):
-        raise MLSysError(verdict.message)
+    own, mark = checks.questions["q2"].answered(Answer(value=text), variant)
+    if mark.kind in ("unreadable", "blank"):
+        raise MLSysError(mark.message)
     return own.m_as("")
 
 

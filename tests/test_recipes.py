@@ -140,6 +140,7 @@ def test_an_equation(clone):
     assert passed(clone.follow(recipe("An equation"))) == contract + 1  # and its doctest
 
 
+@pytest.mark.slow
 def test_a_solver_for_a_wall(clone):
     steps = [step for step in recipe("An equation") if step.kind != "console"]
     said = clone.follow(steps + recipe("A solver for a wall"))
@@ -150,6 +151,7 @@ def test_a_solver_for_a_wall(clone):
     assert passed(said) > 20
 
 
+@pytest.mark.slow
 def test_a_lesson(clone):
     said = clone.follow(recipe("A lesson"))
     assert passed(said) > 5
