@@ -7,21 +7,26 @@ no proof against somebody who writes the whole file anew. Who grades a journal r
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import math
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mlsysim.core.errors import InvalidEntry
+from mlsysim.core.errors import BadArgument, InvalidEntry
 from mlsysim.core.values import Value
+from mlsysim.course.lines import Lines, write_whole
 
 FIRST = "0" * 64
-_lock = threading.Lock()
+UNREADABLE = "(an answer that cannot be read)"
+_lock = threading.RLock()
+_revealed: dict[Path, dict[str, float | str]] = {}  # for a disk that takes no more
 
 
 class Record(Value):
@@ -36,19 +41,32 @@ class Record(Value):
     previous: str = FIRST
 
     def check(self) -> None:
-        """Something was predicted."""
+        """Something was predicted, and it is a number where it looks like one."""
         if self.value == "":
             raise self.wrong("value", "it is empty; give what was predicted")
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise self.wrong("value", "give a finite number")
+
+    @classmethod
+    def read(cls, data: Any) -> Record:
+        """The record that data hold, keys of a later version left aside; raises InvalidEntry."""
+        held = data if isinstance(data, dict) else {"value": data}
+        return cls(**{key: held[key] for key in FIELDS if key in held})
 
     @property
     def line(self) -> str:
         """The record as the journal writes it."""
-        return json.dumps(self.model_dump(), ensure_ascii=False)
+        return line_of(self.model_dump())
 
     @property
     def hash(self) -> str:
         """What the next record carries of this one."""
         return hash_of(self.line)
+
+    @property
+    def readable(self) -> bool:
+        """False for an answer that was given but cannot be read any more."""
+        return self.value != UNREADABLE
 
     @property
     def text(self) -> str:
@@ -61,6 +79,11 @@ class Record(Value):
 FIELDS = tuple(Record.model_fields)
 
 
+def line_of(data: Any) -> str:
+    """A record's data as a line."""
+    return json.dumps(data, ensure_ascii=False)
+
+
 def hash_of(line: str) -> str:
     """The hash of a record's line; half a character in it, which JSON can hold, does no harm."""
     return hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
@@ -69,38 +92,56 @@ def hash_of(line: str) -> str:
 def unbroken(records: Iterable[Any]) -> tuple[list[Record], str]:
     """The records of plain data up to the first fault in the chain, and that fault in words."""
     sound: list[Record] = []
+    previous = FIRST
     for number, data in enumerate(records, start=1):
-        record = _following(data, sound[-1] if sound else None)
+        record = _following(data, sound[-1].order if sound else 0, previous)
         if isinstance(record, str):
             return sound, f"record {number} {record}; predictions from there on do not count"
         sound.append(record)
+        previous = hash_of(line_of(data))
     return sound, ""
 
 
-def _following(data: Any, before: Record | None) -> Record | str:
+def _following(data: Any, order: int, previous: str) -> Record | str:
     """The record that stands after another one in a chain, or why it cannot."""
-    if not isinstance(data, dict) or set(data) != set(FIELDS):
+    if not isinstance(data, dict) or not set(FIELDS) <= set(data):
         return f"does not have the fields {', '.join(FIELDS)}"
     try:
-        record = Record(**data)
+        record = Record.read(data)
     except InvalidEntry:
         return "holds no prediction"
-    if record.order <= (before.order if before else 0):
+    if record.order <= order:
         return "is out of order"
-    if record.previous != (before.hash if before else FIRST):
+    if record.previous != previous:
         return "does not follow from the one before it"
     return record
 
 
 def home() -> Path:
-    """The folder of the learner's own files: $MLSYSIM_HOME, or `.mlsysim` in the home folder."""
-    return Path(os.environ.get("MLSYSIM_HOME") or Path.home() / ".mlsysim")
+    """The folder of the learner's own files: $MLSYSIM_HOME, or `.mlsysim` in the home folder.
+
+    $MLSYSIM_LEARNER names one of several people at one machine, who then has a folder in it.
+    """
+    folder = Path(os.environ.get("MLSYSIM_HOME") or Path.home() / ".mlsysim")
+    learner = os.environ.get("MLSYSIM_LEARNER")
+    return folder / "learners" / learner_name(learner) if learner else folder
+
+
+def learner_name(name: str) -> str:
+    """A learner's name as a folder has it; raises BadArgument for one that no folder can have."""
+    folded = name.strip().casefold()
+    if not re.fullmatch(r"\w[\w .-]{0,39}", folded) or folded.endswith("."):
+        remedy = "give up to 40 letters, digits, spaces, points, - and _, as in 'ada'"
+        raise BadArgument("learner", name, remedy)
+    return folded
 
 
 class Journal:
     """An append-only file of commitments; the first one to a question is the one that counts.
 
-    Lines that cannot be read are kept in the file and left out here: `damaged` counts them.
+    Nothing is lost: lines that cannot be read are kept in the file, `damaged` counts them, and a
+    question whose answer is among them counts as answered; what cannot be written is kept in
+    memory. `notice` says either in a sentence.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -109,14 +150,21 @@ class Journal:
             if path
             else Path(os.environ.get("MLSYSIM_JOURNAL") or home() / "journal.jsonl")
         )
+        self.lines = Lines(self.path)
         self.damaged = 0
         self._rows: dict[str, Record] = {}
+        self._data: dict[str, dict[str, Any]] = {}
+        self._unreadable: dict[str, Record] = {}
         self._last = FIRST
         self._read()
 
     def get(self, question: str) -> Record | None:
-        """The commitment to a question, or None."""
-        return self._rows.get(question)
+        """The commitment to a question, or None; `readable` tells one that was damaged."""
+        return self._rows.get(question) or self._unreadable.get(question)
+
+    def released(self, question: str) -> bool:
+        """Whether the answer to a question may be shown: always, outside a class."""
+        return True
 
     def commit(
         self,
@@ -125,38 +173,75 @@ class Journal:
         unit: str | None = None,
         confidence: float | None = None,
     ) -> Record:
-        """Write a prediction down; if there is one already, that one stays and is returned."""
+        """Write a prediction down; if there is one already, that one stays and is returned.
+
+        On a disk that is full or read-only it is kept in memory, and `notice` says so.
+        """
         with _lock:
             self._read()  # another tab may have written meanwhile
-            if question in self._rows:
-                return self._rows[question]
-            now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            if done := self.get(question):
+                return done
             row = Record(
                 question=question,
                 value=value,
                 unit=unit,
                 confidence=confidence,
-                order=len(self._rows) + 1,
-                time=now,
+                order=max((row.order for row in self._rows.values()), default=0) + 1,
+                time=dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 previous=self._last,
             )
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                if file.tell() and not self._ends_with_newline():
-                    file.write(b"\n")  # a crash left half a line; keep it, and start afresh
-                file.write(row.line.encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            self._take(row, row.line)
+            self.lines.append(row.line)
+            self._take(row, row.model_dump(), row.line)
             return row
 
+    @property
+    def notice(self) -> str:
+        """What a page has to say about the file; '' when all of it was read and written."""
+        said = []
+        if self.damaged:
+            lines = "A line" if self.damaged == 1 else f"{self.damaged} lines"
+            said.append(
+                f"{lines} of {self.path.name} cannot be read. Nothing was removed: the file keeps "
+                "every line, and a question whose answer cannot be read counts as answered."
+            )
+        if self.lines.fault:
+            count = self.lines.waiting
+            kept = f"your last {count} answers are" if count > 1 else "your last answer is"
+            held = f"cannot be written ({self.lines.fault}): {kept} kept in memory until the server"
+            held += " ends. Make room and commit the next one, or download your journal now."
+            cannot = held if count else f"cannot be read ({self.lines.fault})."
+            said.append(f"{self.path} {cannot}")
+        return " ".join(said)
+
     def rows(self) -> list[Record]:
-        """Every commitment, in order."""
+        """Every commitment that can be read, in order."""
         return list(self._rows.values())
 
     def records(self) -> list[dict[str, Any]]:
-        """Every commitment as plain data, in order."""
-        return [row.model_dump() for row in self._rows.values()]
+        """Every commitment that can be read, as plain data, in order."""
+        return [dict(data) for data in self._data.values()]
+
+    def to_bytes(self) -> bytes:
+        """The whole journal, to be taken home."""
+        return self.lines.to_bytes()
+
+    def put_away(self) -> Path | None:
+        """Start anew: the file gets another name, which is returned; None when there is none.
+
+        Raises OSError when it cannot be renamed.
+        """
+        with _lock:
+            self.lines.flush()
+            today, number, away = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"), 1, None
+            if self.path.exists():
+                while (away := self.path.with_stem(f"{self.path.stem}-{today}-{number}")).exists():
+                    number += 1
+                self.path.rename(away)
+            self.lines.forget()
+            _revealed.pop(self._truths_path(), None)
+            self._truths_path().unlink(missing_ok=True)
+            self._read()
+            return away
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.rows())
@@ -165,54 +250,59 @@ class Journal:
         return len(self._rows)
 
     def __contains__(self, question: object) -> bool:
-        return question in self._rows
+        return question in self._rows or question in self._unreadable
 
     # ---- what the solvers said, for "your intuition so far" -----------------------------------
 
     def reveal(self, question: str, truth: float | str) -> None:
-        """Remember what the solver said, beside the journal and never inside it."""
-        known = self.truths()
+        """Remember what the solver said, beside the journal and never inside it; never fails."""
+        path, known = self._truths_path(), self.truths()
         if known.get(question) != truth:
-            path = self._truths_path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({**known, question: truth}, indent=1), encoding="utf-8")
+            _revealed[path] = {**known, question: truth}
+            with contextlib.suppress(OSError):  # it is a cache: the next reveal fills it again
+                write_whole(path, json.dumps(_revealed[path], indent=1))
 
     def truths(self) -> dict[str, float | str]:
         """What the solvers said to the questions revealed so far."""
+        path = self._truths_path()
         try:
-            return json.loads(self._truths_path().read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+            held = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError):
+            held = {}
+        read = {**_revealed.get(path, {}), **(held if isinstance(held, dict) else {})}
+        return {
+            question: truth
+            for question, truth in read.items()
+            if isinstance(truth, str)
+            or (isinstance(truth, (int, float)) and not isinstance(truth, bool))
+        }
 
     def _truths_path(self) -> Path:
-        return self.path.with_suffix(".revealed.json")
+        return self.path.with_suffix(".revealed.json").absolute()
 
     # ---- the file -----------------------------------------------------------------------------
 
     def _read(self) -> None:
-        self._rows, self._last, self.damaged = {}, FIRST, 0
-        if not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if not line.strip():
-                continue
+        self._rows, self._data, self._unreadable = {}, {}, {}
+        self._last, self.damaged = FIRST, 0
+        for line in self.lines.read():
+            data = None
             try:
-                row = Record(**json.loads(line))
-            except (ValueError, TypeError):
+                data = json.loads(line)
+                row = Record.read(data)
+            except (ValueError, RecursionError):
                 self.damaged += 1
+                asked = data.get("question") if isinstance(data, dict) else None
+                if isinstance(asked, str):
+                    self._unreadable[asked] = Record(question=asked, value=UNREADABLE)
                 continue
-            self._take(row, line)
+            self._take(row, {**data, **row.model_dump()}, line)
 
-    def _take(self, row: Record, line: str) -> None:
+    def _take(self, row: Record, data: dict[str, Any], line: str) -> None:
         if row.question in self._rows:
             return  # two programs wrote at the same moment; the first stands, the chain follows it
-        self._rows[row.question] = row
+        self._rows[row.question], self._data[row.question] = row, data
         self._last = hash_of(line)
-
-    def _ends_with_newline(self) -> bool:
-        with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
 
 
 def off_by(guess: float, truth: float) -> float:
