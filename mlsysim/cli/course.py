@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,21 +22,42 @@ def learn(
     ] = None,
     edit: Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")] = False,
     exercise: Annotated[bool, typer.Option(help="Open the lesson's exercise.")] = False,
+    learner: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose journal, where several people share a machine."),
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Start anew; asks first, and keeps the old journal.")
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path(
         "mlsysim-lessons"
     ),
-    port: Annotated[str, typer.Option(metavar="PORT", help="0 takes any.")] = "2718",
+    port: Annotated[
+        str | None,
+        typer.Option(metavar="PORT", help="0 takes any.", show_default="2718, or the next free"),
+    ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
     ] = True,
 ) -> None:
-    """Open the course in a browser: the gallery, or one lesson."""
+    """Open the course in a browser: the gallery, or one lesson.
+
+    Your predictions are kept in ~/.mlsysim, or in the folder that the variable MLSYSIM_HOME names.
+    """
     from mlsysim.course import lessons
+    from mlsysim.course.journal import learner_name
+
+    if learner is not None:
+        os.environ["MLSYSIM_LEARNER"] = learner_name(learner)
+        os.environ.pop("MLSYSIM_JOURNAL", None)
+    if reset:
+        _put_away()
+        return
     from mlsysim.learn import server
 
     chosen = lessons.find_lesson(lesson) if lesson is not None else None
     way = lessons.find_path(path) if path is not None else None
-    at = u.dim_of(u.CountOrZero).quantity(port, "port")
+    at = None if port is None else u.dim_of(u.CountOrZero).quantity(port, "port")
     if not edit:
         if exercise and chosen is None:
             raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
@@ -46,19 +66,20 @@ def learn(
     if chosen is None:
         raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")
     copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
-    command = [
-        sys.executable,
-        "-m",
-        "marimo",
-        "edit",
-        str(copy),
-        "--no-sandbox",  # it would fetch packages; the notebook needs only what is here
-        "--host",
-        server.HOST,
-        "--port",
-        str(server.free_port(at)),
-    ]
-    command = command if browser else [*command, "--headless"]
+    command, environment = server.editor(copy, at, browser=browser)
     if os.name == "posix":  # become the editor, so that ending this program ends it
-        os.execv(command[0], command)
-    raise typer.Exit(subprocess.call(command))
+        os.execve(command[0], command, environment)
+    raise typer.Exit(subprocess.call(command, env=environment))
+
+
+def _put_away() -> None:
+    """Ask, and give the journal another name."""
+    from mlsysim.course.journal import Journal
+
+    journal = Journal()
+    if not journal.path.exists():
+        typer.echo(f"{journal.path} does not exist: there is nothing to start anew from.")
+        return
+    many = f"{len(journal)} prediction{'s' * (len(journal) != 1)}"
+    if typer.confirm(f"Put {many} away and start anew? The old journal stays in the folder"):
+        typer.echo(f"They are kept in {journal.put_away()}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import sys
@@ -19,34 +20,40 @@ from mlsysim.course.lessons import CoursePath, Lesson
 from mlsysim.learn.lesson import SERVED
 
 HOST = "127.0.0.1"
+PORT, NEXT = 2718, 20  # the default port, and how many from there on are tried
 _HEADER = re.compile(r"\A# /// script\n(?:#.*\n)*?# ///\n+")  # what a script needs (PEP 723)
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> Asgi:
-    """The gallery at `/`, each lesson at `/<stem>` and its exercise at `/exercise/<stem>`."""
+    """The gallery at `/`, each lesson at `/<stem>` and its exercise at `/exercise/<stem>`.
+
+    Whatever else is asked for is the gallery too, with a line that says so.
+    """
     import marimo
 
     builder = marimo.create_asgi_app(quiet=True, include_code=False)
+    doors = []
     for lesson in lessons:
-        builder = builder.with_app(path=f"/{lesson.stem}", root=str(lesson.file()))
+        doors.append(f"/{lesson.stem}")
+        builder = builder.with_app(path=doors[-1], root=str(lesson.file()))
         if lesson.file("exercises").exists():
-            builder = builder.with_app(
-                path=f"/exercise/{lesson.stem}", root=str(lesson.file("exercises"))
-            )
+            doors.append(f"/exercise/{lesson.stem}")
+            builder = builder.with_app(path=doors[-1], root=str(lesson.file("exercises")))
     notebooks = builder.build()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"] == "/":
-            body = gallery(lessons, Journal(), path).encode()
-            headers = [
-                (b"content-type", b"text/html; charset=utf-8"),
-                (b"cache-control", b"no-store"),
-            ]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-        else:  # a lesson can then link to its neighbours, which it has only here
+        asked = scope.get("path", "")
+        if scope["type"] != "http" or any(f"{asked}/".startswith(f"{door}/") for door in doors):
+            # a lesson can then link to its neighbours, which it has only here
             await notebooks({**scope, "meta": {SERVED: True}}, receive, send)
+            return
+        missing = "" if asked == "/" else asked
+        body = gallery(lessons, Journal(), path, missing).encode()
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+        start = {"type": "http.response.start", "status": 404 if missing else 200}
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     return app
 
@@ -55,24 +62,54 @@ def serve(
     lesson: Lesson | None,
     path: CoursePath | None,
     *,
-    port: int,
+    port: int | None = None,
     browser: bool,
     exercise: bool = False,
 ) -> None:
-    """Serve the gallery, or one lesson at once, until interrupted."""
+    """Serve the gallery, or one lesson at once, until interrupted.
+
+    Without a port the default one is taken, or the next that is free; raises BadArgument.
+    """
     import uvicorn
 
-    shown = [entry for entry in course.lessons() if path is None or entry.number in path.lessons]
     page = (
         "/" if lesson is None else f"/exercise/{lesson.stem}/" if exercise else f"/{lesson.stem}/"
     )
-    port = free_port(port)
-    url = f"http://{HOST}:{port}{page}"
-    sys.stdout.write(f"mlsysim learn: {url}  (Ctrl+C ends it)\n")
-    sys.stdout.flush()
+    door = listen(port)
+    taken = door.getsockname()[1]
+    url = f"http://{HOST}:{taken}{page}"
+    if port is None and taken != PORT:
+        _say(f"port {PORT} is busy, so this is on {taken}")
+    _say(f"{url}  (Ctrl+C ends it)")
     if browser:
         threading.Timer(0.8, webbrowser.open, [url]).start()
-    uvicorn.run(application(shown, path), host=HOST, port=port, log_level="warning")
+    with_settings_of_our_own()
+    app = application(course.lessons(), path)
+    # pages stay connected for as long as they are open: do not wait for them
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0)
+    try:
+        uvicorn.Server(config).run(sockets=[door])
+    except KeyboardInterrupt:
+        _say("closed. What you committed is kept.")
+        # threads of notebooks that are still open would hold the program; nothing is left to write
+        os._exit(0)
+
+
+def with_settings_of_our_own() -> None:
+    """Keep a learner's own marimo settings, such as a theme, out of the pages of this program."""
+    from marimo._config import manager
+
+    manager.UserConfigStore.read = lambda _: {"display": {"theme": "system"}}
+    manager.PyprojectConfigReader.read = lambda _: {}
+
+
+def editor(notebook: Path, port: int | None, *, browser: bool) -> tuple[list[str], dict[str, str]]:
+    """The command that opens a notebook in the editor, its cells run, and its environment."""
+    command = [sys.executable, "-m", "marimo", "edit", str(notebook), "--host", HOST]
+    # the sandbox would fetch packages; the notebook needs only what is here
+    command += ["--no-sandbox", "--port", str(free_port(port))]
+    running = {"_MARIMO_CONFIG_OVERLOAD_RUNTIME_AUTO_INSTANTIATE": "true"}
+    return (command if browser else [*command, "--headless"]), {**os.environ, **running}
 
 
 def editable_copy(lesson: Lesson, kind: str, folder: Path) -> Path:
@@ -88,25 +125,50 @@ def editable_copy(lesson: Lesson, kind: str, folder: Path) -> Path:
     return target
 
 
-def free_port(port: int) -> int:
-    """`port` when it is free; 0 asks for any. Raises BadArgument when it is taken."""
-    with socket.socket() as probe:
+def listen(port: int | None) -> socket.socket:
+    """A socket bound to `port`, to any for 0, to the default or one of the next for None.
+
+    Raises BadArgument when it is taken.
+    """
+    wanted = range(PORT, PORT + NEXT) if port is None else [port]
+    for each in wanted:
+        door = socket.socket()
+        if os.name == "posix":  # a port that was in use a moment ago may be used again at once
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            door.bind((HOST, each))
+            door.listen()  # on some systems only this finds out that it is taken
         except (OSError, OverflowError):
-            raise BadArgument(
-                "port", port, "it is taken or no port at all; give another, or 0 for any"
-            ) from None
-        return probe.getsockname()[1]
+            door.close()
+        else:
+            return door
+    given = wanted[0] if port is not None else f"{PORT} to {PORT + NEXT - 1}"
+    remedy = "it is taken or no port at all; give another, or 0 for any"
+    raise BadArgument("port", given, remedy)
 
 
-def gallery(lessons: Sequence[Lesson], journal: Journal, path: CoursePath | None = None) -> str:
+def free_port(port: int | None) -> int:
+    """The number of a port that can be listened on, chosen as `listen` does."""
+    with listen(port) as door:
+        return door.getsockname()[1]
+
+
+def gallery(
+    lessons: Sequence[Lesson], journal: Journal, path: CoursePath | None = None, missing: str = ""
+) -> str:
     """The page that greets a learner: lessons with question, minutes and progress, and paths."""
     return pages.render(
         "gallery.html",
-        lessons=lessons,
+        lessons=[each for each in lessons if path is None or each.number in path.lessons],
         done={each.stem: sum(q in journal for q in each.questions) for each in lessons},
         path=path,
         ways=course.paths(),
         numbers={lesson.number for lesson in course.lessons()},
+        notice=journal.notice,
+        missing=missing,
     )
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"mlsysim learn: {sentence}\n")
+    sys.stdout.flush()
