@@ -99,8 +99,9 @@ def with_settings_of_our_own() -> None:
     """Keep a learner's own marimo settings, such as a theme, out of the pages of this program."""
     from marimo._config import manager
 
-    manager.UserConfigStore.read = lambda _: {"display": {"theme": "system"}}
-    manager.PyprojectConfigReader.read = lambda _: {}
+    ours: Any = {"display": {"theme": "system"}}
+    manager.UserConfigStore.read = lambda self: ours
+    manager.PyprojectConfigReader.read = lambda self: {}
 
 
 def editor(notebook: Path, port: int | None, *, browser: bool) -> tuple[list[str], dict[str, str]]:
