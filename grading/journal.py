@@ -10,10 +10,9 @@ from typing import Any
 from grading.check import Checks
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import factor, read_number
+from mlsysim.course.calibration import HIT
 from mlsysim.course.journal import Record, off_by, typical_factor, unbroken
 from mlsysim.course.variants import UNITS, read_unit
-
-HIT = 2.0  # a numeric prediction counts as a hit within this factor
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Your intuition so far: predicted against computed, and whether confidence was earned."""
+"""Your intuition so far: predicted against computed, over all lessons."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from typing import Any
 import marimo as mo
 
 from mlsysim import charts
-from mlsysim.course.journal import Journal, Record, off_by, times, typical_factor
-
-HIT = 2.0  # a number within this factor counts as right
+from mlsysim.course import calibration
+from mlsysim.course.calibration import ENOUGH, Judged
+from mlsysim.course.journal import Journal, times
 
 
 def intuition(journal: Journal) -> mo.Html:
     """Predicted against computed over all lessons, and how well learners know what they know."""
-    truths = journal.truths()
-    known = [(row, truths[row.question]) for row in journal.rows() if row.question in truths]
-    numbers = [
-        (row, truth)
-        for row, truth in known
-        if not isinstance(row.value, str) and not isinstance(truth, str)
-    ]
-    choices = [(row, truth) for row, truth in known if isinstance(row.value, str)]
-    if not numbers and not choices:
-        return mo.callout(
-            mo.md("**Your intuition so far:** your first commitment will appear here."),
-            kind="neutral",
-        )
-    shown: list[Any] = [mo.md("## Your intuition so far"), mo.md(_said(numbers, choices))]
+    answers = calibration.judged(journal)
+    if not answers:
+        return mo.md("**Your intuition so far:** your first commitment will appear here.")
+    numbers = [each for each in answers if each.off is not None and _drawn(each)]
+    shown: list[Any] = [mo.md(f"## Your intuition so far\n\n{said(answers)}")]
     if numbers:
-        shown.append(charts.intuition([_row(row, truth) for row, truth in numbers]))
+        shown.append(charts.intuition([_row(each) for each in numbers]))
     return mo.vstack(shown, gap=0.5)
 
 
-def _row(row: Record, truth: float) -> dict[str, Any]:
+def said(answers: Sequence[Judged]) -> str:
+    """What the answers tell, in markdown: only what so many can tell."""
+    parts = []
+    if worth := calibration.worth_remembering(answers):
+        names = ", ".join(f"**{each.record.question}**" for each in worth)
+        parts.append(f"You were *certain and wrong* on {names}: what you will remember best.")
+    trend = calibration.by_lesson(answers)
+    if trend:
+        typical = times(calibration.typical(answers))
+        parts.append(f"Your numbers are typically off by a factor of **{typical}**.")
+    if how := calibration.fall(answers):
+        parts.append(f"Your error: {how}.")
+    if right := calibration.luck(answers):
+        parts.append(f"{right[0].upper()}{right[1:]}.")
+    if sure := calibration.confidence(answers):
+        parts.append(f"You were {sure}.")
+    if len(answers) < ENOUGH:
+        parts.append(
+            f"That is from {_count(len(answers), 'answer')}; whether you are as sure as you should "
+            f"be can be said from about {ENOUGH} on."
+        )
+    text = " ".join(parts)
+    if len(trend) > 1:
+        rows = [f"| {int(each.lesson)} | {each.numbers} | {times(each.factor)} |" for each in trend]
+        head = ["| lesson | numbers | typically off by |", "|---:|---:|---:|"]
+        text += "\n\n" + "\n".join([*head, *rows])
+    return text
+
+
+def _count(many: int, word: str) -> str:
+    return f"{many} {word}{'s' * (many != 1)}"
+
+
+def _drawn(each: Judged) -> bool:
+    """Whether both numbers have a place on a logarithmic axis."""
+    return float(each.record.value) > 0 and 0 < float(each.truth) < float("inf")
+
+
+def _row(each: Judged) -> dict[str, Any]:
     return {
-        "question": row.question,
-        "predicted": float(row.value),
-        "computed": truth,
-        "unit": row.unit or "",
-        "off": f"{times(off_by(float(row.value), truth))}x",
+        "question": each.record.question,
+        "predicted": float(each.record.value),
+        "computed": each.truth,
+        "unit": each.record.unit or "",
+        "off": f"{times(each.off or 1)}x",
     }
-
-
-def _said(numbers: Sequence[tuple[Record, float]], choices: Sequence[tuple[Record, Any]]) -> str:
-    """One line over the chart: how far off, how often right, and whether confidence was earned."""
-    parts, off = [], [off_by(float(row.value), truth) for row, truth in numbers]
-    if numbers:
-        parts.append(
-            f"You have been off by a factor of **{times(typical_factor(off))}** on {len(off)} "
-            f"number{'s' if len(off) > 1 else ''} (geometric mean)"
-        )
-    right = [row.value == truth for row, truth in choices]
-    if choices:
-        parts.append(
-            f"{'' if parts else 'You were '}right on **{sum(right)} of {len(right)}** choices"
-        )
-    text = ", and ".join(parts) + "."
-    judged = zip([*numbers, *choices], [*(each <= HIT for each in off), *right], strict=True)
-    hits = [(row.confidence, hit) for (row, _), hit in judged if row.confidence]
-    if len(hits) < 3:
-        return text
-    said, got = sum(sure for sure, _ in hits) / len(hits), sum(hit for _, hit in hits) / len(hits)
-    judgement = "surer than your answers" if said > got else "better than you think"
-    if abs(said - got) < 0.2:
-        judgement = "as sure as you should be"
-    return (
-        f"{text} You were {said:.0%} sure on average and right (within a factor of {HIT:g}) "
-        f"{got:.0%} of the time: {judgement}."
-    )
