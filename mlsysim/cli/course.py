@@ -18,7 +18,7 @@ def learn(
         str | None, typer.Argument(metavar="[NN]", help="One lesson, by number.")
     ] = None,
     path: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only the lessons of one path.")
+        str | None, typer.Option(metavar="NAME", help="One path: A, B, C, D or D+.")
     ] = None,
     edit: Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")] = False,
     exercise: Annotated[bool, typer.Option(help="Open the lesson's exercise.")] = False,
@@ -46,6 +46,7 @@ def learn(
     """
     from mlsysim.course import lessons
     from mlsysim.course.journal import learner_name
+    from mlsysim.course.paths import find_path
 
     if learner is not None:
         os.environ["MLSYSIM_LEARNER"] = learner_name(learner)
@@ -56,7 +57,7 @@ def learn(
     from mlsysim.learn import server
 
     chosen = lessons.find_lesson(lesson) if lesson is not None else None
-    way = lessons.find_path(path) if path is not None else None
+    way = find_path(path) if path is not None else None
     at = None if port is None else u.dim_of(u.CountOrZero).quantity(port, "port")
     if not edit:
         if exercise and chosen is None:

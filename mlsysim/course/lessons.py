@@ -1,7 +1,6 @@
-"""What the course holds: its lessons with their exercises, the paths, and where their files lie.
+"""What the course holds: its lessons with their exercises, and where their files lie.
 
-`NN_slug.yaml` says all that a learner may see of a lesson and its exercise; `course.yaml` has the
-paths.
+`NN_slug.yaml` says all that a learner may see of a lesson and its exercise.
 """
 
 from __future__ import annotations
@@ -117,15 +116,6 @@ class Lesson(Value):
         return folder(kind) / f"{self.stem}.py"
 
 
-class CoursePath(Value):
-    """A way through the course for one kind of reader; `timetable` for those in a hurry."""
-
-    name: str
-    title: str
-    lessons: Many[int]
-    timetable: Many[str] = ()
-
-
 def folder(kind: str) -> Path:
     """Where notebooks lie: beside the package in a clone, inside it when installed."""
     inside, beside = _HERE / kind, _HERE.parent.parent / kind
@@ -161,27 +151,12 @@ def lessons() -> list[Lesson]:
     return [lesson(stem) for stem in stems()]
 
 
-@cache
-def paths() -> list[CoursePath]:
-    """Every path."""
-    held = load(_HERE / "course.yaml", _as_they_are)["paths"]
-    return [CoursePath(**{**facts, "name": name}) for name, facts in held.items()]
-
-
 def find_lesson(name: str) -> Lesson:
     """The lesson called `name`: its number or its stem; raises UnknownName."""
     for stem in stems():
         if name in (stem, stem[:2], str(int(stem[:2]))):
             return lesson(stem)
     raise UnknownName("lesson", name, [stem[:2] for stem in stems()])
-
-
-def find_path(name: str) -> CoursePath:
-    """The path called `name`; raises UnknownName."""
-    for path in paths():
-        if path.name == name:
-            return path
-    raise UnknownName("path", name, [path.name for path in paths()])
 
 
 def assignment(name: Any) -> Assignment:

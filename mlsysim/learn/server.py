@@ -8,15 +8,17 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
-from mlsysim import pages
 from mlsysim.core.errors import BadArgument
 from mlsysim.course import lessons as course
 from mlsysim.course.journal import Journal
-from mlsysim.course.lessons import CoursePath, Lesson
+from mlsysim.course.lessons import Lesson
+from mlsysim.course.paths import CoursePath, paths
+from mlsysim.learn.gallery import gallery
 from mlsysim.learn.lesson import SERVED
 
 HOST = "127.0.0.1"
@@ -48,14 +50,21 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> As
             # a lesson can then link to its neighbours, which it has only here
             await notebooks({**scope, "meta": {SERVED: True}}, receive, send)
             return
-        missing = "" if asked == "/" else asked
-        body = gallery(lessons, Journal(), path, missing).encode()
+        asked_for = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        found, status = page(asked, {key: held[0] for key, held in asked_for.items()}, path)
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
-        start = {"type": "http.response.start", "status": 404 if missing else 200}
-        await send({**start, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": found.encode()})
 
     return app
+
+
+def page(asked: str, query: Mapping[str, str], path: CoursePath | None = None) -> tuple[str, int]:
+    """The page at an address that is no notebook's, and its status."""
+    missing = "" if asked == "/" else asked
+    way = next((each for each in paths() if each.name == query.get("path")), path)
+    sought = {"words": query.get("words", ""), "level": query.get("level", "")}
+    return gallery(Journal(), way, missing=missing, **sought), 404 if missing else 200
 
 
 def serve(
@@ -72,12 +81,12 @@ def serve(
     """
     import uvicorn
 
-    page = (
+    first = (
         "/" if lesson is None else f"/exercise/{lesson.stem}/" if exercise else f"/{lesson.stem}/"
     )
     door = listen(port)
     taken = door.getsockname()[1]
-    url = f"http://{HOST}:{taken}{page}"
+    url = f"http://{HOST}:{taken}{first}"
     if port is None and taken != PORT:
         _say(f"port {PORT} is busy, so this is on {taken}")
     _say(f"{url}  (Ctrl+C ends it)")
@@ -152,22 +161,6 @@ def free_port(port: int | None) -> int:
     """The number of a port that can be listened on, chosen as `listen` does."""
     with listen(port) as door:
         return door.getsockname()[1]
-
-
-def gallery(
-    lessons: Sequence[Lesson], journal: Journal, path: CoursePath | None = None, missing: str = ""
-) -> str:
-    """The page that greets a learner: lessons with question, minutes and progress, and paths."""
-    return pages.render(
-        "gallery.html",
-        lessons=[each for each in lessons if path is None or each.number in path.lessons],
-        done={each.stem: sum(q in journal for q in each.questions) for each in lessons},
-        path=path,
-        ways=course.paths(),
-        numbers={lesson.number for lesson in course.lessons()},
-        notice=journal.notice,
-        missing=missing,
-    )
 
 
 def _say(sentence: str) -> None:

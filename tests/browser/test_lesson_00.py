@@ -104,29 +104,6 @@ def test_the_finished_page_fits_its_screen(visit, keep, width):
         assert box["x"] + box["width"] <= width
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_gallery_shows_titles_questions_minutes_and_progress(visit, keep, width):
-    page = visit("", width=width)
-    page.get_by_role("heading", name="Hello, Roofline").wait_for()
-    said = page.inner_text("body")
-    for words in (
-        "Is my model memory-bound or compute-bound?",
-        "15 min",
-        "0 of 4 predictions made",
-        "--path conference",
-    ):
-        assert words in said
-    keep(page, f"gallery_{width}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.get_by_role("link", name="Start").first.click()
-    chart(page)
-    commit(page, "memory")
-    committed(page, 1)
-    page.goto(page.url.split("/00_")[0] + "/")
-    page.get_by_text("1 of 4 predictions made").wait_for()
-    assert page.outside == []
-
-
 def test_someone_who_stops_half_way_can_take_the_journal_home(visit):
     page = visit(LESSON)
     chart(page)

@@ -1,0 +1,45 @@
+"""The gallery and the pages beside it in a real browser: by keyboard, on a phone, in the dark."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = pytest.mark.browser
+
+PAGES = {"gallery": "", "path": "?path=conference", "missing": "no/such/page"}
+
+
+def faults(page):
+    """What axe finds on a page."""
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [node["html"][:100] for node in each["nodes"]]) for each in found]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_its_screen_and_axe_finds_nothing_by_day_and_by_night(visit, keep, name):
+    for width, scheme in ((1280, "light"), (390, "light"), (1280, "dark")):
+        page = visit("", width=width)
+        page.emulate_media(color_scheme=scheme)
+        page.goto(page.url + PAGES[name])
+        keep(page, f"{name}_{width}_{scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(page) == []
+        assert (page.outside, page.faults) == ([], [])
+        sizes = page.evaluate(
+            "[...document.querySelectorAll('main *')].filter(e => e.innerText)"
+            ".map(e => parseFloat(getComputedStyle(e).fontSize))"
+        )
+        assert min(sizes) >= 15  # code is a little smaller than the 16 px of what is around it
+
+
+def test_a_lesson_is_found_and_begun_by_keyboard(visit):
+    page = visit("")
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("roofline")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?words=roofline&level=")
+    assert page.get_by_role("article").count() == 1
+    page.get_by_role("link", name="Start lesson 0").press("Enter")
+    page.wait_for_url("**/00_hello_roofline/")
+    page.get_by_role("button", name="Commit").first.wait_for(timeout=20_000)
