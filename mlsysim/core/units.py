@@ -377,7 +377,7 @@ Queries = Annotated[Any, Dim("1/s", bare="1/s")]
 # fmt: off
 PRECISIONS = {  # bytes that one number takes in memory
     "fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0,
-    "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5,
+    "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5, "w4a4": 0.5,
 }
 # fmt: on
 

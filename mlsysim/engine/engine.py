@@ -10,12 +10,14 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, NoDatapath, UnknownField
 from mlsysim.core.solver import Given
-from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
+from mlsysim.core.units import Q_, Quantity, dim_of
 from mlsysim.engine.explain import explain
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
+from mlsysim.models.widths import Widths
+from mlsysim.models.widths import widths as widths_of
 from mlsysim.solvers.node import cost
-from mlsysim.solvers.node.single import Profile, SingleNodeModel, context_notes, profile, trainable
+from mlsysim.solvers.node.single import Profile, Question, SingleNodeModel, Stack, trainable
 
 _USUAL = SingleNodeModel.defaults
 
@@ -42,8 +44,10 @@ class Engine:
         precisions: Sequence[str] = (_USUAL["precision"],),
         seq_lens: Any = _USUAL["seq_len"],
         efficiency: Any = _USUAL["efficiency"],
+        kv_precision: str | None = _USUAL["kv_precision"],
         phase: str | None = _USUAL["phase"],
         training: bool = _USUAL["training"],
+        stack: str | None = _USUAL["stack"],
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
@@ -64,23 +68,21 @@ class Engine:
             raise BadArgument("efficiency", efficiency, "give one number for the whole sweep")
         if phase is not None:
             phase = _PHASE.si(phase, "phase")
+        if kv_precision is not None:
+            kv_precision = _PRECISION.si(kv_precision, "kv_precision")
+        if stack is not None:
+            stack = _STACK.si(stack, "stack")
 
         # one axis each: device, precision, batch, context; everything broadcasts against that
-        step = model.step(
+        widths, supplies = _formats(model, devices, names, kv_precision, training=training)
+        named = np.array(names, dtype=object)[None, :, None, None]
+        question = Question(model, widths, supplies, named, efficiency, stack, training)
+        step = question.step(
             batches[None, None, :, None],
             None if lengths is None else lengths[None, None, None, :],
             phase,
-            np.array([PRECISIONS[name] for name in names])[None, :, None, None],
-            training=training,
         )
-        columns = profile(
-            cost.demand(model, step),
-            _supplies(devices, names),
-            step,
-            efficiency,
-            np.array(names, dtype=object)[None, :, None, None],
-            context_notes(model, step),
-        )
+        columns = question.profile(step)
         axes = {
             "hardware": devices,
             "precision": names,
@@ -186,26 +188,51 @@ def _line(argument: str, values: Any) -> np.ndarray:
     return np.atleast_1d(values)
 
 
-def _supplies(devices: list[HardwareNode], precisions: list[str]) -> Supply:
-    """The supply of every device at every precision, as arrays over the first two axes."""
-    rows = [[_supply_or_none(device, precision) for precision in precisions] for device in devices]
+def _formats(
+    model: Workload,
+    devices: list[HardwareNode],
+    precisions: list[str],
+    kv_precision: str | None,
+    *,
+    training: bool,
+) -> tuple[Widths, Supply]:
+    """Widths and supply of every device at every precision, as arrays over the first two axes."""
+    rows = [
+        [_format(model, device, name, kv_precision, training=training) for name in precisions]
+        for device in devices
+    ]
 
-    def grid(name: str) -> np.ndarray:  # a None becomes NaN: unknown stays unknown
-        dtype = object if name == "datapath" else float
-        held = [[getattr(row, name) for row in line] for line in rows]
-        return np.array(held, dtype=dtype)[:, :, None, None]
+    def grid(kind: type[Any], part: int) -> Any:
+        held = {}
+        for name in kind._fields:  # a None becomes NaN: unknown stays unknown
+            dtype = object if name == "datapath" else float
+            found = [[getattr(row[part], name) for row in line] for line in rows]
+            held[name] = np.array(found, dtype=dtype)[:, :, None, None]
+        return kind(**held)
 
-    return Supply(**{name: grid(name) for name in Supply._fields})
+    widths = grid(Widths, 0)
+    if all((column == column[:1]).all() for column in widths):  # then what is asked is the same
+        widths = Widths(*(column[:1] for column in widths))
+    return widths, grid(Supply, 1)
 
 
-def _supply_or_none(device: HardwareNode, precision: str) -> Supply:
+def _format(
+    model: Workload,
+    device: HardwareNode,
+    precision: str,
+    kv_precision: str | None,
+    *,
+    training: bool,
+) -> tuple[Widths, Supply]:
     try:
-        return device.supply(precision)
+        return cost.formats(model, device, precision, kv_precision, training=training)
     except NoDatapath:
         # keeps its place in the columns: no peak, no capacity, no datapath
         other = device.supply(device.compute.peak_precision)
-        return other._replace(peak=np.nan, capacity=-np.inf, flash_capacity=0.0, datapath="")
+        nothing = {"peak": np.nan, "attention_peak": np.nan, "capacity": -np.inf}
+        formats = widths_of(precision, precision, kv_precision, training=training)
+        return formats, other._replace(**nothing, flash_capacity=0.0, datapath="")
 
 
 _BATCH, _COUNT, _FRACTION = dim_of(u.Batch), dim_of(u.Count), dim_of(u.Fraction)
-_PRECISION, _PHASE = dim_of(u.Precision), dim_of(u.Phase)
+_PRECISION, _PHASE, _STACK = dim_of(u.Precision), dim_of(u.Phase), dim_of(Stack)

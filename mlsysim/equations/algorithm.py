@@ -61,19 +61,55 @@ def attention_macs(
     return pairs * heads * (key_dim + value_dim)
 
 
-def causal_pairs(length: u.Number) -> u.Number:
-    r"""(Query, key) pairs in a causal sequence: each token sees itself and those before it.
+def causal_pairs(new: u.Number, past: u.Number) -> u.Number:
+    r"""(Query, key) pairs of new tokens, each of which sees itself and all those before it.
 
-    $$\mathrm{pairs} = \frac{S(S+1)}{2}$$
+    $$\mathrm{pairs} = q\,c + \frac{q(q+1)}{2}$$
 
-    Half of the square for long sequences, and one for a single token.
+    A prompt of $S$ tokens has half of the square; a decode step has as many pairs as context.
 
-    >>> causal_pairs(length=4.0)
-    10.0
+    >>> causal_pairs(new=4.0, past=0.0), causal_pairs(new=1.0, past=9.0)
+    (10.0, 10.0)
 
     Source: Vaswani et al. (2017), section 3.2.3, arXiv:1706.03762.
     """
-    return length * (length + 1) / 2
+    return new * past + new * (new + 1) / 2
+
+
+def windowed_pairs(new: u.Number, past: u.Number, window: u.Number) -> u.Number:
+    r"""Pairs where a token sees the last `window` tokens only, itself among them.
+
+    $$\sum_{p=c+1}^{c+q} \min(p, w) = a\,c + \frac{a(a+1)}{2} + (q - a)\,w, \qquad
+    a = \min(q, \max(w - c, 0))$$
+
+    >>> float(windowed_pairs(new=4.0, past=0.0, window=2.0))  # 1 + 2 + 2 + 2
+    7.0
+
+    Source: Beltagy et al. (2020), Longformer, arXiv:2004.05150; Jiang et al. (2023), Mistral 7B,
+    arXiv:2310.06825.
+    """
+    whole = np.minimum(new, np.maximum(window - past, 0 * past))
+    return causal_pairs(whole, past) + (new - whole) * window
+
+
+def chunked_pairs(new: u.Number, past: u.Number, chunk: u.Number) -> u.Number:
+    r"""Pairs where a token sees those before it in its own chunk, and itself.
+
+    $$F(c + q) - F(c), \qquad
+    F(n) = \left\lfloor \frac{n}{w} \right\rfloor \frac{w(w+1)}{2} + \frac{r(r+1)}{2},
+    \qquad r = n \bmod w$$
+
+    >>> float(chunked_pairs(new=3.0, past=0.0, chunk=2.0))  # 1 + 2 + 1
+    4.0
+
+    Source: Meta (2025), Llama 4, chunked attention in layers with rotary positions.
+    """
+
+    def seen(tokens: u.Number) -> u.Number:
+        full, none = np.floor(tokens / chunk), 0 * chunk
+        return full * causal_pairs(chunk, none) + causal_pairs(tokens - full * chunk, none)
+
+    return seen(past + new) - seen(past)
 
 
 def kv_elements(

@@ -12,9 +12,11 @@ from mlsysim.core.values import Entry, Home, Value
 from mlsysim.equations import node
 
 # Which datapath runs a precision that the device lacks: the next one that holds its numbers
-# exactly, or, for weights narrower than any arithmetic, the one that kernels widen them to.
+# exactly, or, for weights narrower than any arithmetic, the one that kernels widen them to. int4
+# stands for weights alone, as files and kernels for language models have it; w4a4 asks for more.
 WIDER = {
-    "int4": ("fp16", "bf16", "int8", "fp32"),
+    "int4": ("fp16", "bf16", "fp32", "int8", "int4"),
+    "w4a4": ("int4", "fp16", "bf16", "fp32", "int8"),
     "fp4": ("fp8", "fp16", "bf16", "fp32"),
     "int8": ("fp16", "bf16", "fp32"),
     "fp8": ("fp16", "bf16", "fp32"),
@@ -24,6 +26,7 @@ WIDER = {
     "fp32": ("fp64",),
     "fp64": (),
 }
+WEIGHTS_ONLY = {"int4": "fp16"}  # and what is computed in
 
 
 class ComputeCore(Value):
@@ -67,6 +70,7 @@ class Supply(NamedTuple):
     """
 
     peak: u.OperationRate
+    attention_peak: u.OperationRate
     bandwidth: u.Bandwidth
     capacity: u.Bytes
     flash_bandwidth: u.Bandwidth
@@ -102,7 +106,8 @@ class HardwareNode(Entry):
         if not isinstance(precision, str) or precision not in PRECISIONS:
             raise UnknownName("precision", precision, PRECISIONS)
         paths = self.compute.datapaths
-        for candidate in (precision, *WIDER[precision]):
+        own = () if precision in WEIGHTS_ONLY else (precision,)
+        for candidate in (*own, *WIDER[precision]):
             if candidate in paths:
                 return candidate
         raise NoDatapath(self.name, precision, paths)
@@ -115,21 +120,30 @@ class HardwareNode(Entry):
         """The arithmetic intensity above which compute binds."""
         return node.ridge_point(self.peak(precision), self.memory.bandwidth).to("FLOP/B")
 
-    def supply(self, precision: str) -> Supply:
-        """The device in plain numbers at one precision; each precision is worked out once."""
+    def supply(self, precision: str, attention: str | None = None) -> Supply:
+        """The device in plain numbers at one precision, and one of attention where that differs.
+
+        Each is worked out once.
+        """
         try:
-            return self._supplies[precision]
+            return self._supplies[precision, attention]
         except KeyError:
-            return self._supplies.setdefault(precision, self._supply(precision))
+            supply = self._supply(precision, attention or precision)
+            return self._supplies.setdefault((precision, attention), supply)
 
     @cached_property
-    def _supplies(self) -> dict[str, Supply]:
+    def _supplies(self) -> dict[tuple[str, str | None], Supply]:
         return {}
 
-    def _supply(self, precision: str) -> Supply:
-        flash = self.memory.flash
+    def _supply(self, precision: str, attention: str) -> Supply:
+        flash, peak = self.memory.flash, self.peak(precision)
+        try:
+            attention_peak = self.peak(attention)
+        except NoDatapath:  # then the one that is there does all
+            attention_peak = peak
         return Supply(
-            peak=float(self.peak(precision).m_as("FLOP/s")),
+            peak=float(peak.m_as("FLOP/s")),
+            attention_peak=float(attention_peak.m_as("FLOP/s")),
             bandwidth=float(self.memory.bandwidth.m_as("B/s")),
             capacity=float(self.memory.capacity.m_as("B")),
             flash_bandwidth=float(flash.bandwidth.m_as("B/s")) if flash else 0.0,

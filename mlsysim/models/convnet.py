@@ -12,6 +12,7 @@ from mlsysim.core.errors import did_you_mean
 from mlsysim.core.units import Dim
 from mlsysim.core.values import Many, Value
 from mlsysim.equations import algorithm as eq
+from mlsysim.models.operators import ADD
 from mlsysim.models.parts import Network, Part, dense
 
 Pair = u.Count | Many[u.Count]
@@ -179,7 +180,7 @@ class _Builder:
         return Shape(1.0, 1.0, float(out))
 
     def add(self, shape: Shape) -> Shape:
-        self.parts.append(Part("add", "elementwise", 0.0, 0.0, 2 * shape.elements, shape.elements))
+        self.parts.append(Part("add", ADD, 0.0, 0.0, 2 * shape.elements, shape.elements))
         return shape
 
     def shortcut(self, before: Shape, after: Shape, stride: Any) -> Shape:

@@ -8,20 +8,37 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlsysim.models.widths import Widths
+
 DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
+ATTENTION, ELEMENTWISE, ADD = "attention", "elementwise", "add"
+FUSED = (ELEMENTWISE, ADD)  # what the neighbours of an operator do on the way
 
 
 class Step(NamedTuple):
     """One step of work: numbers, or arrays that broadcast against each other.
 
-    `batch` sequences or images; `seq_len` tokens of context; `width` bytes a value.
+    Each of `batch` sequences computes `new` tokens that follow `past` ones in its cache: one in
+    decode, all of a prompt in prefill, what a cached prefix leaves of it or a chunk holds, and of
+    a draft those that are verified.
     """
 
     batch: Any
-    seq_len: Any
+    new: Any
+    past: Any
     phase: str
-    width: Any
+    widths: Widths
     training: bool = False
+
+    @property
+    def seq_len(self) -> Any:
+        """Tokens of context at the end of the step."""
+        return self.past + self.new
+
+    @property
+    def tokens(self) -> Any:
+        """Tokens that the step computes in all."""
+        return self.batch * self.new
 
 
 class Split(NamedTuple):
@@ -46,6 +63,7 @@ ROWS = Split(work=True, inputs=True)
 END = Split(end=True)
 EMBEDDING = Split(work=True, end=True)  # its words; each device looks up those that it holds
 HEAD = Split(work=True, outputs=True, end=True)
+LOSS = Split(inputs=True, end=True)
 MATRICES = (COLUMNS, BETWEEN, ROWS)  # of a feed-forward: up, activation, down
 EXPERTS = tuple(split._replace(experts=True) for split in MATRICES)
 
@@ -53,7 +71,7 @@ EXPERTS = tuple(split._replace(experts=True) for split in MATRICES)
 class Operator(NamedTuple):
     """`repeat` equal operators: the work and the bytes of one of them.
 
-    `kind` is gemm, attention, elementwise, convolution or gather. `weights` are the parameter
+    `kind` is gemm, attention, elementwise, add, convolution or gather. `weights` are the parameter
     bytes read, `state` the bytes of KV cache read or written, `inputs` and `outputs` those of
     activations; `held` are the parameter bytes that a device must keep for it.
     """
@@ -71,9 +89,14 @@ class Operator(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The sum of a step's operators: FLOP and bytes of each kind; `widest` is the largest's."""
+    """The sum of a step's operators: FLOP and bytes of each kind.
+
+    `attention` is the part of `flops` that attention does; `widest` is what the largest operator
+    takes in and gives; `inputs` is what a backward pass needs again.
+    """
 
     flops: Any
+    attention: Any
     weights: Any
     state: Any
     traffic: Any
@@ -81,21 +104,41 @@ class Totals(NamedTuple):
     inputs: Any
     held: Any
 
-    def of(self, batch: Any, width: Any) -> Totals:
-        """The totals of a batch at a width, when these are of one sample at one byte a value.
+    def of(self, batch: Any, widths: Widths) -> Totals:
+        """The totals of a batch at its widths, when these are of one sample at one byte a value.
 
         For networks without a sequence, whose work is linear in the batch.
         """
-        data = batch * width
+        data = batch * widths.activations
         return Totals(
             flops=self.flops * batch,
-            weights=self.weights * width,
+            attention=self.attention * batch,
+            weights=self.weights * widths.weights,
             state=0.0 * batch,
             traffic=self.traffic * data,
             widest=self.widest * data,
             inputs=self.inputs * data,
-            held=self.held * width,
+            held=self.held * widths.weights,
         )
+
+
+class Rates(NamedTuple):
+    """What a device does in a second: FLOP of `arithmetic` and `attention`, bytes read and moved.
+
+    Weights may come from another memory than all other bytes.
+    """
+
+    arithmetic: Any
+    attention: Any
+    weights: Any
+    data: Any
+
+
+class Met(NamedTuple):
+    """Seconds of operators one after the other: of those that wait for compute, and of the rest."""
+
+    compute: Any
+    memory: Any
 
 
 def fold(operators: Iterable[Operator], phase: str) -> Totals:
@@ -104,20 +147,48 @@ def fold(operators: Iterable[Operator], phase: str) -> Totals:
     Elementwise work is taken as fused into its neighbours, so its traffic is not counted; nor are
     decode's activations, one short vector a sequence, which stay in cache.
     """
-    flops = weights = state = traffic = inputs = held = 0.0
+    flops = attention = weights = state = traffic = inputs = held = 0.0
     widest: list[Any] = [0.0]
     for op in operators:
         repeat = op.repeat
         flops = flops + repeat * op.flops
         weights = weights + repeat * op.weights
         state = state + repeat * op.state
-        inputs = inputs + repeat * op.inputs
         held = held + repeat * op.held
-        if op.kind != "elementwise":
+        if op.kind != ADD:
+            inputs = inputs + repeat * op.inputs
+        if op.kind == ATTENTION:
+            attention = attention + repeat * op.flops
+        if op.kind not in FUSED:
             size = op.inputs + op.outputs
             widest.append(size)
             if phase != DECODE:
                 traffic = traffic + repeat * size
     columns = any(isinstance(size, np.ndarray) for size in widest)
     largest = reduce(np.maximum, widest) if columns else max(widest)
-    return Totals(flops, weights, state, traffic, largest, inputs, held)
+    return Totals(flops, attention, weights, state, traffic, largest, inputs, held)
+
+
+def meet(operators: Iterable[Operator], step: Step, rates: Rates) -> Met:
+    """The operators of a forward step one after the other, each under its own roof.
+
+    They depend on each other: while a matrix product waits for arithmetic, nothing reads the cache.
+    Elementwise work is a kernel of its own except in decode, where it is too short to count.
+    """
+    whole = compute = 0.0
+    decoding = step.phase == DECODE
+    for op in operators:
+        if decoding and op.kind in FUSED:
+            continue
+        moved = op.state if decoding else op.state + op.inputs + op.outputs
+        rate = rates.attention if op.kind == ATTENTION else rates.arithmetic
+        arithmetic = op.repeat * (op.flops / rate)
+        memory = op.repeat * (op.weights / rates.weights + moved / rates.data)
+        if isinstance(arithmetic, np.ndarray) or isinstance(memory, np.ndarray):
+            whole = whole + np.maximum(arithmetic, memory)
+            compute = compute + np.where(arithmetic > memory, arithmetic, 0.0)
+        elif arithmetic > memory:
+            whole, compute = whole + arithmetic, compute + arithmetic
+        else:
+            whole = whole + memory
+    return Met(compute, whole - compute)

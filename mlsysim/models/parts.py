@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.operators import FORWARD, WHOLE, Operator, Split, Step, Totals, fold
 from mlsysim.models.types import Workload, flop
+from mlsysim.models.widths import ONE, Widths
 
 
 def gemm(
@@ -17,15 +18,18 @@ def gemm(
     rows: Any,
     inner: Any,
     columns: Any,
-    width: Any,
+    widths: Widths,
     *,
     bias: bool = False,
     split: Split = WHOLE,
     read: Any = 1.0,
     held: Any = None,
 ) -> Operator:
-    """A matrix product of `rows` rows; of `held` sets of weights it reads `read`, or all."""
-    matrix = eq.stored((inner + bias) * columns, width)
+    """A matrix product of `rows` rows; of `held` sets of weights it reads `read`, or all.
+
+    One at an end of the model is a table, which quantising leaves alone.
+    """
+    matrix = eq.stored((inner + bias) * columns, widths.tables if split.end else widths.weights)
     weights = read * matrix
     return Operator(
         name,
@@ -34,8 +38,8 @@ def gemm(
         flop(eq.matmul_macs(rows, inner, columns)),
         weights,
         0.0,
-        eq.stored(rows * inner, width),
-        eq.stored(rows * columns, width),
+        eq.stored(rows * inner, widths.activations),
+        eq.stored(rows * columns, widths.activations),
         weights if held is None else held * matrix,
         split,
     )
@@ -49,7 +53,7 @@ def elementwise(
 
 
 class Part(NamedTuple):
-    """One operator of one sample, counted in elements; `batch` and `width` come with the step."""
+    """One operator of one sample, counted in elements; `batch` and widths come with the step."""
 
     name: str
     kind: str
@@ -64,18 +68,18 @@ def operators(
 ) -> list[Operator]:
     """The parts done for a whole batch: weights are read once a pass, all else grows with it."""
     batch = step.batch * samples
-    data = batch * step.width
+    data, kept = batch * step.widths.activations, step.widths.weights
     return [
         Operator(
             part.name,
             part.kind,
             passes,
             flop(part.macs) * batch,
-            eq.stored(part.parameters, step.width),
+            eq.stored(part.parameters, kept),
             0.0,
             part.inputs * data,
             part.outputs * data,
-            eq.stored(part.parameters, step.width) / passes,
+            eq.stored(part.parameters, kept) / passes,
         )
         for part in parts
     ]
@@ -101,12 +105,12 @@ class Network(Workload):
     @cached_property
     def _ones(self) -> dict[bool, Totals]:
         """The totals of one sample at one byte a value: as it runs, and in training."""
-        ones = {training: Step(1.0, 1.0, FORWARD, 1.0, training) for training in (False, True)}
+        ones = {training: Step(1.0, 1.0, 0.0, FORWARD, ONE, training) for training in (False, True)}
         return {training: fold(self.operators(one), FORWARD) for training, one in ones.items()}
 
     def totals(self, step: Step) -> Totals:
         """The totals of a batch: linear in those of one sample, so they are summed only once."""
-        return self._ones[step.training].of(step.batch, step.width)
+        return self._ones[step.training].of(step.batch, step.widths)
 
     def counted_macs(self) -> float:
         """Multiply-accumulates of one pass over one sample."""

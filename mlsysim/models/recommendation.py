@@ -89,11 +89,11 @@ class RecommendationWorkload(Workload):
             "gather",
             1,
             0.0 * step.batch,
-            eq.stored(touched, step.width),
+            eq.stored(touched, step.widths.tables),
             0.0,
             0.0,
-            eq.stored(summed, step.width),
-            eq.stored(float(rows) * self.embedding_dim, step.width),
+            eq.stored(summed, step.widths.activations),
+            eq.stored(float(rows) * self.embedding_dim, step.widths.tables),
         )
 
     def counted_macs(self) -> float:

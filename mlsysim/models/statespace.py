@@ -7,9 +7,10 @@ from typing import Any, Literal
 from mlsysim.core import units as u
 from mlsysim.core.units import PRECISIONS, Q_, dim_of
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.operators import DECODE, PREFILL, Operator, Step
+from mlsysim.models.operators import DECODE, END, PREFILL, Operator, Step
 from mlsysim.models.parts import gemm
 from mlsysim.models.types import Workload, flop
+from mlsysim.models.widths import ONE, Widths
 
 DEFAULT_LENGTH = 2048.0
 SCAN_MACS = 3.0  # a state element is decayed, fed, and read out: one product each
@@ -45,48 +46,59 @@ class StateSpaceWorkload(Workload):
         return float(self.layers * self.inner * (self.state + self.conv_kernel))
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
+        self,
+        batch: Any,
+        seq_len: Any,
+        phase: str | None,
+        widths: Widths = ONE,
+        *,
+        new: Any = None,
+        training: bool = False,
     ) -> Step:
         """One step; `seq_len` is the prompt of a prefill, by default 2048, and idle in decode."""
-        step = super().step(batch, None, phase, width, training=training)
+        step = super().step(batch, None, phase, widths, training=training)
         phase = PREFILL if training else step.phase
-        return step._replace(seq_len=DEFAULT_LENGTH if seq_len is None else seq_len, phase=phase)
+        seq_len = DEFAULT_LENGTH if seq_len is None else seq_len
+        new = new if new is not None else 1.0 if phase == DECODE else seq_len
+        return Step(batch, new, seq_len - new, phase, widths, training)
 
     def held_state(self, step: Step) -> Any:
         """The state of every sequence, the same at any context."""
-        return eq.stored(step.batch * self.state_elements, step.width) + 0.0 * step.seq_len
+        return eq.stored(step.batch * self.state_elements, step.widths.cache) + 0.0 * step.seq_len
 
     def kv_cache(self, seq_len: Any, batch_size: Any = 1, precision: str = "fp16") -> Any:
         """Bytes of state, which stand where others have a cache: `seq_len` makes no difference."""
         length = dim_of(u.Count).si(seq_len, "seq_len")
         batch = dim_of(u.Batch).si(batch_size, "batch_size")
         width = PRECISIONS[dim_of(u.Precision).si(precision, "precision")]
-        return Q_(self.held_state(Step(batch, length, DECODE, width)) / 1e9, "GB")
+        step = self.step(batch, length, DECODE, Widths.equal(width))
+        return Q_(self.held_state(step) / 1e9, "GB")
 
     def operators(self, step: Step) -> list[Operator]:
         """One forward step: embedding, layers, output head."""
-        tokens, width = step.batch * (1.0 if step.phase == DECODE else step.seq_len), step.width
-        rows = tokens if step.training else step.batch
+        tokens, widths = step.tokens, step.widths
+        rows = tokens if step.training or step.phase == DECODE else step.batch
+        own = not self.tied_embeddings
         layers, hidden, inner = self.layers, self.hidden, self.inner
-        values, norm = eq.stored(tokens * hidden, width), eq.stored(hidden, width)
-        table = eq.stored(self.vocab * hidden, width)
+        values = eq.stored(tokens * hidden, widths.activations)
+        norm, table, read = (eq.stored(n * hidden, widths.tables) for n in (1, self.vocab, tokens))
         return [
-            Operator("embedding", "gather", 1, 0.0 * tokens, values, 0.0, 0.0, values, table),
-            gemm("in", layers, tokens, hidden, 2 * inner, width),
+            Operator("embedding", "gather", 1, 0.0, read, 0.0, 0.0, values, table, END),
+            gemm("in", layers, tokens, hidden, 2 * inner, widths),
             self._convolution(tokens, step),
-            gemm("select", layers, tokens, inner, self.dt_rank + 2 * self.state, width),
-            gemm("dt", layers, tokens, self.dt_rank, inner, width, bias=True),
+            gemm("select", layers, tokens, inner, self.dt_rank + 2 * self.state, widths),
+            gemm("dt", layers, tokens, self.dt_rank, inner, widths, bias=True),
             self._scan(tokens, step),
-            gemm("out", layers, tokens, inner, hidden, width),
+            gemm("out", layers, tokens, inner, hidden, widths),
             Operator("norm", "elementwise", layers + 1, 0.0, norm, 0.0, values, values, norm),
-            gemm("head", 1, rows, hidden, self.vocab, width, held=not self.tied_embeddings),
+            gemm("head", 1, rows, hidden, self.vocab, widths, split=END, held=own),
         ]
 
     def _convolution(self, tokens: Any, step: Step) -> Operator:
         """Each channel over its own last few values; the window is part of the state."""
         macs = eq.conv_macs(tokens, self.conv_kernel, self.inner, self.inner, self.inner)
-        values = eq.stored(tokens * self.inner, step.width)
-        learned = eq.stored((self.conv_kernel + 1) * self.inner, step.width)
+        values = eq.stored(tokens * self.inner, step.widths.activations)
+        learned = eq.stored((self.conv_kernel + 1) * self.inner, step.widths.weights)
         return Operator(
             "conv",
             "convolution",
@@ -102,7 +114,7 @@ class StateSpaceWorkload(Workload):
     def _scan(self, tokens: Any, step: Step) -> Operator:
         """The recurrence: what mixes tokens here, as attention does elsewhere."""
         macs = SCAN_MACS * tokens * self.inner * self.state
-        learned = eq.stored((self.state + 1) * self.inner, step.width)
+        learned = eq.stored((self.state + 1) * self.inner, step.widths.weights)
         fed = 3 * self.inner + 2 * self.state  # values, gates and steps of every channel; B and C
         return Operator(
             "scan",
@@ -111,8 +123,8 @@ class StateSpaceWorkload(Workload):
             flop(macs),
             learned,
             self._moved(self.state, step),
-            eq.stored(tokens * fed, step.width),
-            eq.stored(tokens * self.inner, step.width),
+            eq.stored(tokens * fed, step.widths.activations),
+            eq.stored(tokens * self.inner, step.widths.activations),
             learned,
         )
 
@@ -121,4 +133,4 @@ class StateSpaceWorkload(Workload):
         if step.training:
             return 0.0 * step.batch
         ways = 2.0 if step.phase == DECODE else 1.0
-        return eq.stored(ways * step.batch * self.inner * values, step.width)
+        return eq.stored(ways * step.batch * self.inner * values, step.widths.cache)

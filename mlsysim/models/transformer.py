@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.operators import (
+    ATTENTION,
     BETWEEN,
     COLUMNS,
     DECODE,
@@ -19,6 +22,7 @@ from mlsysim.models.operators import (
     EXPERTS,
     FORWARD,
     HEAD,
+    LOSS,
     MATRICES,
     PREFILL,
     ROWS,
@@ -28,6 +32,7 @@ from mlsysim.models.operators import (
 )
 from mlsysim.models.parts import elementwise, gemm
 from mlsysim.models.types import Workload, flop
+from mlsysim.models.widths import ONE, Widths
 
 DEFAULT_CONTEXT = 2048
 
@@ -47,6 +52,26 @@ class MixtureOfExperts(Value):
             raise self.wrong(
                 "per_token", f"{self.per_token} of {self.experts} experts cannot be picked"
             )
+
+
+class Window(Value):
+    """Attention that reaches back over the last `tokens` only, in `layers` layers or in all.
+
+    A `chunked` one sees what stands before it in its own chunk of so many tokens.
+    """
+
+    tokens: u.Count
+    layers: u.Count | None = None
+    chunked: bool = False
+
+    def pairs(self, step: Step) -> Any:
+        """(Query, key) pairs of one sequence."""
+        count = eq.chunked_pairs if self.chunked else eq.windowed_pairs
+        return count(step.new, step.past, self.tokens)
+
+    def reach(self, past: Any) -> Any:
+        """How many of the tokens before them the first of the new ones sees."""
+        return past % self.tokens if self.chunked else np.minimum(past, self.tokens - 1.0)
 
 
 class LatentAttention(Value):
@@ -83,6 +108,7 @@ class TransformerWorkload(Workload):
     causal: bool = True
     moe: MixtureOfExperts | None = None
     mla: LatentAttention | None = None
+    window: Window | None = None
     active_parameters: u.Count | None = None
 
     def check(self) -> None:
@@ -90,6 +116,8 @@ class TransformerWorkload(Workload):
         super().check()
         if self.heads % (self.kv_heads or self.heads):
             raise self.wrong("kv_heads", f"{self.heads} heads cannot share {self.kv_heads} evenly")
+        if self.window and (self.window.layers or 0) > self.layers:
+            raise self.wrong("window.layers", f"there are only {self.layers} layers")
         if self.moe and self.moe.dense_layers > self.layers:
             raise self.wrong("moe.dense_layers", f"there are only {self.layers} layers")
         if self.head_dim is None and self.hidden % self.heads:
@@ -114,28 +142,49 @@ class TransformerWorkload(Workload):
         return self.head_dim or self.hidden // self.heads
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
+        self,
+        batch: Any,
+        seq_len: Any,
+        phase: str | None,
+        widths: Widths = ONE,
+        *,
+        new: Any = None,
+        training: bool = False,
     ) -> Step:
         """One step at a context of `seq_len` tokens, by default 2048 or all the model takes."""
         if seq_len is None:
             seq_len = float(min(DEFAULT_CONTEXT, self.context))
-        step = super().step(batch, None, phase, width, training=training)
-        return Step(batch, seq_len, step.phase, width, training)
+        phase = super().step(batch, None, phase, widths, training=training).phase
+        new = new if new is not None else 1.0 if phase == DECODE else seq_len
+        return Step(batch, new, seq_len - new, phase, widths, training)
 
     # ---- what is kept --------------------------------------------------------------------------
 
     @cached_property
-    def _kv_per_token(self) -> float:
-        """Elements of KV cache that one token leaves behind."""
+    def _kept(self) -> float:
+        """Elements of KV cache that one token leaves behind in a layer."""
         if self.mla:
-            return float(self.layers * (self.mla.kv_rank + self.mla.rope_dim))
-        return float(eq.kv_elements(1, self.layers, self.key_heads, self.key_dim))
+            return float(self.mla.kv_rank + self.mla.rope_dim)
+        return float(eq.kv_elements(1, 1, self.key_heads, self.key_dim))
+
+    @cached_property
+    def _reaches(self) -> list[tuple[float, Window | None]]:
+        """How many layers attend to all, and how many to a window."""
+        if self.window is None:
+            return [(float(self.layers), None)]
+        near = float(self.window.layers or self.layers)
+        kinds = [(self.layers - near, None), (near, self.window)]
+        return [kind for kind in kinds if kind[0]]
 
     def held_state(self, step: Step) -> Any:
         """The KV cache of every sequence in the batch; encoders keep none."""
         if not self.causal:
             return 0.0 * step.batch
-        return eq.stored(step.batch * step.seq_len * self._kv_per_token, step.width)
+        tokens = 0.0
+        for layers, window in self._reaches:
+            seen = step.seq_len if window is None else np.minimum(step.seq_len, window.tokens)
+            tokens = tokens + layers * seen
+        return eq.stored(step.batch * tokens * self._kept, step.widths.cache)
 
     def kv_cache(self, seq_len: float, batch_size: float = 1, precision: str = "fp16") -> Quantity:
         """Bytes of KV cache for a batch at a context length."""
@@ -146,16 +195,16 @@ class TransformerWorkload(Workload):
             dim_of(u.Batch).si(batch_size, "batch_size"),
             dim_of(u.Count).si(seq_len, "seq_len"),
         )
-        step = Step(batch, length, DECODE, width)
+        step = self.step(batch, length, DECODE, Widths.equal(width))
         return Q_(self.held_state(step) / 1e9, "GB")
 
     # ---- the operators -------------------------------------------------------------------------
 
     def operators(self, step: Step) -> list[Operator]:
         """One forward step: embedding, layers, and (for decoders) the output head."""
-        tokens, width = step.batch * (1.0 if step.phase == DECODE else step.seq_len), step.width
-        values = eq.stored(tokens * self.hidden, width)
-        norm = eq.stored(self.hidden * (1 + self.norm_bias), width)
+        tokens, widths = step.tokens, step.widths
+        values = eq.stored(tokens * self.hidden, widths.activations)
+        norm = eq.stored(self.hidden * (1 + self.norm_bias), widths.tables)
         attention = self._latent_attention if self.mla else self._attention
         ops = [
             self._gather(tokens, step),
@@ -166,23 +215,29 @@ class TransformerWorkload(Workload):
         ]
         if self.causal:
             # only the last position of a prompt is turned into a token; training predicts them all
-            rows = tokens if step.training else step.batch
+            rows = tokens if step.training or step.phase == DECODE else step.batch
             own = not self.tied_embeddings
-            ops.append(gemm("head", 1, rows, self.hidden, self.vocab, width, split=HEAD, held=own))
+            ops.append(gemm("head", 1, rows, self.hidden, self.vocab, widths, split=HEAD, held=own))
+            if step.training:  # the loss keeps the logits of every position at full width
+                logits = eq.stored(rows * self.vocab, PRECISIONS["fp32"])
+                ops.append(elementwise("loss", 1, logits, 0.0, split=LOSS))
         return ops
 
     def _attention(self, tokens: Any, step: Step) -> list[Operator]:
-        n, width, hidden = self.layers, step.width, self.hidden
+        n, widths, hidden = self.layers, step.widths, self.hidden
         dim, bias = self.key_dim, self.biases or self.qkv_bias
         query, out = self.heads * dim, (self.heads + 2 * self.key_heads) * dim
+        qkv = gemm("qkv", n, tokens, hidden, out, widths, bias=bias, split=COLUMNS)
+        if self._cached(step):  # keys and values go where they are kept, once
+            qkv = qkv._replace(outputs=eq.stored(tokens * query, widths.activations))
         return [
-            gemm("qkv", n, tokens, hidden, out, width, bias=bias, split=COLUMNS),
-            self._scores(tokens, dim, dim, step),
-            gemm("attention out", n, tokens, query, hidden, width, bias=self.biases, split=ROWS),
+            qkv,
+            *self._scores(tokens, dim, dim, step),
+            gemm("attention out", n, tokens, query, hidden, widths, bias=self.biases, split=ROWS),
         ]
 
     def _latent_attention(self, tokens: Any, step: Step) -> list[Operator]:
-        mla, n, width, hidden = self.mla, self.layers, step.width, self.hidden
+        mla, n, width, hidden = self.mla, self.layers, step.widths, self.hidden
         assert mla is not None
         query, head = self.heads * (mla.nope_dim + mla.rope_dim), mla.nope_dim + mla.v_dim
         compressed, value = mla.kv_rank + mla.rope_dim, self.heads * mla.v_dim
@@ -192,38 +247,50 @@ class TransformerWorkload(Workload):
             if step.phase == DECODE
             else (mla.nope_dim + mla.rope_dim, mla.v_dim)
         )
+        # prefill builds the keys and values of all that it sees from what the cache keeps of them
+        seen = tokens if step.phase == DECODE else step.batch * step.seq_len
         return [
             gemm("q down", n, tokens, hidden, mla.q_rank, width),
             gemm("q up", n, tokens, mla.q_rank, query, width, split=COLUMNS),
             gemm("kv down", n, tokens, hidden, compressed, width),
-            gemm("kv up", n, tokens, mla.kv_rank, self.heads * head, width, split=COLUMNS),
-            self._scores(tokens, *dims, step),
+            gemm("kv up", n, seen, mla.kv_rank, self.heads * head, width, split=COLUMNS),
+            *self._scores(tokens, *dims, step),
             gemm("attention out", n, tokens, value, hidden, width, split=ROWS),
         ]
 
-    def _scores(self, tokens: Any, key_dim: int, value_dim: int, step: Step) -> Operator:
-        decoding, cached = step.phase == DECODE, self._kv_per_token / self.layers
-        if decoding:
-            pairs = step.batch * step.seq_len
-            kept = pairs  # read it all, with the new token
-        elif self.causal:
-            pairs = step.batch * eq.causal_pairs(step.seq_len)
-            kept = 0.0 if step.training else tokens  # write it
-        else:
-            pairs, kept = step.batch * step.seq_len * step.seq_len, 0.0
-        fed = self.heads * key_dim + (0.0 if decoding else cached)
-        return Operator(
-            "attention",
-            "attention",
-            self.layers,
-            flop(eq.attention_macs(pairs, self.heads, key_dim, value_dim)),
-            0.0,
-            eq.stored(kept * cached, step.width),
-            eq.stored(tokens * fed, step.width),
-            eq.stored(tokens * self.heads * value_dim, step.width),
-            0.0,
-            BETWEEN,
-        )
+    def _cached(self, step: Step) -> bool:
+        """Whether the step leaves its keys and values in a cache."""
+        return self.causal and not step.training
+
+    def _scores(self, tokens: Any, key_dim: int, value_dim: int, step: Step) -> list[Operator]:
+        """Attention of the new tokens to those that they see, in layers of each reach."""
+        cached, widths = self._cached(step), step.widths
+        # what is not read from a cache comes from the product before it
+        fed = self.heads * key_dim + (0.0 if step.phase == DECODE else self._kept)
+        ops = []
+        for layers, window in self._reaches:
+            if not self.causal:
+                pairs, past = step.seq_len * step.seq_len, 0.0
+            elif window is None:
+                pairs, past = eq.causal_pairs(step.new, step.past), step.past
+            else:
+                pairs, past = window.pairs(step), window.reach(step.past)
+            moved = step.batch * (past + step.new) if cached else 0.0 * tokens
+            ops.append(
+                Operator(
+                    "attention",
+                    ATTENTION,
+                    layers,
+                    flop(eq.attention_macs(step.batch * pairs, self.heads, key_dim, value_dim)),
+                    0.0,
+                    eq.stored(moved * self._kept, widths.cache),
+                    eq.stored(tokens * fed, widths.activations),
+                    eq.stored(tokens * self.heads * value_dim, widths.activations),
+                    0.0,
+                    BETWEEN,
+                )
+            )
+        return ops
 
     def _feed_forward(self, tokens: Any, step: Step) -> list[Operator]:
         moe = self.moe
@@ -233,7 +300,7 @@ class TransformerWorkload(Workload):
             return ops
         routed, many = self.layers - moe.dense_layers, moe.experts
         sets = {"read": eq.distinct_experts(many, moe.per_token, tokens), "held": many}
-        ops.append(gemm("router", routed, tokens, self.hidden, many, step.width))
+        ops.append(gemm("router", routed, tokens, self.hidden, many, step.widths))
         ops += self._mlp("experts", routed, tokens * moe.per_token, moe.ffn, step, EXPERTS, **sets)
         if moe.shared:
             ops += self._mlp("shared experts", routed, tokens, moe.shared * moe.ffn, step)
@@ -251,8 +318,8 @@ class TransformerWorkload(Workload):
     ) -> list[Operator]:
         """Up (and gate), activation, down; of several `sets` of weights some are read."""
         up, between, down = splits
-        wide, hidden, width = 2 * ffn if self.gated else ffn, self.hidden, step.width
-        read, written = eq.stored(tokens * wide, width), eq.stored(tokens * ffn, width)
+        wide, hidden, width = 2 * ffn if self.gated else ffn, self.hidden, step.widths
+        read, written = (eq.stored(tokens * size, width.activations) for size in (wide, ffn))
         how = {"bias": self.biases, **sets}
         return [
             gemm(f"{name} up", repeat, tokens, hidden, wide, width, split=up, **how),
@@ -268,10 +335,10 @@ class TransformerWorkload(Workload):
             "gather",
             1,
             0.0 * tokens,
-            eq.stored(rows, step.width),
+            eq.stored(rows, step.widths.tables),
             0.0,
             0.0,
-            eq.stored(tokens * self.hidden, step.width),
-            eq.stored((self.vocab + self.learned_positions) * self.hidden, step.width),
+            eq.stored(tokens * self.hidden, step.widths.activations),
+            eq.stored((self.vocab + self.learned_positions) * self.hidden, step.widths.tables),
             EMBEDDING,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from mlsysim.core import units as u
@@ -11,7 +12,8 @@ from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.units import PRECISIONS, Q_, Quantity
 from mlsysim.core.values import Entry, Home, Source, TraceableConstant
 from mlsysim.equations import algorithm
-from mlsysim.models.operators import FORWARD, Operator, Step, Totals, fold
+from mlsysim.models.operators import DECODE, FORWARD, Operator, Step, Totals, fold
+from mlsysim.models.widths import ONE, Widths
 
 FLOP_PER_MAC = TraceableConstant(
     2,
@@ -47,9 +49,19 @@ class Workload(Entry):
         raise NotImplementedError
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
+        self,
+        batch: Any,
+        seq_len: Any,
+        phase: str | None,
+        widths: Widths = ONE,
+        *,
+        new: Any = None,
+        training: bool = False,
     ) -> Step:
-        """The step that a question means; raises when the model has no such phase or length."""
+        """The step that a question means; raises when the model has no such phase or length.
+
+        `new` are the tokens of `seq_len` that it computes, where these are not those of the phase.
+        """
         if phase is None:
             phase = FORWARD if training else self.phases[0]
         elif training:
@@ -58,7 +70,12 @@ class Workload(Entry):
             raise UnknownName("phase", phase, self.phases)
         if seq_len is not None:
             raise BadArgument("seq_len", seq_len, f"{self.name} has no sequence; leave it out")
-        return Step(batch, 1.0, phase, width, training)
+        return Step(batch, 1.0, 0.0, phase, widths, training)
+
+    @property
+    def caches(self) -> bool:
+        """Whether it keeps something of the tokens that it has seen."""
+        return DECODE in self.phases
 
     def held_state(self, step: Step) -> Any:
         """Bytes of KV cache (or other per-sequence state) that stay on the device."""
@@ -74,9 +91,14 @@ class Workload(Entry):
             raise UnknownName("precision", precision, PRECISIONS)
         return Q_(algorithm.stored(self.parameters, PRECISIONS[precision]) / 1e9, "GB")
 
+    @cached_property
+    def published(self) -> float:
+        """The published count of parameters over that of the architecture."""
+        return self.parameters / self.counted_parameters()
+
     def counted_parameters(self) -> float:
         """Parameters summed over the architecture, for the test against the published count."""
-        return float(self.totals(self.step(1.0, None, None, 1.0, training=True)).held)
+        return float(self.totals(self.step(1.0, None, None, training=True)).held)
 
 
 def flop(macs: Any) -> Any:

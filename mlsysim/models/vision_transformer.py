@@ -11,6 +11,7 @@ from mlsysim.models.operators import END, FORWARD, Operator, Step
 from mlsysim.models.parts import gemm
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import flop
+from mlsysim.models.widths import ONE, Widths
 
 
 class VisionTransformerWorkload(TransformerWorkload):
@@ -53,17 +54,24 @@ class VisionTransformerWorkload(TransformerWorkload):
         return (self.image // self.patch) ** 2
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
+        self,
+        batch: Any,
+        seq_len: Any,
+        phase: str | None,
+        widths: Widths = ONE,
+        *,
+        new: Any = None,
+        training: bool = False,
     ) -> Step:
         """One step on images, whose number of tokens is given by their size."""
         if seq_len is not None:
             remedy = f"{self.name} cuts an image into {self.patches} patches; leave it out"
             raise BadArgument("seq_len", seq_len, remedy)
-        return super().step(batch, float(self.patches + 1), phase, width, training=training)
+        return super().step(batch, float(self.patches + 1), phase, widths, training=training)
 
     def operators(self, step: Step) -> list[Operator]:
         """The encoder, and the classifier on one token an image."""
-        size = (step.batch, self.hidden, self.classes, step.width)
+        size = (step.batch, self.hidden, self.classes, step.widths)
         return [*super().operators(step), gemm("classifier", 1, *size, bias=True, split=END)]
 
     def _gather(self, tokens: Any, step: Step) -> Operator:
@@ -77,15 +85,15 @@ class VisionTransformerWorkload(TransformerWorkload):
             "convolution",
             1,
             flop(macs),
-            eq.stored(learned, step.width),
+            eq.stored(learned, step.widths.tables),
             0.0,
-            eq.stored(step.batch * self.image * self.image * self.image_channels, step.width),
-            eq.stored(tokens * self.hidden, step.width),
-            eq.stored(learned + positions, step.width),
+            eq.stored(step.batch * self.image**2 * self.image_channels, step.widths.activations),
+            eq.stored(tokens * self.hidden, step.widths.activations),
+            eq.stored(learned + positions, step.widths.tables),
             END,
         )
 
     def counted_macs(self) -> float:
         """Multiply-accumulates of one image."""
-        flops = self.totals(Step(1.0, float(self.patches + 1), FORWARD, 1.0)).flops
+        flops = self.totals(self.step(1.0, None, FORWARD)).flops
         return float(flops / flop(1.0))

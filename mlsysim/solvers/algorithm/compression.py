@@ -17,9 +17,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.literature.registry import Literature
 from mlsysim.models.types import Workload
 from mlsysim.solvers.algorithm.scaling import where_feasible
-from mlsysim.solvers.node import cost
-from mlsysim.solvers.node.cost import Demand
-from mlsysim.solvers.node.single import profile
+from mlsysim.solvers.node.single import Stack, ask
 
 Sparsity = Annotated[Any, Dim("", high=0.999, open_low=False)]
 Pattern = Annotated[str, Names("unstructured", "2:4", "structured")]
@@ -111,40 +109,36 @@ class CompressionModel(Solver):
         seq_len: u.Count | None = None,
         phase: u.Phase | None = None,
         efficiency: u.Fraction = 0.5,
+        stack: Stack | None = None,
     ) -> CompressionResult:
         """Solve the roofline of one step before and after.
 
         Weights take `precision`, activations the datapath that runs it, and the KV cache
-        `kv_precision` (the baseline's unless given). Where the device has no such datapath the
-        weights are widened on the way: bytes shrink, compute does not. Scales (3 % of int4 in
-        groups of 128) and the work of widening are left out.
+        `kv_precision` (16 bits unless given). Where the device has no such datapath the weights are
+        widened on the way: bytes shrink, compute does not. The work of widening is left out. int4
+        and fp4 keep scales for groups, and embeddings and head at 16 bits; `w4a4` computes in int4
+        where there is a datapath for it.
 
-        `sparsity` is the part of the weights removed. Any pattern shrinks bytes, less its index;
-        only structured pruning (whole rows and heads) shrinks compute, and 2:4 on a device whose
-        sparse datapath is `sparse_speedup` times its dense one: 1 unless its maker says so.
+        `sparsity` is the part of the matrices' weights removed. Any pattern shrinks bytes, less its
+        index; only structured pruning (whole rows and heads) shrinks compute, and 2:4 on a device
+        whose sparse datapath is `sparse_speedup` times its dense one: 1 unless its maker says so.
         """
         _check_pattern(pattern, sparsity, sparse_speedup)
-        width, before = PRECISIONS[precision], PRECISIONS[baseline_precision]
-        step = model.step(batch_size, seq_len, phase, before)
-        demand = cost.demand(model, step)
-        dense, supply = hardware.supply(baseline_precision), hardware.supply(precision)
-        base = profile(demand, dense, step, efficiency, baseline_precision)
+        dense = ask(model, hardware, baseline_precision, efficiency, stack=stack)
+        base = dense.profile(dense.step(batch_size, seq_len, phase))
+        sparse = ask(model, hardware, precision, efficiency, kv_precision, stack)
+        supply, width = sparse.supply, sparse.widths.weights
         kept = eq.sparse_width(width, 1 - sparsity, _index(pattern, sparsity))
-        shrunk = _shrunk(
-            demand,
-            before,
-            weights=kept,
-            activations=min(before, PRECISIONS[supply.datapath]),
-            state=PRECISIONS[kv_precision or baseline_precision],
+        sparse = sparse._replace(
+            widths=sparse.widths._replace(weights=kept),
+            supply=supply._replace(peak=supply.peak * sparse_speedup),
+            density=1 - sparsity if pattern == "structured" else 1.0,
         )
-        if pattern == "structured":
-            shrunk = shrunk._replace(operations=demand.operations * (1 - sparsity))
-        supply = supply._replace(peak=supply.peak * sparse_speedup)
-        after = profile(shrunk, supply, step, efficiency, precision)
+        after = sparse.profile(sparse.step(batch_size, seq_len, phase))
 
         delta, source = _accuracy(model, baseline_precision, precision, pattern, sparsity)
         return CompressionResult(
-            compression_ratio=eq.compression_ratio(before, kept),
+            compression_ratio=eq.compression_ratio(base.si("weights"), after.si("weights")),
             baseline_bottleneck=base.si("bottleneck"),
             bottleneck=after.si("bottleneck"),
             datapath=supply.datapath,
@@ -179,18 +173,6 @@ def _index(pattern: str, sparsity: Any) -> Any:
     """Bytes a parameter that say which weights were kept; whole rows need none."""
     width = 0.0 if pattern == "structured" else float(INDEX_WIDTH)
     return np.where(sparsity > 0, width, 0.0) if np.ndim(sparsity) else width * bool(sparsity)
-
-
-def _shrunk(demand: Demand, before: float, *, weights: Any, activations: Any, state: Any) -> Demand:
-    """Demand of the same work with each kind of bytes at its own width."""
-    return demand._replace(
-        weights=eq.rescaled(demand.weights, before, weights),
-        held_weights=eq.rescaled(demand.held_weights, before, weights),
-        activations=eq.rescaled(demand.activations, before, activations),
-        held_activations=eq.rescaled(demand.held_activations, before, activations),
-        state=eq.rescaled(demand.state, before, state),
-        held_state=eq.rescaled(demand.held_state, before, state),
-    )
 
 
 def _accuracy(

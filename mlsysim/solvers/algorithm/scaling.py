@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from operator import mul, truediv
 from typing import Any
 
@@ -22,7 +21,7 @@ from mlsysim.literature.registry import Literature
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.serving import decoder
-from mlsysim.solvers.node.single import Profile, one_step
+from mlsysim.solvers.node.single import IDEAL, Profile, Stack, ask
 from mlsysim.systems.types import Fleet
 
 _YEAR = float(Dim("s").si("1 year"))
@@ -188,7 +187,9 @@ class InferenceScalingModel(Solver):
         prompt_tokens: u.Count = 512.0,
         batch_size: u.Batch = 1.0,
         precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
+        stack: Stack | None = None,
         overhead: u.SecondsOrZero | None = None,
         arrival_rate_qps: u.Queries | None = None,
         devices_per_node: u.Count = 1.0,
@@ -213,11 +214,14 @@ class InferenceScalingModel(Solver):
         `electricity_price` (by default Microsoft's, and American industry's average).
         """
         decoder(model)
-        supply = hardware.supply(precision)
+        question = ask(model, hardware, precision, efficiency, kv_precision, stack)
         if overhead is not None:
-            supply = supply._replace(overhead=overhead)
-        power = supply.power if power is None else power
-        step = partial(one_step, model, supply, batch_size, precision, efficiency)
+            question = question._replace(supply=question.supply._replace(overhead=overhead))
+        power = question.supply.power if power is None else power
+
+        def step(phase: str, length: Any) -> Profile:
+            return question.profile(question.step(batch_size, length, phase))
+
         tokens = reasoning_steps * tokens_per_step
         prefill, first = step(PREFILL, prompt_tokens), step(DECODE, prompt_tokens + 1)
         last, single = (step(DECODE, prompt_tokens + n) for n in (tokens, tokens_per_step))
@@ -251,6 +255,8 @@ class InferenceScalingModel(Solver):
 
 def _decoding(first: Profile, last: Profile, steps: Any) -> Any:
     """Seconds of `steps` decode steps, while what each takes grows evenly from first to last."""
+    if first.si("stack") == IDEAL:  # each operator keeps its roof, so the whole grows evenly
+        return steps * (first.si("latency") + last.si("latency")) / 2
     return eq.decode_time(
         first_compute=first.si("compute_time"),
         last_compute=last.si("compute_time"),

@@ -12,9 +12,11 @@ from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import Q_, Dim
 from mlsysim.core.values import Source
 from mlsysim.equations import analysis, node
-from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Supply
+from mlsysim.hardware.types import WEIGHTS_ONLY, ComputeCore, HardwareNode, MemoryHierarchy, Supply
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node.single import Profile, asked, profile
+from mlsysim.models.widths import widths
+from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.single import Profile, Stack, ask, profile, trainable
 
 Percent = Annotated[Any, Dim("", high=100.0)]
 
@@ -80,6 +82,8 @@ class SensitivitySolver(Solver):
         batch_size: u.Batch = 1.0,
         seq_len: u.Count | None = None,
         efficiency: u.Fraction = 0.5,
+        kv_precision: u.Precision | None = None,
+        stack: Stack | None = None,
         perturbation_pct: Percent = 10.0,
         phase: u.Phase | None = None,
         training: bool = False,
@@ -94,12 +98,14 @@ class SensitivitySolver(Solver):
         `forward=True` is the one-sided difference that depends on the step taken. A model that does
         not fit has the elasticities it would have if it did, and `feasible=False`.
         """
-        step, demand = asked(model, batch_size, seq_len, precision, phase, training=training)
-        supply = hardware.supply(precision)
-        factor = 1.0 + perturbation_pct / 100.0
+        question = ask(
+            model, hardware, precision, efficiency, kv_precision, stack, training=training
+        )
+        supply, step = question.supply, question.step(batch_size, seq_len, phase)
+        demand, factor = question.demand(step), 1.0 + perturbation_pct / 100.0
 
         def run(changed: Supply) -> Profile:
-            return profile(demand, changed, step, efficiency, precision)
+            return profile(demand, step, question._replace(supply=changed))
 
         def time(changed: Supply) -> Any:
             answer = run(changed)
@@ -112,12 +118,11 @@ class SensitivitySolver(Solver):
         for name, field in RESOURCES.items():
             if field == "flash_bandwidth" and not supply.flash_capacity:
                 continue
-            amount = getattr(supply, field)
-            raised = time(supply._replace(**{field: amount * factor}))
+            raised = time(_times(supply, field, factor))
             if forward:
                 slope = analysis.forward_elasticity(raised, latency, perturbation_pct / 100.0)
             else:
-                lowered = time(supply._replace(**{field: amount / factor}))
+                lowered = time(_times(supply, field, 1 / factor))
                 slope = analysis.elasticity(raised, lowered, factor)
             slope = slope + 0.0  # a resource that does not matter is 0, not -0
             slopes[name] = slope if np.ndim(slope) else float(slope)
@@ -131,6 +136,12 @@ class SensitivitySolver(Solver):
             reason=_reasons(base),
             sensitivities=slopes,
         )
+
+
+def _times(supply: Supply, field: str, factor: Any) -> Supply:
+    """The supply with one resource scaled; attention's datapath is scaled with the others."""
+    fields = ("peak", "attention_peak") if field == "peak" else (field,)
+    return supply._replace(**{name: getattr(supply, name) * factor for name in fields})
 
 
 def _why_late(s: Synthesis) -> str:
@@ -161,6 +172,7 @@ class Synthesis(Result):
     feasible: bool
     reason: str = because(_why_late)
     precision: str
+    _datapath: str
     efficiency: u.Fraction
     batch_size: u.Number
     seq_len: u.Number
@@ -175,7 +187,7 @@ class Synthesis(Result):
             release_year=release_year,
             dispatch_tax=exact["overhead"],
             compute=ComputeCore(
-                peak_flops=exact["required_flops"], peak_precision=self.si("precision")
+                peak_flops=exact["required_flops"], peak_precision=self.si("_datapath")
             ),
             memory=MemoryHierarchy(
                 capacity=exact["required_capacity"], bandwidth=exact["required_bw"]
@@ -211,6 +223,7 @@ class SynthesisSolver(Solver):
         target_latency: u.Seconds,
         *,
         precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         batch_size: u.Batch = 1.0,
         seq_len: u.Count | None = None,
         efficiency: u.Fraction = 0.5,
@@ -222,7 +235,12 @@ class SynthesisSolver(Solver):
 
         An answer with `feasible=False` when `dispatch_tax` leaves no time at all.
         """
-        step, demand = asked(model, batch_size, seq_len, precision, phase, training=training)
+        if training:
+            trainable(precision)
+        datapath = WEIGHTS_ONLY.get(precision, precision)
+        formats = widths(precision, datapath, kv_precision, training=training)
+        step = model.step(batch_size, seq_len, phase, formats, training=training)
+        demand = cost.demand(model, step)
         left = analysis.time_left(target_latency, dispatch_tax)
         feasible = left > 0.0
         left = np.where(feasible, left, np.nan)[()]
@@ -240,6 +258,7 @@ class SynthesisSolver(Solver):
             traffic=traffic,
             feasible=feasible,
             precision=precision,
+            _datapath=datapath,
             efficiency=efficiency,
             batch_size=step.batch,
             seq_len=step.seq_len,

@@ -8,11 +8,12 @@ from typing import Annotated, Any, NamedTuple
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Given, Result, Solver, lazily
-from mlsysim.core.units import PRECISIONS, Dim
+from mlsysim.core.units import Dim
 from mlsysim.equations import algorithm, fleet, node
 from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
 from mlsysim.models.types import Workload
+from mlsysim.models.widths import attended, widths
 from mlsysim.solvers.fleet.group import LINK_LATENCY, wires
 from mlsysim.solvers.fleet.training import (
     MOMENTS,
@@ -106,7 +107,7 @@ class Ask(NamedTuple):
     way: Way
 
     def _step(self, batch: Any) -> Step:
-        return Step(batch, self.seq_len, FORWARD, self.way.width, training=True)
+        return Step(batch, self.seq_len, 0.0, FORWARD, self.way.widths, training=True)
 
     def useful(self, batch: Any) -> Any:
         """FLOP of a whole step of so many sequences, forward and backward."""
@@ -225,15 +226,16 @@ def ask_about(
     optimizer: str,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
-    width = PRECISIONS[precision]
     if model is not None:
         parameters = float(model.parameters)
-        seq_len = model.step(1.0, seq_len, None, width, training=True).seq_len
+        seq_len = model.step(1.0, seq_len, None, training=True).seq_len
     elif parameters is None:
         why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
         raise MissingValue("DistributedModel", "model", why)
-    supply, talk = fleet_.hw.supply(precision), wires(fleet_, link_latency)
-    way = Way(supply, talk, width, MOMENTS[optimizer], efficiency, overlap)
+    datapath, talk = fleet_.hw.datapath(precision), wires(fleet_, link_latency)
+    formats = widths(precision, datapath, training=True)
+    supply = fleet_.hw.supply(precision, attended(datapath, caches=False, training=True))
+    way = Way(supply, talk, formats, MOMENTS[optimizer], efficiency, overlap)
     return Ask(model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision, way)
 
 

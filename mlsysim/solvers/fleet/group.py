@@ -16,6 +16,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import Operator, Step, fold
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
+from mlsysim.models.widths import ONE, Widths
 from mlsysim.systems.types import Fleet
 
 REDUCES = 2  # a layer ends its attention and its feed-forward with one all-reduce each way
@@ -73,10 +74,17 @@ class Share(Workload):
         return float(system.cache_share(float(self.whole.key_heads), float(self.ways)))
 
     def step(
-        self, batch: Any, seq_len: Any, phase: str | None, width: Any, *, training: bool = False
+        self,
+        batch: Any,
+        seq_len: Any,
+        phase: str | None,
+        widths: Widths = ONE,
+        *,
+        new: Any = None,
+        training: bool = False,
     ) -> Step:
         """A step of the whole model."""
-        return self.whole.step(batch, seq_len, phase, width, training=training)
+        return self.whole.step(batch, seq_len, phase, widths, new=new, training=training)
 
     def operators(self, step: Step) -> list[Operator]:
         """One device's part of each operator."""
@@ -89,7 +97,7 @@ class Share(Workload):
 
 def share(model: TransformerWorkload, ways: int) -> Share:
     """What one of `ways` devices has of a model; the published parameters in the same part."""
-    step = model.step(1.0, None, None, 1.0)
+    step = model.step(1.0, None, None)
     parts = fold((part(op, ways) for op in model.operators(step)), step.phase)
     parameters = round(model.parameters * parts.held / model.totals(step).held)
     return Share(name=model.name, parameters=parameters, whole=model, ways=ways)

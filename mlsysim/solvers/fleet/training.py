@@ -16,9 +16,10 @@ from mlsysim.core.solver import show
 from mlsysim.core.units import Q_, Names
 from mlsysim.equations import algorithm, fleet, memory, node
 from mlsysim.hardware.types import Supply
-from mlsysim.models.operators import EXPERTS, HEAD, Operator, Step, Totals, fold
+from mlsysim.models.operators import EXPERTS, LOSS, Operator, Step, Totals, fold
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, Workload, flop
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.group import REDUCES, Wires, all_reduce, part
 
 # Bytes of moments that an optimizer keeps for each parameter, at full width unless said otherwise.
@@ -128,7 +129,7 @@ def work(model: Workload, step: Step, plan: Plan) -> Work:
     # sequence parallelism divides what tensor parallelism leaves whole (Korthikanti et al., 2022,
     # section 4.2, arXiv:2205.05198)
     kept, ranks = (ops, ways) if plan.sequence else (parts, 1.0)
-    logits = next((op.outputs for op in parts if op.split == HEAD), 0.0) * FULL_WIDTH / step.width
+    width = step.widths.activations
     pairs = step.batch * model.heads * step.seq_len * step.seq_len
     return Work(
         load=Load(
@@ -146,9 +147,10 @@ def work(model: Workload, step: Step, plan: Plan) -> Work:
         ),
         layers=layers,
         layer=sums(op for op in kept if not op.split.end).inputs / ranks / layers,
-        scores=algorithm.stored(pairs, step.width) / ways,
-        entry=algorithm.stored(step.batch * step.seq_len * model.hidden, step.width),
-        tail=sums(op for op in kept if op.split.end).inputs / ranks + logits,
+        scores=algorithm.stored(pairs, width) / ways,
+        entry=algorithm.stored(step.tokens * model.hidden, width),
+        tail=sums(op for op in parts if op.split == LOSS).inputs
+        + sums(op for op in kept if op.split.end and op.split != LOSS).inputs / ranks,
         dispatched=sent / ways / layers,
     )
 
@@ -164,18 +166,22 @@ class Way(NamedTuple):
 
     supply: Supply
     wires: Wires
-    width: float
+    widths: Widths
     moments: float
     efficiency: float
     overlap: float
 
     def kept(self, parameters: Any) -> Any:
-        """Bytes of weights, or of their gradients."""
-        return algorithm.stored(parameters, self.width)
+        """Bytes of weights."""
+        return algorithm.stored(parameters, self.widths.weights)
+
+    def gradients(self, parameters: Any) -> Any:
+        """Bytes of gradients, and of what replicas send each other."""
+        return algorithm.stored(parameters, self.widths.activations)
 
     def optimized(self, parameters: Any) -> Any:
         """Bytes of optimizer state."""
-        return memory.optimizer_state(parameters, self.moments, self.width, FULL_WIDTH)
+        return memory.optimizer_state(parameters, self.moments, self.widths.weights, FULL_WIDTH)
 
     def alone(self, load: Load, plan: Plan, part: Any, recompute: Any) -> Any:
         """Seconds in which a device does `part` of a microbatch's load by itself."""
@@ -210,7 +216,7 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
     stage = busy + tensor + pipeline + expert
     through = fleet.pipeline_time(stage, p, m, plan.interleave)
     dense, experts = work.load.dense * share, work.load.experts * share
-    data = _exchange(way.kept(dense), way.kept(experts), plan, way.wires)
+    data = _exchange(way.gradients(dense), way.gradients(experts), plan, way.wires)
     window = np.where(plan.zero >= 2, m * busy, 2 * busy / 3)  # or one microbatch's backward pass
     exposed = fleet.exposed_time(data, way.overlap, window)
 
@@ -233,7 +239,7 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
         step_time=through + exposed,
         ideal_time=ideal,
         weights=sharded(way.kept, 3) + gathered,
-        gradients=sharded(way.kept, 2) + gathered,
+        gradients=sharded(way.gradients, 2) + gathered,
         optimizer_state=sharded(way.optimized, 1),
         activations=_activations(work, plan, stage_layers),
     )

@@ -11,14 +11,14 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Given, Result, Solver, lazily, show
-from mlsysim.core.units import PRECISIONS, Q_, Dim, unit_of
+from mlsysim.core.units import Q_, Dim, unit_of
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.operators import DECODE, Step
+from mlsysim.models.operators import DECODE
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.serving import TAIL, ServingModel, decoder
-from mlsysim.solvers.node.single import Profile, context_notes, one_each, one_step
+from mlsysim.solvers.node.single import Profile, Stack, ask, context_notes, one_each
 
 DECODE_TOKENS = 128.0  # a teaching value
 Candidates = Annotated[Any, Dim("", whole=True, high=1e5)]
@@ -79,7 +79,9 @@ class ContinuousBatchingModel(Solver):
         page_size: u.Count = 16.0,
         reserve: u.BytesOrZero = 0.0,
         precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
+        stack: Stack | None = None,
     ) -> Batched:
         """Fill one device with sequences of `seq_len` tokens, prompt and answer together.
 
@@ -88,8 +90,9 @@ class ContinuousBatchingModel(Solver):
         """
         decoder(model)
         one_each({key: value for key, value in locals().items() if key != "seq_len"})
-        supply, width = hardware.supply(precision), PRECISIONS[precision]
-        lengths = np.atleast_1d(model.step(1.0, seq_len, DECODE, width).seq_len)
+        question = ask(model, hardware, precision, efficiency, kv_precision, stack)
+        supply = question.supply
+        lengths = np.atleast_1d(question.step(1.0, seq_len, DECODE).seq_len)
         mean, longest = float(lengths.mean()), float(lengths.max())
         allowed = float(max_seq_len or max(getattr(model, "context", 1.0), longest))
         if allowed < longest:
@@ -97,10 +100,10 @@ class ContinuousBatchingModel(Solver):
             raise BadArgument("max_seq_len", f"{allowed:,.0f}", remedy)
 
         def state(tokens: Any) -> float:
-            return float(np.mean(model.held_state(Step(1.0, tokens, DECODE, width))))
+            return float(np.mean(model.held_state(question.step(1.0, tokens, DECODE))))
 
         def decode(batch: float) -> Profile:
-            return one_step(model, supply, max(batch, 1.0), precision, efficiency, DECODE, mean)
+            return question.profile(question.step(max(batch, 1.0), mean, DECODE))
 
         alone = decode(1.0)
         weights = alone.si("weights")
@@ -128,7 +131,7 @@ class ContinuousBatchingModel(Solver):
             max_seq_len=allowed,
             mean_seq_len=mean,
             precision=precision,
-            notes=context_notes(model, Step(1.0, allowed, DECODE, width)),
+            notes=context_notes(model, allowed),
         )
 
 
@@ -308,8 +311,8 @@ def _runs(
     if decode_tokens is not None:
         remedy = f"{model.name} does not decode; leave it out"
         raise BadArgument("decode_tokens", decode_tokens, remedy)
-    supply = hardware.supply(precision)
-    return one_step(model, supply, batches, precision, efficiency, None, seq_len)
+    question = ask(model, hardware, precision, efficiency)
+    return question.profile(question.step(batches, seq_len, None))
 
 
 def _front(waits: _Waits, shown: set[int]) -> list[int]:

@@ -9,14 +9,13 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Given, Result, Solver, because, lazily
-from mlsysim.core.units import PRECISIONS, Dim
+from mlsysim.core.units import Dim
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node import cost
-from mlsysim.solvers.node.single import Profile, context_notes, profile, too_large, total
+from mlsysim.solvers.node.single import Stack, ask, context_notes, too_large, total
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
 Servers = Annotated[Any, Dim("", whole=True, high=1e5)]
@@ -97,7 +96,9 @@ class ServingModel(Solver):
         batch_size: u.Batch = 1.0,
         context: u.Count | None = None,
         precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
+        stack: Stack | None = None,
     ) -> Served:
         """Answer `batch_size` prompts of `seq_len` tokens with `decode_tokens` tokens each.
 
@@ -107,23 +108,14 @@ class ServingModel(Solver):
         then holds columns.
         """
         decoder(model)
-        supply, width = hardware.supply(precision), PRECISIONS[precision]
-        prompt = model.step(batch_size, seq_len, PREFILL, width)
+        question = ask(model, hardware, precision, efficiency, kv_precision, stack)
+        supply, prompt = question.supply, question.step(batch_size, seq_len, PREFILL)
         total = prompt.seq_len + decode_tokens
         if context is None:
             context = eq.mean_decode_context(prompt.seq_len, decode_tokens)
-        decode = model.step(batch_size, context, DECODE, width)
-        finished = cost.demand(model, model.step(batch_size, total, DECODE, width))
-        held = {
-            name: getattr(finished, name)
-            for name in ("held_weights", "held_state", "held_activations")
-        }
-
-        def run(step: Any) -> Profile:
-            demand = cost.demand(model, step)._replace(**held)
-            return profile(demand, supply, step, efficiency, precision)
-
-        first, later = run(prompt), run(decode)
+        finished = question.demand(question.step(batch_size, total, DECODE))
+        first = question.profile(prompt, held=finished)
+        later = question.profile(question.step(batch_size, context, DECODE), held=finished)
         return Served(
             ttft=first.si("latency"),
             itl=later.si("latency"),
@@ -144,7 +136,7 @@ class ServingModel(Solver):
             seq_len=prompt.seq_len,
             decode_tokens=decode_tokens,
             context=context,
-            notes=context_notes(model, prompt._replace(seq_len=total)),
+            notes=context_notes(model, total),
         )
 
 

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
-from mlsysim.core.units import PRECISIONS, dim_of
+from mlsysim.core.units import PRECISIONS, Q_, Names, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
-from mlsysim.models.operators import Step
+from mlsysim.models.operators import Met, Step
 from mlsysim.models.types import Workload
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
 
+IDEAL = "ideal"  # operators one after the other, each under its own roof
+UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
+Stack = Annotated[str, Names(IDEAL)]
+
+
+def _waits(p: Profile) -> tuple[Any, Any]:
+    """Seconds that the step waits under each roof: under one of them all, or as operators do."""
+    compute, memory = p.si("compute_time"), p.si("memory_time")
+    if p.si("stack") == IDEAL:
+        return p.si("_under_compute"), p.si("_under_memory")
+    return np.where(compute > memory, compute, 0.0), np.where(compute > memory, 0.0, memory)
+
 
 def _bottleneck(p: Profile) -> Any:
-    compute, memory, overhead = p.si("compute_time"), p.si("memory_time"), p.si("overhead")
+    (compute, memory), overhead = _waits(p), p.si("overhead")
     roof = np.where(compute > memory, "Compute", "Memory")
     return np.where(overhead > np.maximum(compute, memory), "Overhead", roof)[()]
+
+
+def _share(p: Profile, roof: int) -> Any:
+    return np.divide(_waits(p)[roof], p.si("latency"))[()]
+
+
+def _told(p: Profile) -> tuple[str, ...]:
+    """What to know beside the answer; the Iron Law says where its one maximum misleads."""
+    notes, apart = p.si("_notes"), p.si("_apart")
+    if p.shape or apart is None or p.si("stack") == IDEAL:
+        return notes
+    time = sum(apart()) + p.si("overhead")
+    if time <= p.si("latency") * (1 + UNEQUAL):
+        return notes
+    ideal, law = (show(Q_(seconds, "s")) for seconds in (time, p.si("latency")))
+    return (
+        *notes,
+        f"its operators meet different roofs: one after the other they take {ideal}, "
+        f"not {law} (stack='{IDEAL}')",
+    )
 
 
 def total(*parts: Any) -> Any:
@@ -58,7 +92,8 @@ class Profile(Result):
 
     `bottleneck` is Compute, Memory, or Overhead when the dispatch tax exceeds both roofs.
     `datapath` is the arithmetic that really ran; it differs from `precision` where the device
-    lacks that.
+    lacks that. `compute_share` and `memory_share` are the parts of the latency that it waits for
+    each; `stack` is "ideal" where operators run one after the other, each under its own roof.
     """
 
     walls = (1, 2)
@@ -76,7 +111,13 @@ class Profile(Result):
     arithmetic_intensity: u.Intensity = lazily(
         "FLOP/B", node.arithmetic_intensity, "operations", "traffic"
     )
-    ridge_point: u.Intensity = lazily("FLOP/B", node.ridge_point, "peak", "bandwidth")
+    ridge_point: u.Intensity = lazily(
+        "FLOP/B",
+        lambda peak, efficiency, bandwidth: node.ridge_point(peak * efficiency, bandwidth),
+        *("peak", "_efficiency", "bandwidth"),
+    )
+    compute_share: u.Number = lazily("", lambda p: _share(p, 0))
+    memory_share: u.Number = lazily("", lambda p: _share(p, 1))
     mfu: u.Number = lazily("", node.utilization, "operations", "latency", "peak")
     energy: u.Energy = lazily("J", node.energy, "power", "latency")
     memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")
@@ -90,9 +131,15 @@ class Profile(Result):
     power: u.Power = "W"
     datapath: str
     precision: str
+    stack: str | None
     batch_size: u.Number
     seq_len: u.Number
-    notes: tuple
+    notes: tuple = lazily("", _told)
+    _efficiency: u.Number
+    _under_compute: u.Seconds
+    _under_memory: u.Seconds
+    _notes: tuple
+    _apart: Any
 
 
 class SingleNodeModel(Solver):
@@ -114,61 +161,139 @@ class SingleNodeModel(Solver):
         batch_size: u.Batch = 1.0,
         seq_len: u.Count | None = None,
         precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
         phase: u.Phase | None = None,
         training: bool = False,
+        stack: Stack | None = None,
     ) -> Profile:
         """Time, roof and memory of one step.
 
-        Weights, cache and activations all take `precision`; CompressionModel gives each its own.
-        `batch_size`, `seq_len` and `efficiency` may be arrays that broadcast: the result then holds
-        columns. Raises a BadArgument for a malformed question; a model that does not fit is an
-        answer with `feasible=False` and its `reason`.
+        `precision` is that of the weights, and activations take the datapath that runs it; the KV
+        cache keeps 16 bits unless `kv_precision` says otherwise. `stack="ideal"` costs operators
+        one after the other, each under its own roof, instead of all under one. `batch_size`,
+        `seq_len` and `efficiency` may be arrays that broadcast: the result then holds columns.
+        Raises a BadArgument for a malformed question; a model that does not fit is an answer with
+        `feasible=False` and its `reason`.
         """
-        step, demand = asked(model, batch_size, seq_len, precision, phase, training=training)
-        supply, notes = hardware.supply(precision), context_notes(model, step)
-        return profile(demand, supply, step, efficiency, precision, notes)
+        question = ask(
+            model, hardware, precision, efficiency, kv_precision, stack, training=training
+        )
+        return question.profile(question.step(batch_size, seq_len, phase))
 
 
-def asked(
+class Question(NamedTuple):
+    """How a model is costed: in which widths, on what a device supplies, at which level."""
+
+    model: Workload
+    widths: Widths
+    supply: Supply
+    precision: Any
+    efficiency: Any
+    stack: str | None = None
+    training: bool = False
+    density: Any = 1.0  # the part of the arithmetic that pruning leaves
+
+    def step(self, batch: Any, seq_len: Any, phase: str | None, new: Any = None) -> Step:
+        """A step of the model; raises where it has no such phase or length."""
+        how = {"new": new, "training": self.training}
+        return self.model.step(batch, seq_len, phase, self.widths, **how)
+
+    def demand(self, step: Step) -> Demand:
+        """What a step asks of the device."""
+        demand = cost.demand(self.model, step)
+        if not np.ndim(self.density) and self.density == 1:
+            return demand
+        fewer = {name: getattr(demand, name) * self.density for name in ("operations", "attention")}
+        return demand._replace(**fewer)
+
+    def profile(self, step: Step, held: Demand | None = None) -> Profile:
+        """One step; what must fit is that of `held` where this is given."""
+        demand = self.demand(step)
+        if held is not None:
+            demand = demand._replace(**{name: getattr(held, name) for name in _HELD})
+        return profile(demand, step, self)
+
+
+def ask(
     model: Workload,
-    batch_size: Any,
-    seq_len: Any,
+    hardware: HardwareNode,
     precision: str,
-    phase: str | None,
+    efficiency: Any,
+    kv_precision: str | None = None,
+    stack: str | None = None,
     *,
     training: bool = False,
-) -> tuple[Step, Demand]:
-    """The step that a question means, and what it demands; raises where it makes no sense."""
+) -> Question:
+    """The question that arguments ask; raises where no gradients are kept in the precision."""
     if training:
         trainable(precision)
-    step = model.step(batch_size, seq_len, phase, PRECISIONS[precision], training=training)
-    return step, cost.demand(model, step)
+    widths, supply = cost.formats(model, hardware, precision, kv_precision, training=training)
+    return Question(model, widths, supply, precision, efficiency, stack, training)
 
 
-def one_step(
-    model: Workload,
-    supply: Supply,
-    batch_size: Any,
-    precision: str,
-    efficiency: Any,
-    phase: str | None,
-    seq_len: Any,
-) -> Profile:
-    """One step of inference on what a device supplies."""
-    step, demand = asked(model, batch_size, seq_len, precision, phase)
-    return profile(demand, supply, step, efficiency, precision, context_notes(model, step))
+_HELD = ("held_weights", "held_state", "held_activations")
 
 
-def profile(
-    demand: Demand,
-    supply: Supply,
-    step: Step,
-    efficiency: Any,
-    precision: Any,
-    notes: tuple[str, ...] = (),
-) -> Profile:
-    """The Iron Law over what a step demands and a device supplies, both in SI numbers or arrays."""
+def profile(demand: Demand, step: Step, question: Question) -> Profile:
+    """What a step demands against what a device supplies, both in SI numbers or arrays.
+
+    The Iron Law over all of it, or at the ideal level its operators one after the other.
+    """
+    model, supply, efficiency, stack = (
+        question.model,
+        question.supply,
+        question.efficiency,
+        question.stack,
+    )
+    feasible, tier, weights_bandwidth = _placed(demand, step, supply)
+    moving = demand.state + demand.activations
+    compute = node.compute_time(
+        demand.operations - demand.attention, supply.peak, efficiency
+    ) + node.compute_time(demand.attention, supply.attention_peak, efficiency)
+    memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(
+        moving, supply.bandwidth
+    )
+    apart = partial(
+        cost.one_after_the_other,
+        *(model, step, supply, efficiency / question.density, weights_bandwidth),
+    )
+    if stack == IDEAL:
+        met = apart()
+        latency = met.compute + met.memory + supply.overhead
+    else:
+        met, latency = Met(None, None), node.roofline_time(compute, memory, supply.overhead)
+    return Profile(
+        latency=latency,
+        compute_time=compute,
+        memory_time=memory,
+        overhead=supply.overhead,
+        operations=demand.operations,
+        traffic=demand.weights + moving,
+        feasible=feasible,
+        weights=demand.held_weights,
+        kv_cache=demand.held_state,
+        activations=demand.held_activations,
+        memory_capacity=supply.capacity,
+        memory_tier=tier,
+        peak=supply.peak,
+        bandwidth=supply.bandwidth,
+        datapath=supply.datapath,
+        precision=question.precision,
+        stack=stack,
+        batch_size=step.batch,
+        seq_len=step.seq_len,
+        power=supply.power,
+        _efficiency=efficiency,
+        _under_compute=met.compute,
+        _under_memory=met.memory,
+        _notes=context_notes(model, step.seq_len),
+        _apart=apart,
+    )
+
+
+def _placed(demand: Demand, step: Step, supply: Supply) -> tuple[Any, Any, Any]:
+    """Whether a step fits, which memory holds the weights, and how fast they come from there."""
     fast = demand.held_weights + demand.held_state + demand.held_activations
     feasible = fast <= supply.capacity
     weights_bandwidth, tier = supply.bandwidth, "main"
@@ -186,33 +311,7 @@ def profile(
             feasible | ~has_flash, supply.bandwidth, supply.flash_bandwidth
         )[()]
         feasible = feasible | in_flash
-    moving = demand.state + demand.activations
-    compute = node.compute_time(demand.operations, supply.peak, efficiency)
-    memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(
-        moving, supply.bandwidth
-    )
-    return Profile(
-        latency=node.roofline_time(compute, memory, supply.overhead),
-        compute_time=compute,
-        memory_time=memory,
-        overhead=supply.overhead,
-        operations=demand.operations,
-        traffic=demand.weights + moving,
-        feasible=feasible,
-        weights=demand.held_weights,
-        kv_cache=demand.held_state,
-        activations=demand.held_activations,
-        memory_capacity=supply.capacity,
-        memory_tier=tier,
-        peak=supply.peak,
-        bandwidth=supply.bandwidth,
-        datapath=supply.datapath,
-        precision=precision,
-        batch_size=step.batch,
-        seq_len=step.seq_len,
-        notes=notes,
-        power=supply.power,
-    )
+    return feasible, tier, weights_bandwidth
 
 
 def one_each(arguments: dict[str, Any]) -> None:
@@ -232,10 +331,9 @@ def trainable(precision: str) -> None:
         raise BadArgument("precision", precision, remedy)
 
 
-def context_notes(model: Workload, step: Step) -> tuple[str, ...]:
+def context_notes(model: Workload, length: Any) -> tuple[str, ...]:
     """What to say when a question asks for a longer context than the model was trained for."""
     context = getattr(model, "context", None)
-    length = step.seq_len
     longest = length.max() if isinstance(length, np.ndarray) else length
     if context is not None and longest > context:
         return (

@@ -9,7 +9,6 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
-from mlsysim.core.units import PRECISIONS
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
@@ -80,6 +79,7 @@ class WeightStreamingModel(Solver):
         batch_size: u.Batch = 1.0,
         seq_len: u.Count | None = None,
         precision: u.Precision = "fp16",
+        kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
         phase: u.Phase | None = None,
     ) -> Streamed:
@@ -89,9 +89,9 @@ class WeightStreamingModel(Solver):
         """
         if hardware.host_link is None:
             raise MissingValue(hardware.name, "host_link", "give the link that weights come in by")
-        supply, width = hardware.supply(precision), PRECISIONS[precision]
+        widths, supply = cost.formats(model, hardware, precision, kv_precision)
         inlet = float(hardware.host_link.bandwidth.m_as("B/s"))
-        step = model.step(batch_size, seq_len, phase, width)
+        step = model.step(batch_size, seq_len, phase, widths)
         demand, one = cost.demand(model, step), cost.demand(model, step._replace(batch=1.0))
 
         latency, injection, compute, memory = supply.overhead, 0.0, 0.0, 0.0
@@ -126,7 +126,7 @@ class WeightStreamingModel(Solver):
             precision=precision,
             batch_size=batch_size,
             seq_len=step.seq_len,
-            notes=context_notes(model, step) + _resident(demand, supply),
+            notes=context_notes(model, step.seq_len) + _resident(demand, supply),
         )
 
 
