@@ -6,6 +6,9 @@ import pytest
 
 from mlsysim import Models
 from mlsysim.core.errors import BadArgument, InvalidEntry, UnknownName
+from mlsysim.models.widths import Widths
+
+equal = Widths.equal
 
 
 def net(*layers, height=8, width=8, channels=3, **keys):
@@ -133,6 +136,6 @@ def test_a_network_that_cannot_be_is_refused_and_the_layer_named(layers, key):
 def test_a_convnet_has_no_sequence_and_no_decode_phase():
     resnet = Models.Vision.ResNet50
     with pytest.raises(BadArgument, match=r"seq_len.*has no sequence"):
-        resnet.step(1.0, 128.0, None, 2.0)
+        resnet.step(1.0, 128.0, None, equal(2.0))
     with pytest.raises(UnknownName, match="phase"):
-        resnet.step(1.0, None, "decode", 2.0)
+        resnet.step(1.0, None, "decode", equal(2.0))

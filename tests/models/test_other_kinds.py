@@ -10,7 +10,10 @@ from mlsysim.models.diffusion import DiffusionWorkload
 from mlsysim.models.recommendation import RecommendationWorkload
 from mlsysim.models.statespace import StateSpaceWorkload
 from mlsysim.models.vision_transformer import VisionTransformerWorkload
+from mlsysim.models.widths import Widths
 from mlsysim.solvers import ContinuousBatchingModel, ServingModel
+
+equal = Widths.equal
 
 DLRM, DCN = Models.Recommendation.DLRM, Models.Recommendation.DLRM_DCNv2
 DIFFUSION, MAMBA = Models.Diffusion.StableDiffusion1_5, Models.Statespace.Mamba_2_8B
@@ -68,7 +71,7 @@ def test_a_query_reads_a_few_rows_and_not_the_tables():
 
 def test_multi_hot_queries_read_more_rows():
     """214 look-ups; those in a table of three rows find one twice now and then."""
-    one = DCN.totals(DCN.step(1.0, None, None, 4.0))
+    one = DCN.totals(DCN.step(1.0, None, None, equal(4.0)))
     rows = one.weights - 4 * 16044545
     assert 0.93 * 214 * 512 < rows < 214 * 512
 
@@ -85,7 +88,7 @@ def test_the_networks_of_both_variants_by_hand():
 
 def test_a_large_batch_finds_small_tables_whole_and_large_ones_hardly_twice():
     batch = 100_000
-    rows = DLRM.totals(DLRM.step(float(batch), None, None, 1.0)).weights - 2368897
+    rows = DLRM.totals(DLRM.step(float(batch), None, None, equal(1.0))).weights - 2368897
     small = sum(rows for rows in DLRM.tables if rows < 10_000)
     assert rows / 128 > small
     assert rows / 128 < 26 * batch
@@ -126,7 +129,7 @@ def test_an_image_is_all_of_its_steps():
     """Weights are streamed once a step, not once an image; guidance doubles the work of each."""
     image = solve(DIFFUSION)
     assert image.operations.m_as("FLOP") == pytest.approx(50 * 2 * 2 * DIFFUSION.counted_macs())
-    total = DIFFUSION.totals(DIFFUSION.step(1.0, None, None, 2.0))
+    total = DIFFUSION.totals(DIFFUSION.step(1.0, None, None, equal(2.0)))
     assert total.weights == pytest.approx(50 * 2 * DIFFUSION.parameters)
     fewer = solve(DIFFUSION.replace(steps=25))
     assert image.si("operations") == 2 * fewer.si("operations")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mlsysim.models import parts
 from mlsysim.models.operators import FORWARD, Step
+from mlsysim.models.widths import Widths
+
+equal = Widths.equal
 
 
 def test_each_part_counts_its_work_parameters_and_values():
@@ -18,7 +21,7 @@ def test_each_part_counts_its_work_parameters_and_values():
 
 
 def test_weights_are_read_once_a_pass_and_held_once():
-    step = Step(2.0, 1.0, FORWARD, 4.0)
+    step = Step(2.0, 1.0, 0.0, FORWARD, equal(4.0))
     (op,) = parts.operators([parts.dense("d", 1.0, 4.0, 5.0)], step, passes=10.0, samples=3.0)
     assert (op.repeat, op.flops) == (10, 2 * 20 * 2 * 3)
     assert (op.weights, op.repeat * op.held) == (25 * 4, 25 * 4)

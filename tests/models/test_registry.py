@@ -9,7 +9,10 @@ from mlsysim import Models
 from mlsysim.models.convnet import ConvNetWorkload
 from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.node import cost
+
+equal = Widths.equal
 
 ENTRIES = dict(Models.entries())
 KINDS = {"gemm", "attention", "elementwise", "convolution", "gather"}
@@ -39,7 +42,7 @@ def test_counted_multiply_accumulates_are_the_published_ones(name):
 def test_one_token_touches_the_published_active_parameters(name):
     # published counts differ in whether the embedding table is counted beside the head: 3 %
     model = ENTRIES[name]
-    touched = model.totals(Step(1.0, 1.0, "decode", 1.0)).weights
+    touched = model.totals(Step(1.0, 1.0, 0.0, "decode", equal(1.0))).weights
     assert touched == pytest.approx(model.active_parameters, rel=0.03)
 
 
@@ -53,7 +56,7 @@ def test_plain_data_builds_the_same_model_again(name):
 def test_every_phase_is_a_list_of_operators_with_work_and_bytes(name):
     model = ENTRIES[name]
     for phase in model.phases:
-        step = model.step(2.0, None, phase, 2.0)
+        step = model.step(2.0, None, phase, equal(2.0))
         operators = model.operators(step)
         assert {op.kind for op in operators} <= KINDS
         for op in operators:
@@ -65,7 +68,7 @@ def test_every_phase_is_a_list_of_operators_with_work_and_bytes(name):
 def test_the_totals_are_the_sum_of_the_operators(name):
     model = ENTRIES[name]
     for phase in model.phases:
-        step = model.step(3.0, None, phase, 2.0)
+        step = model.step(3.0, None, phase, equal(2.0))
         operators, total = model.operators(step), model.totals(step)
         assert total.flops == pytest.approx(sum(op.repeat * op.flops for op in operators))
         assert total.weights == pytest.approx(sum(op.repeat * op.weights for op in operators))
@@ -78,7 +81,7 @@ def test_the_totals_of_one_decode_step_by_hand():
     # token of context costs 2 x 4096 products in it and 2 x 1024 values of cache
     layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
     matrices = 32 * layer + 4096 * 128256
-    total = Models.Language.Llama3_8B.totals(Step(3.0, 1000.0, "decode", 2.0))
+    total = Models.Language.Llama3_8B.totals(Step(3.0, 1.0, 1000.0 - 1.0, "decode", equal(2.0)))
     products = 3 * (matrices + 32 * 1000 * 2 * 4096)
     assert total.flops == pytest.approx(2 * products, rel=1e-3)  # norms and activations beside
     assert total.weights == pytest.approx(2 * matrices, rel=1e-3)
@@ -88,7 +91,7 @@ def test_the_totals_of_one_decode_step_by_hand():
 @each
 def test_a_training_step_is_three_forward_passes(name):
     model = ENTRIES[name]
-    training = model.step(4.0, None, None, 2.0, training=True)
+    training = model.step(4.0, None, None, equal(2.0), training=True)
     assert cost.demand(model, training).operations == pytest.approx(
         3 * model.totals(training).flops
     )
@@ -98,9 +101,9 @@ def test_a_training_step_is_three_forward_passes(name):
 def test_an_array_of_batches_is_as_many_single_ones(name):
     model, batches = ENTRIES[name], np.array([1.0, 2.0, 64.0])
     for phase in model.phases:
-        many = cost.demand(model, model.step(batches, None, phase, 2.0))
+        many = cost.demand(model, model.step(batches, None, phase, equal(2.0)))
         for i, batch in enumerate(batches):
-            one = cost.demand(model, model.step(float(batch), None, phase, 2.0))
+            one = cost.demand(model, model.step(float(batch), None, phase, equal(2.0)))
             for field in one._fields:
                 np.testing.assert_allclose(
                     np.broadcast_to(getattr(many, field), 3)[i],
@@ -115,7 +118,7 @@ def test_half_the_bytes_a_value_is_half_the_bytes_and_the_same_work(name):
     model = ENTRIES[name]
     for phase in model.phases:
         wide, narrow = (
-            cost.demand(model, model.step(2.0, None, phase, width)) for width in (2.0, 1.0)
+            cost.demand(model, model.step(2.0, None, phase, equal(width))) for width in (2.0, 1.0)
         )
         assert narrow.operations == wide.operations
         for field in wide._fields[1:]:
@@ -126,7 +129,7 @@ def test_half_the_bytes_a_value_is_half_the_bytes_and_the_same_work(name):
 def test_a_convnet_runs_forward_and_twice_the_images_are_twice_the_work(name):
     model = ENTRIES[name]
     assert model.phases == (FORWARD,)
-    one, two = (model.totals(Step(batch, 1.0, FORWARD, 2.0)) for batch in (1.0, 2.0))
+    one, two = (model.totals(Step(batch, 1.0, 0.0, FORWARD, equal(2.0))) for batch in (1.0, 2.0))
     assert one.flops == pytest.approx(2 * model.counted_macs())  # a MAC is two operations
     assert two.flops == pytest.approx(2 * one.flops)
     assert two.weights == one.weights

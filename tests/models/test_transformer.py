@@ -13,7 +13,10 @@ import pytest
 from mlsysim import Models
 from mlsysim.core.errors import BadArgument, InvalidEntry, MLSysError, UnknownName
 from mlsysim.models.operators import DECODE, FORWARD, PREFILL, Step
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.node import cost
+
+equal = Widths.equal
 
 LAYERS = 32 * (4096 * (4096 + 2 * 1024) + 4096 * 4096 + 3 * 4096 * 14336)
 HEAD = 4096 * 128256
@@ -31,7 +34,7 @@ TINY = {
 
 
 def test_decode_reads_every_matrix_once_and_does_two_flop_a_weight(llama):
-    total = llama.totals(Step(1.0, 1.0, DECODE, 2.0))
+    total = llama.totals(Step(1.0, 1.0, 0.0, DECODE, equal(2.0)))
     # besides the matrices: one row of the embedding, and one (query, key) pair in 32 x 32 heads of
     # 128 + 128
     assert total.weights == 2 * (LAYERS + HEAD + 4096)
@@ -39,7 +42,9 @@ def test_decode_reads_every_matrix_once_and_does_two_flop_a_weight(llama):
 
 
 def test_decode_attends_to_the_whole_context(llama):
-    short, long = (llama.totals(Step(1.0, float(s), DECODE, 2.0)) for s in (1, 1001))
+    short, long = (
+        llama.totals(Step(1.0, 1.0, float(s) - 1.0, DECODE, equal(2.0))) for s in (1, 1001)
+    )
     # each further token of context: 32 layers x 32 heads x (128 + 128) MACs, and 2 x 32 x 8 x 128
     # cached values
     assert long.flops - short.flops == 1000 * 2 * 32 * 32 * 256
@@ -47,7 +52,7 @@ def test_decode_attends_to_the_whole_context(llama):
 
 
 def test_the_weights_are_read_once_for_the_whole_batch(llama):
-    one, many = (llama.totals(Step(b, 2048.0, DECODE, 2.0)) for b in (1.0, 64.0))
+    one, many = (llama.totals(Step(b, 1.0, 2048.0 - 1.0, DECODE, equal(2.0))) for b in (1.0, 64.0))
     # only the embedding's rows grow with the batch: 63 more of 4096 values
     assert many.weights - one.weights == 63 * 4096 * 2
     assert many.flops == 64 * one.flops
@@ -56,7 +61,7 @@ def test_the_weights_are_read_once_for_the_whole_batch(llama):
 
 def test_prefill_counts_half_of_the_square_and_one_row_of_logits(llama):
     n = 2048
-    total = llama.totals(Step(1.0, float(n), PREFILL, 2.0))
+    total = llama.totals(Step(1.0, float(n), 0.0, PREFILL, equal(2.0)))
     matrices = 2 * (LAYERS * n + HEAD)
     causal = 2 * (n * (n + 1) // 2) * 32 * 32 * 256
     assert total.flops == matrices + causal
@@ -69,7 +74,7 @@ def test_prefill_moves_what_each_matrix_reads_and_writes(llama):
     # and writes 28,672; down reads 14,336 and writes 4096
     n = 2048
     token = (4096 + 6144) + (6144 + 4096) + 2 * 4096 + (4096 + 28_672) + (14_336 + 4096)
-    total = llama.totals(Step(1.0, float(n), PREFILL, 2.0))
+    total = llama.totals(Step(1.0, float(n), 0.0, PREFILL, equal(2.0)))
     # and the embedding's row of each token, and one token's logits
     assert total.traffic == 2 * (32 * n * token + n * 4096 + 4096 + 128256)
     assert total.widest == 2 * n * (4096 + 28_672)
@@ -80,7 +85,7 @@ def test_prefill_moves_what_each_matrix_reads_and_writes(llama):
 
 def test_training_predicts_every_position(llama):
     n = 2048
-    step = llama.step(1.0, float(n), None, 2.0, training=True)
+    step = llama.step(1.0, float(n), None, equal(2.0), training=True)
     causal = 2 * (n * (n + 1) // 2) * 32 * 32 * 256
     assert llama.totals(step).flops == 2 * (LAYERS + HEAD) * n + causal
     # the rule of six FLOP a parameter and token, here without the embedding table and with
@@ -90,7 +95,7 @@ def test_training_predicts_every_position(llama):
 
 def test_an_encoder_sees_the_whole_square_and_keeps_no_cache():
     bert, n = Models.Language.BERT_Base, 512
-    total = bert.totals(Step(1.0, float(n), FORWARD, 2.0))
+    total = bert.totals(Step(1.0, float(n), 0.0, FORWARD, equal(2.0)))
     # 12 layers of 4 x 768 x 768 + 2 x 768 x 3072 weights; n x n pairs in 12 heads of 64 + 64
     assert total.flops == 2 * n * 12 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * n * n * 12 * 12 * 128
     assert total.state == 0
@@ -123,7 +128,7 @@ def test_latent_attention_decodes_over_the_compressed_cache_and_prefills_over_wh
     deepseek = Models.Language.DeepSeek_V3
 
     def scores(phase):
-        step = deepseek.step(1.0, 1000.0, phase, 1.0)
+        step = deepseek.step(1.0, 1000.0, phase, equal(1.0))
         return sum(
             op.repeat * op.flops for op in deepseek.operators(step) if op.name == "attention"
         )
@@ -146,14 +151,14 @@ EXPERT = 3 * 4096 * 14336
 )
 def test_a_batch_reads_the_experts_that_it_is_expected_to_touch(batch, experts):
     mixtral = Models.Language.Mixtral_8x7B
-    read = mixtral.totals(Step(float(batch), 1.0, DECODE, 1.0)).weights
+    read = mixtral.totals(Step(float(batch), 1.0, 0.0, DECODE, equal(1.0))).weights
     assert read == pytest.approx(MIXTRAL_REST + 32 * experts * EXPERT + batch * 4096, rel=1e-9)
 
 
 @pytest.mark.parametrize("batch", [1, 4, 1024])
 def test_each_token_computes_in_its_own_experts_only(batch):
     mixtral = Models.Language.Mixtral_8x7B
-    work = mixtral.totals(Step(float(batch), 1.0, DECODE, 1.0)).flops
+    work = mixtral.totals(Step(float(batch), 1.0, 0.0, DECODE, equal(1.0))).flops
     assert work == pytest.approx(
         batch * (2 * (MIXTRAL_REST + 32 * 2 * EXPERT) + 2 * 32 * 32 * 256), rel=1e-9
     )
@@ -161,14 +166,14 @@ def test_each_token_computes_in_its_own_experts_only(batch):
 
 def test_all_experts_must_be_held_even_if_few_are_read():
     mixtral = Models.Language.Mixtral_8x7B
-    demand = cost.demand(mixtral, mixtral.step(1.0, None, None, 2.0))
+    demand = cost.demand(mixtral, mixtral.step(1.0, None, None, equal(2.0)))
     assert demand.held_weights == 2 * mixtral.parameters
     assert demand.weights < 0.3 * demand.held_weights
 
 
 def test_training_moves_weights_three_times_and_optimizer_state_twice(llama):
     # 2 B read forward, 2 B read backward, 2 B of gradient written, 12 B of Adam's read and written
-    demand = cost.demand(llama, llama.step(1.0, 1.0, None, 2.0, training=True))
+    demand = cost.demand(llama, llama.step(1.0, 1.0, None, equal(2.0), training=True))
     assert demand.weights == pytest.approx(30 * llama.parameters)
 
 
@@ -176,7 +181,7 @@ def test_adam_in_mixed_precision_holds_sixteen_bytes_a_parameter(llama):
     # 2 weights + 2 gradients + 4 master + 4 + 4 moments; in fp32 there is no second copy: 4 + 4 +
     # 4 + 4
     for width in (2.0, 4.0):
-        step = llama.step(1.0, None, None, width, training=True)
+        step = llama.step(1.0, None, None, equal(width), training=True)
         assert cost.demand(llama, step).held_weights == 16 * llama.parameters
 
 
@@ -227,22 +232,22 @@ def test_a_malformed_question_to_a_model_is_refused(llama, ask):
 
 def test_a_phase_that_the_model_does_not_have_is_refused(llama):
     with pytest.raises(UnknownName, match="phase"):
-        llama.step(1.0, None, FORWARD, 2.0)
+        llama.step(1.0, None, FORWARD, equal(2.0))
     with pytest.raises(UnknownName, match="phase"):
-        Models.Language.BERT_Base.step(1.0, None, DECODE, 2.0)
+        Models.Language.BERT_Base.step(1.0, None, DECODE, equal(2.0))
     with pytest.raises(BadArgument, match="leave phase out"):
-        llama.step(1.0, None, PREFILL, 2.0, training=True)
+        llama.step(1.0, None, PREFILL, equal(2.0), training=True)
 
 
 def test_the_default_context_is_no_longer_than_the_model_takes():
-    assert Models.Language.BERT_Base.step(1.0, None, None, 2.0).seq_len == 512
-    assert Models.Language.Llama3_8B.step(1.0, None, None, 2.0).seq_len == 2048
+    assert Models.Language.BERT_Base.step(1.0, None, None, equal(2.0)).seq_len == 512
+    assert Models.Language.Llama3_8B.step(1.0, None, None, equal(2.0)).seq_len == 2048
 
 
 def test_contexts_may_be_an_array(llama):
     lengths = np.array([1.0, 2048.0, 8192.0])
-    many = llama.totals(Step(1.0, lengths, PREFILL, 2.0))
+    many = llama.totals(Step(1.0, lengths, 0.0, PREFILL, equal(2.0)))
     for i, length in enumerate(lengths):
         assert many.flops[i] == pytest.approx(
-            llama.totals(Step(1.0, float(length), PREFILL, 2.0)).flops
+            llama.totals(Step(1.0, float(length), 0.0, PREFILL, equal(2.0))).flops
         )

@@ -12,10 +12,13 @@ from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.equations import fleet as eq
 from mlsysim.equations import memory
 from mlsysim.models.operators import Step
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
 from mlsysim.solvers.fleet.training import Plan, work
 from mlsysim.systems.types import Node
+
+equal = Widths.equal
 
 LLAMA, LLAMA_70B, GPT3 = (
     Models.Language.Llama3_8B,
@@ -56,7 +59,7 @@ def test_zero_divides_memory_as_the_paper_prints():
 
 def microbatch(model, batch=1, tensor=1.0, *, sequence=False):
     plan = Plan(tensor, 1.0, 1.0, 1.0, 1.0, 0, 0, 1.0, sequence, True)
-    return work(model, Step(batch, 2048, "forward", 2.0, training=True), plan)
+    return work(model, Step(batch, 2048, 0.0, "forward", equal(2.0), training=True), plan)
 
 
 @pytest.mark.parametrize(

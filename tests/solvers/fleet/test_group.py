@@ -13,11 +13,14 @@ from mlsysim.equations import system as eq
 from mlsysim.evaluation import judge
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL, fold
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.fleet.group import divided, part, share
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.node.single import SingleNodeModel
+
+equal = Widths.equal
 
 LLAMA_70B, MIXTRAL = Models.Language.Llama3_70B, Models.Language.Mixtral_8x7B
 DEEPSEEK = Models.Language.DeepSeek_V3
@@ -107,14 +110,14 @@ def test_what_a_layer_reads_whole_is_not_divided():
 
 
 def test_a_group_of_one_is_the_model():
-    step = LLAMA_70B.step(3.0, 500.0, DECODE, 2.0)
+    step = LLAMA_70B.step(3.0, 500.0, DECODE, equal(2.0))
     assert cost.demand(share(LLAMA_70B, 1), step) == cost.demand(LLAMA_70B, step)
     assert divided(LLAMA_70B, EIGHT, 1).model is LLAMA_70B
 
 
 def test_whole_operators_of_latent_attention_stay_on_every_device():
     # the down-projections to 1536 and 512 + 64 values, and the router of 256 experts in 58 layers
-    step = DEEPSEEK.step(1.0, None, PREFILL, 1.0)
+    step = DEEPSEEK.step(1.0, None, PREFILL, equal(1.0))
     whole = fold((op for op in DEEPSEEK.operators(step) if not op.split.work), PREFILL)
     norms = (2 * 61 + 1) * 7168
     assert whole.held == 61 * 7168 * (1536 + 576) + 58 * 7168 * 256 + norms
@@ -127,7 +130,7 @@ def test_whole_operators_of_latent_attention_stay_on_every_device():
 
 def test_experts_go_to_devices_of_their_own():
     # 32 layers of 8 experts with three matrices of 4096 x 14336: one of eight to each device
-    step = MIXTRAL.step(1.0, None, PREFILL, 1.0)
+    step = MIXTRAL.step(1.0, None, PREFILL, equal(1.0))
     ops = MIXTRAL.operators(step)
     parts = fold((part(op, 1.0, 8.0) for op in ops), PREFILL)
     expert = 32 * 3 * 4096 * 14336
@@ -146,7 +149,7 @@ def test_a_share_of_a_mixture_has_a_part_of_each_expert():
 @pytest.mark.parametrize(("ways", "heads"), [(2, 4), (8, 1), (16, 1)])
 def test_a_key_head_is_kept_whole(ways, heads):
     state = 2 * 80 * 128 * heads
-    step = LLAMA_70B.step(1.0, 1.0, DECODE, 1.0)
+    step = LLAMA_70B.step(1.0, 1.0, DECODE, equal(1.0))
     assert share(LLAMA_70B, ways).held_state(step) == state
     assert share(LLAMA_70B, ways).totals(step).state == state
     assert eq.cache_share(8.0, float(ways)) == heads / 8

@@ -10,7 +10,10 @@ import pytest
 import mlsysim
 from mlsysim import Models
 from mlsysim.models.operators import DECODE
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.node import cost
+
+equal = Widths.equal
 
 PACKAGE = Path(mlsysim.__file__).parent
 ENTRIES = dict(Models.entries())
@@ -21,7 +24,7 @@ SUMS = ("flops", "weights", "state", "traffic", "inputs", "held")
 def test_layers_and_single_operators_add_up_to_the_step(name):
     model = ENTRIES[name]
     for phase in (*model.phases, None):
-        step = model.step(3.0, None, phase, 2.0, training=phase is None)
+        step = model.step(3.0, None, phase, equal(2.0), training=phase is None)
         whole = model.totals(step)
         layers, singly = cost.layers(model, step), cost.one_by_one(model, step)
         for field in SUMS:
@@ -32,7 +35,7 @@ def test_layers_and_single_operators_add_up_to_the_step(name):
 
 
 def test_a_layer_is_what_is_repeated_equally_often(llama):
-    step = llama.step(1.0, 1.0, DECODE, 2.0)
+    step = llama.step(1.0, 1.0, DECODE, equal(2.0))
     layers = cost.layers(llama, step)
     # 32 equal layers; 64 norms between them; and alone: the embedding, the last norm, the head
     matrices = 4096 * 6144 + 4096 * 4096 + 3 * 4096 * 14336
@@ -46,7 +49,7 @@ def test_a_layer_is_what_is_repeated_equally_often(llama):
 
 
 def test_operators_come_one_after_the_other_with_their_work_and_bytes(llama):
-    step = llama.step(1.0, 100.0, DECODE, 2.0)
+    step = llama.step(1.0, 100.0, DECODE, equal(2.0))
     found = {
         op.name: (total.flops, total.weights + total.state)
         for op, total in cost.one_by_one(llama, step)
