@@ -269,6 +269,8 @@ class Result:
         def at(value: Any) -> Any:
             if isinstance(value, dict):
                 return {key: at(part) for key, part in value.items()}
+            if isinstance(value, tuple) and hasattr(value, "_fields"):
+                return type(value)(*map(at, value))
             whole = not isinstance(value, np.ndarray)
             return value if whole else _scalar(np.broadcast_to(value, shape)[where])
 

@@ -78,7 +78,11 @@ def test_a_larger_batch_takes_longer_and_does_more():
 
 def test_narrower_weights_are_bytes_and_not_flops():
     why = explain({"hardware": H100}, {"hardware": H100, "precision": "int4"}, model=LLAMA)
-    assert why.changes["traffic"] == pytest.approx(0.25)
+    # matrices of 6,979,321,856 weights at 0.51953 B and a head of 525,336,576 at 2 B, instead of
+    # all at 2 B; a row of embeddings, and 2,048 tokens of 131,072 B of cache, stay what they were
+    matrices, head, rest = 6_979_321_856, 525_336_576, 2 * 4096 + 2048 * 131_072
+    by_hand = (matrices * 0.51953125 + 2 * head + rest) / (2 * matrices + 2 * head + rest)
+    assert why.changes["traffic"] == pytest.approx(by_hand)
     assert why.changes["peak_flops"] == 1
     assert "no int4 datapath" in str(why)
 

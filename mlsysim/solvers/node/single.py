@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -44,11 +43,11 @@ def _share(p: Profile, roof: int) -> Any:
 
 def _told(p: Profile) -> tuple[str, ...]:
     """What to know beside the answer; the Iron Law says where its one maximum misleads."""
-    notes, apart = p.si("_notes"), p.si("_apart")
-    if p.shape or apart is None or p.si("stack") == IDEAL:
+    notes = p.si("_notes")
+    if p.shape or p.si("stack") == IDEAL:
         return notes
-    time = sum(apart()) + p.si("overhead")
-    if time <= p.si("latency") * (1 + UNEQUAL):
+    time = sum(p.si("_asked").apart()) + p.si("overhead")
+    if not time > p.si("latency") * (1 + UNEQUAL):
         return notes
     ideal, law = (show(Q_(seconds, "s")) for seconds in (time, p.si("latency")))
     return (
@@ -139,7 +138,7 @@ class Profile(Result):
     _under_compute: u.Seconds
     _under_memory: u.Seconds
     _notes: tuple
-    _apart: Any
+    _asked: Any
 
 
 class SingleNodeModel(Solver):
@@ -215,6 +214,21 @@ class Question(NamedTuple):
         return profile(demand, step, self)
 
 
+class Asked(NamedTuple):
+    """One step of a question, and how fast its weights come."""
+
+    question: Question
+    step: Step
+    weights_bandwidth: Any
+
+    def apart(self) -> Met:
+        """Its operators one after the other."""
+        model, _, supply, _, efficiency, *_, density = self.question
+        return cost.one_after_the_other(
+            model, self.step, supply, efficiency / density, self.weights_bandwidth
+        )
+
+
 def ask(
     model: Workload,
     hardware: HardwareNode,
@@ -254,12 +268,9 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
     memory = node.memory_time(demand.weights, weights_bandwidth) + node.memory_time(
         moving, supply.bandwidth
     )
-    apart = partial(
-        cost.one_after_the_other,
-        *(model, step, supply, efficiency / question.density, weights_bandwidth),
-    )
+    asked = Asked(question, step, weights_bandwidth)
     if stack == IDEAL:
-        met = apart()
+        met = asked.apart()
         latency = met.compute + met.memory + supply.overhead
     else:
         met, latency = Met(None, None), node.roofline_time(compute, memory, supply.overhead)
@@ -288,7 +299,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         _under_compute=met.compute,
         _under_memory=met.memory,
         _notes=context_notes(model, step.seq_len),
-        _apart=apart,
+        _asked=asked,
     )
 
 
