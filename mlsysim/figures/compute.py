@@ -94,7 +94,7 @@ def crossover(batch_size: int, efficiency: float) -> Found:
 
 
 def int4_decode() -> Found:
-    """One decode step of Llama-3 8B at fp16 over one at int4, where int4 has a datapath."""
+    """One decode step of Llama-3 8B at fp16 over one at int4."""
     steps = [Engine.solve(Models.Llama3_8B, Hardware.A100, precision=p) for p in ("fp16", "int4")]
     return {"speedup": ratio(*(step.latency for step in steps))}
 
@@ -270,7 +270,14 @@ def nine_million(steps: int, **given: Any) -> Found:
 
 
 def capstone(
-    qps: int, regions: int, ttft: str, prompt: int, answer: int, batch_size: int, precision: str
+    qps: int,
+    regions: int,
+    ttft: str,
+    prompt: int,
+    answer: int,
+    batch_size: int,
+    precision: str,
+    kv_precision: str,
 ) -> Found:
     """The capstone's fleet: prefill replicas that keep their promise, and decode beside them."""
     model, node = Models.Llama3_70B, Systems.Nodes.DGX_H100
@@ -283,6 +290,7 @@ def capstone(
             decode_tokens=answer,
             batch_size=batch,
             precision=precision,
+            kv_precision=kv_precision,
         )
 
     first, later = serve(1), serve(batch_size)
