@@ -126,7 +126,9 @@ def test_peaks_are_dense(name, precision, teraflops):
     ("name", "precision", "path"),
     [
         ("H100", "int4", "fp16"),  # Hopper has no int4 tensor path: bytes shrink, compute does not
-        ("A100", "int4", "int4"),
+        ("A100", "int4", "fp16"),  # weights alone: no language model computes in int4
+        ("A100", "w4a4", "int4"),
+        ("H100", "w4a4", "fp16"),
         ("V100", "int8", "fp16"),
         ("V100", "bf16", "fp32"),
         ("A100", "fp8", "fp16"),

@@ -69,11 +69,11 @@ def test_prefill_counts_half_of_the_square_and_one_row_of_logits(llama):
 
 
 def test_prefill_moves_what_each_matrix_reads_and_writes(llama):
-    # of 4096 values a token: qkv reads them and writes 6144; attention reads 4096 of queries and
-    # 2048 of keys and values, and writes 4096, as its projection reads and writes; up reads 4096
-    # and writes 28,672; down reads 14,336 and writes 4096
+    # of 4096 values a token: qkv reads them and writes 4096 of queries, and keys and values to the
+    # cache; attention reads 4096 and these 2048, and writes 4096, as its projection reads and
+    # writes; up reads 4096 and writes 28,672; down reads 14,336 and writes 4096
     n = 2048
-    token = (4096 + 6144) + (6144 + 4096) + 2 * 4096 + (4096 + 28_672) + (14_336 + 4096)
+    token = 2 * 4096 + (6144 + 4096) + 2 * 4096 + (4096 + 28_672) + (14_336 + 4096)
     total = llama.totals(Step(1.0, float(n), 0.0, PREFILL, equal(2.0)))
     # and the embedding's row of each token, and one token's logits
     assert total.traffic == 2 * (32 * n * token + n * 4096 + 4096 + 128256)

@@ -19,7 +19,8 @@ RESEARCH, THOUSAND = Systems.Clusters.Research_256, Systems.Clusters.Training_1K
 # Llama 3 8B: q and out, k and v, and three matrices of the network in each of 32 layers; the head
 PARAMETERS = 8_030_261_248
 LAYER = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
-MATRICES = 32 * LAYER + 4096 * 128256
+LAYERS, HEAD = 32 * LAYER, 4096 * 128256
+MATRICES = LAYERS + HEAD
 ROW = 4096  # of the table of embeddings, which a token looks up
 KV = 32 * 2 * 1024  # values that one token leaves in the cache
 SCORES = 32 * 2 * 2 * 4096  # FLOP of one token that looks back at one other
@@ -38,17 +39,20 @@ def approx(expected, rel=1e-6):
 
 
 def test_compression_to_four_bits():
-    # weights shrink to half a byte and the cache of 2,048 tokens stays at two; fp16 computes
+    # matrices shrink to 4.16 bits (128 of them share a scale of 16 bits and a zero point of 4);
+    # tables, norms and the cache of 2,048 tokens stay at 16; fp16 computes
+    four = (4 + 20 / 128) / 8
     answer = solvers.CompressionModel().solve(LLAMA, H100, precision="int4")
-    latency = ((MATRICES + ROW) / 2 + 2048 * KV * 2) / BANDWIDTH + TAX
+    latency = (four * LAYERS + 2 * (HEAD + ROW) + 2048 * KV * 2) / BANDWIDTH + TAX
+    weights = four * LAYERS + 2 * (PARAMETERS - LAYERS)
     before = ((MATRICES + ROW) * 2 + 2048 * KV * 2) / BANDWIDTH + TAX
     expected = {
-        "compression_ratio": 4,
+        "compression_ratio": 2 * PARAMETERS / weights,
         "speedup": before / latency,
         "baseline_latency": before * 1e3,
         "latency": latency * 1e3,
         "baseline_weights": 2 * PARAMETERS / 1e9,
-        "weights": PARAMETERS / 2 / 1e9,
+        "weights": weights / 1e9,
         "kv_cache": 2048 * KV * 2 / 1e9,
         "peak": 989.4,
         "bandwidth": 3.35,
@@ -84,10 +88,11 @@ def test_a_request_that_reasons():
 
 def test_a_prompt_and_its_answer():
     # intensity: what a step computes over what it moves. A prompt of 1,000 tokens passes each
-    # layer's matrices: 4096 in and 6144 out, attention 6144 and 4096, 4096 and 4096, 4096 and
-    # 28672, 14336 and 4096; a token of the answer sees 1,032 others on average
+    # layer's matrices: 4096 in and 4096 out beside what goes to the cache, attention 6144 and 4096,
+    # 4096 and 4096, 4096 and 28672, 14336 and 4096; a token of the answer sees 1,032 others on
+    # average
     answer = solvers.ServingModel().solve(LLAMA, H100, seq_len=1000, decode_tokens=64)
-    passed = (4096 + 6144) + (6144 + 4096) + (4096 + 4096) + (4096 + 28672) + (14336 + 4096)
+    passed = (4096 + 4096) + (6144 + 4096) + (4096 + 4096) + (4096 + 28672) + (14336 + 4096)
     work = 1000 * 2 * 32 * LAYER + 2 * 4096 * 128256 + SCORES * 1000 * 1001 / 2
     moved = 2 * MATRICES + 1000 * 32 * passed * 2 + 1000 * KV * 2
     decode = (2 * MATRICES + SCORES * 1032) / (2 * (MATRICES + ROW) + 1032 * KV * 2)
@@ -95,7 +100,7 @@ def test_a_prompt_and_its_answer():
     expected = {
         "prefill_intensity": work / moved,
         "decode_intensity": decode,
-        "ridge_point": 989.4 / 3.35,
+        "ridge_point": 989.4 / 2 / 3.35,
         "itl": step * 1e3,
         "decode_throughput": 1 / step,
         "ttft": (work / (PEAK / 2) + TAX) * 1e3,
