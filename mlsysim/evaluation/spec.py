@@ -94,6 +94,7 @@ class Serve(WorkloadSpec):
     prompt: u.Count = DEFAULT_CONTEXT
     tokens: u.Count = int(ServingModel.defaults["decode_tokens"])
     reasoning_steps: u.Count = 1
+    kv_precision: u.Precision | None = None
     arrival_rate_qps: u.Queries | None = None
 
     step = DECODE
@@ -111,6 +112,7 @@ class Generate(OneStep):
 
     model: Annotated[Workload, Decodes(so=True)]
     phase: Literal["decode", "prefill"]
+    kv_precision: u.Precision | None = None
 
     step = DECODE
 

@@ -78,7 +78,8 @@ def _listed(schema: Schema) -> Schema:
 
 
 # what a system's file may say, and an agent need not read before its first question
-_LONG = {"sources", "pattern", "examples", "discriminator", "title"}
+_LONG = {"sources", "pattern", "examples", "discriminator", "title", "exclusiveMinimum"}
+_BOUNDLESS = 1e9  # a maximum that nobody meets
 
 
 def _short(schema: Any) -> Any:
@@ -90,7 +91,11 @@ def _short(schema: Any) -> Any:
         case {"allOf": [named, *_], **others} if not others:
             return _short(named)
         case dict():
-            return {key: _short(part) for key, part in schema.items() if key not in _LONG}
+            return {
+                key: _short(part)
+                for key, part in schema.items()
+                if key not in _LONG and not (key == "maximum" and part >= _BOUNDLESS)
+            }
         case list():
             return [_short(part) for part in schema]
     return schema

@@ -48,7 +48,7 @@ def metrics(*args, **other):
 def test_one_device_answers_as_the_serving_model_says(llama, h100):
     found = metrics({"prompt": 700, "tokens": 90, "batch_size": 3, "precision": "fp8"})
     served = ServingModel().solve(
-        llama, h100, seq_len=700, decode_tokens=90, batch_size=3, precision="fp8"
+        llama, h100, seq_len=700, decode_tokens=90, batch_size=3, precision="fp8", stack="ideal"
     )
     for name in ("ttft", "itl", "latency", "throughput", "memory_required"):
         assert found[name].to(getattr(served, name).units).m == pytest.approx(
@@ -63,7 +63,11 @@ def test_two_devices_halve_the_step_and_add_two_all_reduces_a_layer():
     reduce = 64 * (4096 * 2 / LINK + 2 * HOP)
     assert two["itl"].m_as("s") == pytest.approx((one["itl"].m_as("s") - TAX) / 2 + TAX + reduce)
     reduce = 64 * (1000 * 4096 * 2 / LINK + 2 * HOP)
-    assert two["ttft"].m_as("s") == pytest.approx((one["ttft"].m_as("s") - TAX) / 2 + TAX + reduce)
+    # each has the whole of what 65 norms read and write, and of what the embedding gives
+    whole = (2 * 65 + 1) * 1000 * 4096 * 2 / 3.35e12 + TAX
+    assert two["ttft"].m_as("s") == pytest.approx(
+        (one["ttft"].m_as("s") - whole) / 2 + whole + reduce
+    )
     norms = 65 * 4096  # that both keep; all else is divided
     assert two["weights"].m_as("B") == pytest.approx(8_030_261_248 - norms + 2 * norms)
     assert two["kv_cache"] == one["kv_cache"] / 2
@@ -82,11 +86,11 @@ def test_more_devices_than_key_heads_keep_copies_of_the_cache():
 
 
 def test_a_latent_cache_is_kept_whole_by_every_device():
-    found = metrics(
-        {"model": "DeepSeek_V3", "precision": "fp8", "prompt": 1000, "tokens": 24},
-        {"node": "DGX_H200", "tensor_parallel": 8},
-    )
-    assert found["kv_cache"].m_as("B") == pytest.approx(61 * (512 + 64) * 1024)
+    work = {"model": "DeepSeek_V3", "precision": "fp8", "prompt": 1000, "tokens": 24}
+    fleet = {"node": "DGX_H200", "tensor_parallel": 8}
+    narrow = metrics({**work, "kv_precision": "fp8"}, fleet)["kv_cache"]
+    assert narrow.m_as("B") == pytest.approx(61 * (512 + 64) * 1024)
+    assert metrics(work, fleet)["kv_cache"] == 2 * narrow  # 16 bits unless told
 
 
 @pytest.mark.parametrize(
@@ -145,14 +149,16 @@ def test_a_queue_that_only_grows_is_infeasible_and_says_what_it_takes():
 @pytest.mark.parametrize("phase", ["decode", "prefill"])
 def test_a_step_alone_is_the_roofline(phase, llama, h100):
     found = metrics({"phase": phase, "seq_len": 900, "batch_size": 2})
-    profile = SingleNodeModel().solve(llama, h100, phase=phase, seq_len=900, batch_size=2)
+    profile = SingleNodeModel().solve(
+        llama, h100, phase=phase, seq_len=900, batch_size=2, stack="ideal"
+    )
     assert found["latency"].m == pytest.approx(profile.latency.m)
     assert found["memory_required"] == profile.memory_required
 
 
 def test_models_that_do_not_decode_run_forward():
     found = judge(system({"model": "ResNet50", "batch_size": 64}))
-    profile = SingleNodeModel().solve(Models.ResNet50, Hardware.H100, batch_size=64)
+    profile = SingleNodeModel().solve(Models.ResNet50, Hardware.H100, batch_size=64, stack="ideal")
     assert found.phase == "forward"
     assert found.metrics["throughput"].m == pytest.approx(profile.throughput.m)
     assert found.bottleneck == profile.bottleneck

@@ -79,6 +79,7 @@ WORK = {
     **dict.fromkeys(["batch_size", "seq_len", "prompt", "tokens", "reasoning_steps"], COUNTS),
     "arrival_rate_qps": st.sampled_from(RATES),
     "precision": st.sampled_from(["fp16", "bf16", "int8"]),
+    "kv_precision": st.sampled_from(["fp8", "fp16"]),
     "efficiency": FRACTIONS,
     "optimizer": st.sampled_from(["adam", "sgd"]),
     "overlap": st.sampled_from([0, 0.5, 1]),
@@ -118,9 +119,12 @@ NO_LIMITS = [
 ]
 STEP = ["batch_size", "seq_len", "arrival_rate_qps", "efficiency"]
 USES = {
-    "serve": (DECODERS, ["batch_size", "prompt", "tokens", "reasoning_steps", "precision"]),
-    "decode": (DECODERS, STEP),
-    "prefill": (DECODERS, STEP),
+    "serve": (
+        DECODERS,
+        ["batch_size", "prompt", "tokens", "reasoning_steps", "precision", "kv_precision"],
+    ),
+    "decode": (DECODERS, [*STEP, "kv_precision"]),
+    "prefill": (DECODERS, [*STEP, "kv_precision"]),
     "forward": (OTHERS, STEP),
     "train": (DECODERS | OTHERS, ["seq_len", "tokens", "optimizer", "overlap", "efficiency"]),
 }
