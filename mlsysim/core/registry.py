@@ -172,8 +172,10 @@ class Catalog(Generic[T]):
     def _all(self) -> dict[str, Shelf[T]]:
         if self._shelves is None:
             places: dict[str, tuple[str, Path]] = {}
-            for folder in _folders_of(self._layer):
-                for path in [*sorted(folder.glob("*/*.yaml")), *sorted(folder.glob("*.yaml"))]:
+            for folder in (folders := _folders_of(self._layer)):
+                # what stands beside the shipped shelves is no entry
+                own = [] if folder == folders[0] else sorted(folder.glob("*.yaml"))
+                for path in [*sorted(folder.glob("*/*.yaml")), *own]:
                     shelf = "Custom" if path.parent == folder else shelf_name(path.parent.name)
                     places.pop(path.stem, None)  # a name stands on one shelf: the later folder wins
                     places[path.stem] = shelf, path
