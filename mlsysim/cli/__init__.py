@@ -6,7 +6,7 @@ Exit codes: 0 an answer, 1 an answer that is "no" (it does not fit; a value has 
 
 from __future__ import annotations
 
-from mlsysim.cli import agents, course, decks, entries, step, system
+from mlsysim.cli import agents, course, decks, entries, step, system, validation
 from mlsysim.cli.app import Console, app, main
 
 app.command()(course.learn)
@@ -19,6 +19,9 @@ app.command()(system.import_model)
 app.command()(entries.zoo)
 app.command(short_help="Does every value in the registries have a source?")(entries.audit)
 app.command(short_help="The numbers that the decks print, recomputed.")(decks.figures)
+app.command(short_help="How far off are the answers? Published measurements, predicted.")(
+    validation.validate
+)
 app.command(short_help="Serve the solvers to an agent (the extra: mcp).")(agents.mcp)
 
 __all__ = ["Console", "app", "main"]

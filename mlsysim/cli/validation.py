@@ -1,0 +1,93 @@
+"""How good the answers are: `validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from mlsysim.cli.app import Console, Folders, Json, print_json
+
+if TYPE_CHECKING:
+    from mlsysim.evaluation.validate import Prediction, Score
+
+
+def validate(
+    csv: Annotated[
+        Path | None, typer.Argument(metavar="[CSV]", help="A table of measurements of your own.")
+    ] = None,
+    registry: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """How far off are the answers? Published measurements predicted at every level of cost.
+
+    Each row of the table is predicted; one that cannot be is listed with the reason, and counts as
+    a miss.
+    """
+    from mlsysim.evaluation import validate as judged
+
+    rows = judged.read() if csv is None else judged.read(csv)
+    found = {name: judged.predictions(rows, stack) for name, stack in judged.LEVELS.items()}
+    scored = {name: judged.scores(of) for name, of in found.items()}
+    if as_json:
+        print_json({name: _plain(found[name], scored[name]) for name in found})
+    else:
+        _print(found, scored)
+
+
+def _plain(found: Sequence[Prediction], scored: Sequence[Score]) -> dict[str, object]:
+    missed = {each.row.id: each.reason for each in found if each.value is None}
+    rows = {each.row.id: each.value for each in found if each.value is not None}
+    return {
+        "domains": {score.name: score.plain() for score in scored},
+        "predicted": rows,
+        "unpredictable": missed,
+    }
+
+
+def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -> None:
+    from mlsysim.evaluation.validate import worst
+
+    console = Console(highlight=False)
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    heads = ("domain", "level", "rows", "answered", "median error", "1.5x", "2x", "3x")
+    for head in (*heads, "mean ratio", "median of tables"):
+        table.add_column(head, justify="left" if head in heads[:2] else "right")
+    for of in zip(*scored.values(), strict=True):
+        for level, score in zip(scored, of, strict=True):
+            first = level == next(iter(scored))
+            table.add_row(
+                score.name if first else "",
+                level,
+                f"{score.rows}" if first else "",
+                f"{score.answered}",
+                _percent(score.error),
+                *(f"{part:.0%}" for part in score.within),
+                "-" if score.bias is None else f"{score.bias:.2f}",
+                _percent(score.tables),
+                style="bold" if score.name == "all" else None,
+            )
+    console.print(table)
+    for level, of in found.items():
+        console.print(f"\nfarthest off, {level}:")
+        for each in worst(of):
+            row = each.row
+            console.print(
+                f"  {row.id}  {row.model} on {row.n_devices or '?'} x {row.hardware}, "
+                f"{row.metric} {row.value} {row.unit}: {each.ratio:.2g} times as much",
+                soft_wrap=True,
+            )
+    missed = [each for each in next(iter(found.values())) if each.value is None]
+    if missed:
+        console.print(f"\nnot predicted, and counted as misses ({len(missed)} rows):")
+        for reason in dict.fromkeys(each.reason for each in missed):
+            ids = [each.row.id for each in missed if each.reason == reason]
+            more = f" and {len(ids) - 6} more" if len(ids) > 6 else ""
+            console.print(f"  {reason}: {', '.join(ids[:6])}{more}", soft_wrap=True)
+
+
+def _percent(part: float) -> str:
+    return f"{part:.1%}" if part < 1e9 else "-"

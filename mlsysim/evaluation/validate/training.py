@@ -1,0 +1,141 @@
+"""Rows of training: steps, runs, and what they hold, under the plan that a row tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mlsysim.core.solver import Solver
+from mlsysim.evaluation.validate.places import fleet_of
+from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, model_of, precision_of
+from mlsysim.solvers.fleet.distributed import DistributedModel, FleetProfile
+from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+
+_ZERO = {"FULL_SHARD": 3, "SHARD_GRAD_OP": 2}
+
+
+def _plan(row: Row) -> dict[str, Any]:
+    """How the row says that training was divided."""
+    told = row.divided
+    if row.ways("cp") > 1:
+        raise Unpredictable("context parallelism is not costed in training")
+    stage = _ZERO.get(told.get("shard", ""), 3 if row.ways("fsdp") > 1 else None)
+    stage = int(told["zero"]) if told.get("zero", "").isdigit() else stage
+    recompute, _, sequence = told.get("recompute", "none").partition("+")
+    plan = {
+        "tensor_parallel": row.ways("tp"),
+        "pipeline_parallel": row.ways("pp"),
+        "expert_parallel": row.ways("ep"),
+        "interleave": row.ways("vp"),
+        "microbatch": row.ways("mbs") if "mbs" in told else None,
+        "zero_stage": 1 if stage is None else stage,
+        "recompute": "full" if told.get("act_ckpt") == "True" else recompute,
+        "sequence_parallel": sequence == "seqpar",
+    }
+    return {key: value for key, value in plan.items() if value is not None}
+
+
+def _batch(row: Row, devices: float) -> float | None:
+    if not row.batch:
+        return None
+    batch = row.number("batch")
+    if "tokens" in row.batch:
+        return max(round(batch / row.number("seq_in")), 1)
+    return batch * devices if "per GPU" in row.batch else batch
+
+
+def _at(solver: type[Solver], stack: str | None) -> dict[str, Any]:
+    return {"stack": stack} if "stack" in solver.accepts else {}
+
+
+def _trained(row: Row, stack: str | None) -> FleetProfile:
+    """One step of training under the row's plan, or under the best one where it tells none."""
+    precision, _ = precision_of(row.precision)
+    devices = int(row.number("n_devices", 1024))
+    how: dict[str, Any] = {
+        "fleet": fleet_of(device_of(row), devices),
+        "seq_len": row.number("seq_in") if row.seq_in else None,
+        "precision": precision,
+        "batch_size": _batch(row, devices),
+    }
+    told = {*row.divided} & {"tp", "pp", "dp", "fsdp", "mbs"}
+    if told or devices == 1:
+        plan, at = _plan(row), _at(DistributedModel, stack)
+        profile = DistributedModel().solve(model_of(row), **how, **plan, **at)
+    else:
+        search = ParallelismOptimizer().solve(
+            model_of(row), **how, **_at(ParallelismOptimizer, stack)
+        )
+        profile = search.best
+        if profile is None:
+            raise Unpredictable(search.reason)
+    if profile.si("step_time") is None:
+        raise Unpredictable(profile.reason)
+    return profile
+
+
+def step_time(row: Row, stack: str | None) -> float:
+    """Seconds of one step."""
+    return _trained(row, stack).si("step_time")
+
+
+def samples_a_second(row: Row, stack: str | None) -> float:
+    """Sequences a second."""
+    profile = _trained(row, stack)
+    return profile.si("batch_size") / profile.si("step_time")
+
+
+def tokens_of_each(row: Row, stack: str | None) -> float:
+    """Tokens a second of each device."""
+    profile = _trained(row, stack)
+    tokens = profile.si("batch_size") * profile.si("seq_len")
+    return tokens / profile.si("step_time") / profile.si("devices")
+
+
+def operations_of_each(row: Row, stack: str | None) -> float:
+    """FLOP a second of each device: the model's own."""
+    profile = _trained(row, stack)
+    return profile.si("operations") / profile.si("step_time") / profile.si("devices")
+
+
+def with_recompute(row: Row, stack: str | None) -> float:
+    """The same, with what is computed again: a fourth forward pass where all is."""
+    again = 4 / 3 if _plan(row)["recompute"] == "full" else 1.0
+    return again * operations_of_each(row, stack)
+
+
+def used(row: Row, stack: str | None) -> float:
+    """The part of the peak that does the model's own work."""
+    peak = device_of(row).supply(precision_of(row.precision)[0]).peak
+    return operations_of_each(row, stack) / peak
+
+
+def device_time(row: Row, stack: str | None) -> float:
+    """Device seconds of a whole run."""
+    return _tokens(row) / tokens_of_each(row, stack)
+
+
+def duration(row: Row, stack: str | None) -> float:
+    """Seconds of a whole run."""
+    return device_time(row, stack) / row.number("n_devices")
+
+
+def _tokens(row: Row) -> float:
+    """How many tokens a run saw, as the note tells."""
+    found = row.noted("tokens")
+    if found is None and (text := re.search(r"([\d.]+)([BT]) tokens", row.note)):
+        found = float(text[1]) * {"B": 1e9, "T": 1e12}[text[2]]
+    if found is None:
+        raise Unpredictable("the row does not tell how many tokens were seen")
+    return found
+
+
+def held(*names: str) -> Callable[[Row, str | None], float]:
+    """What one device holds, of the kinds named."""
+
+    def bytes_of(row: Row, stack: str | None) -> float:
+        profile = _trained(row, stack)
+        return sum(profile.si(name) for name in names)
+
+    return bytes_of

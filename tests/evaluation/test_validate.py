@@ -1,0 +1,218 @@
+"""Predictions held against published measurements: nothing dropped, misses counted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from io import StringIO
+
+import pytest
+
+from mlsysim import Hardware, Models, SingleNodeModel
+from mlsysim.cli import main
+from mlsysim.core.errors import InvalidEntry
+from mlsysim.evaluation import validate
+from mlsysim.evaluation.validate import Prediction, Row, read, scores
+from mlsysim.evaluation.validate.rows import Unpredictable, precision_of
+
+ROWS = read()
+SERVED = ("Llama-2-7B", "Llama-3.1-8B", "Mistral-7B")
+
+
+def row(**columns) -> Row:
+    """A row that says the least, and what is given."""
+    least = dict.fromkeys(Row._fields, "") | {
+        "id": "x",
+        "domain": "decode",
+        "model": "Llama-3.1-8B",
+        "hardware": "H100-80GB-SXM",
+        "n_devices": "1",
+        "precision": "fp16",
+        "batch": "1",
+        "value": "1",
+    }
+    return Row(**(least | columns))
+
+
+def test_every_row_has_a_prediction_or_a_reason():
+    for stack in validate.LEVELS.values():
+        found = validate.predictions(ROWS, stack)
+        assert [each.row for each in found] == ROWS
+        assert len(found) == 673
+        assert all(bool(each.reason) == (each.value is None) for each in found)
+
+
+@pytest.mark.parametrize(("stack", "error", "share"), [("ideal", 0.13, 0.98), (None, 0.25, 0.85)])
+def test_served_tokens_of_one_device_are_within_a_factor(stack, error, share):
+    """63 published rows; nothing is fitted: half of the peak, all of the bandwidth."""
+    served = [
+        each
+        for each in ROWS
+        if (each.domain, each.n_devices) == ("serve_throughput", "1") and each.model in SERVED
+    ]
+    assert len(served) == 63
+    score = scores(validate.predictions(served, stack))[-1]
+    assert score.answered == 63
+    assert score.error <= error
+    assert score.within[0] >= share
+
+
+def test_a_miss_counts_in_medians_and_shares():
+    """Off by 1.2, by a half and unknown: the median is a half, one of three within 1.5."""
+    found = [
+        Prediction(row(value="10"), 12.0, ""),
+        Prediction(row(value="10"), 5.0, ""),
+        Prediction(row(value="10"), None, "no such model"),
+    ]
+    (domain, whole) = scores(found)
+    assert (domain.name, whole.name) == ("decode", "all")
+    assert (whole.rows, whole.answered) == (3, 2)
+    assert whole.error == pytest.approx(0.5)
+    assert whole.within == pytest.approx((1 / 3, 2 / 3, 2 / 3))
+    assert whole.bias == pytest.approx(math.sqrt(1.2 * 0.5))
+    assert found[1].factor == 2
+
+
+def test_most_rows_unknown_is_no_median():
+    found = [*2 * [Prediction(row(), None, "no")], Prediction(row(), 1.0, "")]
+    assert scores(found)[-1].plain()["median_error"] is None
+
+
+def test_tables_count_alike_whatever_their_number_of_rows():
+    """Three rows that are off by 0.1 in one table, one by 0.5 in another: (0.1 + 0.5) / 2."""
+    of = [("a", 1.1)] * 3 + [("b", 1.5)]
+    found = [Prediction(row(source_table=table), value, "") for table, value in of]
+    assert scores(found)[-1].tables == pytest.approx(0.3)
+    assert scores(found)[-1].error == pytest.approx(0.1)
+
+
+def test_a_microcontrollers_row_is_the_solvers_answer():
+    asked = row(
+        domain="tinyml",
+        model="DS-CNN(kws)",
+        hardware="STM32L4R5",
+        precision="int8",
+        metric="latency",
+    )
+    one = SingleNodeModel().solve(Models.KeywordSpotting, Hardware.STM32L4R5ZI, precision="int8")
+    in_ms = validate.predicted(asked._replace(unit="ms"), None)
+    assert in_ms == pytest.approx(one.latency.m_as("ms"))
+
+
+def test_a_generation_is_a_prompt_and_its_decode_steps():
+    """One token takes the prompt alone; each further one a decode step, one token farther on."""
+    asked = row(metric="e2e_generation_latency", unit="s", seq_in="100", seq_out="1")
+    solve = SingleNodeModel().solve
+    prompt = solve(Models.Llama3_8B, Hardware.H100, phase="prefill", seq_len=100).latency.m_as("s")
+    assert validate.predicted(asked, None) == pytest.approx(prompt)
+    step = solve(Models.Llama3_8B, Hardware.H100, seq_len=101).latency.m_as("s")
+    two = validate.predicted(asked._replace(seq_out="2"), None)
+    assert two == pytest.approx(prompt + step)
+
+
+def test_a_row_of_device_hours_is_their_energy():
+    """1,000 hours of 400 W at a PUE of 1.1 are 0.44 MWh, and at 385 g/kWh 0.1694 t."""
+    asked = row(domain="energy_carbon", metric="energy", unit="MWh")
+    asked = asked._replace(note="gpu_hours=1000;W=400;PUE=1.1;CI=0.385kg/kWh")
+    assert validate.predicted(asked, None) == pytest.approx(0.44)
+    carbon = asked._replace(metric="carbon", unit="tCO2eq")
+    assert validate.predicted(carbon, None) == pytest.approx(0.1694)
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"model": "Llama-9", "metric": "decode_tokens_per_s"}, "'Llama-9' is in no"),
+        ({"hardware": "H999", "metric": "decode_tokens_per_s"}, "'H999' is in no"),
+        ({"metric": "happiness"}, "nothing predicts 'happiness'"),
+        ({"metric": "decode_tokens_per_s", "precision": "q9"}, "precision 'q9' is not known"),
+        ({"metric": "e2e_generation_latency"}, "seq_in is '': no number"),
+        ({"metric": "gpu_hours", "seq_in": "2048", "batch": ""}, "how many tokens were seen"),
+        ({"metric": "energy"}, "how many device hours"),
+        ({"metric": "tokens_per_s_per_gpu", "parallelism": "tp=1;cp=2"}, "context parallelism"),
+    ],
+)
+def test_what_cannot_be_predicted_says_why(columns, why):
+    (found,) = validate.predictions([row(**columns)], None)
+    assert found.value is None
+    assert why in found.reason
+    assert found.factor == math.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "weight"),
+    [
+        ("f16", "fp16", None),
+        ("FP8-MX", "fp8", None),
+        ("4.0bpw", "int4", 0.5),
+        ("Q4_0", "int4", 0.5625),
+    ],
+)
+def test_a_format_is_a_precision_and_the_bits_of_its_own(text, name, weight):
+    assert precision_of(text) == (name, weight)
+
+
+def test_an_unknown_format_is_no_guess():
+    with pytest.raises(Unpredictable, match="precision 'int3' is not known"):
+        precision_of("int3")
+
+
+# ---- tables of one's own, and the command --------------------------------------------------------
+
+
+def table(tmp_path, **columns):
+    fields = row(**columns)._asdict()
+    out = StringIO()
+    writer = csv.DictWriter(out, list(fields))
+    writer.writeheader()
+    writer.writerow(fields)
+    path = tmp_path / "own.csv"
+    path.write_text(out.getvalue(), encoding="utf-8")
+    return path
+
+
+def test_a_table_of_ones_own_is_judged_in_the_same_way(tmp_path, capsys):
+    path = table(tmp_path, metric="decode_tokens_per_s", seq_in="2047", value="218.8")
+    assert main(["validate", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [*told] == ["Iron Law", "ideal"]
+    assert told["Iron Law"]["predicted"]["x"] == pytest.approx(218.8, rel=1e-3)
+    assert told["Iron Law"]["domains"]["all"]["within_1.5x"] == 1
+
+
+def test_a_model_of_ones_own_may_be_measured(tmp_path, capsys):
+    folder = tmp_path / "mine" / "models"
+    folder.mkdir(parents=True)
+    small = Models.Llama3_8B.to_dict() | {"name": "Small", "layers": 2, "parameters": 1_600_000_000}
+    small.pop("sources", None)
+    (folder / "Small.yaml").write_text(json.dumps(small), encoding="utf-8")
+    path = table(tmp_path, model="Small", metric="decode_tokens_per_s", seq_in="100")
+    assert main(["validate", str(path), "--json", "--registry", str(tmp_path / "mine")]) == 0
+    assert not json.loads(capsys.readouterr().out)["ideal"]["unpredictable"]
+
+
+def test_the_command_prints_domains_the_worst_and_the_misses(tmp_path, capsys):
+    assert main(["validate", str(table(tmp_path, metric="happiness"))]) == 0
+    said = capsys.readouterr().out
+    assert "decode" in said
+    assert "not predicted, and counted as misses (1 rows)" in said
+    assert "nothing predicts 'happiness': x" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("id,domain\n1,decode\n", "the column is missing"), (None, "it cannot be read")],
+)
+def test_a_table_that_is_none_is_refused_in_a_sentence(tmp_path, text, why):
+    path = tmp_path / "own.csv"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidEntry, match=why):
+        read(path)
+
+
+@pytest.mark.parametrize("value", ["", "0", "-3", "many"])
+def test_a_measurement_is_a_number_above_zero(tmp_path, value):
+    with pytest.raises(InvalidEntry, match="give a number above zero"):
+        read(table(tmp_path, metric="ttft", value=value))
