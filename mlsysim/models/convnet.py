@@ -13,7 +13,7 @@ from mlsysim.core.units import Dim
 from mlsysim.core.values import Many, Value
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.operators import ADD
-from mlsysim.models.parts import Network, Part, dense
+from mlsysim.models.parts import Network, Part, dense, norm
 
 Pair = u.Count | Many[u.Count]
 Repeat = Annotated[Any, Dim("", whole=True, high=1000)]
@@ -28,7 +28,10 @@ class Image(Value):
 
 
 class Layer(Value):
-    """What any layer may say; `padding` is "same" unless it gives the rows added on each side."""
+    """What any layer may say; `padding` is "same" unless it gives the rows added on each side.
+
+    A block with `squeeze` weighs its channels by what so many features of their means say.
+    """
 
     out: u.Count | None = None
     kernel: Pair = 3
@@ -36,6 +39,7 @@ class Layer(Value):
     padding: u.CountOrZero | Literal["same"] = "same"
     groups: u.Count = 1
     mid: u.Count | None = None
+    squeeze: u.Count | None = None
     expand: u.Count = 1
     repeat: Repeat = 1
     bias: bool = False
@@ -152,8 +156,10 @@ class _Builder:
         groups: float = 1,
         *,
         bias: bool = False,
+        beside: float | None = None,
         name: str = "conv",
     ) -> Shape:
+        """A convolution and what is done to its values; `beside` its weights a channel learns."""
         k = _pair(kernel)
         if shape.channels % groups or out % groups:
             raise LayerFault(
@@ -162,11 +168,9 @@ class _Builder:
         height, width = _window(shape, k, _pair(stride), padding)
         new = Shape(height, width, float(out))
         macs = eq.conv_macs(height * width, prod(k), shape.channels, out, groups)
-        learned = (
-            prod(k) * shape.channels * out / groups
-            + out * (2 if self.batchnorm else 1)
-            + out * bias
-        )
+        if beside is None:
+            beside = (2 if self.batchnorm else 1) + bias
+        learned = out * (prod(k) * shape.channels / groups + beside)
         self.parts.append(Part(name, "convolution", macs, learned, shape.elements, new.elements))
         self.parts.append(Part("activation", "elementwise", 0.0, 0.0, new.elements, new.elements))
         return new
@@ -175,9 +179,22 @@ class _Builder:
         self.parts.append(Part("pool", "elementwise", 0.0, 0.0, shape.elements, new.elements))
         return new
 
+    def norm(self, shape: Shape) -> Shape:
+        self.parts.append(norm("norm", shape.height * shape.width, shape.channels))
+        return shape
+
     def dense(self, shape: Shape, out: float) -> Shape:
         self.parts.append(dense("dense", 1.0, shape.elements, out))
         return Shape(1.0, 1.0, float(out))
+
+    def squeeze(self, shape: Shape, layer: Layer) -> Shape:
+        """Channels weighed by a small network on their means: Hu et al. (2018), section 3."""
+        if layer.squeeze:
+            mean = self.pool(shape, Shape(1.0, 1.0, shape.channels))
+            self.dense(self.dense(mean, layer.squeeze), shape.channels)
+            scale = Part("scale", "elementwise", 0.0, 0.0, shape.elements, shape.elements)
+            self.parts.append(scale)
+        return shape
 
     def add(self, shape: Shape) -> Shape:
         self.parts.append(Part("add", ADD, 0.0, 0.0, 2 * shape.elements, shape.elements))
@@ -212,14 +229,37 @@ def _basic(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> 
 def _bottleneck(
     b: _Builder, shape: Shape, layer: Layer, stride: Any, mid: float, out: float
 ) -> Shape:
-    after = b.conv(b.conv(b.conv(shape, mid), mid, 3, stride), out)
-    return b.shortcut(shape, after, stride)
+    after = b.conv(b.conv(b.conv(shape, mid), mid, 3, stride, groups=layer.groups), out)
+    return b.shortcut(shape, b.squeeze(after, layer), stride)
 
 
 def _inverted(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
     wide = b.conv(shape, layer.expand * shape.channels) if layer.expand > 1 else shape
-    narrow = b.conv(_depthwise(b, wide, layer, stride), out)
+    narrow = b.conv(b.squeeze(_depthwise(b, wide, layer, stride), layer), out)
     return b.add(narrow) if narrow == shape else narrow
+
+
+def _concat(b: _Builder, shape: Shape, layer: Layer, stride: Any, mid: float, out: float) -> Shape:
+    """What a layer of a dense block adds to the channels: Huang et al. (2017), section 3."""
+    b.conv(b.conv(b.norm(shape), mid), out, 3, beside=0)
+    return shape._replace(channels=shape.channels + out)
+
+
+def _transition(b: _Builder, shape: Shape, layer: Layer, stride: Any, out: float) -> Shape:
+    narrow = b.conv(b.norm(shape), out, beside=0)
+    return b.pool(narrow, Shape(*_window(narrow, (2, 2), (2, 2), 0), narrow.channels))
+
+
+def _convnext(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    """Depthwise 7x7, then four times as wide and back: Liu et al. (2022), figure 4."""
+    wide = 4 * shape.channels
+    # beside: a shift, and the norm or the scale that is learned behind it
+    deep = b.conv(shape, shape.channels, 7, groups=shape.channels, beside=3, name="depthwise")
+    return b.add(b.conv(b.conv(deep, wide, beside=1), shape.channels, beside=2))
+
+
+def _norm(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
+    return b.norm(shape)
 
 
 def _maxpool(b: _Builder, shape: Shape, layer: Layer, stride: Any) -> Shape:
@@ -242,6 +282,10 @@ BUILDERS: dict[str, tuple[Callable[..., Shape], tuple[str, ...]]] = {
     "basic": (_basic, ("out",)),
     "bottleneck": (_bottleneck, ("mid", "out")),
     "inverted": (_inverted, ("out",)),
+    "concat": (_concat, ("mid", "out")),
+    "transition": (_transition, ("out",)),
+    "convnext": (_convnext, ()),
+    "norm": (_norm, ()),
     "maxpool": (_maxpool, ()),
     "avgpool": (_avgpool, ()),
     "dense": (_dense, ("out",)),

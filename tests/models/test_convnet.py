@@ -74,11 +74,48 @@ CASES = {
         64 * (6 + 36 + 16 + 24),
         64 * 8,
     ),
+    # the 3x3 reads half of its two channels for each that it writes
+    "a bottleneck in groups": (
+        {"bottleneck": {"mid": 2, "out": 8, "groups": 2}},
+        8 + 20 + 24 + 32,
+        64 * (6 + 18 + 16 + 24),
+        64 * 8,
+    ),
+    # and 8 -> 2 -> 8 on the means of the channels, with shifts
+    "a squeezed bottleneck": (
+        {"bottleneck": {"mid": 2, "out": 8, "squeeze": 2}},
+        8 + 38 + 24 + 32 + (16 + 2) + (16 + 8),
+        64 * (6 + 36 + 16 + 24) + 16 + 16,
+        64 * 8,
+    ),
     # 3 -> 6, depthwise, 6 -> 3, joined with its input
     "an inverted residual": (
         {"inverted": {"out": 3, "expand": 2}},
         24 + 60 + 21,
         64 * (18 + 54 + 18),
+        64 * 3,
+    ),
+    # squeezed where it is wide: 6 -> 4 -> 6
+    "a squeezed inverted residual": (
+        {"inverted": {"out": 3, "expand": 2, "squeeze": 4}},
+        24 + 60 + 21 + (24 + 4) + (24 + 6),
+        64 * (18 + 54 + 18) + 24 + 24,
+        64 * 3,
+    ),
+    "a norm": ("norm", 3 + 3, 0, 64 * 3),
+    # norm, 1x1 to 4, 3x3 to the 2 that join the 3; the second has no norm behind it
+    "a layer of a dense block": (
+        {"concat": {"mid": 4, "out": 2}},
+        6 + (12 + 4) + 72,
+        64 * (12 + 72),
+        64 * 2,
+    ),
+    "a transition between dense blocks": ({"transition": {"out": 2}}, 6 + 6, 64 * 6, 16 * 2),
+    # 7x7 depthwise with shift and norm, 3 -> 12 with a shift, 12 -> 3 with shift and scale
+    "a ConvNeXt block": (
+        "convnext",
+        (147 + 3 + 6) + (36 + 12) + (36 + 3 + 3),
+        64 * (147 + 36 + 36),
         64 * 3,
     ),
 }
@@ -88,6 +125,12 @@ CASES = {
 def test_a_layer_has_the_shape_weights_and_work_of_a_hand_count(case):
     layer, *expected = CASES[case]
     assert sums(net(layer)) == tuple(map(float, expected))
+
+
+def test_a_dense_block_widens_what_its_next_layer_reads():
+    # 3 channels, then 5: norms of 3 and 5, 1x1 to 4, 3x3 from 4 to 2
+    model = net({"concat": {"mid": 4, "out": 2, "repeat": 2}})
+    assert model.counted_parameters() == (6 + 12 + 4 + 72) + (10 + 20 + 4 + 72)
 
 
 def test_batch_normalisation_learns_a_scale_and_a_shift():

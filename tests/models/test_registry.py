@@ -31,7 +31,7 @@ def test_counted_parameters_are_the_published_ones(name):
     assert model.counted_parameters() == pytest.approx(model.parameters, rel=0.005)
 
 
-@pytest.mark.parametrize("name", CONVNETS)
+@pytest.mark.parametrize("name", sorted({*CONVNETS, *Models.Vision}))
 def test_counted_multiply_accumulates_are_the_published_ones(name):
     model = ENTRIES[name]
     assert model.macs is not None
