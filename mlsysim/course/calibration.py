@@ -15,7 +15,8 @@ from mlsysim.course.lessons import Prediction, lessons
 
 HIT = 2.0  # a number within this factor counts as right
 ENOUGH = 10  # answers, before anything is said about confidence or luck
-CERTAIN = 0.9
+CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
+CERTAIN = CONFIDENCE["certain"]
 
 
 class Judged(NamedTuple):

@@ -226,9 +226,9 @@ class Journal:
         return self.lines.to_bytes()
 
     def put_away(self) -> Path | None:
-        """Start anew: the file gets another name, which is returned; None when there is none.
+        """Start anew: the file, and those beside it, get another name, the first is returned.
 
-        Raises OSError when it cannot be renamed.
+        None when there is none; raises OSError when one cannot be renamed.
         """
         with _lock:
             self.lines.flush()
@@ -237,6 +237,8 @@ class Journal:
                 while (away := self.path.with_stem(f"{self.path.stem}-{today}-{number}")).exists():
                     number += 1
                 self.path.rename(away)
+                for other in self.path.parent.glob(f"{self.path.stem}.*.jsonl"):
+                    other.rename(other.with_name(other.name.replace(self.path.stem, away.stem, 1)))
             self.lines.forget()
             _revealed.pop(self._truths_path(), None)
             self._truths_path().unlink(missing_ok=True)

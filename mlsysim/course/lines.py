@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 from collections import defaultdict
 from pathlib import Path
+from typing import TypeVar
+
+from mlsysim.core.values import Value
+
+V = TypeVar("V", bound=Value)
 
 _lock = threading.RLock()
 # by path and not by object: a page that is reloaded opens the file anew and must find them
@@ -43,6 +49,17 @@ class Lines:
             # not splitlines: it also breaks at characters that JSON leaves inside a text
             lines = [line.removesuffix("\r") for line in text.split("\n")]
             return [line for line in (*lines, *_waiting[self.path]) if line.strip()]
+
+    def values(self, kind: type[V]) -> list[V]:
+        """The lines that hold values of a kind; keys that it does not know are left aside."""
+        found = []
+        for line in self.read():
+            with contextlib.suppress(ValueError, RecursionError):
+                data = json.loads(line)
+                if isinstance(data, dict):
+                    held = {key: data[key] for key in kind.model_fields if key in data}
+                    found.append(kind(**held))
+        return found
 
     def append(self, line: str) -> None:
         """Add a line, after those that wait; on a disk that is full or read-only it waits too."""

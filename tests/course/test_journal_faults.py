@@ -177,9 +177,12 @@ def test_a_folder_in_place_of_the_journal_is_said(tmp_path):
 def test_a_journal_that_is_put_away_is_kept_and_a_new_one_begins(journal):
     before = journal.path.read_bytes()
     journal.reveal("00.1", "memory")
+    beside = journal.path.with_name("journal.reviews.jsonl")
+    beside.write_text("{}\n")
     first = journal.put_away()
-    assert (len(journal), journal.truths()) == (0, {})
+    assert (len(journal), journal.truths(), beside.exists()) == (0, {}, False)
     assert first.read_bytes() == before
+    assert first.with_name(f"{first.stem}.reviews.jsonl").read_text() == "{}\n"
     journal.commit("00.1", "compute")
     second = journal.put_away()
     assert first != second
