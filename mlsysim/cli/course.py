@@ -22,6 +22,12 @@ def learn(
     ] = None,
     edit: Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")] = False,
     exercise: Annotated[bool, typer.Option(help="Open the lesson's exercise.")] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Two minutes of questions from finished lessons.")
+    ] = False,
+    quiz: Annotated[
+        bool, typer.Option("--quiz", help="Twelve questions, before the course and after it.")
+    ] = False,
     learner: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Whose journal, where several people share a machine."),
@@ -62,7 +68,10 @@ def learn(
     if not edit:
         if exercise and chosen is None:
             raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
-        server.serve(chosen, way, port=at, browser=browser, exercise=exercise)
+        first = "/review" if review else "/quiz" if quiz else "/"
+        if chosen is not None:
+            first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
+        server.serve(first, way, port=at, browser=browser)
         return
     if chosen is None:
         raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")

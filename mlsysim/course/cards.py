@@ -212,8 +212,9 @@ def users(chance: random.Random) -> Ask:
     each = cache_per_token(model) * context / 1e9
     room = chip.memory.capacity.m_as("GB")
     return Ask(
-        f"How many users of {context:,} tokens fit on {chip.name}, paged: {two(room)} GB, "
-        f"{two(served.weights.m_as('GB'))} GB of weights, {two(each)} GB of KV cache a user?",
+        f"How many users of {context:,} tokens fit on {chip.name} beside {model.name}, paged? "
+        f"{two(room)} GB, "
+        f"{two(served.weights.m_as('GB'))} GB of weights, {two(each)} GB of KV cache a user.",
         float(served.paged_batch),
         [("weights-are-free", room / each)],
         why="The caches have what the weights leave.",

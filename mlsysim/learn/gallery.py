@@ -9,6 +9,7 @@ from mlsysim import pages
 from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, Planned, paths, plan
+from mlsysim.course.review import Review
 
 
 class Card(NamedTuple):
@@ -83,6 +84,7 @@ def gallery(
         made=sum(card.made for card in every.values()),
         path=path,
         ways=paths(),
+        due=len(Review(journal).due),
         levels=list(dict.fromkeys(card.facts.level for card in every.values())),
         words=words,
         level=level,

@@ -20,10 +20,12 @@ from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, paths
 from mlsysim.learn.gallery import gallery
 from mlsysim.learn.lesson import SERVED
+from mlsysim.learn.sittings import Reply, quiz_reply, review_reply
 
 HOST = "127.0.0.1"
 PORT, NEXT = 2718, 20  # the default port, and how many from there on are tried
 _HEADER = re.compile(r"\A# /// script\n(?:#.*\n)*?# ///\n+")  # what a script needs (PEP 723)
+_LONGEST = 20_000  # bytes that a form may have
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -50,43 +52,66 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> As
             # a lesson can then link to its neighbours, which it has only here
             await notebooks({**scope, "meta": {SERVED: True}}, receive, send)
             return
-        asked_for = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        found, status = page(asked, {key: held[0] for key, held in asked_for.items()}, path)
+        reply = await answer(scope, receive, path)
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": found.encode()})
+        if reply.to:
+            headers.append((b"location", reply.to.encode()))
+        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": reply.body.encode()})
 
     return app
 
 
-def page(asked: str, query: Mapping[str, str], path: CoursePath | None = None) -> tuple[str, int]:
-    """The page at an address that is no notebook's, and its status."""
+async def answer(scope: Any, receive: Any, path: CoursePath | None) -> Reply:
+    """The reply to a request for what is no notebook."""
+    posted = scope["method"] == "POST"
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    sent = scope["query_string"]
+    if posted:
+        origin, host = headers.get(b"origin"), headers.get(b"host", "")
+        if origin not in (None, f"http://{host}", f"https://{host}"):
+            return Reply("Another site cannot answer for you.", 403)
+        sent = await _body(receive)
+    fields = parse_qs(sent.decode("utf-8", "replace"), keep_blank_values=True)
+    return page(scope["path"], {key: held[0] for key, held in fields.items()}, path, posted=posted)
+
+
+def page(
+    asked: str, fields: Mapping[str, str], path: CoursePath | None = None, *, posted: bool = False
+) -> Reply:
+    """The page at an address that is no notebook's."""
+    if asked.rstrip("/") == "/review":
+        return review_reply(fields, posted=posted)
+    if asked.rstrip("/") == "/quiz":
+        return quiz_reply(fields, posted=posted)
     missing = "" if asked == "/" else asked
-    way = next((each for each in paths() if each.name == query.get("path")), path)
-    sought = {"words": query.get("words", ""), "level": query.get("level", "")}
-    return gallery(Journal(), way, missing=missing, **sought), 404 if missing else 200
+    way = next((each for each in paths() if each.name == fields.get("path")), path)
+    sought = {"words": fields.get("words", ""), "level": fields.get("level", "")}
+    return Reply(gallery(Journal(), way, missing=missing, **sought), 404 if missing else 200)
+
+
+async def _body(receive: Any) -> bytes:
+    """What was sent with a request; the rest of one that is too long is left unread."""
+    body, more = b"", True
+    while more and len(body) < _LONGEST:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
 
 def serve(
-    lesson: Lesson | None,
-    path: CoursePath | None,
-    *,
-    port: int | None = None,
-    browser: bool,
-    exercise: bool = False,
+    at: str = "/", path: CoursePath | None = None, *, port: int | None = None, browser: bool
 ) -> None:
-    """Serve the gallery, or one lesson at once, until interrupted.
+    """Serve the course until interrupted, and open the page `at` an address.
 
     Without a port the default one is taken, or the next that is free; raises BadArgument.
     """
     import uvicorn
 
-    first = (
-        "/" if lesson is None else f"/exercise/{lesson.stem}/" if exercise else f"/{lesson.stem}/"
-    )
     door = listen(port)
     taken = door.getsockname()[1]
-    url = f"http://{HOST}:{taken}{first}"
+    url = f"http://{HOST}:{taken}{at}"
     if port is None and taken != PORT:
         _say(f"port {PORT} is busy, so this is on {taken}")
     _say(f"{url}  (Ctrl+C ends it)")

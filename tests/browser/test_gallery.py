@@ -7,7 +7,13 @@ from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = pytest.mark.browser
 
-PAGES = {"gallery": "", "path": "?path=conference", "missing": "no/such/page"}
+PAGES = {
+    "gallery": "",
+    "path": "?path=conference",
+    "missing": "no/such/page",
+    "quiz": "quiz",
+    "review": "review",
+}
 
 
 def faults(page):
@@ -43,3 +49,21 @@ def test_a_lesson_is_found_and_begun_by_keyboard(visit):
     page.get_by_role("link", name="Start lesson 0").press("Enter")
     page.wait_for_url("**/00_hello_roofline/")
     page.get_by_role("button", name="Commit").first.wait_for(timeout=20_000)
+
+
+def test_the_quiz_is_answered_by_keyboard(visit, keep):
+    page = visit("quiz")
+    page.get_by_role("heading", name="Quiz").wait_for()
+    page.keyboard.press("Space")  # the first option has the focus
+    for _ in range(2):  # on to how sure one is, which nothing preselects
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "sure":
+            break
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.get_by_text("Question 2 of 12").wait_for()
+    page.get_by_role("button", name="Answer").click()
+    page.get_by_role("alert").wait_for()
+    keep(page, "quiz_fault")
+    assert faults(page) == []
+    assert (page.outside, page.faults) == ([], [])

@@ -1,0 +1,236 @@
+"""What is due when: by the journal's dates and an injected clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from itertools import pairwise
+
+import pytest
+
+from mlsysim.course import review
+from mlsysim.course.cards import CARDS
+from mlsysim.course.inventory import Inventory, told
+from mlsysim.course.journal import Journal
+from mlsysim.course.quiz import ITEMS
+from mlsysim.course.review import BOXES, LONG, MOST, Review, Reviewed, State, stamp
+
+DAY = dt.timedelta(days=1)
+START = dt.datetime(2028, 2, 28, 10, tzinfo=dt.UTC)  # a leap year
+HIGHEST = len(BOXES) - 1
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    """Four lessons of one question each; `finish` commits to one at a time."""
+    made = [
+        type("L", (), {"number": number, "questions": [f"{number:02}.1"]})
+        for number in (0, 1, 3, 12)
+    ]
+    monkeypatch.setattr(review, "lessons", lambda: made)
+    return tmp_path / "journal.jsonl"
+
+
+def finish(path, *times):
+    """A journal in which lessons 0, 1, 3 and 12 were finished at these times."""
+    journal = Journal(path)
+    for number, time in zip((0, 1, 3, 12), times, strict=False):
+        journal.commit(f"{number:02}.1", 1.0)
+        lines = path.read_text().splitlines()
+        last = {**json.loads(lines[-1]), "time": stamp(time)}
+        path.write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n")
+        journal = Journal(path)
+    return journal
+
+
+def apart(count):
+    return [START + 2 * n * DAY for n in range(count)]
+
+
+def given(right, time=START, sure=0.6, code=""):
+    return Reviewed(
+        card=CARDS[0].name,
+        count=0,
+        sitting=stamp(time),
+        time=stamp(time),
+        answer=1.0,
+        truth=1.0,
+        right=right,
+        code=code,
+        confidence=sure,
+    )
+
+
+def test_nothing_is_asked_of_who_finished_nothing(journal):
+    held = Review(Journal(journal), START)
+    assert (held.states, held.due, held.next_due) == ([], [], None)
+    assert held.next(stamp(START)) is None
+
+
+def test_a_card_comes_the_day_after_its_lesson_also_over_a_leap_day(journal):
+    book = finish(journal, START)
+    assert Review(book, START + DAY - dt.timedelta(minutes=1)).due == []
+    held = Review(book, START + DAY)
+    assert {each.card.lesson for each in held.due} == {0}
+    assert held.due[0].due == dt.datetime(2028, 2, 29, 10, tzinfo=dt.UTC)
+
+
+def test_lessons_of_one_afternoon_come_back_within_it(journal):
+    book = finish(journal, START, START + dt.timedelta(hours=1))
+    held = Review(book, START + dt.timedelta(minutes=11))
+    assert {each.card.lesson for each in held.due} == {0}
+
+
+def test_right_answers_wait_longer_each_time_and_a_wrong_one_comes_back_tomorrow():
+    state, now, waits = State(CARDS[0], 2, START), START, []
+    for _ in range(7):
+        state = state.after(given(True, now), now)
+        waits.append((state.due - now).days)
+        now = state.due
+    assert waits == [3, 7, 16, 35, 90, 90, 90]
+    assert (state.after(given(False, now), now).due - now).days == 1
+
+
+def test_right_by_luck_stays_where_it_is():
+    state = State(CARDS[0], 4, START)
+    assert state.after(given(True, sure=0.3), START).box == 4
+    assert state.after(given(True, sure=0.6), START).box == 5
+
+
+def test_certain_and_wrong_is_asked_first(journal):
+    book = finish(journal, *apart(2))
+    now = START + 10 * DAY
+    held = Review(book, now)
+    last = held.due[-1]
+    held.lines.append(
+        json.dumps(given(False, now - 2 * DAY, 0.9).model_dump() | {"card": last.card.name})
+    )
+    again = Review(book, now)
+    assert again.due[0].card.name == last.card.name
+    assert again.due[0].pressing
+
+
+def test_a_clock_that_was_set_back_does_not_put_a_card_off(journal):
+    state = State(CARDS[0], 2, START).after(given(True, START + 400 * DAY), START)
+    assert state.due == START + 3 * DAY
+
+
+def test_a_sitting_asks_six_from_three_lessons_and_never_two_neighbours_of_one(journal):
+    book = finish(journal, *apart(4))
+    now = START + 30 * DAY
+    sitting, lessons = stamp(now), []
+    while (state := (held := Review(book, now)).next(sitting)) is not None:
+        ask = held.ask(state)
+        held.answer(state, str(ask.truth), "fairly sure", sitting)
+        lessons.append(state.card.lesson)
+    assert len(lessons) == MOST
+    assert len(set(lessons)) >= 3
+    assert all(one != other for one, other in pairwise(lessons))
+
+
+def test_it_takes_from_three_lessons_even_when_one_alone_is_due(journal):
+    book = finish(journal, *apart(3))
+    now = START + 60 * DAY
+    held = Review(book, now)
+    for state in held.states:
+        if state.card.lesson:
+            done = {"card": state.card.name, "right": True}
+            for back in (50, 46, 38, 20):
+                line = given(True, now - back * DAY).model_dump() | done
+                held.lines.append(json.dumps(line))
+    assert {each.card.lesson for each in Review(book, now).due} == {0}
+    sitting, lessons = stamp(now), set()
+    while (state := (held := Review(book, now)).next(sitting)) is not None:
+        held.answer(state, str(held.ask(state).truth), "certain", sitting)
+        lessons.add(state.card.lesson)
+    assert lessons == {0, 1, 3}
+
+
+def test_it_stops_after_two_minutes(journal):
+    book = finish(journal, *apart(3))
+    now = START + 30 * DAY
+    sitting = stamp(now)
+    assert Review(book, now + LONG / 2).next(sitting) is not None
+    assert Review(book, now + LONG).next(sitting) is None
+
+
+def test_a_reload_asks_the_same_and_the_next_time_asks_another(journal):
+    book = finish(journal, START)
+    now = START + 2 * DAY
+    held = Review(book, now)
+    state = held.next(stamp(now))
+    ask = held.ask(state)
+    assert Review(book, now).ask(state) == ask
+    done = held.answer(state, str(ask.truth), "certain", stamp(now))
+    assert done.right
+    later = Review(book, now + 10 * DAY)
+    again = next(each for each in later.states if each.card == state.card)
+    assert again.box == 3
+    assert later.ask(again).text != ask.text
+
+
+def test_a_slip_is_kept_by_its_name_and_known_again(journal):
+    book = finish(journal, START)
+    now = START + 2 * DAY
+    held = Review(book, now)
+    state = held.next(stamp(now))
+    code, slip = held.ask(state).slips[0]
+    done = held.answer(state, str(slip), "certain", stamp(now))
+    assert (done.right, done.code) == (False, code)
+    assert review.seen_before([done], done) is None
+    later = done.replace(time=stamp(now + DAY))
+    assert review.seen_before([done, later], later) == now
+
+
+def test_reviews_of_a_later_version_and_half_lines_cost_nothing(journal):
+    book = finish(journal, START)
+    held = Review(book, START + 2 * DAY)
+    state = held.next(stamp(held.now))
+    held.answer(state, str(held.ask(state).truth), "certain", stamp(held.now))
+    line = held.lines.read()[0]
+    unknown = json.dumps({**json.loads(line), "card": "of a later version"})
+    more = json.dumps({**json.loads(line), "seconds": 12})
+    held.lines.path.write_text(f"{unknown}\n{more}\nhalf a li")
+    again = Review(book, START + 2 * DAY)
+    assert [each.card for each in again.answers] == [state.card.name]
+    assert len(book) == 1  # a review is no prediction
+
+
+# ---- the inventory -------------------------------------------------------------------------------
+
+
+def sit(book, sitting, right):
+    """Answer every item, the first `right` of them rightly."""
+    for number, item in enumerate(ITEMS):
+        held = Inventory(book)
+        ask = held.ask(held.next(sitting), sitting)
+        answer = ask.truth if number < right else ask.slips[0][1]
+        held.answer(item, sitting, answer, "certain")
+    return Inventory(book)
+
+
+def test_the_second_sitting_asks_the_other_variant_of_each_item(journal):
+    held = sit(Journal(journal), 1, 12)
+    assert held.next(1) is None
+    for item in ITEMS:
+        assert {held.variant(item, 1), held.variant(item, 2)} == {"a", "b"}
+        assert held.ask(item, 1).text != held.ask(item, 2).text
+
+
+def test_the_report_says_what_was_held_gained_lost_or_stays_open(journal):
+    sit(Journal(journal), 1, 3)
+    with pytest.raises(LookupError):
+        Inventory(Journal(journal)).report()
+    held = sit(Journal(journal), 2, 8)
+    assert [row.outcome for row in held.report()] == ["held"] * 3 + ["gained"] * 5 + ["open"] * 4
+    assert "3 of 12; blind guesses get 3, so this many may be luck" in told(held.of(1))
+    assert told(held.of(2)) == "8 of 12; blind guesses get 3"
+
+
+def test_the_first_answer_to_an_item_is_the_one_that_counts(journal):
+    held = Inventory(Journal(journal))
+    item = ITEMS[0]
+    ask = held.ask(item, 1)
+    held.answer(item, 1, ask.slips[0][1], "certain")
+    assert not held.answer(item, 1, ask.truth, "certain").right
+    assert len(Inventory(Journal(journal)).of(1)) == 1
