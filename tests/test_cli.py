@@ -221,3 +221,14 @@ def test_a_reader_who_leaves_early_is_not_told_no():
 
     with pytest.raises(BrokenPipeError):  # which `main` turns into 0; rich alone would exit with 1
         Console(file=Closed()).print("a line")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["solve", "Llama3_8B"], " solve --help')."), (["solv", "Llama3_8B", "H100"], "did you mean")],
+)
+def test_a_mistake_ends_with_a_suggestion_or_where_to_look(words, said, capsys):
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("?") + told.count("--help") == 1

@@ -175,3 +175,9 @@ def test_a_column_of_profiles_is_not_one_profile():
     with pytest.raises(BadArgument, match="column"):
         explain(many, many)
     assert explain(many[0], many[1]).speedup < 1
+
+
+@pytest.mark.parametrize("names", [("one",), ("one", "two", "three")])
+def test_two_sides_have_two_names(names):
+    with pytest.raises(BadArgument, match="give two names, one for each side"):
+        explain({"hardware": H100}, {"hardware": H100}, model=LLAMA, names=names)

@@ -182,3 +182,12 @@ def test_a_convnet_has_no_sequence_and_no_decode_phase():
         resnet.step(1.0, 128.0, None, equal(2.0))
     with pytest.raises(UnknownName, match="phase"):
         resnet.step(1.0, None, "decode", equal(2.0))
+
+
+def test_a_bias_is_one_parameter_more_for_each_channel_beside_batch_norm():
+    """3x3 over 3 to 16 channels: 432 weights, a scale and a shift each, and a bias each."""
+    plain, biased = (
+        net({"conv": {"out": 16, "bias": bias}}, batchnorm=True).counted_parameters()
+        for bias in (False, True)
+    )
+    assert (plain, biased) == (432 + 2 * 16, 432 + 3 * 16)

@@ -240,3 +240,9 @@ def test_a_vision_transformer_has_no_sequence_to_choose():
         solve(VIT, seq_len=300)
     with pytest.raises(InvalidEntry, match="does not cut"):
         Models.from_spec({**VIT.to_dict(), "patch": 15})
+
+
+def test_patches_see_each_other():
+    vit = Models.ViT_B_16.to_dict() | {"causal": True}
+    with pytest.raises(InvalidEntry, match="causal: patches see each other; leave it out"):
+        Models.from_spec(vit)
