@@ -34,6 +34,9 @@ def solve(
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16, fp16, fp8, int8, int4 ...")
     ] = None,
+    kv_precision: Annotated[
+        str | None, typer.Option(help="That of the KV cache, which else keeps 16 bits.")
+    ] = None,
     efficiency: Annotated[
         str | None, typer.Option(help="Part of the peak that is reached, above 0 up to 1.")
     ] = None,
@@ -41,6 +44,9 @@ def solve(
     training: Annotated[
         bool, typer.Option("--training", help="Forward, backward and update.")
     ] = False,
+    stack: Annotated[
+        str | None, typer.Option(help="ideal: operators one after the other, each under its roof.")
+    ] = None,
     folders: Folders = None,
     as_json: Json = False,
 ) -> None:
@@ -51,9 +57,11 @@ def solve(
         "batch_size": batch_size,
         "seq_len": seq_len,
         "precision": precision,
+        "kv_precision": kv_precision,
         "efficiency": efficiency,
         "phase": phase,
         "training": training or None,
+        "stack": stack,
     }
     given = {name: value for name, value in asked.items() if value is not None}
     profile = Engine.solve(model, hardware, **given)
@@ -69,12 +77,13 @@ def _print(model: str, hardware: str, profile: Any) -> None:
     from mlsysim.engine.text import roofline
 
     console = Console(highlight=False)
-    console.print(
-        f"[bold]{model}[/] on [bold]{hardware}[/]: [bold]{profile.bottleneck}-bound[/], "
-        f"{show(profile.latency)} a step"
-    )
-    if not profile.feasible:
-        console.print(f"[bold red]Does not fit.[/] {profile.reason}")
+    what = f"[bold]{model}[/] on [bold]{hardware}[/]"
+    bound = f"[bold]{profile.bottleneck}-bound[/], {show(profile.latency)} a step"
+    if profile.feasible:
+        console.print(f"{what}: {bound}")
+    else:
+        console.print(f"{what}: [bold red]does not fit.[/] {profile.reason}")
+        console.print(f"If it did: {bound}")
     console.print()
     console.print(roofline(profile), markup=False)
     console.print()
