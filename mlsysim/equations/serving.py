@@ -41,6 +41,58 @@ def mean_decode_context(prompt: u.Count, tokens: u.Count) -> u.Number:
     return prompt + np.maximum(tokens, 2) / 2
 
 
+def speculative_gain(acceptance: u.FractionOrZero, drafted: u.CountOrZero) -> u.Number:
+    r"""Tokens that one verification of $\gamma$ drafted tokens yields on average.
+
+    $$\sum_{i=0}^{\gamma} \alpha^i = \frac{1 - \alpha^{\gamma + 1}}{1 - \alpha}$$
+
+    Each guess is accepted with probability $\alpha$ as long as those before it are, and the
+    model's own next token comes on top; $\gamma + 1$ where all are.
+
+    >>> float(speculative_gain(acceptance=0.5, drafted=2.0))
+    1.75
+
+    Source: Leviathan et al. (2023), Fast Inference from Transformers via Speculative Decoding,
+    equation 1, arXiv:2211.17192.
+    """
+    all_kept = acceptance >= 1
+    rate = np.where(all_kept, 0 * acceptance, acceptance)
+    return np.where(all_kept, drafted + 1, (1 - rate ** (drafted + 1)) / (1 - rate))[()]
+
+
+def request_time(
+    prefill: u.SecondsOrZero, step: u.Seconds, steps: u.CountOrZero, batch: u.Count
+) -> u.Seconds:
+    r"""Seconds of a replica that one request takes when `batch` of them share its decode steps.
+
+    $$t_B = T_{\mathrm{prefill}} + \frac{n\,T_{\mathrm{step}}(B)}{B}$$
+
+    Its inverse is the rate at which the replica is busy all the time.
+
+    >>> request_time(prefill=0.5, step=0.25, steps=100.0, batch=50.0)
+    1.0
+
+    Source: Yu et al. (2022), Orca, section 3, OSDI, for the iteration; the share is arithmetic.
+    """
+    return prefill + steps * step / batch
+
+
+def interrupted(time: u.Seconds, load: u.FractionOrZero) -> u.Seconds:
+    r"""How long work lasts that stops for others, which take `load` of the time.
+
+    $$T = \frac{t}{1 - u}$$
+
+    A decode step waits for every prompt that has come, and for those that come meanwhile.
+
+    >>> interrupted(time=0.25, load=0.5)
+    0.5
+
+    Source: Conway, Maxwell & Miller (1967), Theory of Scheduling, section 8-3 (delay cycles).
+    """
+    with np.errstate(divide="ignore"):
+        return np.divide(time, 1 - load)
+
+
 def slots(room: u.Bytes, sequence: u.Bytes) -> u.Number:
     r"""Wall 5: how many sequences fit when each reserves the same amount.
 
