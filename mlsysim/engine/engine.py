@@ -77,34 +77,38 @@ class Engine:
         widths, supplies = _formats(model, devices, names, kv_precision, training=training)
         named = np.array(names, dtype=object)[None, :, None, None]
         question = Question(model, widths, supplies, named, efficiency, stack, training)
-        step = question.step(
-            batches[None, None, :, None],
-            None if lengths is None else lengths[None, None, None, :],
-            phase,
+        lines = None if lengths is None else lengths[None, None, None, :]
+        size = max(
+            BLOCK // (len(devices) * len(names) * (1 if lengths is None else len(lengths))), 1
         )
-        columns = question.profile(step)
+        blocks = [
+            question.profile(question.step(part[None, None, :, None], lines, phase))
+            for part in np.split(batches, range(size, len(batches), size))
+        ]
         axes = {
             "hardware": devices,
             "precision": names,
             "batch_size": batches,
-            "seq_len": np.atleast_1d(step.seq_len).ravel(),
+            "seq_len": np.atleast_1d(blocks[0].si("seq_len")).ravel(),
         }
-        return Sweep(columns, axes)
+        return Sweep(blocks, axes)
 
 
+BLOCK = 1 << 14  # points whose columns stay in a processor's cache together
 _SHOWN = ("latency", "throughput", "bottleneck", "mfu", "feasible")
 
 
 class Sweep(Sequence[dict[str, Any]]):
-    """The points of a sweep: `columns` holds them all as arrays, and a row is made when looked at.
+    """The points of a sweep: arrays, in blocks of batch sizes; a row is made when looked at.
 
     A row is a mapping with the keys `hardware` (a name), `precision`, `batch_size`, `seq_len` and
     `profile` (a Profile).
     """
 
-    def __init__(self, columns: Profile, axes: dict[str, Any]) -> None:
-        self.columns, self.axes = columns, axes
+    def __init__(self, blocks: list[Profile], axes: dict[str, Any]) -> None:
+        self._blocks, self.axes = blocks, axes
         self.shape = tuple(len(axis) for axis in axes.values())
+        self._sizes = [np.size(block.si("batch_size")) for block in blocks]
 
     def __len__(self) -> int:
         return int(np.prod(self.shape))
@@ -121,13 +125,31 @@ class Sweep(Sequence[dict[str, Any]]):
             "precision": precision,
             "batch_size": int(batch),
             "seq_len": int(length),
-            "profile": self.columns.row(where, self.shape),
+            "profile": self._row(*where),
         }
+
+    def _row(self, device: int, precision: int, batch: int, length: int) -> Profile:
+        block, place = divmod(batch, self._sizes[0])
+        where = (device, precision, place, length)
+        return self._blocks[block].row(where, self._shape(self._sizes[block]))
+
+    def _shape(self, size: int) -> tuple[int, ...]:
+        return (*self.shape[:2], size, self.shape[3])
+
+    def _joined(self, name: str) -> Any:
+        parts = [block.si(name) for block in self._blocks]
+        if len(parts) == 1:
+            return parts[0]
+        shapes = map(self._shape, self._sizes)
+        return np.concatenate(
+            [np.broadcast_to(part, shape) for part, shape in zip(parts, shapes, strict=True)],
+            axis=2,
+        )
 
     @property
     def names(self) -> list[str]:
         """What each point has: a place on every axis, and the fields of its profile."""
-        return list(dict.fromkeys((*self.axes, *self.columns.fields)))
+        return list(dict.fromkeys((*self.axes, *self._blocks[0].fields)))
 
     def column(self, name: str) -> np.ndarray:
         """One axis or field of all points, flat, in the order of the rows and in SI units.
@@ -139,14 +161,14 @@ class Sweep(Sequence[dict[str, Any]]):
         """
         if name not in self.names:
             raise UnknownField("Sweep", name, self.names)
-        return self._flat(self._axis(name) if name in self.axes else self.columns.si(name))
+        return self._flat(self._axis(name) if name in self.axes else self._joined(name))
 
     def values(self, name: str) -> Any:
         """A column in the unit in which people are shown it: a Quantity where it has one."""
-        value = getattr(self.columns, name) if name in self.columns.fields else None
-        if isinstance(value, Quantity):
-            return Q_(self._flat(value.magnitude), value.units)
-        return self.column(name)
+        field = Profile._fields.get(name)
+        if field is None or field.unit is None or self.column(name).dtype == object:
+            return self.column(name)
+        return Q_(self.column(name) * field.factor, field.unit)
 
     def table(self, names: Iterable[str] = _SHOWN) -> list[dict[str, Any]]:
         """The rows as plain values: the axes, then the fields named, each unit in its head."""

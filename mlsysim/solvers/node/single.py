@@ -23,6 +23,10 @@ UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth
 Stack = Annotated[str, Names(IDEAL)]
 
 
+_ROOFS = np.array(["Memory", "Compute", "Overhead"])
+_TIMES = ("compute_time", "memory_time")
+
+
 def _waits(p: Profile) -> tuple[Any, Any]:
     """Seconds that the step waits under each roof: under one of them all, or as operators do."""
     compute, memory = p.si("compute_time"), p.si("memory_time")
@@ -32,9 +36,10 @@ def _waits(p: Profile) -> tuple[Any, Any]:
 
 
 def _bottleneck(p: Profile) -> Any:
-    (compute, memory), overhead = _waits(p), p.si("overhead")
-    roof = np.where(compute > memory, "Compute", "Memory")
-    return np.where(overhead > np.maximum(compute, memory), "Overhead", roof)[()]
+    times = ("_under_compute", "_under_memory") if p.si("stack") == IDEAL else _TIMES
+    compute, memory, overhead = (p.si(name) for name in (*times, "overhead"))
+    late = overhead > np.maximum(compute, memory)
+    return _ROOFS[np.where(late, 2, compute > memory)]
 
 
 def _share(p: Profile, roof: int) -> Any:
