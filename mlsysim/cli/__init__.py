@@ -10,6 +10,7 @@ from mlsysim.cli import agents, course, decks, entries, step, system, validation
 from mlsysim.cli.app import Console, app, main
 
 app.command()(course.learn)
+app.command(short_help="One A4 page: the law, the walls, chips and models.")(course.cheatsheet)
 app.command(cls=step.Command, short_help="Which wall binds one step of a model on a device?")(
     step.solve
 )

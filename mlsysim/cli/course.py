@@ -1,9 +1,11 @@
-"""The course: `learn`."""
+"""The course: `learn` and `cheatsheet`."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -80,6 +82,44 @@ def learn(
     if os.name == "posix":  # become the editor, so that ending this program ends it
         os.execve(command[0], command, environment)
     raise typer.Exit(subprocess.call(command, env=environment))
+
+
+def cheatsheet(
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where it goes: an .html, or a .pdf.")
+    ] = Path("cheatsheet.html"),
+) -> None:
+    """One A4 page: the Iron Law, the 22 walls, ridges and prices of chips, KV caches of models.
+
+    A PDF is printed by Chromium, which is looked for on the PATH and in the variable CHROMIUM.
+    """
+    from mlsysim import pages
+    from mlsysim.course.cheatsheet import facts
+
+    page = pages.render("cheatsheet.html", **facts())
+    if out.suffix.lower() == ".pdf":
+        _print(page, out)
+    else:
+        out.write_text(page, encoding="utf-8")
+    typer.echo(f"{out}: one A4 page.")
+
+
+def _print(page: str, out: Path) -> None:
+    """Have Chromium print a page; raises MLSysError where there is none, or it fails."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        remedy = "give a file that ends in .html, and print it from a browser"
+        raise MLSysError(f"no Chromium is here to make a PDF: {remedy}.")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "page.html")
+        source.write_text(page, encoding="utf-8")
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+        command += [f"--user-data-dir={folder}/profile", "--no-pdf-header-footer"]
+        command += [f"--print-to-pdf={out.absolute()}", source.as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode or not out.exists():
+        raise MLSysError(f"Chromium did not print it: {done.stderr.strip()[-200:]}")
 
 
 def _put_away() -> None:

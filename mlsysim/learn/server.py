@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from mlsysim import pages
 from mlsysim.core.errors import BadArgument
 from mlsysim.course import lessons as course
+from mlsysim.course.cheatsheet import facts
 from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, paths
@@ -85,6 +87,8 @@ def page(
         return review_reply(fields, posted=posted)
     if asked.rstrip("/") == "/quiz":
         return quiz_reply(fields, posted=posted)
+    if asked.rstrip("/") == "/cheatsheet":
+        return Reply(pages.render("cheatsheet.html", **facts()))
     missing = "" if asked == "/" else asked
     way = next((each for each in paths() if each.name == fields.get("path")), path)
     sought = {"words": fields.get("words", ""), "level": fields.get("level", "")}

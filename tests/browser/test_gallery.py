@@ -13,6 +13,7 @@ PAGES = {
     "missing": "no/such/page",
     "quiz": "quiz",
     "review": "review",
+    "cheatsheet": "cheatsheet",
 }
 
 
@@ -32,6 +33,8 @@ def test_a_page_fits_its_screen_and_axe_finds_nothing_by_day_and_by_night(visit,
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert faults(page) == []
         assert (page.outside, page.faults) == ([], [])
+        if name == "cheatsheet":  # small print is small
+            continue
         sizes = page.evaluate(
             "[...document.querySelectorAll('main *')].filter(e => e.innerText)"
             ".map(e => parseFloat(getComputedStyle(e).fontSize))"
@@ -67,3 +70,10 @@ def test_the_quiz_is_answered_by_keyboard(visit, keep):
     keep(page, "quiz_fault")
     assert faults(page) == []
     assert (page.outside, page.faults) == ([], [])
+
+
+def test_on_paper_the_cheat_sheet_is_as_wide_as_its_page(visit, keep):
+    page = visit("cheatsheet", width=733)  # 210 mm less two margins of 8
+    page.emulate_media(media="print")
+    keep(page, "cheatsheet_print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 733
