@@ -93,6 +93,10 @@ def test_the_numbers_are_those_of_a_machine(name):
         ("T4", 16.11),
         ("L4", 24.15),
         ("L40S", 48.31),
+        ("A100_40GB", 42.95),
+        ("A10", 24.15),
+        ("B300", 288.4),
+        ("GB300", 298.0),
     ],
 )
 def test_capacity_is_what_can_be_allocated(name, gigabytes):
@@ -102,7 +106,7 @@ def test_capacity_is_what_can_be_allocated(name, gigabytes):
 @pytest.mark.parametrize(
     ("name", "both_ways"),
     # what the datasheets print counts sending and receiving together
-    [("V100", 300), ("A100", 600), ("H100", 900), ("H200", 900), ("B200", 1800)],
+    [("V100", 300), ("A100", 600), ("H100", 900), ("H200", 900), ("B200", 1800), ("H800", 400)],
 )
 def test_a_link_is_rated_in_one_direction(name, both_ways):
     assert ENTRIES[name].interconnect.bandwidth.m_as("GB/s") == both_ways / 2
@@ -116,6 +120,12 @@ def test_a_link_is_rated_in_one_direction(name, both_ways):
         ("H100", "fp16", 989.4),
         ("H100", "fp8", 1978.9),
         ("V100", "fp16", 125),
+        ("A10", "fp16", 125),  # 250 with sparsity
+        ("RTX_A6000", "int8", 309.7),  # 619.4
+        ("MI355X", "fp4", 10_050),  # 20,100
+        # GeForce boards, with fp32 accumulation: twice their 40.09 in fp32
+        ("RTX_4070_Ti", "fp16", 80.18),
+        ("RTX_4070_Ti", "fp8", 160.4),
     ],
 )
 def test_peaks_are_dense(name, precision, teraflops):
