@@ -201,6 +201,63 @@ def mean_wait(
         return np.divide(waiting * service, servers - offered)
 
 
+def fixed_share(utilization: u.Fraction, servers: u.Count) -> u.Number:
+    r"""What is left of the wait of an M/M/c queue when every service takes the same.
+
+    $$\phi = \frac{1 + \gamma}{2}, \qquad
+    \gamma = \min\left(0.24, \frac{(1-\rho)(c-1)(\sqrt{4+5c}-2)}{16\,c\,\rho}\right)$$
+
+    Half for one server, exactly, and half in heavy traffic; a little more for idle servers.
+
+    >>> float(fixed_share(utilization=0.5, servers=1.0))
+    0.5
+
+    Source: Cosmetatos (1976), doi:10.1057/jors.1976.159; Whitt (1993), Approximations for the
+    GI/G/m Queue, equation 2.17, doi:10.1111/j.1937-5956.1993.tb00094.x.
+    """
+    grown = (1 - utilization) * (servers - 1) * (np.sqrt(4 + 5 * servers) - 2)
+    with np.errstate(divide="ignore"):
+        return (1 + np.clip(np.divide(grown, 16 * servers * utilization), 0, 0.24)) / 2
+
+
+def fixed_stay(
+    tail: u.Fraction, service: u.Seconds, waiting: u.Number, wait: u.Seconds
+) -> u.Seconds:
+    r"""The time that a share `tail` exceed, wait and service, when every service takes the same.
+
+    $$T(1 - \epsilon) = s + \frac{\bar W_q}{C} \ln\frac{C}{\epsilon}$$
+
+    Waits are taken as exponential among those who wait, which is a share $C$; the service itself
+    where fewer than `tail` do.
+
+    >>> float(fixed_stay(tail=0.25, service=1.0, waiting=0.25, wait=0.5))
+    1.0
+
+    Source: Tijms (2003), A First Course in Stochastic Models, section 9.6.2.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        late = np.divide(wait, waiting) * np.log(np.maximum(waiting / tail, 1))
+    return service + np.where(waiting > tail, late, 0 * late)[()]
+
+
+def mixed_quantile(
+    fixed: u.Seconds, exponential: u.Seconds, variation: u.FractionOrZero
+) -> u.Seconds:
+    r"""A quantile of a queue whose service varies less than an exponential one.
+
+    $$(1 - v^2)\,T_{\mathrm{fixed}} + v^2\,T_{\mathrm{exponential}}$$
+
+    $v$ is the standard deviation of the service over its mean.
+
+    >>> mixed_quantile(fixed=1.0, exponential=5.0, variation=0.5)
+    2.0
+
+    Source: Tijms (2003), A First Course in Stochastic Models, section 9.6.2; for means it is the
+    formula of Cosmetatos (1976), and near it that of Allen (1990), (1 + v^2) / 2.
+    """
+    return (1 - variation**2) * fixed + variation**2 * exponential
+
+
 def sojourn_tail(
     time: u.Seconds, service: u.Seconds, waiting: u.Number, spare: u.Number
 ) -> u.Number:

@@ -84,7 +84,7 @@ def _serve(system: SystemSpec, work: Serve, replica: Group) -> Measured:
         **how, hardware=replica.device, seq_len=prompt, decode_tokens=tokens, stack=STACK
     )
     talk = [replica.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
-    ttft, itl = served.si("ttft") + talk[0], served.si("itl") + talk[1]
+    ttft, itl = served.si("ttft_batch") + talk[0], served.si("itl") + talk[1]
     latency = float(serving.generation_time(ttft, itl, tokens))
     rate = node.throughput(replica.replicas * batch * tokens, latency)
     own = Serving.of(served, ttft=ttft, itl=itl, latency=latency, throughput=rate)

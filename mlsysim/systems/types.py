@@ -101,6 +101,6 @@ def _plain_node(device: Any) -> Node:
     return Node(
         name=f"plain node of 8 {device.name}",
         accelerator=device,
-        interconnect=device.interconnect,
+        interconnect=device.interconnect or device.host_link,
         sources={"default": lineage} if lineage else {},
     )

@@ -20,8 +20,8 @@ from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.literature.registry import Literature
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node.serving import decoder
-from mlsysim.solvers.node.single import IDEAL, Profile, Stack, ask
+from mlsysim.solvers.node.replica import Replica, decoder
+from mlsysim.solvers.node.single import Profile, Stack, ask
 from mlsysim.systems.types import Fleet
 
 _YEAR = float(Dim("s").si("1 year"))
@@ -223,9 +223,12 @@ class InferenceScalingModel(Solver):
             return question.profile(question.step(batch_size, length, phase))
 
         tokens = reasoning_steps * tokens_per_step
-        prefill, first = step(PREFILL, prompt_tokens), step(DECODE, prompt_tokens + 1)
-        last, single = (step(DECODE, prompt_tokens + n) for n in (tokens, tokens_per_step))
-        ttft, decode = prefill.si("latency"), _decoding(first, last, tokens)
+        prefill, last = step(PREFILL, prompt_tokens), step(DECODE, prompt_tokens + tokens)
+        ttft = prefill.si("latency")
+        decode, single = (
+            Replica(question).decoding(batch_size, prompt_tokens, n)
+            for n in (tokens, tokens_per_step)
+        )
         latency = ttft + decode
         devices, feasible = None, last.si("feasible")  # of a prompt only a piece is at work
         if arrival_rate_qps is not None:
@@ -240,7 +243,7 @@ class InferenceScalingModel(Solver):
             tokens_generated=tokens,
             reasoning_steps=reasoning_steps,
             bottleneck=last.si("bottleneck"),
-            multiplier=latency / (ttft + _decoding(first, single, tokens_per_step)),
+            multiplier=latency / (ttft + single),
             feasible=feasible,
             reason=last.si("reason"),
             power=power,
@@ -251,20 +254,6 @@ class InferenceScalingModel(Solver):
             batch_size=batch_size,
             notes=notes,
         )
-
-
-def _decoding(first: Profile, last: Profile, steps: Any) -> Any:
-    """Seconds of `steps` decode steps, while what each takes grows evenly from first to last."""
-    if first.si("stack") == IDEAL:  # each operator keeps its roof, so the whole grows evenly
-        return steps * (first.si("latency") + last.si("latency")) / 2
-    return eq.decode_time(
-        first_compute=first.si("compute_time"),
-        last_compute=last.si("compute_time"),
-        first_memory=first.si("memory_time"),
-        last_memory=last.si("memory_time"),
-        overhead=first.si("overhead"),
-        steps=steps,
-    )
 
 
 def _device_year(

@@ -6,17 +6,21 @@ matrix and each head (tensor parallelism), and as many as `experts` the experts 
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mlsysim.core import units as u
-from mlsysim.core.units import PRECISIONS
+from mlsysim.core.errors import BadArgument
 from mlsysim.equations import algorithm, fleet, system
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.operators import Operator, Step, fold
+from mlsysim.models.operators import ATTENTION, DECODE, PREFILL, Operator, Step
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.models.widths import ONE, Widths
+from mlsysim.models.widths import ONE, Widths, widths
+from mlsysim.solvers.node.single import one_each
 from mlsysim.systems.types import Fleet
 
 REDUCES = 2  # a layer ends its attention and its feed-forward with one all-reduce each way
@@ -47,14 +51,36 @@ def part(op: Operator, ways: Any, experts: Any = 1.0, cached: Any = 1.0) -> Oper
     )
 
 
+class Layout(NamedTuple):
+    """How many ways a group divides a model: its matrices, layers, experts, and each sequence.
+
+    Devices that hold different experts answer different sequences; those that divide a sequence
+    repeat its matrix products in decode, and share its cache and its attention.
+    """
+
+    tensor: int = 1
+    pipeline: int = 1
+    expert: int = 1
+    context: int = 1
+
+    @property
+    def devices(self) -> int:
+        """All of them together."""
+        return self.tensor * self.pipeline * self.expert * self.context
+
+
 class Share(Workload):
     """One device's part of a model that `ways` devices divide among themselves, layer by layer.
 
-    Of the KV cache each keeps whole heads, and a latent cache is kept by all.
+    Of the KV cache each keeps whole heads, and a latent cache is kept by all. Where stages hold
+    the layers, its operators are those that a part of the batch meets on its way through all.
     """
 
     whole: TransformerWorkload
     ways: u.Count
+    stages: u.Count = 1
+    experts: u.Count = 1
+    pieces: u.Count = 1
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -66,12 +92,18 @@ class Share(Workload):
         """That of the whole model."""
         return self.whole.context
 
+    @property
+    def window(self) -> Any:
+        """That of the whole model."""
+        return self.whole.window
+
     @cached_property
     def cached(self) -> float:
         """The part of the KV cache that one device keeps."""
-        if self.whole.mla:
-            return 1.0
-        return float(system.cache_share(float(self.whole.key_heads), float(self.ways)))
+        heads = 1.0
+        if not self.whole.mla:
+            heads = float(system.cache_share(float(self.whole.key_heads), float(self.ways)))
+        return heads / (self.stages * self.experts * self.pieces)
 
     def step(
         self,
@@ -88,19 +120,53 @@ class Share(Workload):
 
     def operators(self, step: Step) -> list[Operator]:
         """One device's part of each operator."""
-        return [part(op, self.ways, cached=self.cached) for op in self.whole.operators(step)]
+        apart = self.stages * self.experts
+        own = step if apart == 1 else step._replace(batch=np.maximum(step.batch / apart, 1.0))
+        ops = self.whole.operators(own)
+        if self.experts > 1:  # each holds some, and computes what all send them
+            sent = step._replace(batch=np.maximum(step.batch / self.stages, 1.0))
+            ops = [
+                _held_apart(every, self.experts) if op.split.experts else op
+                for op, every in zip(ops, self.whole.operators(sent), strict=True)
+            ]
+        return [self._part(op, step) for op in ops]
+
+    def _part(self, op: Operator, step: Step) -> Operator:
+        mine = part(op, self.ways, cached=self.cached * self.stages * self.experts)
+        if self.pieces > 1 and (op.kind == ATTENTION or step.phase != DECODE):
+            mine = mine._replace(
+                **{name: getattr(mine, name) / self.pieces for name in ("flops", *_VALUES)}
+            )
+        return mine if self.stages == 1 else mine._replace(held=self._kept(op) * mine.held)
+
+    def _kept(self, op: Operator) -> float:
+        """The part that the fullest stage holds: the first one, which has the embedding too."""
+        if op.split.end:
+            return 0.0 if op.name == "head" else 1.0
+        return math.ceil(self.whole.layers / self.stages) / self.whole.layers
 
     def held_state(self, step: Step) -> Any:
-        """The heads that one device keeps of the cache of every sequence."""
+        """The heads that one device keeps of the cache of every sequence that it answers."""
         return self.whole.held_state(step) * self.cached
 
 
-def share(model: TransformerWorkload, ways: int) -> Share:
-    """What one of `ways` devices has of a model; the published parameters in the same part."""
-    step = model.step(1.0, None, None)
-    parts = fold((part(op, ways) for op in model.operators(step)), step.phase)
-    parameters = round(model.parameters * parts.held / model.totals(step).held)
-    return Share(name=model.name, parameters=parameters, whole=model, ways=ways)
+_VALUES = ("inputs", "outputs")
+
+
+def _held_apart(op: Operator, devices: int) -> Operator:
+    names = ("flops", "weights", "inputs", "outputs", "held")
+    return op._replace(**{name: getattr(op, name) / devices for name in names})
+
+
+def share(model: TransformerWorkload, ways: int, **others: int) -> Share:
+    """What one of `ways` devices has of a model; the published parameters in the same part.
+
+    `others` are the `stages`, `experts` and `pieces` that it is divided into besides.
+    """
+    how = {"name": model.name, "whole": model, "ways": ways, **others}
+    parts = Share(**how, parameters=1).counted_parameters()
+    whole = model.counted_parameters()
+    return Share(**how, parameters=round(model.parameters * parts / whole))
 
 
 # ---- what the devices say ----------------------------------------------------------------------
@@ -165,27 +231,138 @@ class Group(NamedTuple):
     ways: int
     replicas: int
     fault: str  # why it cannot be so
+    layout: Layout = Layout()
 
     def reduce_time(self, tokens: float, precision: str) -> float:
         """Seconds in which the group sums the activations of `tokens` tokens in all layers."""
         if not isinstance(self.model, Share):
             return 0.0
-        whole = self.model.whole
-        talk = wires(self.fleet, LINK_LATENCY, across=False)
-        data = algorithm.stored(tokens * whole.hidden, PRECISIONS[self.device.datapath(precision)])
-        return float(REDUCES * whole.layers * all_reduce(data, self.ways, self.ways, talk))
+        return float(self.talk(precision)(tokens, 1.0, PREFILL))
+
+    def talk(self, precision: str, kv_precision: str | None = None) -> Any:
+        """What a pass over `batch` sequences of `new` tokens each says; None where nothing."""
+        if not isinstance(self.model, Share):
+            return None
+        datapath = self.device.datapath(precision)
+        inside, spans = int(self.fleet.node.accelerators), self.layout.devices
+        wired = wires(self.fleet, LINK_LATENCY, across=spans > inside)
+        return Talk(self.model.whole, self.layout, wired, widths(precision, datapath, kv_precision))
 
 
-def divided(model: Workload, place: Fleet, ways: int) -> Group:
-    """Divide a fleet into replicas, in each of which `ways` devices share a model."""
-    inside, fault, own = int(place.node.accelerators), "", model
-    if ways > 1:
-        if not isinstance(model, TransformerWorkload):
-            fault = f"{model.name} has no attention heads to divide among {ways} devices."
-        elif model.heads % ways:
-            fault = f"{model.heads} attention heads cannot be divided among {ways} devices."
-        elif inside % ways:
-            fault = f"{ways} tensor-parallel devices do not divide a node of {inside}."
-        else:
-            own = share(model, ways)
-    return Group(place, place.node.accelerator, own, ways, max(place.devices // ways, 1), fault)
+class Talk(NamedTuple):
+    """What the devices of a group say to each other; nothing of it hides behind arithmetic.
+
+    Devices that divide matrices stand side by side, then those of a sequence, of
+    experts and of stages.
+    """
+
+    model: TransformerWorkload
+    layout: Layout
+    wires: Wires
+    widths: Widths
+
+    def __call__(self, batch: Any, new: Any, phase: str) -> Any:
+        """Seconds for a pass over `batch` sequences, of each of which `new` tokens are computed."""
+        way, model = self.layout, self.model
+        apart, pieces = way.pipeline * way.expert, way.context if phase != DECODE else 1
+        own = batch if apart == 1 else np.maximum(batch / apart, 1.0)
+        tokens = own * new / pieces
+        values = algorithm.stored(tokens * model.hidden, self.widths.activations)
+        seconds = 0.0 * values
+        if way.tensor > 1:
+            local = min(way.tensor, self.wires.inside)
+            summed = all_reduce(values, way.tensor, local, self.wires)
+            seconds = seconds + REDUCES * model.layers * summed
+        if way.context > 1:
+            seconds = seconds + self._sequence(own, new, values, phase)
+        if way.expert > 1 and model.moe:
+            many = model.layers - model.moe.dense_layers
+            sent = values * model.moe.per_token
+            seconds = seconds + 2 * many * self._exchange(
+                sent, way.expert, way.tensor * way.context
+            )
+        if way.pipeline > 1:
+            before = way.tensor * way.context * way.expert
+            rate, wait = self._reach(way.pipeline * before)
+            seconds = seconds + (way.pipeline - 1) * fleet.transfer_time(values, rate, wait)
+        return seconds
+
+    def _reach(self, devices: int) -> tuple[float, float]:
+        """Rate and latency between devices of a group: of the network once it leaves a node."""
+        w = self.wires
+        outside = devices > w.inside
+        return (w.network, w.network_latency) if outside else (w.link, w.link_latency)
+
+    def _exchange(self, data: Any, ranks: int, beside: int) -> Any:
+        w = self.wires
+        local = max(min(ranks, w.inside // beside), 1)
+        wait = self._reach(ranks * beside)[1]
+        how = {"link": w.link, "network": w.network, "latency": wait}
+        return fleet.all_to_all(data, ranks, local, **how)
+
+    def _sequence(self, batch: Any, new: Any, values: Any, phase: str) -> Any:
+        """Parts of a sequence: in prefill they pass keys and values round, in decode sums."""
+        model, ranks, beside = self.model, self.layout.context, self.layout.tensor
+        rate, wait = self._reach(ranks * beside)
+        if phase == DECODE:
+            return model.layers * fleet.ring_all_reduce(values, ranks, rate, wait)
+        kept = model.held_state(model.step(batch, new, phase, self.widths))
+        if not model.mla:
+            kept = kept * system.cache_share(float(model.key_heads), float(beside))
+        passed = kept * (ranks - 1) / ranks
+        return fleet.transfer_time(passed, rate, model.layers * (ranks - 1) * wait)
+
+
+def divided(
+    model: Workload, place: Fleet, ways: int, *, stages: int = 1, experts: int = 1, pieces: int = 1
+) -> Group:
+    """Divide a fleet into replicas, in each of which devices share a model.
+
+    `ways` of them divide its matrices, `stages` its layers, `experts` its experts and `pieces`
+    every sequence.
+    """
+    layout = Layout(ways, stages, experts, pieces)
+    size, own = layout.devices, model
+    fault = _cannot(model, place, layout) if size > 1 else ""
+    if size > 1 and not fault:
+        assert isinstance(model, TransformerWorkload)
+        own = share(model, ways, stages=stages, experts=experts, pieces=pieces)
+    replicas = max(place.devices // size, 1)
+    return Group(place, place.node.accelerator, own, size, replicas, fault, layout)
+
+
+def _cannot(model: Workload, place: Fleet, layout: Layout) -> str:
+    """Why a model cannot be divided so, in a sentence; empty where it can."""
+    ways, inside = layout.tensor, int(place.node.accelerators)
+    if not isinstance(model, TransformerWorkload):
+        return f"{model.name} has no attention heads to divide among {layout.devices} devices."
+    if model.heads % ways:
+        return f"{model.heads} attention heads cannot be divided among {ways} devices."
+    if inside % ways:
+        return f"{ways} tensor-parallel devices do not divide a node of {inside}."
+    if layout.pipeline > model.layers:
+        return f"{model.layers} layers cannot be divided among {layout.pipeline} stages."
+    if layout.expert > 1 and (model.moe is None or model.moe.experts % layout.expert):
+        has = model.moe.experts if model.moe else 0
+        return f"{has} experts cannot be divided among {layout.expert} devices."
+    if layout.devices > place.devices:
+        return f"A replica of {layout.devices} devices needs more than the fleet's {place.devices}."
+    return ""
+
+
+def layout_of(*counts: Any) -> Layout:
+    """The layout that arguments ask for: tensor, pipeline, expert and context parallelism."""
+    names = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "context_parallel")
+    one_each(dict(zip(names, counts, strict=True)))
+    return Layout(*map(int, counts))
+
+
+def grouped(model: Workload, hardware: HardwareNode, place: Fleet | None, layout: Layout) -> Group:
+    """One replica of a model on such devices, in a fleet or else in plain nodes of eight."""
+    if place is None:
+        place = Fleet(name=f"{hardware.name} group", hw=hardware, count=-(-layout.devices // 8))
+    elif place.hw != hardware:
+        remedy = f"the fleet holds {place.hw.name}; give that, or leave fleet out"
+        raise BadArgument("hardware", hardware.name, remedy)
+    ways, stages, experts, pieces = layout
+    return divided(model, place, ways, stages=stages, experts=experts, pieces=pieces)

@@ -17,7 +17,8 @@ from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import DECODE
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node.serving import TAIL, ServingModel, decoder
+from mlsysim.solvers.node.replica import decoder
+from mlsysim.solvers.node.serving import TAIL, ServingModel
 from mlsysim.solvers.node.single import Profile, Stack, ask, context_notes, one_each
 
 DECODE_TOKENS = 128.0  # a teaching value

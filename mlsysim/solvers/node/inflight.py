@@ -19,9 +19,9 @@ from mlsysim.core import units as u
 from mlsysim.core.solver import Result, because, lazily
 from mlsysim.equations import serving as eq
 from mlsysim.solvers.node.replica import RESERVE, Replica
+from mlsysim.solvers.node.serving import TAIL
 from mlsysim.solvers.node.single import Question, too_large, total
 
-TAIL = 0.01  # the share of requests beyond the 99th percentile
 MOST = 2048.0  # sequences that a server steps together at most: a teaching value
 _GRID = 4096  # points of a distribution
 _SPREAD = 20  # standard deviations that the grid reaches beyond the mean

@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlsysim.core.errors import BadArgument
 from mlsysim.equations import algorithm
 from mlsysim.equations import serving as eq
 from mlsysim.models.operators import DECODE, PREFILL
+from mlsysim.models.types import Workload
+from mlsysim.solvers.fleet.group import Group
 from mlsysim.solvers.node.cost import Demand
-from mlsysim.solvers.node.single import IDEAL, Profile, Question
+from mlsysim.solvers.node.single import IDEAL, Profile, Question, ask
 
 RESERVE = 0.1  # of a device's memory, which servers keep free: vLLM's gpu_memory_utilization is 0.9
 
@@ -39,6 +42,7 @@ class Replica(NamedTuple):
     chunk: Any = None
     draft: Draft | None = None
     talk: Callable[[Any, Any, str], Any] | None = None
+    devices: int = 1
 
     def _seconds(self, batch: Any, new: Any, phase: str, profile: Profile) -> Any:
         talk = self.talk(batch, new, phase) if self.talk else 0.0
@@ -159,18 +163,56 @@ class Replica(NamedTuple):
         own = self.question.demand(self.question.step(batch, total, DECODE))
         if self.draft is None:
             return own
-        other = self.guess.held(batch, total)
+        other = self.guess.held(batch, total)  # whole, where the model is divided
         return own._replace(
             held_weights=own.held_weights + other.held_weights,
             held_state=own.held_state + other.held_state,
             held_activations=np.maximum(own.held_activations, other.held_activations)[()],
         )
 
+    def fits(self, batch: Any, total: Any) -> Any:
+        """Whether they do."""
+        held = self.held(batch, total)
+        need = held.held_weights + held.held_state + held.held_activations
+        return need <= self.question.supply.capacity
+
     def room(self, total: Any, reserve: Any) -> Any:
         """How many sequences of `total` tokens fit beside the weights and `reserve` bytes."""
         one = self.held(1.0, total)
         left = self.question.supply.capacity - reserve - one.held_weights
         return eq.slots(left, one.held_state + one.held_activations)
+
+
+def replica_of(
+    group: Group,
+    how: tuple[str, Any, str | None, str | None],
+    prefix: Any = 0.0,
+    chunk: Any = None,
+    draft: tuple[Workload | None, Any, Any] = (None, 0.0, 0.0),
+) -> Replica:
+    """The replica that a group of devices is, asked in a precision, efficiency, cache and stack.
+
+    A draft is a model, how many tokens it guesses, and the part of them that is accepted.
+    """
+    precision, efficiency, kv_precision, stack = how
+
+    def question(model: Workload) -> Question:
+        return ask(model, group.device, precision, efficiency, kv_precision, stack)
+
+    small, guessed, accepted = draft
+    second = None
+    if small is not None and np.any(guessed):
+        decoder(small, "draft_model")
+        second = Draft(question(small), guessed, eq.speculative_gain(accepted, guessed))
+    talk = group.talk(precision, kv_precision)
+    return Replica(question(group.model), prefix, chunk, second, talk, group.ways)
+
+
+def decoder(model: Workload, argument: str = "model") -> None:
+    """Raise BadArgument unless the model answers token by token."""
+    if not {DECODE, PREFILL} <= set(model.phases):
+        remedy = "it does not decode token by token; give a decoder, such as Llama3_8B"
+        raise BadArgument(argument, model.name, remedy)
 
 
 def _grown(first: Profile, last: Profile, steps: Any) -> Any:

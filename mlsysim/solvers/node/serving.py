@@ -7,43 +7,51 @@ from typing import Annotated, Any
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument
+from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.core.solver import Given, Result, Solver, because, lazily
 from mlsysim.core.units import Dim
+from mlsysim.equations import fleet as fleet_eq
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
-from mlsysim.solvers.node.single import Stack, ask, context_notes, too_large, total
+from mlsysim.solvers.fleet.group import grouped, layout_of
+from mlsysim.solvers.node.replica import Replica, decoder, replica_of
+from mlsysim.solvers.node.single import Stack, context_notes, too_large, total
+from mlsysim.systems.types import Fleet
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
 Servers = Annotated[Any, Dim("", whole=True, high=1e5)]
 
 
-def decoder(model: Workload) -> None:
-    """Raise BadArgument unless the model answers token by token."""
-    if not {DECODE, PREFILL} <= set(model.phases):
-        remedy = "it does not decode token by token; give a decoder, such as Llama3_8B"
-        raise BadArgument("model", model.name, remedy)
-
-
 # ---- wall 4 --------------------------------------------------------------------------------------
 
 
-class Served(Result):
-    """A batch of prompts answered on one device: when the first token comes, and then the others.
+def _why(s: Served) -> str:
+    return s.si("_fault") or too_large(s)
 
-    `ttft` is the pass over the prompts, `itl` the average decode step after it; `throughput` counts
-    answered tokens over the whole time, `decode_throughput` over a decode step. `energy` is the
-    device's for the whole batch.
+
+class Served(Result):
+    """Prompts answered together: when the first token comes, and then the others.
+
+    `ttft` is the pass over one prompt, as a server that admits requests one by one gives it;
+    `ttft_batch` that over all of a batch at once, from which `latency` and `throughput` (answered
+    tokens over the whole time) count. `itl` is the average time to the next token, and
+    `decode_throughput` counts tokens over it. `energy` is that of all devices for the whole batch.
     """
 
     walls = (4,)
 
     ttft: u.Seconds = "ms"
+    ttft_batch: u.Seconds = "ms"
+    handover_time: u.Seconds = "ms"
     itl: u.Seconds = "ms"
-    latency: u.Seconds = lazily("s", eq.generation_time, "ttft", "itl", "decode_tokens")
+    latency: u.Seconds = lazily(
+        "s",
+        lambda first, handed, step, n: eq.generation_time(first, step, n) + handed,
+        *("ttft_batch", "handover_time", "itl", "decode_tokens"),
+    )
     throughput: u.Rate = lazily(
         "1/s",
         lambda batch, tokens, time: node.throughput(batch * tokens, time),
@@ -55,8 +63,9 @@ class Served(Result):
     prefill_intensity: u.Intensity = "FLOP/B"
     decode_intensity: u.Intensity = "FLOP/B"
     ridge_point: u.Intensity = "FLOP/B"
+    exchange_time: u.Seconds = "ms"
     feasible: bool
-    reason: str = because(too_large)
+    reason: str = because(_why)
     memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")
     weights: u.Bytes = "GB"
     kv_cache: u.Bytes = "GB"
@@ -66,11 +75,13 @@ class Served(Result):
     energy: u.Energy = lazily("J", node.energy, "power", "latency")
     datapath: str
     precision: str
+    devices: u.Number
     batch_size: u.Number
     seq_len: u.Number
     decode_tokens: u.Number
     context: u.Number
     notes: tuple
+    _fault: str
 
 
 class ServingModel(Solver):
@@ -99,45 +110,105 @@ class ServingModel(Solver):
         kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
         stack: Stack | None = None,
+        cached_prefix_len: u.CountOrZero = 0.0,
+        prefill_chunk_tokens: u.Count | None = None,
+        draft_model: Given[Workload] | None = None,
+        draft_tokens: u.CountOrZero = 4.0,
+        draft_acceptance_rate: u.FractionOrZero = 0.8,
+        decode_hardware: Given[HardwareNode] | None = None,
+        network_bandwidth: u.Bandwidth | None = None,
+        fleet: Given[Fleet] | None = None,
+        tensor_parallel: u.Count = 1.0,
+        pipeline_parallel: u.Count = 1.0,
+        expert_parallel: u.Count = 1.0,
+        context_parallel: u.Count = 1.0,
     ) -> Served:
         """Answer `batch_size` prompts of `seq_len` tokens with `decode_tokens` tokens each.
 
-        `context` asks for the decode step at one context length; otherwise it is the average one.
-        128 tokens is a teaching value. Weights, cache and activations all take `precision`;
-        CompressionModel gives each its own. The numbers may be arrays that broadcast: the result
-        then holds columns.
+        `context` asks for the decode step at one context length; otherwise `itl` is the average
+        over all steps. 128 tokens is a teaching value. Of each prompt `cached_prefix_len` tokens
+        are in the cache already, and `prefill_chunk_tokens` are read at a time. A `draft_model`
+        guesses `draft_tokens` for each decode step, accepted at `draft_acceptance_rate` (4 and 0.8
+        are teaching values). With `decode_hardware` a prompt's cache is handed over to it at
+        `network_bandwidth`, after the first token. Groups of devices share the model as in
+        training; their wires are those of the `fleet`, or of plain nodes of eight. The numbers may
+        be arrays that broadcast, but for those of groups: the result then holds columns.
         """
         decoder(model)
-        question = ask(model, hardware, precision, efficiency, kv_precision, stack)
-        supply, prompt = question.supply, question.step(batch_size, seq_len, PREFILL)
-        total = prompt.seq_len + decode_tokens
-        if context is None:
-            context = eq.mean_decode_context(prompt.seq_len, decode_tokens)
-        finished = question.demand(question.step(batch_size, total, DECODE))
-        first = question.profile(prompt, held=finished)
-        later = question.profile(question.step(batch_size, context, DECODE), held=finished)
-        return Served(
-            ttft=first.si("latency"),
-            itl=later.si("latency"),
-            prefill_bottleneck=first.bottleneck,
-            decode_bottleneck=later.bottleneck,
-            prefill_intensity=first.si("arithmetic_intensity"),
-            decode_intensity=later.si("arithmetic_intensity"),
-            ridge_point=later.si("ridge_point"),
-            feasible=later.feasible,
-            weights=later.si("weights"),
-            kv_cache=later.si("kv_cache"),
-            activations=later.si("activations"),
-            memory_capacity=supply.capacity,
-            power=supply.power,
-            datapath=supply.datapath,
-            precision=precision,
-            batch_size=batch_size,
-            seq_len=prompt.seq_len,
-            decode_tokens=decode_tokens,
-            context=context,
-            notes=context_notes(model, total),
-        )
+        layout = layout_of(tensor_parallel, pipeline_parallel, expert_parallel, context_parallel)
+        how = (precision, efficiency, kv_precision, stack)
+        draft = (draft_model, draft_tokens, draft_acceptance_rate)
+        group = grouped(model, hardware, fleet, layout)
+        same = {
+            "precision": precision,
+            "devices": layout.devices * (1 if decode_hardware is None else 2),
+            "batch_size": batch_size,
+            "decode_tokens": decode_tokens,
+        }
+        if group.fault:
+            return _cannot(group.fault, same)
+        reading = replica_of(group, how, cached_prefix_len, prefill_chunk_tokens, draft)
+        decoding, handed = reading, 0.0
+        if decode_hardware is not None:
+            if network_bandwidth is None:
+                why = "give the rate at which a prompt's cache goes to decode_hardware"
+                raise MissingValue("ServingModel", "network_bandwidth", why)
+            other = grouped(model, decode_hardware, None, layout)
+            decoding = replica_of(other, how, 0.0, None, draft)
+            step = model.step(batch_size, seq_len, PREFILL, reading.question.widths)
+            handed = fleet_eq.transfer_time(model.held_state(step), network_bandwidth, 0.0)
+        answer = _answer(reading, decoding, batch_size, seq_len, decode_tokens, context)
+        if decode_hardware is not None and not np.all(reading.fits(batch_size, answer["seq_len"])):
+            fault = f"The prompts and their cache do not fit on {hardware.name}, which reads them."
+            return _cannot(fault, same)
+        return Served(**same, **answer, handover_time=handed, _fault="")
+
+
+def _cannot(fault: str, asked: dict[str, Any]) -> Served:
+    """The answer to what cannot be served so: nothing is known but why."""
+    unknown = {name for name, field in Served._fields.items() if not field.compute} - asked.keys()
+    known = {"feasible": False, "notes": (), "_fault": fault}
+    return Served(**{**dict.fromkeys(unknown), **known}, **asked)
+
+
+def _answer(
+    reading: Replica, decoding: Replica, batch: Any, seq_len: Any, tokens: Any, context: Any
+) -> dict[str, Any]:
+    """What is known of prompts that one replica reads and one, the same or another, answers."""
+    prompt = reading.question.step(batch, seq_len, PREFILL).seq_len
+    if np.any(np.greater_equal(reading.prefix, prompt)):
+        remedy = f"a prompt of {np.min(prompt):,.0f} tokens leaves none to compute; give fewer"
+        raise BadArgument("cached_prefix_len", reading.prefix, remedy)
+    steps = np.maximum(tokens - 1, 1)
+    if context is None:
+        itl = decoding.decoding(batch, prompt, steps) / steps
+        context = eq.mean_decode_context(prompt, tokens)
+    else:
+        itl = decoding.step(batch, context) / decoding.gain
+    finished = decoding.held(batch, prompt + tokens)
+    first, later = reading.prompt(batch, prompt), decoding.decode(batch, context)
+    supply, talk = decoding.question.supply, decoding.talk
+    return {
+        "ttft": reading.prefill(1.0, prompt),
+        "ttft_batch": reading.prefill(batch, prompt),
+        "itl": itl,
+        "prefill_bottleneck": first.bottleneck,
+        "decode_bottleneck": later.bottleneck,
+        "prefill_intensity": first.si("arithmetic_intensity"),
+        "decode_intensity": later.si("arithmetic_intensity"),
+        "ridge_point": later.si("ridge_point"),
+        "exchange_time": talk(batch, 1.0, DECODE) if talk else 0.0,
+        "feasible": decoding.fits(batch, prompt + tokens),
+        "weights": finished.held_weights,
+        "kv_cache": finished.held_state,
+        "activations": finished.held_activations,
+        "memory_capacity": supply.capacity,
+        "power": supply.power and supply.power * decoding.devices,
+        "datapath": supply.datapath,
+        "seq_len": prompt,
+        "context": context,
+        "notes": context_notes(decoding.question.model, prompt + tokens),
+    }
 
 
 # ---- wall 7 --------------------------------------------------------------------------------------
@@ -172,13 +243,15 @@ class Tail(Result):
     service_time: u.Seconds = "ms"
     arrival_rate: u.Rate = "1/s"
     num_replicas: u.Number
+    variation: u.Number
 
 
 class TailLatencyModel(Solver):
-    """Wall 7: how long the unlucky wait when requests share servers (M/M/c).
+    """Wall 7: how long the unlucky wait when requests share servers (M/G/c).
 
-    Poisson arrivals, exponential service, first come, first served. The quantiles are those of the
-    whole stay, wait and service together, exactly.
+    Poisson arrivals, first come, first served. The quantiles are those of the whole stay, wait and
+    service together: exact for exponential service (M/M/c). Service that varies less stands
+    between that and fixed work, whose stay is the service itself where nobody waits.
 
     Fallacy: "A server that is busy nine tenths of the time has a tenth to spare." Its tail has not.
     """
@@ -190,11 +263,14 @@ class TailLatencyModel(Solver):
         arrival_rate_qps: u.Queries,
         service_latency_ms: u.Milliseconds,
         num_replicas: Servers = 1.0,
+        *,
+        variation: u.FractionOrZero = 1.0,
     ) -> Tail:
         """Requests arrive at `arrival_rate_qps` and occupy one of `num_replicas` servers each.
 
-        `service_latency_ms` is the mean service time. The numbers may be arrays that broadcast;
-        where the servers cannot keep up, the answer is then NaN.
+        `service_latency_ms` is the mean service time, and `variation` its standard deviation over
+        that: 1 for exponential service, 0 where all requests take the same. The numbers may be
+        arrays that broadcast; where the servers cannot keep up, the answer is then NaN.
         """
         load = eq.offered_load(arrival_rate_qps, service_latency_ms)
         spare = num_replicas - load
@@ -204,6 +280,15 @@ class TailLatencyModel(Solver):
         half, last = (
             eq.sojourn_quantile(tail, service_latency_ms, waiting, spare) for tail in (0.5, TAIL)
         )
+        if np.any(np.less(variation, 1)):
+            even = wait * eq.fixed_share(load / num_replicas, num_replicas)
+            half, last = (
+                eq.mixed_quantile(
+                    eq.fixed_stay(tail, service_latency_ms, waiting, even), stay, variation
+                )
+                for tail, stay in ((0.5, half), (TAIL, last))
+            )
+            wait = eq.mixed_quantile(even, wait, variation)
         answers = {
             "wait_probability": waiting,
             "mean_wait": wait,
@@ -212,7 +297,7 @@ class TailLatencyModel(Solver):
             "p99_latency": last,
             "slowdown": last / service_latency_ms,
         }
-        if np.ndim(stable):
+        if np.ndim(stable) or np.ndim(variation):
             answers = {name: np.where(stable, value, np.nan) for name, value in answers.items()}
         else:
             answers = {name: float(value) if stable else None for name, value in answers.items()}
@@ -222,5 +307,6 @@ class TailLatencyModel(Solver):
             service_time=service_latency_ms,
             arrival_rate=arrival_rate_qps,
             num_replicas=num_replicas,
+            variation=variation,
             **answers,
         )
