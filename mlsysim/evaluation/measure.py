@@ -85,9 +85,10 @@ def _serve(system: SystemSpec, work: Serve, replica: Group) -> Measured:
     )
     talk = [replica.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
     ttft, itl = served.si("ttft_batch") + talk[0], served.si("itl") + talk[1]
+    alone = served.si("ttft") + replica.reduce_time(prompt, work.precision)
     latency = float(serving.generation_time(ttft, itl, tokens))
     rate = node.throughput(replica.replicas * batch * tokens, latency)
-    own = Serving.of(served, ttft=ttft, itl=itl, latency=latency, throughput=rate)
+    own = Serving.of(served, ttft=alone, itl=itl, latency=latency, throughput=rate)
     decoding = latency - ttft
     slow = decoding > ttft
     word = served.decode_bottleneck if slow else served.prefill_bottleneck
