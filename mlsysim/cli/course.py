@@ -30,6 +30,9 @@ def learn(
     quiz: Annotated[
         bool, typer.Option("--quiz", help="Twelve questions, before the course and after it.")
     ] = False,
+    slides: Annotated[
+        bool, typer.Option("--slides", help="For a projector: large, one step a screen.")
+    ] = False,
     learner: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Whose journal, where several people share a machine."),
@@ -73,6 +76,7 @@ def learn(
         first = "/review" if review else "/quiz" if quiz else "/"
         if chosen is not None:
             first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
+        first += "?slides" if slides else ""
         server.serve(first, way, port=at, browser=browser)
         return
     if chosen is None:

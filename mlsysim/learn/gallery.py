@@ -68,10 +68,11 @@ def gallery(
     missing: str = "",
     words: str = "",
     level: str = "",
+    slides: bool = False,
 ) -> str:
     """The gallery's page: all lessons or those of a path, or those in which `words` are found.
 
-    `missing` is an address that was asked for and is none.
+    `missing` is an address that was asked for and is none; with `slides` lessons open as such.
     """
     every = cards(journal)
     shown = {n: every[n] for n in (path.lessons if path else every)}
@@ -90,4 +91,5 @@ def gallery(
         level=level,
         notice=journal.notice,
         missing=missing,
+        tail="?slides" if slides else "",
     )

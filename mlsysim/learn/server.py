@@ -91,8 +91,9 @@ def page(
         return Reply(pages.render("cheatsheet.html", **facts()))
     missing = "" if asked == "/" else asked
     way = next((each for each in paths() if each.name == fields.get("path")), path)
-    sought = {"words": fields.get("words", ""), "level": fields.get("level", "")}
-    return Reply(gallery(Journal(), way, missing=missing, **sought), 404 if missing else 200)
+    sought = {key: fields.get(key, "") for key in ("words", "level")}
+    shown = gallery(Journal(), way, missing=missing, slides="slides" in fields, **sought)
+    return Reply(shown, 404 if missing else 200)
 
 
 async def _body(receive: Any) -> bytes:

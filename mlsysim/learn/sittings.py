@@ -186,6 +186,7 @@ def _quiz_end(held: Inventory) -> str:
         {
             "title": (row.item.make.__doc__ or "").strip().rstrip("."),
             "outcome": row.outcome,
+            "text": row.ask.text,
             "truth": _spell(row.ask, row.ask.truth),
             "said": row.after.answer,
             "right": row.after.right,

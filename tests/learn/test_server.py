@@ -123,6 +123,15 @@ def test_every_path_is_a_link_and_its_page_lists_its_lessons(journal, monkeypatc
     assert page("/", {"path": "nope"}) == page("/", {})
 
 
+def test_lessons_open_as_slides_where_one_presents(journal, monkeypatch):
+    monkeypatch.setenv("MLSYSIM_JOURNAL", str(journal.path))
+    shown = page("/", {"path": "conference", "slides": ""}).body
+    doors = re.findall(r'href="(/\d\d_[^"]*)"', shown)
+    assert doors
+    assert all(door.endswith("/?slides") for door in doors)
+    assert "slides" not in gallery(journal)
+
+
 def test_what_befell_the_journal_is_told(journal):
     journal.path.write_text("half a li")
     assert "A line of journal.jsonl cannot be read" in gallery(Journal(journal.path))
