@@ -54,6 +54,8 @@ VALID = {
     "service_latency_ms": 100.0,
     "num_replicas": 4,
     "variation": 0.5,
+    "keep_what_fits": False,
+    "host_memory": "1 TB",
     "cached_prefix_len": 16,
     "prefill_chunk_tokens": 256,
     "draft_model": LLAMA,

@@ -207,7 +207,7 @@ def _answer(
         "datapath": supply.datapath,
         "seq_len": prompt,
         "context": context,
-        "notes": context_notes(decoding.question.model, prompt + tokens),
+        "notes": context_notes(decoding.question.model, prompt + tokens) + decoding.question.told,
     }
 
 

@@ -196,6 +196,7 @@ class Question(NamedTuple):
     efficiency: Any
     stack: str | None = None
     training: bool = False
+    told: tuple[str, ...] = ()  # of the device, whatever is asked
     density: Any = 1.0  # the part of the arithmetic that pruning leaves
 
     def step(self, batch: Any, seq_len: Any, phase: str | None, new: Any = None) -> Step:
@@ -248,7 +249,8 @@ def ask(
     if training:
         trainable(precision)
     widths, supply = cost.formats(model, hardware, precision, kv_precision, training=training)
-    return Question(model, widths, supply, precision, efficiency, stack, training)
+    told = far_off(hardware)
+    return Question(model, widths, supply, precision, efficiency, stack, training, told)
 
 
 _HELD = ("held_weights", "held_state", "held_activations")
@@ -303,7 +305,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         _efficiency=efficiency,
         _under_compute=met.compute,
         _under_memory=met.memory,
-        _notes=context_notes(model, step.seq_len),
+        _notes=context_notes(model, step.seq_len) + question.told,
         _asked=asked,
     )
 
@@ -345,6 +347,16 @@ def trainable(precision: str) -> None:
     if precision not in known:
         remedy = f"training keeps gradients in one of {', '.join(known)}"
         raise BadArgument("precision", precision, remedy)
+
+
+def far_off(hardware: HardwareNode) -> tuple[str, ...]:
+    """What to say of a device whose roofline is known to lie far above what it does."""
+    if "wafer" not in (hardware.memory.technology or ""):
+        return ()
+    return (
+        "its memory is spread over the cores of a wafer, whose messages to each other no roofline "
+        "counts: published rates of decode lie tens of times below this bound",
+    )
 
 
 def context_notes(model: Workload, length: Any) -> tuple[str, ...]:

@@ -9,15 +9,22 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
+from mlsysim.core.units import Q_
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
+from mlsysim.models.operators import Step
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
-from mlsysim.solvers.node.single import context_notes
+from mlsysim.solvers.node.single import context_notes, far_off
 
 
 def _why_full(s: Streamed) -> str:
+    if s.si("host_memory") is not None and s.si("streamed_from") > s.si("host_memory"):
+        return (
+            f"The host has to hold {show(s.streamed_from)} of weights and holds "
+            f"{show(s.host_memory)}: give it more memory, or use a narrower precision."
+        )
     return (
         f"A batch of {s.si('batch_size'):,.0f} keeps {show(s.held)} of state and activations and "
         f"the device holds {show(s.memory_capacity)}: at most {s.si('max_batch'):,.0f} fit."
@@ -28,7 +35,9 @@ class Streamed(Result):
     """One step whose weights come in from outside, layer by layer, and are not kept.
 
     `max_batch` is how many sequences' state and activations the device holds; `crossover_batch` is
-    how many it takes until arithmetic, no longer injection, binds.
+    how many it takes until arithmetic, no longer injection, of all weights binds. `streamed` are
+    the bytes that come in during a step, `resident` those of weights that stay on the device, and
+    `streamed_from` what the host holds.
     """
 
     walls = (6,)
@@ -45,6 +54,9 @@ class Streamed(Result):
     memory_time: u.Seconds = "ms"
     overhead: u.Seconds = "ms"
     streamed: u.Bytes = "GB"
+    resident: u.Bytes = "GB"
+    streamed_from: u.Bytes = "GB"
+    host_memory: u.Bytes | None = "GB"
     operations: u.Operations = "GFLOP"
     held: u.Bytes = "GB"
     memory_capacity: u.Bytes = "GB"
@@ -82,10 +94,16 @@ class WeightStreamingModel(Solver):
         kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
         phase: u.Phase | None = None,
+        keep_what_fits: bool = False,
+        host_memory: u.Bytes | None = None,
     ) -> Streamed:
         """One step of inference; raises MissingValue for a device without a host link.
 
-        `batch_size`, `seq_len` and `efficiency` may be arrays that broadcast.
+        With `keep_what_fits` the device keeps the weights that it has room for beside state and
+        activations, an even part of each layer, and only the rest streams: offload, as graphics
+        cards do it. `host_memory` is what the host has for weights; where it is not given, a note
+        says what that must be. `batch_size`, `seq_len` and `efficiency` may be arrays that
+        broadcast.
         """
         if hardware.host_link is None:
             raise MissingValue(hardware.name, "host_link", "give the link that weights come in by")
@@ -94,29 +112,38 @@ class WeightStreamingModel(Solver):
         step = model.step(batch_size, seq_len, phase, widths)
         demand, one = cost.demand(model, step), cost.demand(model, step._replace(batch=1.0))
 
+        held = demand.held_state + demand.held_activations
+        away = 1.0  # the part of the weights that is
+        if keep_what_fits:
+            room = np.maximum(supply.capacity - held, 0.0)
+            away = 1 - np.minimum(room / demand.held_weights, 1.0)[()]
+        host = away * demand.held_weights
         latency, injection, compute, memory = supply.overhead, 0.0, 0.0, 0.0
         for layer in cost.layers(model, step):
             moved = layer.weights + layer.state + layer.traffic
-            way_in = node.memory_time(layer.weights, inlet)
-            arithmetic = node.compute_time(layer.flops, supply.peak, efficiency)
+            way_in = node.memory_time(away * layer.weights, inlet)
+            arithmetic = node.compute_time(
+                layer.flops - layer.attention, supply.peak, efficiency
+            ) + node.compute_time(layer.attention, supply.attention_peak, efficiency)
             inside = node.memory_time(moved, supply.bandwidth)
             latency = latency + serving.streamed_layer_time(way_in, arithmetic, inside)
             injection, compute, memory = injection + way_in, compute + arithmetic, memory + inside
 
-        held = demand.held_state + demand.held_activations
+        fits = held <= supply.capacity
         return Streamed(
             latency=latency,
             bottleneck=_roof(injection, compute, memory, supply.overhead),
-            feasible=held <= supply.capacity,
+            feasible=fits if host_memory is None else fits & (host <= host_memory),
             max_batch=serving.slots(supply.capacity, one.held_state + one.held_activations),
-            crossover_batch=node.crossover_batch(
-                demand.weights, 0.0, one.operations, supply.peak, inlet, efficiency
-            ),
+            crossover_batch=_crossover(model, step, supply, inlet, efficiency),
             injection_time=injection,
             compute_time=compute,
             memory_time=memory,
             overhead=supply.overhead,
-            streamed=demand.weights,
+            streamed=away * demand.weights,
+            resident=(1 - away) * demand.held_weights,
+            streamed_from=host,
+            host_memory=host_memory,
             operations=demand.operations,
             held=held,
             memory_capacity=supply.capacity,
@@ -126,8 +153,40 @@ class WeightStreamingModel(Solver):
             precision=precision,
             batch_size=batch_size,
             seq_len=step.seq_len,
-            notes=context_notes(model, step.seq_len) + _resident(demand, supply),
+            notes=(
+                *context_notes(model, step.seq_len),
+                *far_off(hardware),
+                *(() if keep_what_fits else _resident(demand, supply)),
+                *(() if host_memory is not None else _host(host)),
+            ),
         )
+
+
+def _crossover(model: Workload, step: Step, supply: Supply, inlet: float, efficiency: Any) -> Any:
+    """The batch at which arithmetic takes as long as the way in of the weights that it touches.
+
+    More sequences touch more experts: from all of a mixture's weights downwards, each batch is one
+    at which those of the batch before it would do.
+    """
+    one = cost.demand(model, step._replace(batch=1.0))
+    weights, batch = one.held_weights, None
+    for _ in range(_TURNS):
+        before, batch = (
+            batch,
+            node.crossover_batch(weights, 0.0, one.operations, supply.peak, inlet, efficiency),
+        )
+        if before is not None and np.all(np.abs(batch - before) <= 1e-9 * batch):
+            break
+        weights = cost.demand(model, step._replace(batch=np.maximum(batch, 1.0))).weights
+    return batch
+
+
+_TURNS = 60
+
+
+def _host(held: Any) -> tuple[str, ...]:
+    most = float(np.max(held))
+    return (f"the host has to hold {show(Q_(most / 1e9, 'GB'))} of weights",) if most else ()
 
 
 def _roof(injection: Any, compute: Any, memory: Any, overhead: Any) -> Any:

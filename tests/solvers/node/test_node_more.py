@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlsysim import Hardware, Literature, Models
+from mlsysim import Engine, Hardware, Literature, Models
 from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownName
 from mlsysim.core.units import Q_
-from mlsysim.solvers import EfficiencyModel, SingleNodeModel, WeightStreamingModel
+from mlsysim.solvers import EfficiencyModel, ServingModel, SingleNodeModel, WeightStreamingModel
 
 EFFICIENCY, STREAMING = EfficiencyModel(), WeightStreamingModel()
 CS3 = Hardware.Cloud.CS3
@@ -128,21 +128,81 @@ def test_sram_caps_the_batch(llama):
 
 
 def test_the_crossover_lies_beyond_what_sram_holds(llama):
-    """Injection binds until 2 B/(peak eta) per weight of 2 bytes exceeds 2/150e9: B = 52,000."""
+    """Injection binds until 2 B/(peak eta) per weight of 2 bytes exceeds 2/150e9: B = 52,000.
+
+    A sequence looks up a row of 8,192 bytes besides, so a little later.
+    """
     step = STREAMING.solve(llama, CS3, seq_len=1)
-    assert step.crossover_batch == pytest.approx(15.6e15 * 0.5 / 150e9, rel=0.01)
+    body = 32 * LAYER + HEAD
+    work = 2 * (body + 32 * 32 * 256) / (15.6e15 * 0.5)
+    rows = 2 * 4096 / 150e9
+    assert step.crossover_batch == pytest.approx(2 * body / 150e9 / (work - rows), rel=1e-6)
+    assert step.crossover_batch == pytest.approx(15.6e15 * 0.5 / 150e9, rel=0.03)
     assert STREAMING.solve(llama, CS3, seq_len=2048).max_batch < 0.01 * step.crossover_batch
+
+
+@pytest.mark.parametrize("name", ["Mixtral_8x22B", "DeepSeek_V3", "Llama3_8B"])
+def test_the_crossover_does_not_depend_on_the_batch_that_is_asked_about(name):
+    """A larger batch touches more experts: at the crossover those that it touches take as long."""
+    model = getattr(Models.Language, name)
+    few, many = (STREAMING.solve(model, CS3, batch_size=b, seq_len=2048) for b in (1, 64))
+    assert few.crossover_batch == pytest.approx(many.crossover_batch)
+    at = STREAMING.solve(model, CS3, batch_size=round(few.crossover_batch), seq_len=2048)
+    assert at.si("injection_time") == pytest.approx(at.si("compute_time"), rel=1e-3)
+
+
+def test_a_card_keeps_what_fits_and_streams_the_rest():
+    """Llama 3 70B at int8 on an RTX 4090: what 24 GB do not hold comes in over PCIe each step."""
+    card = Hardware.RTX_4090
+    how = {"precision": "int8", "seq_len": 1000}
+    some = STREAMING.solve(Models.Llama3_70B, card, keep_what_fits=True, **how)
+    every = STREAMING.solve(Models.Llama3_70B, card, **how)
+    room = card.memory.capacity.m_as("B") - some.si("held")
+    weights = Models.Llama3_70B.parameters
+    assert some.si("resident") == pytest.approx(room)
+    assert some.si("streamed_from") == pytest.approx(weights - room)
+    part = (weights - room) / weights
+    assert some.si("injection_time") == pytest.approx(part * every.si("injection_time"))
+    assert some.si("latency") < every.si("latency")
+    inlet = card.host_link.bandwidth.m_as("B/s")
+    matrices = 80 * (8192 * (8192 + 2 * 1024) + 8192 * 8192 + 3 * 8192 * 28672) + 128256 * 8192
+    assert some.si("latency") == pytest.approx(part * matrices / inlet, rel=0.01)
+
+
+def test_a_model_that_fits_streams_nothing_when_what_fits_is_kept(llama, h100):
+    kept = STREAMING.solve(llama, h100, seq_len=1000, keep_what_fits=True)
+    assert kept.si("streamed") == kept.si("streamed_from") == 0
+    assert kept.si("resident") == pytest.approx(2 * llama.parameters)
+    own = SingleNodeModel().solve(llama, h100, seq_len=1000, stack="ideal")
+    assert kept.si("latency") == pytest.approx(own.si("latency"), rel=0.01)
+    assert kept.notes == ()
+
+
+def test_the_host_has_to_hold_what_the_device_does_not():
+    ask = {"model": Models.Llama3_70B, "hardware": Hardware.RTX_4090, "precision": "int8"}
+    assert "the host has to hold 70.55 GB" in STREAMING.solve(**ask).notes[-1]
+    small, large = (STREAMING.solve(**ask, host_memory=m) for m in ("64 GB", "128 GB"))
+    assert (small.feasible, large.feasible) == (False, True)
+    assert "holds 64 GB" in small.reason
+    assert not large.notes
 
 
 def test_a_model_that_outgrows_the_wafer_still_streams():
     large = STREAMING.solve(Models.Llama3_70B, CS3)
     assert large.feasible
-    assert not large.notes
+    assert "the host has to hold 141.1 GB" in large.notes[-1]
     assert not SingleNodeModel().solve(Models.Llama3_70B, CS3).feasible
 
 
 def test_weights_that_fit_need_not_be_streamed(llama):
-    assert "fit on the device" in STREAMING.solve(llama, CS3).notes[0]
+    assert any("fit on the device" in note for note in STREAMING.solve(llama, CS3).notes)
+
+
+def test_a_wafer_says_how_far_its_roofline_lies_above_what_it_does(llama, h100):
+    """The vendor announced about 1,800 tokens a second for 8B, where the roofline says 82,905."""
+    for solve in (STREAMING.solve, Engine.solve, ServingModel().solve):
+        assert any("wafer" in note for note in solve(llama, CS3).notes)
+    assert not Engine.solve(llama, h100).notes
 
 
 def test_a_gpu_streams_over_its_host_link(llama, h100):
