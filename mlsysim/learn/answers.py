@@ -27,13 +27,16 @@ from mlsysim.core.registry import registry_hash
 from mlsysim.course import questions
 from mlsysim.course.journal import home
 from mlsysim.course.lessons import Assignment, assignment, find_lesson
+from mlsysim.course.lines import write_whole
 from mlsysim.course.questions import Question
 from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import Variant, clean_id, code_for
+from mlsysim.learn.lesson import SERVED
 
 _CODE = re.compile(r"[0-9a-f]{16}")
 _LESSON_ASSUMPTION = "none: as in the lesson"
 FILE = "answers.json"
+_WHO = "student.json"
 
 
 class AnswerSheet:
@@ -147,7 +150,12 @@ class AnswerSheet:
             label=f"Download {FILE}",
         )
         note = mo.callout(done, kind="neutral" if faults else "success")
-        return mo.vstack([mo.md("## Hand in"), note, mo.md("\n".join(rows)), save], gap=1)
+        parts = [mo.md("## Hand in"), note, mo.md("\n".join(rows)), save]
+        request = mo.app_meta().request
+        if request is not None and SERVED in request.meta:
+            back = f"Back to [the lesson](/{self.assignment.name}/) or to [all lessons](/)."
+            parts.append(mo.md(back))
+        return mo.vstack(parts, gap=1)
 
     def _notebook_hash(self) -> str | None:
         if self.notebook is None or not self.notebook.is_file():
@@ -168,11 +176,8 @@ class AnswerSheet:
         if answers == self._kept:
             return
         with contextlib.suppress(OSError):  # a read-only home costs the draft, not the exercise
-            self._draft.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._draft.with_suffix(".new")
             held = {name: answer.model_dump() for name, answer in answers.items()}
-            fresh.write_text(json.dumps(held, indent=1), encoding="utf-8")
-            fresh.replace(self._draft)
+            write_whole(self._draft, json.dumps(held, indent=1))
         self._kept = answers
 
 
@@ -186,11 +191,36 @@ def identity(stem: str) -> Any:
         "compute it in code below the `# answer:` line. At the end you download "
         f"`{FILE}` and hand it in. Nothing is judged on this page.\n\n{{student}}\n\n{{code}}"
     )
+    last = _remembered() if _is_page() else {}
     fields = {
-        "student": mo.ui.text(label="Student id", placeholder="as in your course"),
-        "code": mo.ui.text(label="Course code", placeholder="if you got one"),
+        name: mo.ui.text(last.get(name, ""), label=label, placeholder=hint, debounce=False)
+        for name, label, hint in (
+            ("student", "Student id", "as in your course"),
+            ("code", "Course code", "if you got one"),
+        )
     }
     return mo.ui.batch(mo.md(text), fields)
+
+
+def _is_page() -> bool:
+    """Whether a browser shows the notebook: what runs as a script remembers nobody."""
+    return mo.app_meta().mode in ("run", "edit")
+
+
+def _remembered() -> dict[str, str]:
+    """The id and the code that were given last, so that a reload asks for neither again."""
+    try:
+        held = json.loads((home() / _WHO).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    known = held.items() if isinstance(held, dict) else ()
+    return {name: text for name, text in known if isinstance(text, str)}
+
+
+def _remember(student: str, code: str) -> None:
+    if _is_page() and _remembered() != {"student": student, "code": code}:
+        with contextlib.suppress(OSError):
+            write_whole(home() / _WHO, json.dumps({"student": student, "code": code}))
 
 
 def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
@@ -198,10 +228,12 @@ def open_sheet(name: str, student: str, **how: Any) -> AnswerSheet:
     hint = "Give your **student id** above: your numbers are drawn from it."
     mo.stop(not student.strip(), mo.callout(mo.md(hint), kind="info"))
     try:
-        return AnswerSheet(name, student, **how)
+        sheet = AnswerSheet(name, student, **how)
     except MLSysError as error:
         mo.stop(True, mo.callout(mo.md(_literal_html(str(error))), kind="warn"))
         raise
+    _remember(student, how.get("code", ""))
+    return sheet
 
 
 @singledispatch

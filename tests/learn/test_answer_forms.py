@@ -6,7 +6,9 @@ import pytest
 
 from mlsysim.core.units import Q_
 from mlsysim.course.sheet import Answer
-from mlsysim.learn.answers import AnswerSheet
+from mlsysim.learn import answers
+from mlsysim.learn.answers import AnswerSheet, identity, open_sheet
+from mlsysim.learn.lesson import SERVED
 from tests.grading.made_up import ASSIGNED, CHECKS, FACTS
 
 SPEC = """release_year: 2027
@@ -97,3 +99,37 @@ def test_a_draft_of_another_form_is_left_aside(book):
         answers = sheet.document(**forms).answers
         assert not answers.keys() & set(LISTED)
         assert all(each.unit is None for each in answers.values())
+
+
+@pytest.mark.parametrize(("page", "shown"), [(True, "ada"), (False, "")])
+def test_who_comes_back_to_the_page_need_not_say_again_who_they_are(
+    tmp_path, monkeypatch, page, shown
+):
+    monkeypatch.setenv("MLSYSIM_HOME", str(tmp_path))
+    monkeypatch.setattr(answers, "_is_page", lambda: page)
+    assert identity("00_hello_roofline").value["student"] == ""
+    open_sheet("00_hello_roofline", "ada", code="0123456789abcdef")
+    again = identity("00_hello_roofline")
+    assert again.value["student"] == shown
+    assert "data-debounce='false'" in again.elements["student"].text  # it reacts while one types
+    (tmp_path / "student.json").write_text("[1]")
+    assert identity("00_hello_roofline").value["student"] == ""
+
+
+def test_who_one_is_cannot_be_kept_on_a_read_only_disk_and_nothing_breaks(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("no folder")
+    monkeypatch.setenv("MLSYSIM_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(answers, "_is_page", lambda: True)
+    assert open_sheet("00_hello_roofline", "ada").id == "ada"
+
+
+def test_the_exercise_leads_back_where_the_course_is_served(book, monkeypatch):
+    sheet = book()
+    document = sheet.document(step=sheet.ask("step"))
+    assert "all lessons" not in sheet.panel(document).text
+    request = type("Request", (), {"meta": {SERVED: True}})
+    meta = type("Meta", (), {"request": request, "mode": "run"})
+    monkeypatch.setattr(answers.mo, "app_meta", lambda: meta)
+    page = sheet.panel(document).text
+    assert f'href="/{sheet.assignment.name}/"' in page
+    assert 'href="/"' in page
