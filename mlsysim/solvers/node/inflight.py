@@ -18,14 +18,16 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.solver import Result, because, lazily
 from mlsysim.equations import serving as eq
+from mlsysim.solvers.node.cost import Demand
 from mlsysim.solvers.node.replica import RESERVE, Replica
 from mlsysim.solvers.node.serving import TAIL
 from mlsysim.solvers.node.single import Question, too_large, total
 
 MOST = 2048.0  # sequences that a server steps together at most: a teaching value
-_GRID = 4096  # points of a distribution
+_GRID = 2048  # points of a distribution
+_LEAD = 16  # of them before zero
 _SPREAD = 20  # standard deviations that the grid reaches beyond the mean
-_HALVINGS = 40
+_HALVINGS = 16
 
 
 def _why_not(r: InFlight) -> str:
@@ -69,9 +71,9 @@ class InFlight(Result):
     feasible: bool
     reason: str = because(_why_not)
     memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")
-    weights: u.Bytes = "GB"
-    kv_cache: u.Bytes = "GB"
-    activations: u.Bytes = "GB"
+    weights: u.Bytes = lazily("GB", lambda r: r.si("_server").held.held_weights)
+    kv_cache: u.Bytes = lazily("GB", lambda r: r.si("_server").held.held_state)
+    activations: u.Bytes = lazily("GB", lambda r: r.si("_server").held.held_activations)
     memory_capacity: u.Bytes = "GB"
     reserve: u.Bytes = "GB"
     datapath: str
@@ -79,6 +81,7 @@ class InFlight(Result):
     prompt: u.Number
     tokens: u.Number
     _served: u.Rate
+    _server: Any
 
 
 class Server(NamedTuple):
@@ -100,6 +103,11 @@ class Server(NamedTuple):
         return float(len(self.step)) if self.room >= 1 else 0.0
 
     @property
+    def held(self) -> Demand:
+        """What must fit when it is full."""
+        return self.replica.held(max(self.max_batch, 1.0), self.prompt + self.tokens)
+
+    @property
     def max_rate(self) -> float:
         """Requests a second at which it is busy all the time; none where not one fits."""
         if self.room < 1:
@@ -114,7 +122,6 @@ class Server(NamedTuple):
         most = self.max_rate
         keeps_up = rate < most
         times = _times(self, rate) if keeps_up else dict.fromkeys(_TIMES)
-        held = self.replica.held(max(self.max_batch, 1.0), self.prompt + self.tokens)
         supply = self.replica.question.supply
         return InFlight(
             **times,
@@ -124,9 +131,6 @@ class Server(NamedTuple):
             max_rate=most,
             arrival_rate=rate,
             feasible=keeps_up,
-            weights=held.held_weights,
-            kv_cache=held.held_state,
-            activations=held.held_activations,
             memory_capacity=supply.capacity - self.reserve,
             reserve=self.reserve,
             datapath=supply.datapath,
@@ -134,6 +138,7 @@ class Server(NamedTuple):
             prompt=self.prompt,
             tokens=self.tokens,
             _served=min(rate, most),
+            _server=self,
         )
 
     def largest(self, keeps: Callable[[InFlight], bool]) -> float:
@@ -355,10 +360,14 @@ class _Law(NamedTuple):
         if not span:
             return self.least, self.least
         width = span / _GRID
-        mass = np.fft.irfft(self.transform(2 * np.pi * np.fft.rfftfreq(_GRID, width), slots), _GRID)
+        x = 2 * np.pi * np.fft.rfftfreq(_GRID, width)
+        # smoothed over three points, so that edges hardly ring, and begun where that has died away
+        smooth = np.exp(-1j * x * width * _LEAD) * (1 + np.cos(x * width)) / 2
+        mass = np.fft.irfft(self.transform(x, slots) * smooth, _GRID)
         below = np.maximum.accumulate(np.cumsum(mass))
-        half, last = np.interp((0.5, 1 - TAIL), below / below[-1], np.arange(_GRID) * width)
-        return self.least + float(half), self.least + float(last)
+        time = (np.arange(_GRID) - _LEAD + 0.5) * width
+        half, last = np.interp((0.5, 1 - TAIL), below, time)
+        return self.least + max(float(half), 0.0), self.least + max(float(last), 0.0)
 
 
 def _even(x: np.ndarray) -> np.ndarray:

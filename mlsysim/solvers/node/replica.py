@@ -58,14 +58,16 @@ class Replica(NamedTuple):
         step = self.question.step(batch, seq_len, PREFILL, whole.seq_len - self.prefix)
         return self.question.profile(step)
 
-    def prefill(self, batch: Any, seq_len: Any) -> Any:
+    def prefill(self, batch: Any, seq_len: Any, whole: Profile | None = None) -> Any:
         """Seconds until `batch` prompts have been read, piece by piece where they are cut.
 
-        A draft reads them too.
+        A draft reads them too. `whole` is the pass over all of them, where it is known.
         """
         if self.chunk is None:
             new = seq_len - self.prefix
-            seconds = self._seconds(batch, new, PREFILL, self.prompt(batch, seq_len))
+            seconds = self._seconds(
+                batch, new, PREFILL, self.prompt(batch, seq_len) if whole is None else whole
+            )
         else:
             seconds = self._pieces(batch, seq_len)
         if self.draft is None:
@@ -170,9 +172,8 @@ class Replica(NamedTuple):
             held_activations=np.maximum(own.held_activations, other.held_activations)[()],
         )
 
-    def fits(self, batch: Any, total: Any) -> Any:
-        """Whether they do."""
-        held = self.held(batch, total)
+    def fit(self, held: Demand) -> Any:
+        """Whether a device holds so much."""
         need = held.held_weights + held.held_state + held.held_activations
         return need <= self.question.supply.capacity
 

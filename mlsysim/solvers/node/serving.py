@@ -158,7 +158,9 @@ class ServingModel(Solver):
             step = model.step(batch_size, seq_len, PREFILL, reading.question.widths)
             handed = fleet_eq.transfer_time(model.held_state(step), network_bandwidth, 0.0)
         answer = _answer(reading, decoding, batch_size, seq_len, decode_tokens, context)
-        if decode_hardware is not None and not np.all(reading.fits(batch_size, answer["seq_len"])):
+        if decode_hardware is not None and not np.all(
+            reading.fit(reading.held(batch_size, answer["seq_len"]))
+        ):
             fault = f"The prompts and their cache do not fit on {hardware.name}, which reads them."
             return _cannot(fault, same)
         return Served(**same, **answer, handover_time=handed, _fault="")
@@ -187,10 +189,12 @@ def _answer(
         itl = decoding.step(batch, context) / decoding.gain
     finished = decoding.held(batch, prompt + tokens)
     first, later = reading.prompt(batch, prompt), decoding.decode(batch, context)
+    together = reading.prefill(batch, prompt, first)
+    alone = together if not np.ndim(batch) and batch == 1 else reading.prefill(1.0, prompt)
     supply, talk = decoding.question.supply, decoding.talk
     return {
-        "ttft": reading.prefill(1.0, prompt),
-        "ttft_batch": reading.prefill(batch, prompt),
+        "ttft": alone,
+        "ttft_batch": together,
         "itl": itl,
         "prefill_bottleneck": first.bottleneck,
         "decode_bottleneck": later.bottleneck,
@@ -198,7 +202,7 @@ def _answer(
         "decode_intensity": later.si("arithmetic_intensity"),
         "ridge_point": later.si("ridge_point"),
         "exchange_time": talk(batch, 1.0, DECODE) if talk else 0.0,
-        "feasible": decoding.fits(batch, prompt + tokens),
+        "feasible": decoding.fit(finished),
         "weights": finished.held_weights,
         "kv_cache": finished.held_state,
         "activations": finished.held_activations,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlsysim import Engine, Hardware, Models
 from mlsysim.solvers.node.inflight import served, server
-from mlsysim.solvers.node.replica import Replica
+from mlsysim.solvers.node.replica import Draft, Replica
 from mlsysim.solvers.node.single import ask
 
 L = Models.Language
@@ -192,6 +192,27 @@ def test_the_largest_rate_that_keeps_a_promise_keeps_it_and_no_more_does():
     rate = ours.largest(lambda answer: answer.si("p99_latency") <= 4.0)
     assert ours.at(rate).si("p99_latency") <= 4.0 < ours.at(1.01 * rate).si("p99_latency")
     assert ours.largest(lambda answer: answer.si("p99_ttft") <= 0.01) == 0
+
+
+def test_cached_prefixes_and_right_guesses_let_more_in():
+    plain, question = machine(DOCUMENTS), ask(*DOCUMENTS[:3], 0.5, None, "ideal")
+    cached = server(Replica(question, prefix=1500.0), 2000.0, 300.0)
+    assert cached.prefill < 0.4 * plain.prefill
+    assert cached.max_rate > 1.5 * plain.max_rate
+    assert cached.max_batch == plain.max_batch  # the cache that all share is counted for each
+    guess = Draft(ask(*DOCUMENTS[:3], 0.5, None, "ideal"), 4.0, 5.0)
+    drafted = server(Replica(question, draft=guess), 2000.0, 300.0)
+    assert drafted.steps == 299 / 5
+    assert drafted.step[0] == pytest.approx(5 * plain.step[0], rel=0.05)  # as large as the model
+
+
+def test_quantiles_hardly_depend_on_the_grid_that_they_are_read_from(monkeypatch):
+    ours = machine(LARGE)
+    coarse = ours.at(0.9 * ours.max_rate)
+    monkeypatch.setattr("mlsysim.solvers.node.inflight._GRID", 16384)
+    fine = ours.at(0.9 * ours.max_rate)
+    for name in ("p50_ttft", "p99_ttft", "p50_latency", "p99_latency"):
+        assert coarse.si(name) == pytest.approx(fine.si(name), rel=0.02)
 
 
 # ---- whatever is asked ---------------------------------------------------------------------------
