@@ -16,6 +16,7 @@ from mlsysim.core.registry import catalog
 from mlsysim.core.units import NUMBER, dim_of, unit_of
 
 Schema = dict[str, Any]
+NULL = {"type": "null"}
 
 
 def schema_of(kind: type[BaseModel], *, exact: bool = False) -> Schema:
@@ -83,7 +84,7 @@ class _Exact(_Untitled):
 
     def nullable_schema(self, schema: Any) -> dict[str, Any]:
         """A value, or null."""
-        return {"anyOf": [self.generate_inner(schema["schema"]), {"type": "null"}]}
+        return {"anyOf": [self.generate_inner(schema["schema"]), NULL]}
 
 
 def _inlined(schema: Any, named: Any = None) -> Any:
@@ -103,7 +104,7 @@ def _inlined(schema: Any, named: Any = None) -> Any:
 
 def having(key: str, what: Any = None) -> dict[str, Any]:
     """JSON schema of what has a key, and under it something, or this."""
-    return {"required": [key], "properties": {key: what or {"not": {"type": "null"}}}}
+    return {"required": [key], "properties": {key: what or {"not": NULL}}}
 
 
 def of_entry(kind: type[Any], core: Any, handler: Any) -> Schema:

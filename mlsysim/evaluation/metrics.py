@@ -8,13 +8,18 @@ a system make the part known, and how to write it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from mlsysim.core import units as u
 from mlsysim.core.solver import Result
-from mlsysim.evaluation.spec import SERVE, TRAIN
+from mlsysim.evaluation.sections import SERVE, TRAIN
+from mlsysim.models.operators import DECODE, FORWARD, PREFILL
 
 Needs = tuple[str, str, str]
+
+ROOFS = {"Compute": 1, "Memory": 2, "Overhead": 3}  # the walls behind a Profile's bottleneck
+BATCHING, TAIL, TALK, FAILURES = 5, 7, 14, 15
+MOSTLY = 0.5  # a part of the time by which a wall binds
 
 
 class Part(Result):
@@ -34,13 +39,39 @@ def read(parts: Iterable[Part]) -> dict[str, Any]:
     return {name: getattr(part, name) for part in parts for name in part.fields}
 
 
+class Measured(NamedTuple):
+    """What a system does: its metrics in parts, whether it can, and which wall binds it."""
+
+    parts: tuple[Part, ...]
+    feasible: bool
+    reason: str
+    wall: int
+    why: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def impossible(cls, reason: str, wall: int, *parts: Part) -> Measured:
+        """What cannot be done at all, and the wall that it meets."""
+        return cls(parts, False, reason, wall, reason)
+
+    def noting(self, *notes: str) -> Measured:
+        """The same, and what to know beside it."""
+        return self._replace(notes=(*self.notes, *filter(None, notes)))
+
+
 class Serving(Part):
-    """A batch of requests that each replica answers, from the prompt to the last token."""
+    """What a request takes, from the prompt to the last token, its waiting included.
+
+    `throughput` is the fleet's; `batch` is how many decode together on a replica, and `max_batch`
+    how many fit.
+    """
 
     ttft: u.Seconds = "ms"
     itl: u.Seconds = "ms"
     latency: u.Seconds = "s"
     throughput: u.Rate = "1/s"
+    batch: u.Number
+    max_batch: u.Number
     prefill_bottleneck: str
     decode_bottleneck: str
 
@@ -96,12 +127,16 @@ class Load(Part):
 
     devices: u.Count
     replicas: u.Count
+    tensor_parallel: u.Count
     requests: u.Rate = "1/s"
     energy_per_request: u.Energy = "J"
 
 
 class Queue(Part):
-    """How the fleet stands under the requests that arrive."""
+    """How the fleet stands under the requests that arrive, and what these take in all.
+
+    `devices_needed` is the fewest that keep the constraints at no more than 80 % load.
+    """
 
     walls = (7,)
     needs = (
@@ -113,7 +148,10 @@ class Queue(Part):
     utilization: u.Number
     devices_needed: u.Count
     mean_latency: u.Seconds = "ms"
+    p50_latency: u.Seconds = "ms"
     p99_latency: u.Seconds = "ms"
+    p50_ttft: u.Seconds = "ms"
+    p99_ttft: u.Seconds = "ms"
 
 
 class Held(Part):
@@ -188,6 +226,13 @@ class Footprint(Part):
     embodied: u.Mass = "t"
     energy: u.Energy = "MWh"
     it_energy: u.Energy = "MWh"
+
+
+def counted(phase: str) -> dict[str, str]:
+    """What the rates of a phase count, in the words of a person."""
+    each = {SERVE: "tok", DECODE: "tok", PREFILL: "prompts", FORWARD: "samples"}.get(phase, "")
+    rates = {"requests": "req", "samples": "samples", "token_throughput": "tok", "throughput": each}
+    return {name: f"{word}/s" for name, word in rates.items()}
 
 
 def parts_of(phase: str) -> tuple[type[Part], ...]:

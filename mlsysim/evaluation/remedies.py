@@ -12,7 +12,8 @@ from typing import Any
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS, dim_of
-from mlsysim.evaluation.spec import PLAIN_NODE, PLAN, SystemSpec, Train
+from mlsysim.evaluation.sections import PLAIN_NODE, PLAN, Train
+from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, Evaluation, judge
 from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
@@ -28,6 +29,7 @@ MOST = 5  # more suggestions than this nobody reads
 ROUNDS = 4  # changes that are combined
 MONEY, EMISSIONS, FIDELITY = 17, 18, 13
 _FACTORS = (2, 4, 8, 16, 32)
+_SIZES = ("more devices", "fewer devices")
 _WORK = ("requests", "token_throughput")
 _HEADLINES = ("latency", "throughput", "step_time", "elapsed_time")
 
@@ -56,13 +58,19 @@ def _best_of_each_kind(
 ) -> list[tuple[Change, Evaluation]]:
     """Of each kind of change the smallest that solves it all, or else the best improvement."""
     best: dict[str, tuple[Change, Evaluation]] = {}
+    known: set[str] = set()  # kinds that another has told in other words
     for kind, variant in _variants(system, found):
-        if kind in best and _solves(best[kind][1]):
+        if kind in known or (kind in best and _solves(best[kind][1])):
             continue  # variants come smallest first
         answer = _try(system, variant)
         if answer is None:
             continue
-        change, tried = _resized(system, variant, answer)
+        change, tried = variant, answer
+        if system.value("workload.arrival_rate_qps") is not None and kind not in _SIZES:
+            change, tried = _resized(system, variant, answer)
+        if any(tried.metrics == other.metrics for _, other in best.values()):
+            known.add(kind)
+            continue
         if _score(tried) < _score(best[kind][1] if kind in best else found):
             best[kind] = ({**(base or {}), **change}, tried)
     return list(best.values())
@@ -101,15 +109,15 @@ def _try(system: SystemSpec, change: Change) -> Evaluation | None:
 
 
 def _resized(system: SystemSpec, change: Change, tried: Evaluation) -> tuple[Change, Evaluation]:
-    """The change with a fleet as small as the requests then allow, where it costs too much."""
-    broken = {c["wall"] for c in tried.constraints if c["satisfied"] is False}
-    fixed = "fleet.count" in change or system.value("workload.arrival_rate_qps") is None
-    if fixed or tried.verdict == INFEASIBLE or not broken & {MONEY, EMISSIONS}:
+    """The change with a fleet as large as the requests then need, where that is better."""
+    if _solves(tried):
         return change, tried
-    for count in _counts(system.changed(change), tried, down=True):
-        smaller = _try(system, {**change, **count})
-        if smaller is not None and _score(smaller) < _score(tried):
-            change, tried = {**change, **count}, smaller
+    variant = system.changed(change)
+    for down in (False, True):
+        for count in _counts(variant, tried, down=down):
+            other = _try(system, {**change, **count})
+            if other is not None and _score(other) < _score(tried):
+                change, tried = {**change, **count}, other
     return change, tried
 
 
@@ -119,9 +127,11 @@ def _score(found: Evaluation) -> Score:
     short = sum(-c["margin"] for c in broken if c["margin"] is not None)
     if found.verdict == INFEASIBLE:
         metrics = found.metrics
+        if (load := metrics.get("utilization")) is not None:  # it fits, and is too small
+            return True, 0, load
         need, room = metrics.get("memory_required"), metrics.get("memory_capacity")
         over = (need / room).m_as("") if need is not None and room is not None else 1e9
-        return True, 0, max(over, metrics.get("utilization") or 0.0)
+        return True, 1, over
     return False, len(broken), short
 
 
@@ -129,6 +139,9 @@ def _score(found: Evaluation) -> Score:
 
 
 def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Change]]:
+    if "devices_needed" in found.metrics:  # then nothing else need change
+        for change in _counts(system, found, down=False):
+            yield "more devices", change
     for change in _precisions(system):
         yield "precision", change
     if not isinstance(system.workload, Train):  # whose batch decides what is learned
@@ -136,7 +149,7 @@ def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Chan
             yield "smaller batch", change
         for change in _batches(system, down=False):
             yield "larger batch", change
-        for change in _splits(system):
+        for change in _splits(system, found):
             yield "split", change
     else:
         yield from _plans(system)
@@ -170,19 +183,22 @@ def _precisions(system: SystemSpec) -> Iterator[Change]:
 
 
 def _batches(system: SystemSpec, *, down: bool) -> Iterator[Change]:
-    now = int(system.value("workload.batch_size"))
+    given, rate = (system.value(f"workload.{key}") for key in ("batch_size", "arrival_rate_qps"))
+    if given is None and rate is not None:
+        return  # a server takes as many as fit
+    now = int(given or 1)
     for factor in _FACTORS:
         batch = now // factor if down else now * factor
         if batch >= 1:
             yield {"workload.batch_size": batch}
 
 
-def _splits(system: SystemSpec) -> Iterator[Change]:
+def _splits(system: SystemSpec, found: Evaluation) -> Iterator[Change]:
     """More devices a replica, and as many devices as that takes."""
     place, model = system.fleet.entry, system.workload.model
     if not isinstance(model, TransformerWorkload):
         return
-    now = int(system.fleet.tensor_parallel or 1)
+    now = int(system.fleet.tensor_parallel or found.metrics.get("tensor_parallel") or 1)
     inside = PLAIN_NODE if system.fleet.hardware is not None else int(place.node.accelerators)
     for factor in _FACTORS:
         ways = now * factor
@@ -200,7 +216,7 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
         return
     asked = {**work.given(ParallelismOptimizer), **place.given(ParallelismOptimizer)}
     try:
-        search = ParallelismOptimizer().solve(**asked, fleet=place.entry)
+        search = ParallelismOptimizer().solve(**asked, fleet=place.usable)
     except MLSysError:
         return
     if search.feasible:
@@ -212,18 +228,15 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
 
 
 def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Change]:
-    """More or fewer of what the fleet counts; first of all as many as the requests need."""
+    """More or fewer of what the fleet counts: as many as the requests need, where any come."""
     place = system.fleet.entry
     loose = system.fleet.hardware is not None  # devices are counted, not nodes
     now = int(place.devices if loose else place.count)
-    counts = [now // f if down else now * f for f in _FACTORS]
     needed = found.metrics.get("devices_needed")
-    if needed is not None:
-        each = PLAIN_NODE if loose and needed > PLAIN_NODE else int(place.node.accelerators)
-        whole = -(-needed // each)
-        exact = whole * each if loose else whole
-        # a fleet that is just large enough waits for ever: one node more
-        counts += [exact, exact + (each if loose else 1)]
+    if needed is not None:  # fewer are too busy, and more are idle
+        counts = [int(needed if loose else needed // place.node.accelerators)]
+    else:
+        counts = [now // f if down else now * f for f in _FACTORS]
     if loose:  # beyond one node they come in whole nodes
         counts = [c - c % PLAIN_NODE if c > PLAIN_NODE else c for c in counts]
     for count in sorted({c for c in counts if c >= 1 and c != now}, reverse=down):

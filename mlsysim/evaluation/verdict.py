@@ -14,8 +14,18 @@ from mlsysim.core.search import Constraint
 from mlsysim.core.solver import Result, lazily, show
 from mlsysim.core.units import Quantity
 from mlsysim.core.values import Source
-from mlsysim.evaluation.measure import ROOFS, Measured, measure
-from mlsysim.evaluation.metrics import Bill, Footprint, Part, parts_of, read
+from mlsysim.evaluation.measure import measure
+from mlsysim.evaluation.metrics import (
+    BATCHING,
+    ROOFS,
+    Bill,
+    Footprint,
+    Measured,
+    Part,
+    counted,
+    parts_of,
+    read,
+)
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.ops.footprint import EconomicsModel, SustainabilityModel
 from mlsysim.systems.types import Fleet
@@ -65,7 +75,7 @@ class Evaluation(Result):
 
     def summary(self) -> str:
         """The evaluation in lines that a person can read."""
-        number, name = self.si("wall"), self.bottleneck
+        number, name, rates = self.si("wall"), self.bottleneck, counted(self.phase)
         lines = [
             f"{self.name} ({self.phase}): {self.verdict}",
             f"  bottleneck   wall {number}, {name}. {self.why}",
@@ -77,10 +87,11 @@ class Evaluation(Result):
                 f"  {self._STATUS[kept['satisfied']]:<12} {kept['constraint']}: "
                 f"{'unknown' if found is None else show(found)}{room}"
             )
+        unfit = not self.feasible and number in (ROOFS["Memory"], BATCHING)
         lines += [
-            "",
+            "  if it did fit:" if unfit else "",
             *(
-                f"  {key.replace('_', ' '):<24} {show(value)}"
+                f"  {key.replace('_', ' '):<24} {_said(value, rates.get(key))}"
                 for key, value in self.metrics.items()
                 if value is not None and key not in _TWICE
             ),
@@ -96,6 +107,11 @@ class Evaluation(Result):
         return "\n".join(lines)
 
     __str__ = summary
+
+
+def _said(value: Any, rate: str | None) -> str:
+    """A value for people, who want to know what a rate counts."""
+    return show(value).replace("1/s", rate) if rate else show(value)
 
 
 def judge(system: SystemSpec) -> Evaluation:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import core_schema
 
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.schemas import Schema, names_of, schema_of_arguments
+from mlsysim.core.schemas import NULL, Schema, names_of, schema_of_arguments
 from mlsysim.evaluation.scenarios.registry import Scenarios
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.node.single import SingleNodeModel
@@ -78,7 +78,10 @@ def _listed(schema: Schema) -> Schema:
 
 
 # what a system's file may say, and an agent need not read before its first question
-_LONG = {"sources", "pattern", "examples", "discriminator", "title", "exclusiveMinimum"}
+_LONG = {
+    *("sources", "pattern", "examples", "discriminator", "title", "exclusiveMinimum"),
+    *("allOf", "if", "then", "else"),  # what keys ask of each other stands in their description
+}
 _BOUNDLESS = 1e9  # a maximum that nobody meets
 
 
@@ -90,11 +93,15 @@ def _short(schema: Any) -> Any:
             return {"type": ["string", "object"], "description": about}
         case {"allOf": [named, *_], **others} if not others:
             return _short(named)
+        case {"anyOf": [said, {"type": "null"}]}:
+            return _short(said)
         case dict():
             return {
                 key: _short(part)
                 for key, part in schema.items()
-                if key not in _LONG and not (key == "maximum" and part >= _BOUNDLESS)
+                if part != NULL
+                and key not in _LONG
+                and not (key == "maximum" and part >= _BOUNDLESS)
             }
         case list():
             return [_short(part) for part in schema]

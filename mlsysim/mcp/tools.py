@@ -121,6 +121,9 @@ def evaluate(system: System) -> Any:
     The answer has a verdict (feasible, satisfied, violated or infeasible), the wall that binds,
     every constraint with its margin, and suggestions: changes that were evaluated, and what each
     gives. A change such as {"workload.precision": "int8"} names the section and the key to write.
+    Constraints may compare ttft, itl, latency, p99_ttft, p99_latency (each with its queue, where
+    arrival_rate_qps is given), throughput, utilization, devices_needed, memory_required, tco,
+    carbon, and in training step_time, mfu, elapsed_time.
     """
     return systems.evaluate(System.read(system))
 

@@ -75,7 +75,7 @@ class Fleet(Entry):
             remedy = "give either node (a server) or hw (a device in plain nodes of eight)"
             raise InvalidEntry("", "node", remedy)
         hw = hw if hw is None else HardwareNode.build(hw, "hw")
-        node = _plain_node(hw) if node is None else Node.build(node, "node")
+        node = plain_node(hw) if node is None else Node.build(node, "node")
         if hw not in (None, node.accelerator):
             raise InvalidEntry("", "hw", f"the node holds {node.accelerator.name}; leave hw out")
         return {**given, "node": node, "hw": node.accelerator}
@@ -95,12 +95,16 @@ class Fleet(Entry):
         return value
 
 
-def _plain_node(device: Any) -> Node:
-    """A server of eight devices of which nothing else is known."""
+def plain_node(device: Any, inside: int = 8) -> Node:
+    """A server of so many devices of which nothing else is known.
+
+    Devices that have no link to each other talk through their host.
+    """
     lineage = device.source_of("tdp")
     return Node(
-        name=f"plain node of 8 {device.name}",
+        name=device.name if inside == 1 else f"{inside} x {device.name}",
         accelerator=device,
+        accelerators=inside,
         interconnect=device.interconnect or device.host_link,
         sources={"default": lineage} if lineage else {},
     )

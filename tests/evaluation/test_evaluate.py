@@ -124,23 +124,15 @@ def test_reasoning_multiplies_the_tokens():
     assert metrics({"tokens": 50, "reasoning_steps": 8}) == metrics({"tokens": 400})
 
 
-def test_the_load_follows_from_littles_law():
-    found = metrics({"batch_size": 4, "arrival_rate_qps": 20}, {"hardware": "H100", "count": 8})
-    held = 20 * found["latency"].m_as("s")
-    assert found["utilization"] == pytest.approx(held / (8 * 4))
-    assert found["devices_needed"] == 8 * math.ceil(held / (4 * 8))
-    assert found["p99_latency"] > found["mean_latency"] >= found["latency"]
-
-
 def test_a_queue_that_only_grows_is_infeasible_and_says_what_it_takes():
     found = judge(system({"arrival_rate_qps": 500}))
     assert (found.verdict, found.bottleneck, found.exit_code) == ("infeasible", "Tail latency", 1)
     assert f"{found.metrics['devices_needed']:,}" in found.reason
     enough = system(
-        {"arrival_rate_qps": 500},
-        {"hardware": "H100", "count": -(-found.metrics["devices_needed"] // 8) * 8 + 8},
+        {"arrival_rate_qps": 500}, {"hardware": "H100", "count": found.metrics["devices_needed"]}
     )
     assert judge(enough).feasible
+    assert judge(enough).metrics["utilization"] <= 0.8
 
 
 # ---- one step ------------------------------------------------------------------------------------
@@ -193,9 +185,9 @@ def test_a_battery_carries_a_device_that_serves():
         {"hardware": phone},
         environment={"battery": "15 Wh"},
     )
-    duty = 0.01 * found["latency"].m_as("s")
+    duty = 0.01 * found["latency"].m_as("s")  # so seldom that hardly anyone waits
     power = duty * 10 + (1 - duty) * 0.1
-    assert found["battery_life"].m_as("hour") == pytest.approx(15 / power)
+    assert found["battery_life"].m_as("hour") == pytest.approx(15 / power, rel=1e-4)
 
 
 def test_a_device_that_never_sleeps_has_no_battery_life():
@@ -451,14 +443,9 @@ def test_changes_are_combined_where_one_does_not_suffice():
 def test_a_fleet_that_is_too_small_is_told_how_many():
     spec = system({"arrival_rate_qps": 50})
     found = holds(spec, evaluate(spec))
-    counts = [
-        each["change"]["fleet.count"]
-        for each in found.suggestions
-        if [*each["change"]] == ["fleet.count"]
+    assert {"fleet.count": found.metrics["devices_needed"]} in [
+        each["change"] for each in found.suggestions
     ]
-    needed = found.metrics["devices_needed"]
-    assert counts
-    assert needed <= counts[0] <= needed + 8
 
 
 def test_a_fleet_that_is_too_large_is_told_how_few_would_do():

@@ -1,0 +1,366 @@
+"""What a system does that answers requests: a server under its load, or one step by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mlsysim.core.errors import MissingValue
+from mlsysim.core.solver import Result, show
+from mlsysim.equations import node
+from mlsysim.equations import serving as eq
+from mlsysim.equations import system as fleets
+from mlsysim.evaluation.metrics import (
+    BATCHING,
+    MOSTLY,
+    ROOFS,
+    TAIL,
+    TALK,
+    Battery,
+    Held,
+    Load,
+    Measured,
+    Part,
+    Queue,
+    Serving,
+    Step,
+    read,
+)
+from mlsysim.evaluation.sections import PLAIN_NODE, FleetSpec, OneStep, Serve
+from mlsysim.evaluation.spec import SystemSpec
+from mlsysim.models.operators import DECODE
+from mlsysim.solvers.fleet.group import Group, divided
+from mlsysim.solvers.node.inflight import Server, server
+from mlsysim.solvers.node.replica import Replica
+from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
+from mlsysim.solvers.node.single import IDEAL, SingleNodeModel, ask
+
+STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
+BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts
+MOST_SLOTS = 100_000  # TailLatencyModel takes no more servers
+_LINK = "node.interconnect.bandwidth"
+_HARDLY = 1e-9  # of what a replica can do: a rate at which nobody waits
+
+_WAITS = {
+    1: "waits for arithmetic",
+    2: "waits for memory",
+    3: "waits for the dispatch of its kernels",
+    TALK: "waits for the devices of a replica to sum what they computed",
+}
+
+
+def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
+    """Serve requests, or run one step, on every replica of the fleet."""
+    group = _grouped(work, system.fleet)
+    if group.fault:
+        return Measured.impossible(group.fault, TALK, Load(devices=group.fleet.devices))
+    try:
+        if isinstance(work, OneStep):
+            done = _step(system, work, group)
+        elif (rate := work.arrival_rate_qps) is None:
+            done = _together(work, group)
+        else:
+            done = _serving(system, work, group, float(rate.m_as("1/s")))
+    except MissingValue as error:
+        if error.field == _LINK and system.fleet.hardware is not None:
+            raise MissingValue(group.device.name, _LINK, _written(system)) from None
+        raise
+    return done.noting(_kept_free(system.fleet))
+
+
+def _written(system: SystemSpec) -> str:
+    """How to say what a link does that no registry knows."""
+    device, count = system.fleet.hardware, system.fleet.entry.node.accelerators
+    parts = f"accelerator: {device.stem if device else ''}, accelerators: {count}"
+    link = "interconnect: {bandwidth: 32 GB/s}"
+    return f"in place of hardware write node: {{name: box, {parts}, {link}}}"
+
+
+def _kept_free(place: FleetSpec) -> str:
+    all_of_it, used = (fleet.hw.memory.capacity for fleet in (place.entry, place.usable))
+    free = f"{place.kept_free:.0%} of the memory is kept free"
+    return f"{free}: {show(used)} of {show(all_of_it)} are used" if place.kept_free else ""
+
+
+# ---- replicas ------------------------------------------------------------------------------------
+
+
+def _grouped(work: Serve | OneStep, place: FleetSpec) -> Group:
+    """The replicas: of as many devices as asked for, or of as few as hold the model."""
+    fleet, ways = place.usable, place.tensor_parallel
+    first = divided(work.model, fleet, int(ways or 1))
+    if ways is not None:
+        return first
+    group, count = first, 1
+    while not _holds(work, group):
+        count *= 2
+        group = divided(work.model, fleet, count)
+        if count > fleet.node.accelerators or group.fault:
+            return first
+    return group
+
+
+def _holds(work: Serve | OneStep, group: Group) -> bool:
+    """Whether a replica has room for the model and what it is asked for at least."""
+    if isinstance(work, OneStep):
+        return _profile(work, group).feasible
+    many = work.batch_size if work.arrival_rate_qps is None else 1
+    return _replica(work, group).room(work.prompt + _answer(work), 0.0) >= (many or 1)
+
+
+def _answer(work: Serve) -> Any:
+    """Tokens of an answer, reasoning and all."""
+    return work.tokens * work.reasoning_steps
+
+
+def _replica(work: Serve, group: Group) -> Replica:
+    question = ask(
+        group.model, group.device, work.precision, work.efficiency, work.kv_precision, STACK
+    )
+
+    def talk(batch: Any, new: Any, phase: str) -> Any:
+        return group.reduce_time(batch * new, work.precision)
+
+    return Replica(question, talk=talk if group.ways > 1 else None)
+
+
+# ---- serving -------------------------------------------------------------------------------------
+
+
+def _together(work: Serve, group: Group) -> Measured:
+    """A batch of requests that come at once, one unless told, and nobody else."""
+    batch, prompt, tokens = work.batch_size or 1, work.prompt, _answer(work)
+    how = {**work.given(ServingModel), "model": group.model, "batch_size": batch}
+    served = ServingModel().solve(
+        **how, hardware=group.device, seq_len=prompt, decode_tokens=tokens, stack=STACK
+    )
+    replica = _replica(work, group)
+    talk = [group.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
+    ttft, itl = served.si("ttft") + talk[0], served.si("itl") + talk[1]
+    latency = float(eq.generation_time(ttft, itl, tokens))
+    rate = node.throughput(group.replicas * batch, latency)
+    own = Serving(
+        ttft=ttft,
+        itl=itl,
+        latency=latency,
+        throughput=rate * tokens,
+        batch=float(batch),
+        prefill_bottleneck=served.prefill_bottleneck,
+        decode_bottleneck=served.decode_bottleneck,
+    )
+    load = _load(group, rate, latency / batch)
+    parts = own, load, Held.of(served)
+    if not served.feasible:
+        return _too_large(parts, served)
+    return Measured(parts, True, "", *_longest(own, replica, work, 0.0), served.notes)
+
+
+def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Measured:
+    """Requests that come at a rate and join the batch in flight of a replica.
+
+    They are dealt out to the replicas at random, as each would come to one of them.
+    """
+    replica = _replica(work, group)
+    each = server(replica, work.prompt, _answer(work), max_batch=work.batch_size, reserve=0.0)
+    found = each.at(rate / group.replicas)
+    if each.max_batch < 1:
+        return _too_large((_load(group, None, None), Held.of(found)), found)
+
+    def at(replicas: float) -> list[Part]:
+        return [*_in_flight(each, work, rate, replicas)]
+
+    own, queue = _in_flight(each, work, rate, group.replicas)
+    needed, notes = _needed(system, group, rate / each.max_rate, at)
+    queue = Queue.of(queue, devices_needed=needed)
+    busy = each.max_rate**-1 if not found.feasible else _busy(found, each)
+    load = _load(group, group.replicas * each.max_rate, busy)
+    parts = own, load, queue, Held.of(found)
+    battery = _battery(system, group, rate * busy / group.replicas)
+    parts = parts if battery is None else (*parts, battery)
+    if queue.utilization >= 1:
+        return _overrun(parts, queue, group, notes)
+    wait = found.si("ttft") - found.si("prefill_time")
+    wall, why = _longest(own, replica, work, wait)
+    load = f"At {queue.utilization:.0%} load {why[0].lower()}{why[1:]}"
+    return Measured(parts, True, "", wall, load, notes)
+
+
+def _in_flight(each: Server, work: Serve, rate: float, replicas: float) -> tuple[Serving, Queue]:
+    """What requests take that come at a rate to so many replicas."""
+    found, tokens = each.at(rate / replicas), _answer(work)
+    batch = 1.0 if found.si("batch") is None else max(found.si("batch"), 1.0)
+    replica, context = each.replica, eq.mean_decode_context(work.prompt, tokens)
+    served = min(rate, replicas * each.max_rate)
+    own = Serving.of(
+        found,
+        throughput=served * tokens,
+        prefill_bottleneck=replica.prompt(1.0, work.prompt).bottleneck,
+        decode_bottleneck=replica.decode(batch, context).bottleneck,
+    )
+    return own, Queue.of(found, mean_latency=found.si("latency"))
+
+
+def _busy(found: Result, each: Server) -> float:
+    """Seconds of a replica that one request takes, at the batch that it runs with."""
+    together = max(found.si("batch"), 1.0)
+    return float(eq.request_time(each.prefill, found.si("step_time"), each.steps, together))
+
+
+def _longest(own: Serving, replica: Replica, work: Serve, wait: float) -> tuple[int, str]:
+    """The wall behind the largest part of a request's time, and that part in words."""
+    latency, prompt = own.si("latency"), own.si("ttft") - wait
+    parts = {"Waiting": wait, "The prompt": prompt, "Decoding": latency - own.si("ttft")}
+    what, part = max(parts.items(), key=lambda item: item[1])
+    share = f"{what} takes {part / latency:.0%} of a request"
+    if what == "Waiting":
+        return TAIL, f"{share}; others are before it."
+    slow = what == "Decoding"
+    word = own.decode_bottleneck if slow else own.prefill_bottleneck
+    each, rows = (own.si("itl"), own.si("batch")) if slow else (prompt, work.prompt)
+    said = replica.talk(rows, 1.0, "") if replica.talk else 0.0
+    wall = TALK if said > MOSTLY * each else ROOFS[str(word)]
+    return wall, f"{share}, and {_WAITS[wall]}."
+
+
+# ---- one step ------------------------------------------------------------------------------------
+
+
+def _profile(work: OneStep, group: Group) -> Any:
+    how = {**work.given(SingleNodeModel), "model": group.model, "stack": STACK}
+    return SingleNodeModel().solve(**how, hardware=group.device)
+
+
+def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
+    """One step of each replica; those who ask for it queue, and each step takes as long."""
+    profile, batch = _profile(work, group), work.batch_size
+    rows = batch if work.phase == DECODE else batch * profile.si("seq_len")
+    talk = group.reduce_time(rows, work.precision)
+    latency = profile.si("latency") + talk
+    rate = node.throughput(group.replicas * batch, latency)
+    own = Step.of(profile, latency=latency, throughput=rate)
+    load = _load(group, rate, latency / batch, profile.si("power"))
+    parts, notes = [own, load, Held.of(profile)], profile.notes
+    asked = work.arrival_rate_qps
+    queue = None
+    if asked is not None and profile.feasible:
+        arrival = float(asked.m_as("1/s"))
+
+        def at(replicas: float) -> list[Part]:
+            return [_waiting(arrival, latency, replicas * batch)]
+
+        needed, more = _needed(system, group, arrival * latency / batch, at)
+        queue = Queue.of(*at(group.replicas), devices_needed=needed)
+        notes += more
+        parts.append(queue)
+    battery = _battery(system, group, None if queue is None else queue.utilization)
+    parts = tuple(parts) if battery is None else (*parts, battery)
+    if not profile.feasible:
+        return _too_large(parts, profile)
+    if queue is not None and queue.utilization >= 1:
+        return _overrun(parts, queue, group, notes)
+    wall = TALK if talk > MOSTLY * latency else ROOFS[str(profile.bottleneck)]
+    why = f"The step {_WAITS[wall]}."
+    if queue is not None:
+        why = f"At {queue.utilization:.1%} load {why[0].lower()}{why[1:]}"
+    return Measured(parts, True, "", wall, why, notes)
+
+
+def _waiting(rate: float, latency: float, slots: float) -> Queue:
+    """What requests of equal steps wait, and take in all."""
+    load = float(eq.offered_load(rate, latency)) / slots
+    if slots > MOST_SLOTS:
+        return Queue(utilization=load, mean_latency=None, p50_latency=None, p99_latency=None)
+    return Queue.of(TailLatencyModel().solve(rate, latency * 1e3, slots), utilization=load)
+
+
+# ---- fleets --------------------------------------------------------------------------------------
+
+
+def _load(group: Group, requests: Any, busy: Any, power: Any = None) -> Load:
+    """What the fleet is and can take, when a request keeps a replica `busy` for so long."""
+    if power is None and group.device.tdp is not None:
+        power = float(group.device.tdp.m_as("W"))
+    unknown = power is None or busy is None
+    return Load(
+        devices=group.fleet.devices,
+        replicas=group.replicas,
+        tensor_parallel=group.ways,
+        requests=requests,
+        energy_per_request=None if unknown else node.energy(group.ways * power, busy),
+    )
+
+
+def _needed(
+    system: SystemSpec, group: Group, held: float, at: Callable[[float], Iterable[Part]]
+) -> tuple[int, tuple[str, ...]]:
+    """The fewest devices that keep the constraints at no more than BUSY load, and what to note.
+
+    `held` is how many replicas would be busy all the time. Times fall as replicas are added, so a
+    constraint that one request alone breaks is broken by any number of them.
+    """
+
+    def keeps(limit: Any, replicas: float) -> bool:
+        value = read(at(replicas)).get(limit.metric)
+        return value is not None and bool(limit.holds(value))
+
+    queued = [limit for limit in system.constraints if limit.metric in _OF_THE_QUEUE]
+    ever = [limit for limit in queued if keeps(limit, held / _HARDLY)]
+    low = high = max(int(-(-held // BUSY)), 1)
+    while not all(keeps(limit, high) for limit in ever):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = all(keeps(limit, middle) for limit in ever)
+        low, high = (low, middle) if enough else (middle, high)
+    devices, inside = high * group.ways, int(group.fleet.node.accelerators)
+    if system.fleet.hardware is not None:  # bare devices
+        inside = PLAIN_NODE if devices > PLAIN_NODE else 1
+    notes = tuple(
+        f"no number of devices keeps {limit.text}: one request alone breaks it"
+        for limit in queued
+        if limit not in ever
+    )
+    return -(-devices // inside) * inside, notes
+
+
+_OF_THE_QUEUE = {
+    *("ttft", "p50_ttft", "p99_ttft", "itl", "latency", "mean_latency"),
+    *("p50_latency", "p99_latency", "utilization"),
+}
+
+
+def _too_large(parts: Iterable[Part], found: Any) -> Measured:
+    """What does not fit meets wall 2, or 5 where only the cache is too much."""
+    rest, cache = found.si("weights") + found.si("activations"), found.si("kv_cache")
+    alone = rest <= found.si("memory_capacity") < rest + cache
+    wall = BATCHING if alone else ROOFS["Memory"]
+    return Measured(tuple(parts), False, found.reason, wall, found.reason)
+
+
+def _overrun(parts: Iterable[Part], queue: Queue, group: Group, notes: tuple[str, ...]) -> Measured:
+    """A queue that only grows."""
+    have, needed = group.fleet.devices, queue.si("devices_needed")
+    load, devices = queue.utilization * have / needed, "devices" if have > 1 else "device"
+    reason = (
+        f"Requests arrive {queue.utilization:.3g} times as fast as {have:,} {devices} answer them; "
+        f"it takes {needed:,}, at {load:.0%} load."
+    )
+    return Measured(tuple(parts), False, reason, TAIL, reason, notes)
+
+
+def _battery(system: SystemSpec, group: Group, duty: float | None) -> Battery | None:
+    """Mean power of one device that sleeps between requests, and what its battery makes of it."""
+    device, battery = group.device, system.environment.battery
+    if duty is None or device.sleep_power is None or device.tdp is None:
+        if battery is not None:
+            lacking = "sleep_power" if device.sleep_power is None else "tdp"
+            raise MissingValue(device.name, lacking, "give one, to know how long a battery lasts")
+        return None
+    if duty > 1:
+        return None
+    active, sleep = (float(power.m_as("W")) for power in (device.tdp, device.sleep_power))
+    power = fleets.duty_cycled_power(active, sleep, duty)
+    if battery is None:
+        return Battery(duty_cycle=duty, average_power=power)
+    life = fleets.battery_life(float(battery.m_as("J")), power)
+    return Battery(duty_cycle=duty, average_power=power, battery_life=life)
