@@ -315,8 +315,11 @@ def test_schemas_speak_the_vocabulary(table):
     assert takes["hardware"]["anyOf"][0]["enum"] == sorted(Hardware)
     assert table["train"].takes["properties"]["link_latency"]["x-unit"] == "s"
     assert table["train"].takes["properties"]["link_latency"]["default"] == "1e-06 s"
-    assert table["sweep"].takes["properties"]["hardware"]["items"] == takes["hardware"]
-    assert table["explain"].takes["properties"]["before"]["properties"] == takes
+    before = table["explain"].takes["properties"]["before"]["properties"]
+    for named in (before["hardware"], table["sweep"].takes["properties"]["hardware"]["items"]):
+        assert named["type"] == ["string", "object"]
+        assert "a name in Hardware, such as 'H100'" in named["description"]
+    assert before.keys() == takes.keys()
     duration = table["evaluate"].takes["properties"]["system"]["anyOf"][0]["properties"][
         "environment"
     ]["properties"]["duration"]

@@ -28,12 +28,12 @@ from mlsysim.evaluation.metrics import (
 )
 from mlsysim.evaluation.sections import PLAIN_NODE, FleetSpec, OneStep, Serve
 from mlsysim.evaluation.spec import SystemSpec
-from mlsysim.models.operators import DECODE
+from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.solvers.fleet.group import Group, divided
 from mlsysim.solvers.node.inflight import Server, server
-from mlsysim.solvers.node.replica import Replica
+from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
-from mlsysim.solvers.node.single import IDEAL, SingleNodeModel, ask
+from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
 
 STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts
@@ -58,7 +58,7 @@ def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
         if isinstance(work, OneStep):
             done = _step(system, work, group)
         elif (rate := work.arrival_rate_qps) is None:
-            done = _together(work, group)
+            done = _together(work, system.fleet, group)
         else:
             done = _serving(system, work, group, float(rate.m_as("1/s")))
     except MissingValue as error:
@@ -88,13 +88,17 @@ def _kept_free(place: FleetSpec) -> str:
 def _grouped(work: Serve | OneStep, place: FleetSpec) -> Group:
     """The replicas: of as many devices as asked for, or of as few as hold the model."""
     fleet, ways = place.usable, place.tensor_parallel
-    first = divided(work.model, fleet, int(ways or 1))
-    if ways is not None:
+    others = {
+        "stages": int(place.pipeline_parallel or 1),
+        "experts": int(place.expert_parallel or 1),
+    }
+    first = divided(work.model, fleet, int(ways or 1), **others)
+    if ways is not None or first.fault:
         return first
     group, count = first, 1
     while not _holds(work, group):
         count *= 2
-        group = divided(work.model, fleet, count)
+        group = divided(work.model, fleet, count, **others)
         if count > fleet.node.accelerators or group.fault:
             return first
     return group
@@ -114,45 +118,41 @@ def _answer(work: Serve) -> Any:
 
 
 def _replica(work: Serve, group: Group) -> Replica:
-    question = ask(
-        group.model, group.device, work.precision, work.efficiency, work.kv_precision, STACK
+    how = (work.precision, work.efficiency, work.kv_precision, STACK)
+    usual = ServingModel.defaults
+    guessed, accepted = (
+        usual[name] if getattr(work, name) is None else getattr(work, name)
+        for name in ("draft_tokens", "draft_acceptance_rate")
     )
-
-    def talk(batch: Any, new: Any, phase: str) -> Any:
-        return group.reduce_time(batch * new, work.precision)
-
-    return Replica(question, talk=talk if group.ways > 1 else None)
+    draft = (work.draft_model, guessed, accepted)
+    prefix = float(work.cached_prefix_len or 0)
+    return replica_of(group, how, prefix, work.prefill_chunk_tokens, draft)
 
 
 # ---- serving -------------------------------------------------------------------------------------
 
 
-def _together(work: Serve, group: Group) -> Measured:
+def _together(work: Serve, place: FleetSpec, group: Group) -> Measured:
     """A batch of requests that come at once, one unless told, and nobody else."""
-    batch, prompt, tokens = work.batch_size or 1, work.prompt, _answer(work)
-    how = {**work.given(ServingModel), "model": group.model, "batch_size": batch}
-    served = ServingModel().solve(
-        **how, hardware=group.device, seq_len=prompt, decode_tokens=tokens, stack=STACK
-    )
-    replica = _replica(work, group)
-    talk = [group.reduce_time(rows, work.precision) for rows in (batch * prompt, batch)]
-    ttft, itl = served.si("ttft") + talk[0], served.si("itl") + talk[1]
-    latency = float(eq.generation_time(ttft, itl, tokens))
+    batch, tokens = work.batch_size or 1, _answer(work)
+    ways = group.layout
+    how = {
+        **work.given(ServingModel),
+        "batch_size": batch,
+        "seq_len": work.prompt,
+        "decode_tokens": tokens,
+        "tensor_parallel": ways.tensor,
+        "pipeline_parallel": ways.pipeline,
+        "expert_parallel": ways.expert,
+    }
+    served = ServingModel().solve(hardware=group.device, fleet=place.usable, stack=STACK, **how)
+    latency = served.si("latency")
     rate = node.throughput(group.replicas * batch, latency)
-    own = Serving(
-        ttft=ttft,
-        itl=itl,
-        latency=latency,
-        throughput=rate * tokens,
-        batch=float(batch),
-        prefill_bottleneck=served.prefill_bottleneck,
-        decode_bottleneck=served.decode_bottleneck,
-    )
-    load = _load(group, rate, latency / batch)
-    parts = own, load, Held.of(served)
+    own = Serving.of(served, throughput=rate * tokens, batch=float(batch))
+    parts = own, _load(group, rate, latency / batch), Held.of(served)
     if not served.feasible:
         return _too_large(parts, served)
-    return Measured(parts, True, "", *_longest(own, replica, work, 0.0), served.notes)
+    return Measured(parts, True, "", *_longest(own, _replica(work, group), work, 0.0), served.notes)
 
 
 def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Measured:
@@ -216,8 +216,10 @@ def _longest(own: Serving, replica: Replica, work: Serve, wait: float) -> tuple[
         return TAIL, f"{share}; others are before it."
     slow = what == "Decoding"
     word = own.decode_bottleneck if slow else own.prefill_bottleneck
-    each, rows = (own.si("itl"), own.si("batch")) if slow else (prompt, work.prompt)
-    said = replica.talk(rows, 1.0, "") if replica.talk else 0.0
+    each, rows = own.si("itl"), (max(own.si("batch"), 1.0), 1.0, DECODE)
+    if not slow:
+        each, rows = prompt, (1.0, work.prompt, PREFILL)
+    said = replica.talk(*rows) if replica.talk else 0.0
     wall = TALK if said > MOSTLY * each else ROOFS[str(word)]
     return wall, f"{share}, and {_WAITS[wall]}."
 
@@ -233,8 +235,10 @@ def _profile(work: OneStep, group: Group) -> Any:
 def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     """One step of each replica; those who ask for it queue, and each step takes as long."""
     profile, batch = _profile(work, group), work.batch_size
-    rows = batch if work.phase == DECODE else batch * profile.si("seq_len")
-    talk = group.reduce_time(rows, work.precision)
+    phase = DECODE if work.phase == DECODE else PREFILL
+    new = 1.0 if phase == DECODE else profile.si("seq_len")
+    wires = group.talk(work.precision)
+    talk = float(wires(batch, new, phase)) if wires else 0.0
     latency = profile.si("latency") + talk
     rate = node.throughput(group.replicas * batch, latency)
     own = Step.of(profile, latency=latency, throughput=rate)
@@ -270,7 +274,9 @@ def _waiting(rate: float, latency: float, slots: float) -> Queue:
     load = float(eq.offered_load(rate, latency)) / slots
     if slots > MOST_SLOTS:
         return Queue(utilization=load, mean_latency=None, p50_latency=None, p99_latency=None)
-    return Queue.of(TailLatencyModel().solve(rate, latency * 1e3, slots), utilization=load)
+    return Queue.of(
+        TailLatencyModel().solve(rate, latency * 1e3, slots, variation=0), utilization=load
+    )
 
 
 # ---- fleets --------------------------------------------------------------------------------------
@@ -280,13 +286,15 @@ def _load(group: Group, requests: Any, busy: Any, power: Any = None) -> Load:
     """What the fleet is and can take, when a request keeps a replica `busy` for so long."""
     if power is None and group.device.tdp is not None:
         power = float(group.device.tdp.m_as("W"))
-    unknown = power is None or busy is None
+    energy = None
+    if power is not None and busy is not None:
+        energy = node.energy(group.ways * power, busy)
     return Load(
         devices=group.fleet.devices,
         replicas=group.replicas,
         tensor_parallel=group.ways,
         requests=requests,
-        energy_per_request=None if unknown else node.energy(group.ways * power, busy),
+        energy_per_request=energy,
     )
 
 

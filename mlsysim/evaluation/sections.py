@@ -127,7 +127,7 @@ class Serve(WorkloadSpec):
     """Answers prompts of `prompt` tokens with `tokens` tokens, `reasoning_steps` times over.
 
     `batch_size` is the most that a replica answers together, as many as fit unless given; without
-    an arrival rate it is how many there are, one unless given.
+    an arrival rate it is how many there are, one unless given. A `draft_model` guesses some tokens.
     """
 
     model: Annotated[Workload, Decodes(so=True)]
@@ -137,9 +137,20 @@ class Serve(WorkloadSpec):
     tokens: OrDefault[u.Count] = int(ServingModel.defaults["decode_tokens"])
     reasoning_steps: OrDefault[u.Count] = 1
     kv_precision: u.Precision | None = None
+    cached_prefix_len: u.CountOrZero | None = None
+    prefill_chunk_tokens: u.Count | None = None
+    draft_model: Workload | None = None
+    draft_tokens: u.Count | None = None
+    draft_acceptance_rate: u.FractionOrZero | None = None
     arrival_rate_qps: u.Queries | None = None
 
     step = DECODE
+
+    def check(self) -> None:
+        """Some of the prompt is left to read."""
+        super().check()
+        if (self.cached_prefix_len or 0) >= self.prompt:
+            raise self.wrong("cached_prefix_len", f"it leaves nothing of the {self.prompt} tokens")
 
 
 class OneStep(WorkloadSpec):
@@ -190,7 +201,8 @@ class FleetSpec(Section):
     """What it runs on: a cluster, or `count` nodes or devices on a `fabric`.
 
     More than 8 devices come in nodes of 8. `tensor_parallel` of them make one replica, as few as
-    hold the model unless given. `kept_free` is the part of each memory that nothing is put in.
+    hold the model unless given, times those that share its layers and experts. `kept_free` is the
+    part of each memory that nothing is put in.
     """
 
     cluster: Fleet | None = None
@@ -199,6 +211,8 @@ class FleetSpec(Section):
     fabric: Fabric | None = None
     count: u.Count | None = None
     tensor_parallel: u.Count | None = None
+    pipeline_parallel: u.Count | None = None
+    expert_parallel: u.Count | None = None
     kept_free: OrDefault[KeptFree] = RESERVE
 
     things: ClassVar = ("cluster", "node", "hardware")
@@ -250,12 +264,10 @@ class TrainingFleet(FleetSpec):
 
     More than 8 devices come in nodes of 8; `kept_free` is the part of each memory that nothing is
     put in. Outside training, `tensor_parallel` devices make one replica, as few as hold the model
-    unless given, and the keys from `pipeline_parallel` on are of no use. In training the division
+    unless given, and the keys from `zero_stage` on are of no use. In training the division
     is searched for unless one part of it is given; `mtbf` is the whole fleet's.
     """
 
-    pipeline_parallel: u.Count | None = None
-    expert_parallel: u.Count | None = None
     zero_stage: ZeroStage | None = None
     microbatch: u.Batch | None = None
     recompute: Recompute | None = None

@@ -54,10 +54,13 @@ class System(_Mapping):
         return Scenarios[given] if given in Scenarios else SystemSpec.from_text(given)
 
 
-def input_schema(function: Callable[..., Any]) -> Schema:
-    """JSON schema of what a function takes, with the names of the entries that there are."""
-    schema = schema_of_arguments(function)
-    properties = {name: _listed(part) for name, part in schema["properties"].items()}
+def input_schema(function: Callable[..., Any], *, listed: bool = False) -> Schema:
+    """JSON schema of what a function takes, perhaps with the names of the entries that there are.
+
+    They are many: one tool lists them, and zoo does.
+    """
+    schema, write = schema_of_arguments(function), _listed if listed else _short
+    properties = {name: write(part) for name, part in schema["properties"].items()}
     return schema | {"properties": properties}
 
 

@@ -95,7 +95,8 @@ def tools() -> dict[str, Tool]:
 def _solver(name: str, kind: Any) -> Tool:
     solve = kind().solve
     gives = answers.output_schema(get_type_hints(solve)["return"])
-    return Tool(name, inspect.getdoc(kind) or "", solve, input_schema(solve), gives)
+    takes = input_schema(solve, listed=name == "solve")
+    return Tool(name, inspect.getdoc(kind) or "", solve, takes, gives)
 
 
 def _tool(function: Callable[..., Any], gives: dict[str, Any]) -> Tool:
