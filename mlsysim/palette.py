@@ -11,6 +11,11 @@ class Ink(NamedTuple):
     light: str
     dark: str
 
+    @property
+    def both(self) -> str:
+        """The colour as CSS writes it for a page that follows the reader's scheme."""
+        return f"light-dark({self.light}, {self.dark})"
+
 
 PALETTE = {
     "ink": Ink("#23262f", "#e4e7ee"),
@@ -18,16 +23,16 @@ PALETTE = {
     "paper": Ink("#f7f8fb", "#15181f"),
     "card": Ink("#ffffff", "#1d212a"),
     "line": Ink("#e1e5ec", "#343a47"),
-    "blue": Ink("#1f6aa5", "#6db1ea"),
-    "crimson": Ink("#b3203a", "#f0808f"),
-    "teal": Ink("#1b8a6b", "#52c3a1"),
-    "amber": Ink("#b45f06", "#e0a35a"),
-    "gold": Ink("#c77700", "#e6ad4d"),
-    "violet": Ink("#6c4fa3", "#b29be0"),
-    "grey": Ink("#6b7280", "#9aa3b2"),
+    "blue": Ink("#2a69ad", "#4a8ec8"),
+    "crimson": Ink("#98132a", "#fb667e"),
+    "teal": Ink("#048577", "#68dec0"),
+    "gold": Ink("#a48102", "#fdd483"),
+    "violet": Ink("#58267e", "#c3aff8"),
+    "amber": Ink("#8f4514", "#e39a68"),
     "axis": Ink("#aab1bd", "#4b5363"),
-    "memory-shade": Ink("#eaf2fa", "#1b2a3a"),
-    "compute-shade": Ink("#fbeeee", "#38222a"),
+    "memory-shade": Ink("#dce9f6", "#1c3147"),
+    "compute-shade": Ink("#fbf1f0", "#33242a"),
 }
-SERIES = ("blue", "crimson", "teal", "gold", "violet", "grey")  # what tells the lines apart
+SERIES = ("blue", "crimson", "teal", "gold", "violet")  # what tells the lines apart
+MARKED = "amber"  # what a learner predicted
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"

@@ -1,11 +1,15 @@
-"""The charts of the course: data in, an Altair chart out. Axes name units; no physics of its own.
+"""The charts of the course: plain data in, an Altair chart out; no physics of their own.
 
-Every chart is as wide as its column (so it fits a phone), carries a text description for screen
-readers, and needs no network.
+Every chart states its finding, is as wide as its column (a phone, a page, a slide), follows the
+scheme of its page, draws the learner's own prediction, describes itself in `words`, keeps the
+`table` behind it, and needs no network. Numbers may be plain, quantities, or text with a unit.
 """
 
-from mlsysim.charts.guesses import intuition, versus
-from mlsysim.charts.parts import save
+from mlsysim.charts.bars import ranked, stack
+from mlsysim.charts.curves import lines
+from mlsysim.charts.frame import save, table, words
+from mlsysim.charts.guesses import versus
+from mlsysim.charts.parities import parity
 from mlsysim.charts.roofs import roofline
 
-__all__ = ["intuition", "roofline", "save", "versus"]
+__all__ = ["lines", "parity", "ranked", "roofline", "save", "stack", "table", "versus", "words"]

@@ -1,77 +1,97 @@
-"""A learner's predictions beside what was computed."""
+"""A learner's predictions: beside what was computed, and as marks on any other chart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
 
-from mlsysim.charts.parts import NARROW, Rows, decades, finish, of, span
-from mlsysim.charts.theme import COLOURS, GUESS, INK, MEMORY_SHADE, MUTED
+from mlsysim.charts.axes import Axis
+from mlsysim.charts.frame import drawn, finish, of
+from mlsysim.charts.labels import beside, texts, wide
+from mlsysim.charts.theme import CARD, COLOURS, GRID, GUESS, INK, MUTED, PHONE, PLOT, text_size
+from mlsysim.charts.values import Measure, brief, drawable, left_out, times
 
-_WHO = ("you", "solver")
+HOLLOW: dict[str, Any] = {"filled": True, "fill": CARD, "stroke": GUESS, "opacity": 1}
+HOLLOW |= {"shape": "diamond", "size": 170, "strokeWidth": 2.6}
+_STRONG: dict[str, Any] = {"fontSize": text_size(1), "fontWeight": 600}
 
 
-def versus(guess: float, truth: float, unit: str) -> alt.LayerChart:
-    """A prediction and the computed value on one logarithmic line."""
+def diamond(
+    guesses: Sequence[tuple[float, float, str]],
+    x: Axis,
+    y: Axis,
+    height: float,
+    marks: Iterable[tuple[float, float]] = (),
+) -> list[alt.Chart]:
+    """Predictions as hollow diamonds with their names, where they have a place on the axes."""
+    held = [g for g in guesses if drawable(g[0], x.log) and drawable(g[1], y.log)]
+    if not held:
+        return []
+    shares = [(x.share(across), y.share(up), name) for across, up, name in held]
     rows = [
-        {"who": who, "value": value, "brief": f"{value:.3g}", "text": f"{value:.3g} {unit}".strip()}
-        for who, value in zip(_WHO, (guess, truth), strict=True)
+        {"x": across, "y": up, "name": name, **place}
+        for (across, up, name), place in zip(held, beside(shares, height, marks=marks), strict=True)
     ]
-    least, most = sorted((guess, truth))
-    ends = (least / 3, most * 6 * (most / least) ** 0.4)  # room for the text at the end
-    x = decades(alt.X("value:Q"), ends, unit or "value")
-    y = alt.Y("who:N", title=None, sort=list(_WHO)).axis(
-        labelFontSize=13, ticks=False, domain=False, labelPadding=8
-    )
-    base = of(rows)
-    color = alt.Color("who:N", legend=None).scale(domain=list(_WHO), range=[GUESS, COLOURS[0]])
-    stem = base.mark_rule(strokeWidth=5, strokeCap="round", opacity=0.85).encode(
-        x, y, x2=alt.datum(ends[0]), color=color
-    )
-    dot = base.mark_point(filled=True, size=130, opacity=1).encode(x, y, color=color)
-    # on a phone the axis alone says the unit
-    text = (
-        base.transform_calculate(said=f"width < {NARROW} ? datum.brief : datum.text")
-        .mark_text(align="left", dx=11, fontSize=13, fontWeight=600)
-        .encode(x, y, text="said:N", color=color)
-    )
-    said = f"You predicted {rows[0]['text']}; the solver says {rows[1]['text']}."
-    return finish(stem + dot + text, said, 84)
+    at, base = {"x": x.x(shown=False), "y": y.y(shown=False)}, of(rows)
+    mark = base.mark_point(**HOLLOW).encode(**at, tooltip="name:N")
+    return [mark, *(c.encode(**at) for c in texts(base, color=GUESS, weight=600))]
 
 
-def intuition(rows: Rows) -> alt.LayerChart:
-    """Predicted against computed, logarithmic; the line is a perfect guess, the band a factor 2.
+@drawn
+def versus(guess: float, truth: float, unit: str = "", *, title: str = "") -> alt.LayerChart:
+    """A prediction and the computed value as two dots on one line, with the factor between them.
 
-    A row has `question`, `predicted` and `computed` (numbers in `unit`) and `off`, the factor
-    between them in words.
+    The axis is logarithmic when both are above zero, and linear otherwise.
     """
-    ends = span([row[key] for row in rows for key in ("predicted", "computed")])
-    x = decades(alt.X("computed:Q"), ends, "Computed (each in its own unit)")
-    y = decades(alt.Y("predicted:Q"), ends, "Predicted by you")
-    line = of([{"computed": at, "predicted": at, "lo": at / 2, "hi": at * 2} for at in ends])
-    band = line.mark_area(opacity=0.5, color=MEMORY_SHADE, clip=True).encode(
-        x, decades(alt.Y("lo:Q"), ends, "Predicted by you"), alt.Y2("hi:Q")
+    log = drawable(guess, True) and drawable(truth, True)
+    named = [("you", float(guess)), ("solver", float(truth))]
+    held = [(who, value) for who, value in named if drawable(value, log)]
+    x = Axis.over(Measure(unit), [value for _, value in held], log=log, air=(0.3, 0.3))
+    apart = _apart(guess, truth, log) if len(held) == 2 else ""
+    room = apart and abs(x.share(guess) - x.share(truth)) * PLOT[PHONE] > 2.2 * wide(apart, PHONE)
+    rows = [
+        {"who": who, "x": value, "text": f"{who} {brief(value)}", "up": -22 if who == "you" else 24}
+        for who, value in held
+    ]
+    if apart and not room:
+        rows[0]["text"] += f" ({apart})"
+    line = of([{"x": x.ends[0], "to": x.ends[1]}]).mark_rule(color=GRID, strokeWidth=2)
+    between = _between(guess, truth, apart if room else "", x) if apart else []
+    base, at = of(rows), x.x(shown=False)
+    who: dict[str, Any] = {"domain": ["you", "solver"]}
+    color = alt.Color("who:N", legend=None).scale(range=[GUESS, COLOURS[0]], **who)
+    shape = alt.Shape("who:N", legend=None).scale(range=["diamond", "circle"], **who)
+    dots = base.mark_point(filled=True, opacity=1, size=170).encode(at, color=color, shape=shape)
+    words = base.mark_text(**_STRONG, dy={"expr": "datum.up"}).encode(
+        at, text="text:N", color=color
     )
-    diagonal = line.mark_line(color=MUTED, strokeDash=[5, 4], strokeWidth=1.4).encode(x, y)
-    base = of(rows)
-    dots = base.mark_point(
-        filled=True, size=120, opacity=1, color=GUESS, stroke="white", strokeWidth=1.5
-    ).encode(x, y, tooltip=_tips())
-    names = base.mark_text(dy=-13, fontSize=11, color=INK).encode(x, y, text="question:N")
-    said = "; ".join(
-        f"{r['question']}: predicted {r['predicted']:.3g}, computed {r['computed']:.3g} {r['unit']}"
-        for r in rows
-    )
-    return finish(band + diagonal + dots + names, f"Your intuition so far. {said}", 300)
+    said = f"You predicted {x.measure._replace(unit=unit).say(guess)}"
+    return finish(
+        line.encode(x.x(), x2="to:Q"), *between, dots, words,
+        title=title,
+        said=f"{said}; the solver says {Measure('', unit).say(truth)}{', ' * bool(apart)}{apart}",
+        table=[{"who": name, unit or "value": value} for name, value in named],
+        height=96,
+        left_out=left_out(named, log),
+    )  # fmt: skip
 
 
-def _tips() -> Sequence[Any]:
+def _apart(guess: float, truth: float, log: bool) -> str:
+    """What stands between the two: a factor, or a difference where there is no factor."""
+    if log:
+        return times(max(guess / truth, truth / guess))
+    return f"{brief(abs(guess - truth))} apart" if guess != truth else ""
+
+
+def _between(guess: float, truth: float, text: str, x: Axis) -> list[alt.Chart]:
+    middle = math.sqrt(guess) * math.sqrt(truth) if x.log else (guess + truth) / 2
+    row = {"x": middle, "from": min(guess, truth), "to": max(guess, truth), "text": text}
+    rule = of([row]).mark_rule(color=MUTED, strokeWidth=3)
+    words = of([row]).mark_text(**_STRONG, dy=-12, color=INK)
     return [
-        alt.Tooltip("question:N"),
-        alt.Tooltip("predicted:Q", format=".3g"),
-        alt.Tooltip("computed:Q", format=".3g"),
-        alt.Tooltip("unit:N"),
-        alt.Tooltip("off:N", title="off by"),
+        rule.encode(x.x("from", shown=False), x2="to:Q"),
+        words.encode(x.x(shown=False), text="text:N"),
     ]

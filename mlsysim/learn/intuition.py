@@ -21,7 +21,11 @@ def intuition(journal: Journal) -> mo.Html:
     numbers = [each for each in answers if each.off is not None and _drawn(each)]
     shown: list[Any] = [mo.md(f"## Your intuition so far\n\n{said(answers)}")]
     if numbers:
-        shown.append(charts.intuition([_row(each) for each in numbers]))
+        pairs = {
+            each.record.question: (float(each.truth), float(each.record.value)) for each in numbers
+        }
+        across, up = "Computed (each in its own unit)", "Predicted by you"
+        shown.append(charts.parity(pairs, x=across, y=up))
     return mo.vstack(shown, gap=0.5)
 
 
@@ -61,13 +65,3 @@ def _count(many: int, word: str) -> str:
 def _drawn(each: Judged) -> bool:
     """Whether both numbers have a place on a logarithmic axis."""
     return float(each.record.value) > 0 and 0 < float(each.truth) < float("inf")
-
-
-def _row(each: Judged) -> dict[str, Any]:
-    return {
-        "question": each.record.question,
-        "predicted": float(each.record.value),
-        "computed": each.truth,
-        "unit": each.record.unit or "",
-        "off": f"{times(each.off or 1)}x",
-    }

@@ -1,0 +1,102 @@
+"""Bars: parts under a limit, and things in order."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mlsysim import charts
+from mlsysim.core.errors import BadArgument, OutOfRange
+from tests.charts.drawn import picture, rows
+
+MEMORY = {
+    "Llama 3 8B": {"weights": "16 GB", "KV cache": "40 GB"},
+    "Llama 2 7B": {"weights": "14 GB", "KV cache": "100 GB"},
+}
+
+
+def test_parts_stand_one_behind_the_other_and_are_cut_at_the_limit():
+    chart = charts.stack(MEMORY, x="Memory (GB)", limit="80 GB")
+    bars = [(r["name"], r["part"], r["from"], r["x"], r["over"]) for r in rows(chart, "bar")]
+    assert bars == [
+        ("Llama 3 8B", "weights", 0, 16, False),
+        ("Llama 3 8B", "KV cache", 16, 56, False),
+        ("Llama 2 7B", "weights", 0, 14, False),
+        ("Llama 2 7B", "KV cache", 14, 80, False),
+        ("Llama 2 7B", "KV cache", 80, 114, True),  # hollow
+    ]
+
+
+def test_a_stack_says_what_does_not_fit_its_parts_and_the_guess():
+    chart = charts.stack(MEMORY, x="Memory (GB)", limit="80 GB", guess={"Llama 3 8B": "64 GB"})
+    assert charts.words(chart) == (
+        "Llama 2 7B does not fit in 80 GB. Memory (GB). "
+        "Llama 3 8B: 56 GB (weights 16, KV cache 40); "
+        "Llama 2 7B: 114 GB (weights 14, KV cache 100); limit 80 GB; Llama 2 7B is over it; "
+        "you on Llama 3 8B: 64 GB."
+    )
+    (you,) = [r for r in rows(chart, "point", "text") if r["text"] == "you"]
+    assert (you["name"], you["x"]) == ("Llama 3 8B", 64)
+
+
+def test_notes_stand_where_the_sum_would(tmp_path):
+    chart = charts.stack(MEMORY, x="Memory (GB)", notes={"Llama 2 7B": "33 users"})
+    _, texts = picture(chart, tmp_path)
+    assert "33 users" in texts
+    assert "56" in texts
+    assert "114" not in texts
+
+
+def test_a_part_below_zero_and_too_many_parts_are_refused():
+    with pytest.raises(OutOfRange, match=r"a: spare cannot be -2\.0: a part"):
+        charts.stack({"a": {"spare": -2}}, x="Memory (GB)")
+    with pytest.raises(BadArgument, match="give at most 5"):
+        charts.stack({"a": dict.fromkeys("uvwxyz", 1)}, x="Memory (GB)")
+
+
+@pytest.mark.parametrize("odd", [math.inf, math.nan, 1e301])
+def test_a_part_without_a_size_is_said_and_not_drawn(odd):
+    chart = charts.stack({"a": {"x": 1, "y": odd}}, x="Memory (GB)", limit=4)
+    assert [r["part"] for r in rows(chart, "bar")] == ["x"]
+    assert "Not drawn: a: y (" in charts.words(chart)
+
+
+def test_the_largest_comes_first_with_its_value_and_the_factor_is_the_title(tmp_path):
+    chart = charts.ranked({"Quebec": "6 t", "Poland": "138 t", "Iowa": "90 t"}, x="Carbon (t)")
+    assert [r["name"] for r in rows(chart, "bar")] == ["Poland", "Iowa", "Quebec"]
+    assert charts.words(chart) == (
+        "Poland is 23 times Quebec. Carbon (t). Poland: 138 t; Iowa: 90 t; Quebec: 6 t."
+    )
+    assert {"Poland is 23 times Quebec", "138", "6"} <= set(picture(chart, tmp_path)[1])
+
+
+def test_an_order_that_was_given_can_be_kept():
+    chart = charts.ranked({"bytes": 1, "operations": 3}, x="Time (ms)", sort=False)
+    assert [r["name"] for r in rows(chart, "bar")] == ["bytes", "operations"]
+
+
+def test_bars_start_at_zero_and_a_logarithmic_axis_has_dots_instead():
+    plain = charts.ranked({"a": 1, "b": -2, "c": 0}, x="Change (%)")
+    assert {r["from"] for r in rows(plain, "bar")} == {0}
+    log = charts.ranked(
+        {"a": "1 GB/s", "b": "8 TB/s", "c": 0}, x="Bandwidth (GB/s)", log=True, hollow=["a"]
+    )
+    assert not rows(log, "bar")
+    assert [(r["name"], r["x"], r["hollow"]) for r in rows(log, "point", "hollow")] == [
+        ("b", pytest.approx(8000), False),
+        ("a", 1, True),
+    ]
+    assert "Not drawn: c (0)." in charts.words(log)
+    assert "a: 1 GB/s (not feasible)" in charts.words(log)
+
+
+def test_values_over_many_decades_get_the_prefix_that_suits_them(tmp_path):
+    chart = charts.ranked({"B200": "8 TB/s", "ESP32": "7.7 MB/s"}, x="Bandwidth", log=True)
+    assert {"8 TB/s", "7.7 MB/s"} <= set(picture(chart, tmp_path)[1])
+
+
+def test_nothing_to_show_is_said(tmp_path):
+    for chart in (charts.ranked({}, x="Time (ms)"), charts.stack({}, x="Time (ms)", limit=3)):
+        assert charts.words(chart).startswith("Nothing to ")
+        assert "Time (ms)" in picture(chart, tmp_path)[1]

@@ -1,0 +1,130 @@
+"""The roofline: what is drawn from what, what it says, at any size of device."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from mlsysim import Engine, Hardware, charts
+from mlsysim.charts.roofs import labels_of
+from mlsysim.core.errors import BadArgument
+from tests.charts.drawn import picture, rows
+
+# NVIDIA's datasheet of the H100 SXM: 989.4 TFLOP/s in fp16, 3.35 TB/s; at half of the peak 147.7
+RIDGE = 989.4 * 0.5 / 3.35
+
+
+def steps(llama, h100, *batches, seq_len=1):
+    return [Engine.solve(llama, h100, batch_size=b, seq_len=seq_len) for b in batches]
+
+
+def test_the_roof_is_what_is_reached_and_the_datasheet_is_the_line_above(h100, llama):
+    chart = charts.roofline([h100], steps(llama, h100, 8), efficiency=0.5)
+    roof = [row for row in rows(chart, "line", "device") if row["y"] <= 989.4 / 2 + 1e-6]
+    assert roof[-1]["y"] == pytest.approx(989.4 / 2)
+    (ridge,) = (row for row in rows(chart, "point", "said"))
+    assert ridge["x"] == pytest.approx(RIDGE)
+    assert max(row["y"] for row in rows(chart, "line", "device")) == pytest.approx(989.4)
+
+
+def test_a_dot_is_what_a_step_attains_at_its_intensity(h100, llama):
+    (step,) = steps(llama, h100, 8)
+    (dot,) = rows(charts.roofline([h100], [step], efficiency=0.5, highlight=8), "point", "bound")
+    assert dot["x"] == pytest.approx(step.arithmetic_intensity.m_as("FLOP/B"))
+    assert dot["y"] == pytest.approx((step.operations / step.latency).m_as("TFLOP/s"))
+    assert dot["y"] == pytest.approx(dot["x"] * 3.35, rel=0.05)  # it lies on the slope
+    assert dot["here"]
+    assert dot["bound"] == "memory"
+
+
+def test_the_regimes_are_those_of_the_device_that_is_shaded(h100):
+    chart = charts.roofline([h100, Hardware.A100], shade=Hardware.A100)
+    memory, compute = rows(chart, "rect")
+    assert memory["to"] == compute["x"] == pytest.approx(312 / 2.039)
+
+
+def test_words_name_ridge_peak_bandwidth_and_every_step(h100, llama):
+    said = charts.words(charts.roofline([h100], steps(llama, h100, 1, 256), efficiency=0.5))
+    assert said.startswith("From batch 256 on, compute decides. Roofline. H100: roof 495 TFLOP/s")
+    assert "of a peak of 989 TFLOP/s, 3.35 TB/s, ridge at 148 FLOP/byte" in said
+    assert "batch 1: 3.34 TFLOP/s at 1 FLOP/byte, memory-bound" in said
+    assert "256: 494 TFLOP/s at 255 FLOP/byte, compute-bound" in said
+
+
+def test_a_step_that_does_not_fit_is_hollow_and_said_to_be(h100, llama):
+    chart = charts.roofline([h100], steps(llama, h100, 1, 1024, seq_len=1024), efficiency=0.5)
+    assert [row["feasible"] for row in rows(chart, "point", "bound")] == [True, False]
+    assert "does not fit in memory" in charts.words(chart)
+    assert charts.table(chart)[-1]["note"].endswith("does not fit in memory")
+
+
+def test_a_guessed_time_stands_at_the_intensity_of_the_last_step(h100, llama):
+    (step,) = steps(llama, h100, 64)
+    (you,) = rows(charts.roofline([h100], [step], guess=2 * step.latency), "point", "dx", "name")[
+        -1:
+    ]
+    assert you["name"] == "you"
+    assert you["x"] == pytest.approx(step.arithmetic_intensity.m_as("FLOP/B"))
+    assert you["y"] == pytest.approx((step.operations / step.latency).m_as("TFLOP/s") / 2)
+    with pytest.raises(BadArgument, match="a time needs a step"):
+        charts.roofline([h100], guess="3 ms")
+
+
+@pytest.mark.parametrize("guess", ["0 ms", (0, "3 TFLOP/s"), (1, "0 TFLOP/s")])
+def test_a_guess_of_nothing_is_left_out(h100, llama, guess):
+    chart = charts.roofline([h100], steps(llama, h100, 64), guess=guess)
+    assert all(row.get("name") != "you" for row in rows(chart, "point", "dx"))
+
+
+def test_steps_may_have_names_and_dots_may_be_measured(h100, llama):
+    chart = charts.roofline(
+        [h100], {"write": steps(llama, h100, 1)[0], "measured": (1.0, "2.3 TFLOP/s")}
+    )
+    dots = {row["name"]: row["y"] for row in rows(chart, "point", "bound")}
+    assert list(dots) == ["write", "measured"]
+    assert dots["measured"] == pytest.approx(2.3)
+
+
+def test_names_are_short_and_distinct():
+    assert labels_of(["H100 SXM", "A100 SXM4 80GB"]) == ["H100", "A100"]
+    assert labels_of(["TPU v4", "TPU v5e", "TPU v5p"]) == ["TPU v4", "TPU v5e", "TPU v5p"]
+    assert labels_of(["GeForce RTX 4090", "GeForce RTX 3090"]) == [
+        "GeForce RTX 4090",
+        "GeForce RTX 3090",
+    ]
+    assert labels_of(["CS-2 (WSE-2)", "Gaudi"]) == ["CS-2", "Gaudi"]
+    assert labels_of(["X1 40GB", "X1 80GB"]) == ["X1 40GB", "X1 80GB"]
+
+
+def test_a_microcontroller_reads_as_well_as_a_gpu(tmp_path):
+    chart = charts.roofline([Hardware.Tiny.ESP32_S3, Hardware.B200], precision="int8")
+    _, texts = picture(chart, tmp_path, size="phone")
+    assert "ESP32-S3 15.4 GFLOP/s" in texts
+    assert "B200 4.5 PFLOP/s" in texts
+    alone = charts.roofline([Hardware.Tiny.ESP32_S3], precision="int8")
+    assert "Rate of operations (GFLOP/s)" in picture(alone, tmp_path)[1]
+
+
+def test_more_roofs_than_one_keep_their_names_apart(tmp_path):
+    close = [Hardware.A100, Hardware.L40S, Hardware.H100]
+    names = rows(charts.roofline(close, efficiency=0.5), "text", "middle")
+    heights = sorted(360 * row["middle"] for row in names)
+    assert len(heights) == 3
+    assert all(high - low >= 20 - 1e-6 for low, high in pairwise(heights))
+
+
+def test_no_device_is_no_roofline():
+    with pytest.raises(BadArgument, match="at least one device"):
+        charts.roofline([])
+
+
+def test_without_a_title_the_ridge_is_the_finding(h100):
+    assert charts.words(charts.roofline([h100], efficiency=0.5)).startswith(
+        "Below 148 operations a byte, memory limits the H100."
+    )
+    both = charts.roofline([h100, Hardware.A100], efficiency=0.5)
+    # 147.7 over 76.5
+    assert charts.words(both).startswith(
+        "The H100 needs 1.9 times as much work a byte as the A100."
+    )
