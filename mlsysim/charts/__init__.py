@@ -7,9 +7,29 @@ scheme of its page, draws the learner's own prediction, describes itself in `wor
 
 from mlsysim.charts.bars import ranked, stack
 from mlsysim.charts.curves import lines
+from mlsysim.charts.effects import tornado, waterfall
 from mlsysim.charts.frame import save, table, words
+from mlsysim.charts.fronts import front
 from mlsysim.charts.guesses import versus
 from mlsysim.charts.parities import parity
 from mlsysim.charts.roofs import roofline
+from mlsysim.charts.rungs import ladder
+from mlsysim.charts.spans import gantt, timeline
 
-__all__ = ["lines", "parity", "ranked", "roofline", "save", "stack", "table", "versus", "words"]
+__all__ = [
+    "front",
+    "gantt",
+    "ladder",
+    "lines",
+    "parity",
+    "ranked",
+    "roofline",
+    "save",
+    "stack",
+    "table",
+    "timeline",
+    "tornado",
+    "versus",
+    "waterfall",
+    "words",
+]

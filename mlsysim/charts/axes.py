@@ -12,6 +12,7 @@ import altair as alt
 from mlsysim.charts.values import Measure, Span, brief, drawable, power
 
 _MOST_TICKS = 7
+_FARTHEST = 305  # decades that a number can be away from one
 
 
 class Axis(NamedTuple):
@@ -39,9 +40,9 @@ class Axis(NamedTuple):
             if most - least < 0.3:  # a single point stands in the middle of a decade
                 least, most = (least + most) / 2 - 0.5, (least + most) / 2 + 0.5
             length = most - least
-            return cls(
-                measure, (10 ** (least - air[0] * length), 10 ** (most + air[1] * length)), True
-            )
+            ends = (least - air[0] * length, most + air[1] * length)
+            low, high = (10.0 ** max(-_FARTHEST, min(end, _FARTHEST)) for end in ends)
+            return cls(measure, (low, high), log)
         length = high - low or abs(high) or 1.0
         high = high if high > low else low + length
         return cls(measure, (low - air[0] * length, high + air[1] * length))
@@ -50,7 +51,7 @@ class Axis(NamedTuple):
         """Where a value lies, from 0 at the least to 1 at the greatest."""
         low, high = self.ends
         if self.log:
-            return math.log(value / low) / math.log(high / low)
+            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
         return (value - low) / (high - low)
 
     def ticks(self) -> list[float]:

@@ -14,7 +14,7 @@ from mlsysim.charts.frame import drawn, finish, of
 from mlsysim.charts.guesses import diamond
 from mlsysim.charts.labels import beside, spread, texts
 from mlsysim.charts.theme import CARD, COLOURS, DASHES, INK, LABEL, MUTED, SHAPES, SLIDE, text_size
-from mlsysim.charts.values import Measure, brief, drawable, each, left_out, times
+from mlsysim.charts.values import Measure, between, brief, drawable, each, left_out, times
 from mlsysim.core.errors import BadArgument
 
 _MOST = len(COLOURS)
@@ -35,7 +35,7 @@ class Curve(NamedTuple):
         for (a, low, _), (b, high, _) in pairwise(self.points):
             if a <= x <= b:
                 share = (x - a) / (b - a) if b > a else 0.0
-                return low * (high / low) ** share if log else low + (high - low) * share
+                return between(low, high, share, log)
         return math.nan
 
 
@@ -222,10 +222,10 @@ def _ends(curves: Sequence[Curve], plane: Plane) -> alt.Chart:
     places = spread(wanted, gap, 0.0, float(plane.height))
     (low, high), log = plane.y.ends, plane.y.log
     heights = [1 - place / plane.height for place in places]
-    values = [low * (high / low) ** h if log else low + (high - low) * h for h in heights]
+    values = [between(low, high, h, log) for h in heights]
     names = looked_up(values, [curve.name for curve in curves])
     axis: dict[str, Any] = {"orient": "right", "values": values, "labelExpr": names, "grid": False}
-    axis |= {"ticks": False, "domain": False, "title": None, "labelOverlap": False}
+    axis |= {"ticks": False, "domain": False, "title": None, "labelOverlap": False, "aria": False}
     y = plane.y.y(**axis, labelColor=INK, labelFontWeight=600).title(None)
     return (
         of([{"x": plane.x.ends[0], "y": low}])
@@ -282,13 +282,12 @@ def _crossings(curves: Sequence[Curve], plane: Plane) -> Iterator[tuple[str, str
             for (a, before), (b, after) in pairwise(gaps):
                 if before * after < 0:
                     share = before / (before - after)
-                    at = a * (b / a) ** share if logs[0] else a + (b - a) * share
-                    yield one.name, other.name, at
+                    yield one.name, other.name, between(a, b, share, logs[0])
 
 
 def _gap(one: Curve, other: Curve, x: float, log: bool) -> float:
     a, b = one.at(x, log), other.at(x, log)
-    return math.log(a / b) if log else a - b
+    return math.log(a) - math.log(b) if log else a - b
 
 
 def _finding(curves: Sequence[Curve], plane: Plane) -> str:

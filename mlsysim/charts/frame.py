@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, cast
 
@@ -114,4 +115,6 @@ def save(
     if target.suffix == ".png":
         target.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
     else:
-        target.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+        said = f'<svg role="img" aria-label="{escape(words(chart))}" '
+        svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", said, 1)
+        target.write_text(svg, encoding="utf-8")

@@ -103,6 +103,13 @@ def drawable(value: float, log: bool = False) -> bool:
     return abs(value) < _LARGEST and (value > 1 / _LARGEST or not log)
 
 
+def between(low: float, high: float, share: float, log: bool = False) -> float:
+    """What lies at a share of the way, in length or in decades."""
+    if log:
+        return math.exp(math.log(low) * (1 - share) + math.log(high) * share)
+    return low + (high - low) * share
+
+
 def left_out(named: Sequence[tuple[str, float]], log: bool = False) -> str:
     """A sentence about what has no place on the axis; empty when everything has one."""
     missing = [f"{name} ({brief(value)})" for name, value in named if not drawable(value, log)]
