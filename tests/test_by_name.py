@@ -43,6 +43,7 @@ ARGUMENTS = [
 # what an entry stands in place of, or beside
 INSTEAD = {
     ("EfficiencyModel", "model"): {"achieved": None, "hardware": H100},
+    ("ServingModel", "decode_hardware"): {"network_bandwidth": "100 GB/s"},
     ("TransformationModel", "model"): {"step_time": None, "hardware": H100},
     ("TransformationModel", "hardware"): {"step_time": None, "model": LLAMA},
 }

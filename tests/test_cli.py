@@ -119,7 +119,7 @@ def test_the_help_of_a_command_shows_the_defaults_of_its_solver(run):
 def test_the_help_lists_every_command_in_a_line(run):
     _, out, _ = run("--help")
     lines = [line.split(maxsplit=1) for line in out.partition("Commands:")[2].splitlines() if line]
-    told = "learn solve eval schema import-model zoo audit figures validate mcp"
+    told = "learn cheatsheet solve eval schema import-model zoo audit figures validate mcp"
     assert [name for name, _ in lines] == told.split()
     assert not any(about.endswith("...") for _, about in lines)
 

@@ -76,10 +76,19 @@ TO_THE_LAST = {
 BESIDE = {
     "BERT_Base": 2 * 768,  # the two types of a token
     "BERT_Large": 2 * 1024,
+    "BLOOM_176B": 2 * 14336,  # a norm behind the embedding
     "Gemma2_9B": 42 * 2 * 3584,  # two more norms in each layer
 }
-# published in round numbers: 175 B and 671 B
-ROUND = {"GPT3_175B": 175e9, "DeepSeek_V3": 671e9}
+# published in round numbers
+ROUND = {
+    "GPT3_175B": 175e9,
+    "DeepSeek_V3": 671e9,
+    "OPT_175B": 175e9,
+    "PaLM_540B": 540.35e9,
+    "Qwen3_30B_A3B": 30.5e9,
+    "ResNet26": 16.0e6,
+    "SE_ResNet50": 28.09e6,
+}
 
 
 @pytest.mark.parametrize("name", TO_THE_LAST)

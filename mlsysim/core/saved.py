@@ -59,7 +59,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, Result) and "<" not in kind.__qualname__:
-        return {"$result": f"{kind.__module__}:{kind.__qualname__}", "values": value._values}
+        return {"$result": f"{kind.__module__}:{kind.__qualname__}", "values": value.settled()}
     raise BadArgument("save", value, "only numbers, quantities, words and Results are saved")
 
 

@@ -244,6 +244,17 @@ class Result:
             values[name] = field.compute(self)
         return values[name]
 
+    def settled(self) -> dict[str, Any]:
+        """All that an equal result is built of: each field worked out, and what is kept beside.
+
+        What was kept to work them out from, such as a model, has then served.
+        """
+        kept = {k: v for k, v in self._values.items() if k.startswith("_") and _is_plain(v)}
+        return {**kept, **{name: self.si(name) for name in self.fields}}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_values": self.settled()}
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The common shape of the fields: () for one answer, (n,) for a column of n."""
@@ -372,6 +383,10 @@ def _takes_prefixes(value: Quantity) -> bool:
 
 def _scalar(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, np.ndarray, np.generic))
 
 
 def _is_empty(value: Any) -> bool:

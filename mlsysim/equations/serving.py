@@ -84,7 +84,7 @@ def interrupted(time: u.Seconds, load: u.FractionOrZero) -> u.Seconds:
 
     A decode step waits for every prompt that has come, and for those that come meanwhile.
 
-    >>> interrupted(time=0.25, load=0.5)
+    >>> float(interrupted(time=0.25, load=0.5))
     0.5
 
     Source: Conway, Maxwell & Miller (1967), Theory of Scheduling, section 8-3 (delay cycles).

@@ -340,3 +340,11 @@ def test_a_result_crosses_process_borders():
 )
 def test_values_are_shown_in_four_digits(value, text):
     assert show(value) == text
+
+
+def test_a_result_goes_to_another_process_without_the_model_that_it_was_asked_of():
+    step = Engine.solve("Llama3_8B", "H100", batch_size=512, seq_len=512)
+    sent = pickle.dumps(step)
+    assert len(sent) < 4_000
+    assert pickle.loads(sent) == step
+    assert "different roofs" in pickle.loads(sent).notes[0]
