@@ -24,7 +24,7 @@ EFFICIENCY = 0.5  # what Engine.solve assumes
 @lru_cache(maxsize=65536)
 def solve(model: str, device: str, batch: int, context: int, precision: str = "fp16") -> Profile:
     """One decode step; many variants ask for the same one."""
-    how = {"precision": precision, "efficiency": EFFICIENCY}
+    how = {"precision": precision, "kv_precision": precision, "efficiency": EFFICIENCY}
     return Engine.solve(model, device, batch_size=batch, seq_len=context, **how)
 
 
@@ -218,7 +218,8 @@ def at_full_peak(v: Variant) -> float:
 
 def ridge(v: Variant) -> float:
     """The ridge point is in FLOP a byte; turn it into requests with this model's bytes."""
-    return float(crowded(v, 1).ridge_point.m_as("FLOP/B"))
+    p = crowded(v, 1)
+    return float((p.peak / p.bandwidth).m_as("FLOP/B"))
 
 
 def cache_free(v: Variant) -> float:
