@@ -76,8 +76,7 @@ def learn(
         first = "/review" if review else "/quiz" if quiz else "/"
         if chosen is not None:
             first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
-        first += "?slides" if slides else ""
-        server.serve(first, way, port=at, browser=browser)
+        server.serve(first + "?slides" * slides, way, port=at, browser=browser)
         return
     if chosen is None:
         raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")

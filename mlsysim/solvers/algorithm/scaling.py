@@ -205,13 +205,12 @@ class InferenceScalingModel(Solver):
         Each decode step reads a KV cache that has grown by one token, and all of them count: that
         is one step more than in ServingModel, where the prompt's pass gives the first token. What
         must fit is the same as there: weights, the finished cache and one decode step's
-        activations. `batch_size` requests share a device; `overhead` a step replaces the device's
-        dispatch tax (a framework that launches every layer apart pays one for each).
-        `arrival_rate_qps` sizes the fleet by Little's law, in whole nodes. A device costs its
-        `unit_cost` (by default the registry's) over `amortization_years` (3), a
-        `maintenance_fraction` of it each year, and the energy of its `power` (by default its TDP,
-        without a share of the server) all year long at the facility's `pue` and the
-        `electricity_price` (by default Microsoft's, and American industry's average).
+        activations. `overhead` a step replaces the device's dispatch tax. `arrival_rate_qps` sizes
+        the fleet by Little's law, in whole nodes. A device costs its `unit_cost` (by default the
+        registry's) over `amortization_years` (3), a `maintenance_fraction` of it each year, and the
+        energy of its `power` (by default its TDP, without a share of the server) all year long at
+        the facility's `pue` and the `electricity_price` (by default Microsoft's, and American
+        industry's average).
         """
         decoder(model)
         question = ask(model, hardware, precision, efficiency, kv_precision, stack)
@@ -230,10 +229,7 @@ class InferenceScalingModel(Solver):
             for n in (tokens, tokens_per_step)
         )
         latency = ttft + decode
-        devices, feasible = None, last.si("feasible")  # of a prompt only a piece is at work
-        if arrival_rate_qps is not None:
-            needed = eq.devices_needed(arrival_rate_qps, latency, batch_size, devices_per_node)
-            devices = where_feasible(feasible, needed)
+        feasible = last.si("feasible")  # of a prompt only a piece is at work
         purchase = (unit_cost, amortization_years, maintenance_fraction)
         year_cost, notes = _device_year(hardware, *purchase, electricity_price, pue, power)
         return InferenceScalingResult(
@@ -249,11 +245,18 @@ class InferenceScalingModel(Solver):
             power=power,
             kv_cache=last.si("kv_cache"),
             memory_required=last.si("memory_required"),
-            devices=devices,
+            devices=_fleet(feasible, arrival_rate_qps, latency, batch_size, devices_per_node),
             device_year=year_cost,
             batch_size=batch_size,
             notes=notes,
         )
+
+
+def _fleet(feasible: Any, rate: Any, latency: Any, batch: Any, inside: Any) -> Any:
+    """Devices that a rate of requests takes, in whole nodes; None without a rate."""
+    if rate is None:
+        return None
+    return where_feasible(feasible, eq.devices_needed(rate, latency, batch, inside))
 
 
 def _device_year(

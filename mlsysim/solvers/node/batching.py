@@ -105,11 +105,7 @@ class ContinuousBatchingModel(Solver):
         capacity = question.supply.capacity
         kept = RESERVE * capacity if reserve is None else float(reserve)
         lengths = np.atleast_1d(question.step(1.0, seq_len, DECODE).seq_len)
-        mean, longest = float(lengths.mean()), float(lengths.max())
-        allowed = float(max_seq_len or max(getattr(model, "context", 1.0), longest))
-        if allowed < longest:
-            remedy = f"sequences reach {longest:,.0f} tokens; give at least that"
-            raise BadArgument("max_seq_len", f"{allowed:,.0f}", remedy)
+        mean, allowed = float(lengths.mean()), _allowed(model, float(lengths.max()), max_seq_len)
 
         def state(tokens: Any) -> float:
             return float(np.mean(model.held_state(question.step(1.0, tokens, DECODE))))
@@ -150,6 +146,15 @@ class ContinuousBatchingModel(Solver):
             precision=precision,
             notes=context_notes(model, allowed),
         )
+
+
+def _allowed(model: Workload, longest: float, given: float | None) -> float:
+    """Tokens that a static slot holds; raises where sequences are longer."""
+    allowed = float(given or max(getattr(model, "context", 1.0), longest))
+    if allowed < longest:
+        remedy = f"sequences reach {longest:,.0f} tokens; give at least that"
+        raise BadArgument("max_seq_len", f"{allowed:,.0f}", remedy)
+    return allowed
 
 
 class _Shared(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
 from mlsysim.core.units import Q_
 from mlsysim.equations import node, serving
 from mlsysim.hardware.types import HardwareNode, Supply
-from mlsysim.models.operators import Step
+from mlsysim.models.operators import Step, Totals
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
@@ -118,20 +119,11 @@ class WeightStreamingModel(Solver):
             room = np.maximum(supply.capacity - held, 0.0)
             away = 1 - np.minimum(room / demand.held_weights, 1.0)[()]
         host = away * demand.held_weights
-        latency, injection, compute, memory = supply.overhead, 0.0, 0.0, 0.0
-        for layer in cost.layers(model, step):
-            moved = layer.weights + layer.state + layer.traffic
-            way_in = node.memory_time(away * layer.weights, inlet)
-            arithmetic = node.compute_time(
-                layer.flops - layer.attention, supply.peak, efficiency
-            ) + node.compute_time(layer.attention, supply.attention_peak, efficiency)
-            inside = node.memory_time(moved, supply.bandwidth)
-            latency = latency + serving.streamed_layer_time(way_in, arithmetic, inside)
-            injection, compute, memory = injection + way_in, compute + arithmetic, memory + inside
-
+        times = _layers(cost.layers(model, step), supply, inlet, efficiency, away)
+        latency, injection, compute, memory = times
         fits = held <= supply.capacity
         return Streamed(
-            latency=latency,
+            latency=latency + supply.overhead,
             bottleneck=_roof(injection, compute, memory, supply.overhead),
             feasible=fits if host_memory is None else fits & (host <= host_memory),
             max_batch=serving.slots(supply.capacity, one.held_state + one.held_activations),
@@ -160,6 +152,23 @@ class WeightStreamingModel(Solver):
                 *(() if host_memory is not None else _host(host)),
             ),
         )
+
+
+def _layers(
+    layers: Iterable[Totals], supply: Supply, inlet: float, efficiency: Any, away: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Seconds of all layers, and of their ways in, arithmetic and traffic each by itself."""
+    latency = injection = compute = memory = 0.0
+    for layer in layers:
+        moved = layer.weights + layer.state + layer.traffic
+        way_in = node.memory_time(away * layer.weights, inlet)
+        arithmetic = node.compute_time(
+            layer.flops - layer.attention, supply.peak, efficiency
+        ) + node.compute_time(layer.attention, supply.attention_peak, efficiency)
+        inside = node.memory_time(moved, supply.bandwidth)
+        latency = latency + serving.streamed_layer_time(way_in, arithmetic, inside)
+        injection, compute, memory = injection + way_in, compute + arithmetic, memory + inside
+    return latency, injection, compute, memory
 
 
 def _crossover(model: Workload, step: Step, supply: Supply, inlet: float, efficiency: Any) -> Any:
