@@ -81,8 +81,12 @@ def learn(
     if chosen is None:
         raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")
     copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
-    command, environment = server.editor(copy, at, browser=browser)
-    if os.name == "posix":  # become the editor, so that ending this program ends it
+    _become(*server.editor(copy, at, browser=browser))
+
+
+def _become(command: list[str], environment: dict[str, str]) -> None:
+    """Become another program, so that ending this one ends it; call it where there is no exec."""
+    if os.name == "posix":
         os.execve(command[0], command, environment)
     raise typer.Exit(subprocess.call(command, env=environment))
 
