@@ -21,7 +21,7 @@ from mlsysim.literature.registry import Literature
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.replica import Replica, decoder
-from mlsysim.solvers.node.single import Profile, Stack, ask
+from mlsysim.solvers.node.single import Question, Stack, ask
 from mlsysim.systems.types import Fleet
 
 _YEAR = float(Dim("s").si("1 year"))
@@ -204,25 +204,22 @@ class InferenceScalingModel(Solver):
 
         Each decode step reads a KV cache that has grown by one token, and all of them count: that
         is one step more than in ServingModel, where the prompt's pass gives the first token. What
-        must fit is the same as there: weights, the finished cache and one decode step's
-        activations. `overhead` a step replaces the device's dispatch tax. `arrival_rate_qps` sizes
-        the fleet by Little's law, in whole nodes. A device costs its `unit_cost` (by default the
-        registry's) over `amortization_years` (3), a `maintenance_fraction` of it each year, and the
-        energy of its `power` (by default its TDP, without a share of the server) all year long at
-        the facility's `pue` and the `electricity_price` (by default Microsoft's, and American
-        industry's average).
+        must fit is the same as there. `overhead` a step replaces the device's dispatch tax.
+        `arrival_rate_qps` sizes the fleet by Little's law, in whole nodes. A device costs its
+        `unit_cost` (by default the registry's) over `amortization_years` (3), a
+        `maintenance_fraction` of it each year, and the energy of its `power` (by default its TDP,
+        without a share of the server) all year long at the facility's `pue` and the
+        `electricity_price` (by default Microsoft's, and American industry's average).
         """
         decoder(model)
         question = ask(model, hardware, precision, efficiency, kv_precision, stack)
-        if overhead is not None:
-            question = question._replace(supply=question.supply._replace(overhead=overhead))
+        question = _taxed(question, overhead)
         power = question.supply.power if power is None else power
-
-        def step(phase: str, length: Any) -> Profile:
-            return question.profile(question.step(batch_size, length, phase))
-
         tokens = reasoning_steps * tokens_per_step
-        prefill, last = step(PREFILL, prompt_tokens), step(DECODE, prompt_tokens + tokens)
+        prefill, last = (
+            question.profile(question.step(batch_size, length, phase))
+            for phase, length in ((PREFILL, prompt_tokens), (DECODE, prompt_tokens + tokens))
+        )
         ttft = prefill.si("latency")
         decode, single = (
             Replica(question).decoding(batch_size, prompt_tokens, n)
@@ -250,6 +247,13 @@ class InferenceScalingModel(Solver):
             batch_size=batch_size,
             notes=notes,
         )
+
+
+def _taxed(question: Question, overhead: Any) -> Question:
+    """The question on a device whose dispatch tax is this one, where it is given."""
+    if overhead is None:
+        return question
+    return question._replace(supply=question.supply._replace(overhead=overhead))
 
 
 def _fleet(feasible: Any, rate: Any, latency: Any, batch: Any, inside: Any) -> Any:
