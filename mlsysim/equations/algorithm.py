@@ -176,38 +176,47 @@ def conv_macs(
     return positions * kernel_area * in_channels * out_channels / groups
 
 
-def training_operations(forward: u.Operations) -> u.Operations:
+def training_operations(
+    forward: u.Operations, frozen: u.Operations, again: u.Operations
+) -> u.Operations:
     r"""FLOP of one training step: the backward pass does the forward's work twice.
 
-    $$C_{\mathrm{train}} = 3\, C_{\mathrm{forward}}$$
+    $$C_{\mathrm{train}} = 3\, C_{\mathrm{forward}} - C_{\mathrm{frozen}} + C_{\mathrm{again}}$$
 
-    Gradients are taken with respect to inputs and to weights. Recomputation adds a fourth part.
+    Gradients are taken with respect to inputs and to weights; of products with `frozen` weights,
+    beside which adapters learn, the latter are left out. Recomputation does some work `again`.
 
-    >>> training_operations(forward=2.0)
+    >>> training_operations(forward=2.0, frozen=0.0, again=0.0)
+    6.0
+    >>> training_operations(forward=2.0, frozen=2.0, again=2.0)
     6.0
 
-    Source: Kaplan et al. (2020), section 2.1, arXiv:2001.08361.
+    Source: Kaplan et al. (2020), section 2.1, arXiv:2001.08361; Hu et al. (2021), LoRA, section
+    4.2, arXiv:2106.09685.
     """
-    return 3 * forward
+    return 3 * forward - frozen + again
 
 
-def training_traffic(weights: u.Bytes, activations: u.Bytes, optimizer: u.Bytes) -> u.Bytes:
+def training_traffic(
+    forward: u.Bytes, frozen: u.Bytes, again: u.Bytes, optimizer: u.Bytes
+) -> u.Bytes:
     r"""Bytes that one training step moves on one device.
 
-    $$3\,(W + A) + 2\,O$$
+    $$3\,M_{\mathrm{forward}} - M_{\mathrm{frozen}} + M_{\mathrm{again}} + 2\,O$$
 
-    Weights are read forward and backward and their gradients written; activations are written, read
-    back, and their gradients pass through; the optimizer reads and writes its state. A lower bound:
-    the optimizer takes each gradient as it is made and leaves the new weights where the next step
-    reads them, which an optimizer of its own kernels does not (it moves $2W$ more).
+    Forward a step moves weights and activations. Weights are read forward and backward and their
+    gradients written; activations are written, read back, and their gradients pass through; the
+    optimizer reads and writes its state. A lower bound: the optimizer takes each gradient as it is
+    made and leaves the new weights where the next step reads them, which an optimizer of its own
+    kernels does not (it moves $2W$ more).
 
-    >>> training_traffic(weights=2.0, activations=1.0, optimizer=12.0)
+    >>> training_traffic(forward=3.0, frozen=0.0, again=0.0, optimizer=12.0)
     33.0
 
     Source: derived from the operator graph; state sizes as in Rajbhandari et al. (2020),
     arXiv:1910.02054.
     """
-    return 3 * (weights + activations) + 2 * optimizer
+    return 3 * forward - frozen + again + 2 * optimizer
 
 
 def training_compute(

@@ -35,7 +35,8 @@ def _train(work: Train, place: FleetSpec) -> Measured:
     load = Load(devices=fleet.devices)
     divided = place.given(DistributedModel)
     if not {*PLAN, "interleave"}.isdisjoint(divided) or fleet.devices == 1:
-        profile = DistributedModel().solve(**work.given(DistributedModel), **divided, fleet=fleet)
+        asked = {**work.given(DistributedModel), **divided, "stack": STACK}
+        profile = DistributedModel().solve(**asked, fleet=fleet)
     else:
         asked = {**work.given(ParallelismOptimizer), **place.given(ParallelismOptimizer)}
         search = ParallelismOptimizer().solve(**asked, fleet=fleet)

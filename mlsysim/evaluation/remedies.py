@@ -20,7 +20,7 @@ from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
-from mlsysim.solvers.fleet.training import TrainingPrecision
+from mlsysim.solvers.node.learning import TrainingPrecision
 
 Change = dict[str, Any]
 Score = tuple[bool, int, float]

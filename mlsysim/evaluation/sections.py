@@ -23,7 +23,7 @@ from mlsysim.models.transformer import DEFAULT_CONTEXT
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import ZeroStage
 from mlsysim.solvers.fleet.parallelism import PlanSearch
-from mlsysim.solvers.fleet.training import Optimizer, Recompute, TrainingPrecision
+from mlsysim.solvers.node.learning import Optimizer, Recompute, TrainingPrecision
 from mlsysim.solvers.node.replica import RESERVE
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.ops.footprint import Multiplier

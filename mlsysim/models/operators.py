@@ -11,7 +11,7 @@ import numpy as np
 from mlsysim.models.widths import Widths
 
 DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
-ATTENTION, ELEMENTWISE, ADD = "attention", "elementwise", "add"
+ATTENTION, ELEMENTWISE, ADD, GATHER = "attention", "elementwise", "add", "gather"
 FUSED = (ELEMENTWISE, ADD)  # what the neighbours of an operator do on the way
 
 
@@ -68,12 +68,26 @@ MATRICES = (COLUMNS, BETWEEN, ROWS)  # of a feed-forward: up, activation, down
 EXPERTS = tuple(split._replace(experts=True) for split in MATRICES)
 
 
+class Product(NamedTuple):
+    """The shape of a matrix product: `rows` of `inner` values each become `columns` values.
+
+    Its matrix is `parts` side by side, as queries, keys and values are, in `sets` on a device.
+    """
+
+    rows: Any
+    inner: Any
+    columns: Any
+    parts: int
+    sets: Any
+
+
 class Operator(NamedTuple):
     """`repeat` equal operators: the work and the bytes of one of them.
 
     `kind` is gemm, attention, elementwise, add, convolution or gather. `weights` are the parameter
     bytes read, `state` the bytes of KV cache read or written, `inputs` and `outputs` those of
-    activations; `held` are the parameter bytes that a device must keep for it.
+    activations; `held` are the parameter bytes that a device must keep for it. A `wide` one
+    computes where attention does, though others compute in fewer bits.
     """
 
     name: str
@@ -86,13 +100,15 @@ class Operator(NamedTuple):
     outputs: Any
     held: Any
     split: Split = WHOLE
+    product: Product | None = None
+    wide: Any = False
 
 
 class Totals(NamedTuple):
     """The sum of a step's operators: FLOP and bytes of each kind.
 
-    `attention` is the part of `flops` that attention does; `widest` is what the largest operator
-    takes in and gives; `inputs` is what a backward pass needs again.
+    `attention` is the part of `flops` done at the rate of attention; `widest` is what the largest
+    operator takes in and gives; `inputs` is what a backward pass needs again.
     """
 
     flops: Any
@@ -157,8 +173,10 @@ def fold(operators: Iterable[Operator], phase: str) -> Totals:
         held = held + repeat * op.held
         if op.kind != ADD:
             inputs = inputs + repeat * op.inputs
-        if op.kind == ATTENTION:
+        if op.kind == ATTENTION or op.wide is True:
             attention = attention + repeat * op.flops
+        elif op.wide is not False:
+            attention = attention + repeat * op.flops * op.wide
         if op.kind not in FUSED:
             size = op.inputs + op.outputs
             widest.append(size)
@@ -167,6 +185,15 @@ def fold(operators: Iterable[Operator], phase: str) -> Totals:
     columns = any(isinstance(size, np.ndarray) for size in widest)
     largest = reduce(np.maximum, widest) if columns else max(widest)
     return Totals(flops, attention, weights, state, traffic, largest, inputs, held)
+
+
+def _rate(op: Operator, rates: Rates) -> Any:
+    """FLOP a second of the datapath that does an operator."""
+    if op.kind == ATTENTION or op.wide is True:
+        return rates.attention
+    if op.wide is False:
+        return rates.arithmetic
+    return np.where(op.wide, rates.attention, rates.arithmetic)
 
 
 def meet(operators: Iterable[Operator], step: Step, rates: Rates) -> Met:
@@ -181,8 +208,7 @@ def meet(operators: Iterable[Operator], step: Step, rates: Rates) -> Met:
         if decoding and op.kind in FUSED:
             continue
         moved = op.state if decoding else op.state + op.inputs + op.outputs
-        rate = rates.attention if op.kind == ATTENTION else rates.arithmetic
-        arithmetic = op.repeat * (op.flops / rate)
+        arithmetic = op.repeat * (op.flops / _rate(op, rates))
         memory = op.repeat * (op.weights / rates.weights + moved / rates.data)
         if isinstance(arithmetic, np.ndarray) or isinstance(memory, np.ndarray):
             whole = whole + np.maximum(arithmetic, memory)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.operators import FORWARD, WHOLE, Operator, Split, Step, Totals, fold
+from mlsysim.models.operators import FORWARD, WHOLE, Operator, Product, Split, Step, Totals, fold
 from mlsysim.models.types import Workload, flop
 from mlsysim.models.widths import ONE, Widths
 
@@ -24,10 +24,12 @@ def gemm(
     split: Split = WHOLE,
     read: Any = 1.0,
     held: Any = None,
+    parts: int = 1,
 ) -> Operator:
     """A matrix product of `rows` rows; of `held` sets of weights it reads `read`, or all.
 
-    One at an end of the model is a table, which quantising leaves alone.
+    One at an end of the model is a table, which quantising leaves alone. Of `parts` matrices side
+    by side it is the product with all.
     """
     matrix = eq.stored((inner + bias) * columns, widths.tables if split.end else widths.weights)
     weights = read * matrix
@@ -42,6 +44,8 @@ def gemm(
         eq.stored(rows * columns, widths.activations),
         weights if held is None else held * matrix,
         split,
+        Product(rows, inner, columns, parts, read if held is None else held),
+        widths.apart if split.end else False,
     )
 
 

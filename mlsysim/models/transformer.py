@@ -227,7 +227,7 @@ class TransformerWorkload(Workload):
         n, widths, hidden = self.layers, step.widths, self.hidden
         dim, bias = self.key_dim, self.biases or self.qkv_bias
         query, out = self.heads * dim, (self.heads + 2 * self.key_heads) * dim
-        qkv = gemm("qkv", n, tokens, hidden, out, widths, bias=bias, split=COLUMNS)
+        qkv = gemm("qkv", n, tokens, hidden, out, widths, bias=bias, split=COLUMNS, parts=3)
         if self._cached(step):  # keys and values go where they are kept, once
             qkv = qkv._replace(outputs=eq.stored(tokens * query, widths.activations))
         return [
@@ -322,7 +322,10 @@ class TransformerWorkload(Workload):
         read, written = (eq.stored(tokens * size, width.activations) for size in (wide, ffn))
         how = {"bias": self.biases, **sets}
         return [
-            gemm(f"{name} up", repeat, tokens, hidden, wide, width, split=up, **how),
+            gemm(
+                *(f"{name} up", repeat, tokens, hidden, wide, width),
+                **{"split": up, "parts": 1 + self.gated, **how},
+            ),
             elementwise(f"{name} activation", repeat, read, written, split=between),
             gemm(f"{name} down", repeat, tokens, ffn, hidden, width, split=down, **how),
         ]

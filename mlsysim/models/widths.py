@@ -47,6 +47,11 @@ class Widths(NamedTuple):
         """All alike."""
         return cls(width, width, width, width)
 
+    @property
+    def apart(self) -> Any:
+        """Whether products with a table stay at 16 bits or more while others take fewer."""
+        return (self.tables > self.weights) & (self.tables >= HALF)
+
 
 ONE = Widths.equal(1.0)  # counts values instead of bytes
 

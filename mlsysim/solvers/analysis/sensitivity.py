@@ -16,6 +16,7 @@ from mlsysim.hardware.types import WEIGHTS_ONLY, ComputeCore, HardwareNode, Memo
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import widths
 from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.learning import Recipe
 from mlsysim.solvers.node.single import Profile, Stack, ask, profile, trainable
 
 Percent = Annotated[Any, Dim("", high=100.0)]
@@ -99,7 +100,8 @@ class SensitivitySolver(Solver):
         not fit has the elasticities it would have if it did, and `feasible=False`.
         """
         question = ask(
-            model, hardware, precision, efficiency, kv_precision, stack, training=training
+            *(model, hardware, precision, efficiency, kv_precision, stack),
+            recipe=Recipe() if training else None,
         )
         supply, step = question.supply, question.step(batch_size, seq_len, phase)
         demand, factor = question.demand(step), 1.0 + perturbation_pct / 100.0

@@ -9,28 +9,25 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import Dim
-from mlsysim.equations import algorithm, fleet, node
+from mlsysim.equations import fleet, node
 from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.models.widths import attended, widths
 from mlsysim.solvers.fleet.group import LINK_LATENCY, wires
-from mlsysim.solvers.fleet.training import (
-    MOMENTS,
+from mlsysim.solvers.fleet.training import Cost, Plan, Way, cost, faults, shortage
+from mlsysim.solvers.node.cost import formats
+from mlsysim.solvers.node.learning import (
+    NONE,
     RECOMPUTE,
-    Cost,
     Optimizer,
-    Plan,
     Recompute,
     TrainingPrecision,
-    Way,
-    cost,
-    faults,
-    shortage,
+    Work,
+    recipe,
     unknown_work,
     work,
 )
-from mlsysim.solvers.node.single import one_each, total
+from mlsysim.solvers.node.single import Stack, one_each, total
 from mlsysim.systems.types import Fleet
 
 ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
@@ -93,6 +90,7 @@ class FleetProfile(Result):
     parameters: u.Number
     tokens: u.Number
     precision: str
+    stack: str | None
     notes: tuple
 
 
@@ -112,18 +110,19 @@ class Ask(NamedTuple):
     def useful(self, batch: Any) -> Any:
         """FLOP of a whole step of so many sequences, forward and backward."""
         if self.model is None:
-            forward = unknown_work(self.parameters, batch * self.seq_len).load.forward
-        else:
-            forward = self.model.totals(self._step(batch)).flops
-        return algorithm.training_operations(forward)
+            return self._unknown(batch).load.operations
+        return work(self.model, self._step(batch), self.way.recipe).load.operations
 
     def cost(self, plan: Plan, microbatch: Any) -> Cost:
         """What one step costs under a plan."""
         if self.model is None:
-            asked = unknown_work(self.parameters, microbatch * self.seq_len)
-        else:
-            asked = work(self.model, self._step(microbatch), plan)
-        return cost(asked, plan, self.way)
+            return cost(self._unknown(microbatch), plan, self.way)
+        if self.model.sparse:  # each device keeps a part of the tables, as it would of experts
+            plan = plan._replace(expert=plan.data)
+        return cost(self.way.work(self.model, self._step(microbatch), plan), plan, self.way)
+
+    def _unknown(self, batch: Any) -> Work:
+        return unknown_work(self.parameters, batch * self.seq_len, self.way.widths)
 
 
 class DistributedModel(Solver):
@@ -161,6 +160,9 @@ class DistributedModel(Solver):
         flash_attention: bool = True,
         overlap: u.FractionOrZero = 0.0,
         link_latency: u.SecondsOrZero = LINK_LATENCY,
+        lora_rank: u.Count | None = None,
+        base_precision: u.Precision | None = None,
+        stack: Stack | None = None,
         tokens: u.Number | None = None,
         optimal_parameters: u.Number | None = None,
         optimal_tokens: u.Number | None = None,
@@ -172,6 +174,9 @@ class DistributedModel(Solver):
         time: one sequence, or its whole share for models without one. `efficiency` is what a device
         attains by itself; the fleet's law calls it `mfu`, which takes its place when given.
         `overlap` is the part of the gradient exchange that may hide behind arithmetic.
+        With `lora_rank` adapters of that rank learn beside every matrix of a layer; all else is
+        frozen, and stored in `base_precision` where that is given (as int4, or fp4 for QLoRA).
+        `stack="ideal"` costs a device's operators one after the other, each under its own roof.
         `link_latency` (1 us) is a teaching value for one hop inside a node. For models without a
         sequence `tokens` counts samples.
 
@@ -189,6 +194,9 @@ class DistributedModel(Solver):
             overlap=overlap,
             link_latency=link_latency,
             optimizer=optimizer,
+            lora_rank=lora_rank,
+            base_precision=base_precision,
+            stack=stack,
         )
         if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
             why = "give model=..., whose layers the plan can divide"
@@ -224,6 +232,9 @@ def ask_about(
     overlap: float,
     link_latency: float,
     optimizer: str,
+    lora_rank: float | None = None,
+    base_precision: str | None = None,
+    stack: str | None = None,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
     if model is not None:
@@ -232,10 +243,10 @@ def ask_about(
     elif parameters is None:
         why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
         raise MissingValue("DistributedModel", "model", why)
-    datapath, talk = fleet_.hw.datapath(precision), wires(fleet_, link_latency)
-    formats = widths(precision, datapath, training=True)
-    supply = fleet_.hw.supply(precision, attended(datapath, caches=False, training=True))
-    way = Way(supply, talk, formats, MOMENTS[optimizer], efficiency, overlap)
+    learns = recipe(model, optimizer, RECOMPUTE[NONE], lora_rank, base_precision)  # plans recompute
+    kept, supply = formats(model, fleet_.hw, precision, base=base_precision, training=True)
+    talk = wires(fleet_, link_latency)
+    way = Way(supply, talk, kept, learns, efficiency, overlap, stack)
     return Ask(model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision, way)
 
 
@@ -277,6 +288,7 @@ def profile_of(
         "parameters": ask.parameters,
         "tokens": tokens,
         "precision": ask.precision,
+        "stack": ask.way.stack,
         "notes": _notes(ask),
     }
     for mask, _, sentence in faults(ask.model, ask.way.wires, plan, batch):

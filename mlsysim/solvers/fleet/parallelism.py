@@ -13,18 +13,9 @@ from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, Ask, FleetProfile, ask_about, profile_of
 from mlsysim.solvers.fleet.group import LINK_LATENCY
-from mlsysim.solvers.fleet.training import (
-    FULL,
-    NONE,
-    RECOMPUTE,
-    Fault,
-    Optimizer,
-    Plan,
-    TrainingPrecision,
-    faults,
-    shortage,
-)
-from mlsysim.solvers.node.single import one_each
+from mlsysim.solvers.fleet.training import Fault, Plan, faults, shortage
+from mlsysim.solvers.node.learning import FULL, NONE, RECOMPUTE, Optimizer, TrainingPrecision
+from mlsysim.solvers.node.single import IDEAL, Stack, one_each
 from mlsysim.systems.types import Fleet
 
 _STAGES = (0, 1, 2, 3)
@@ -144,12 +135,16 @@ class ParallelismOptimizer(Solver):
         flash_attention: bool = True,
         overlap: u.FractionOrZero = 0.0,
         link_latency: u.SecondsOrZero = LINK_LATENCY,
+        lora_rank: u.Count | None = None,
+        base_precision: u.Precision | None = None,
+        stack: Stack | None = IDEAL,
         tokens: u.Number | None = None,
     ) -> PlanSearch:
         """Find the fastest feasible plan for a step of `batch_size` sequences in the whole fleet.
 
         The other arguments are those of DistributedModel; gradient exchange is exposed unless
-        `overlap` says otherwise.
+        `overlap` says otherwise. Plans are compared at `stack`, by default with a device's
+        operators one after the other.
         """
         one_each(locals())
         ask = ask_about(
@@ -161,6 +156,9 @@ class ParallelismOptimizer(Solver):
             overlap=overlap,
             link_latency=link_latency,
             optimizer=optimizer,
+            lora_rank=lora_rank,
+            base_precision=base_precision,
+            stack=stack,
         )
         plan, microbatch = _grid(ask, batch_size, sequence_parallel, flash_attention)
         grid = _costs(ask, plan, batch_size, microbatch)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mlsysim.equations import algorithm, memory
+from mlsysim.equations import algorithm
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.operators import Met, Operator, Rates, Step, Totals, fold, meet
-from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, Workload
-from mlsysim.models.widths import ONE, Widths, attended, widths
+from mlsysim.models.types import Workload
+from mlsysim.models.widths import Widths, attended, widths
+from mlsysim.solvers.node import learning
+from mlsysim.solvers.node.learning import Recipe, Work
 
 
 class Demand(NamedTuple):
@@ -28,83 +30,95 @@ class Demand(NamedTuple):
 
 
 def formats(
-    model: Workload,
+    model: Workload | None,
     hardware: HardwareNode,
     precision: str,
     kv_precision: str | None = None,
     *,
+    base: str | None = None,
     training: bool = False,
 ) -> tuple[Widths, Supply]:
-    """How wide a model's values are on a device, and what the device supplies for them."""
+    """How wide a model's values are on a device, and what the device supplies for them.
+
+    `base` is the precision of weights that are frozen in training, where it is another.
+    """
     datapath = hardware.datapath(precision)
-    how = {"caches": model.caches, "training": training}
+    how = {"caches": model is not None and model.caches, "training": training}
     attention = attended(datapath, kv_precision, **how)
     return (
-        widths(precision, datapath, kv_precision, training=training),
+        widths(base or precision, datapath, kv_precision, training=training),
         hardware.supply(precision, attention if attention != datapath else None),
     )
 
 
-def demand(model: Workload, step: Step) -> Demand:
-    """What a step asks for: work, bytes to move, and bytes that must fit."""
+def demand(model: Workload, step: Step, recipe: Recipe | None = None) -> Demand:
+    """What a step asks for: work, bytes to move, and bytes that must fit.
+
+    A training step learns by its `recipe`, with Adam unless one is given.
+    """
+    if step.training:
+        return _trained(model, step, recipe or Recipe())
     total = model.totals(step)
-    held = total.held * model.published
-    if not step.training:
-        return Demand(
-            total.flops,
-            total.attention,
-            total.weights,
-            total.state,
-            total.traffic,
-            held,
-            model.held_state(step),
-            total.widest,
-        )
-    updated, count = _updated(model, step, total)
     return Demand(
-        operations=algorithm.training_operations(total.flops),
-        attention=algorithm.training_operations(total.attention),
-        weights=algorithm.training_traffic(updated, 0.0, _adam(count, step.widths)),
-        state=0.0 * step.batch,
-        activations=algorithm.training_traffic(0.0, total.traffic, 0.0),
-        # weights, their gradients, and what Adam keeps
-        held_weights=held
-        + algorithm.stored(count, step.widths.activations)
-        + _adam(model.parameters, step.widths),
-        held_state=0.0 * step.batch,
-        held_activations=total.inputs,  # what operators need again in the backward pass
+        total.flops,
+        total.attention,
+        total.weights,
+        total.state,
+        total.traffic,
+        total.held * model.published,
+        model.held_state(step),
+        total.widest,
     )
 
 
-def _updated(model: Workload, step: Step, total: Totals) -> tuple[Any, Any]:
-    """Bytes of the weights that a training step changes, and how many these are."""
-    if not model.sparse:
-        return total.held * model.published, model.parameters
-    return total.weights, model.totals(step._replace(widths=ONE)).weights
+def _trained(model: Workload, step: Step, recipe: Recipe) -> Demand:
+    asked = learning.work(model, step, recipe)
+    load, held, widths = asked.load, asked.held, step.widths
+    return Demand(
+        operations=load.operations,
+        attention=load.attention,
+        weights=load.weights + _written(asked, recipe, widths),
+        state=0.0 * step.batch,
+        activations=load.activations,
+        # weights, their gradients, and what the optimizer keeps
+        held_weights=held.weights
+        + algorithm.stored(held.updated, widths.activations)
+        + recipe.state(held.learned, widths),
+        held_state=0.0 * step.batch,
+        # what operators need again on the way back
+        held_activations=learning.activations(
+            *(asked, recipe.again), layers=asked.layers, entry=asked.entry, flying=1.0, flash=True
+        ),
+    )
 
 
-def _adam(count: Any, widths: Widths) -> Any:
-    """Bytes that Adam keeps for so many parameters."""
-    return memory.optimizer_state(count, ADAM_MOMENTS, widths.weights, FULL_WIDTH)
+def _written(asked: Work, recipe: Recipe, widths: Widths) -> Any:
+    """Bytes of optimizer state that a step moves."""
+    state = recipe.state(asked.held.updated, widths)
+    return algorithm.training_traffic(0.0, 0.0, 0.0, state)
+
+
+def rates(supply: Supply, efficiency: Any, weights_bandwidth: Any = None) -> Rates:
+    """At what rates operators meet the roofs of a device."""
+    reading = supply.bandwidth if weights_bandwidth is None else weights_bandwidth
+    return Rates(
+        supply.peak * efficiency, supply.attention_peak * efficiency, reading, supply.bandwidth
+    )
 
 
 def one_after_the_other(
-    model: Workload, step: Step, supply: Supply, efficiency: Any, weights_bandwidth: Any = None
+    model: Workload, step: Step, rates: Rates, recipe: Recipe | None = None
 ) -> Met:
     """Seconds of a forward step, or of a training step, whose operators wait for each other.
 
     Backward each operator does twice its work on twice its bytes; then the optimizer's state moves.
     """
-    reading = supply.bandwidth if weights_bandwidth is None else weights_bandwidth
-    rates = Rates(
-        supply.peak * efficiency, supply.attention_peak * efficiency, reading, supply.bandwidth
-    )
-    met = meet(model.operators(step), step, rates)
     if not step.training:
-        return met
-    _, count = _updated(model, step, model.totals(step))
-    update = algorithm.training_traffic(0.0, 0.0, _adam(count, step.widths))
-    return Met(3 * met.compute, 3 * met.memory + update / supply.bandwidth)
+        return meet(model.operators(step), step, rates)
+    recipe = recipe or Recipe()
+    asked = learning.work(model, step, recipe, rates)
+    writing = _written(asked, recipe, step.widths) / rates.data
+    return Met(asked.load.compute, asked.load.memory + writing)
 
 
 def one_by_one(model: Workload, step: Step) -> list[tuple[Operator, Totals]]:

@@ -17,6 +17,7 @@ from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
+from mlsysim.solvers.node.learning import Optimizer, Recipe, Recompute, TrainingPrecision, recipe
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
@@ -169,19 +170,42 @@ class SingleNodeModel(Solver):
         efficiency: u.Fraction = 0.5,
         phase: u.Phase | None = None,
         training: bool = False,
+        optimizer: Optimizer = "adam",
+        recompute: Recompute = "none",
+        lora_rank: u.Count | None = None,
+        base_precision: u.Precision | None = None,
         stack: Stack | None = None,
     ) -> Profile:
         """Time, roof and memory of one step.
 
         `precision` is that of the weights, and activations take the datapath that runs it; the KV
         cache keeps 16 bits unless `kv_precision` says otherwise. `stack="ideal"` costs operators
-        one after the other, each under its own roof, instead of all under one. `batch_size`,
-        `seq_len` and `efficiency` may be arrays that broadcast: the result then holds columns.
-        Raises a BadArgument for a malformed question; a model that does not fit is an answer with
+        one after the other, each under its own roof, instead of all under one. In training,
+        adapters of `lora_rank` learn beside every matrix of a layer while all else is frozen, in
+        `base_precision` where that is given (as int4, for QLoRA). `batch_size`, `seq_len` and
+        `efficiency` may be arrays that broadcast: the result then holds columns. Raises a
+        BadArgument for a malformed question; a model that does not fit is an answer with
         `feasible=False` and its `reason`.
         """
+        learns = {
+            "optimizer": optimizer,
+            "recompute": recompute,
+            "lora_rank": lora_rank,
+            "base_precision": base_precision,
+        }
+        how = None
+        if training:
+            how = recipe(model, *learns.values())
+        else:
+            for name, value in learns.items():
+                if value != self.defaults[name]:
+                    raise BadArgument(
+                        name, value, "only training learns; give training=True as well"
+                    )
         question = ask(
-            model, hardware, precision, efficiency, kv_precision, stack, training=training
+            *(model, hardware, precision, efficiency, kv_precision, stack),
+            base=base_precision,
+            recipe=how,
         )
         return question.profile(question.step(batch_size, seq_len, phase))
 
@@ -197,6 +221,7 @@ class Question(NamedTuple):
     stack: str | None = None
     training: bool = False
     told: tuple[str, ...] = ()  # of the device, whatever is asked
+    recipe: Recipe | None = None  # how it learns in training
     density: Any = 1.0  # the part of the arithmetic that pruning leaves
 
     def step(self, batch: Any, seq_len: Any, phase: str | None, new: Any = None) -> Step:
@@ -206,7 +231,7 @@ class Question(NamedTuple):
 
     def demand(self, step: Step) -> Demand:
         """What a step asks of the device."""
-        demand = cost.demand(self.model, step)
+        demand = cost.demand(self.model, step, self.recipe)
         if not np.ndim(self.density) and self.density == 1:
             return demand
         fewer = {name: getattr(demand, name) * self.density for name in ("operations", "attention")}
@@ -230,9 +255,8 @@ class Asked(NamedTuple):
     def apart(self) -> Met:
         """Its operators one after the other."""
         model, _, supply, _, efficiency, *_, density = self.question
-        return cost.one_after_the_other(
-            model, self.step, supply, efficiency / density, self.weights_bandwidth
-        )
+        rates = cost.rates(supply, efficiency / density, self.weights_bandwidth)
+        return cost.one_after_the_other(model, self.step, rates, self.question.recipe)
 
 
 def ask(
@@ -243,14 +267,20 @@ def ask(
     kv_precision: str | None = None,
     stack: str | None = None,
     *,
-    training: bool = False,
+    base: str | None = None,
+    recipe: Recipe | None = None,
 ) -> Question:
-    """The question that arguments ask; raises where no gradients are kept in the precision."""
+    """The question that arguments ask: of training, if there is a recipe for it.
+
+    Raises where no gradients are kept in the precision.
+    """
+    training = recipe is not None
     if training:
         trainable(precision)
-    widths, supply = cost.formats(model, hardware, precision, kv_precision, training=training)
+    how = {"base": base, "training": training}
+    widths, supply = cost.formats(model, hardware, precision, kv_precision, **how)
     told = far_off(hardware)
-    return Question(model, widths, supply, precision, efficiency, stack, training, told)
+    return Question(model, widths, supply, precision, efficiency, stack, training, told, recipe)
 
 
 _HELD = ("held_weights", "held_state", "held_activations")
@@ -341,8 +371,6 @@ def one_each(arguments: dict[str, Any]) -> None:
 
 def trainable(precision: str) -> None:
     """Raise BadArgument for a precision in which gradients are not kept."""
-    from mlsysim.solvers.fleet.training import TrainingPrecision  # a step alone needs no fleet
-
     known = dim_of(TrainingPrecision).known
     if precision not in known:
         remedy = f"training keeps gradients in one of {', '.join(known)}"

@@ -16,7 +16,7 @@ from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
 from mlsysim.literature.registry import Literature
 from mlsysim.models.types import FULL_WIDTH, Workload
-from mlsysim.solvers.fleet.training import MOMENTS, Optimizer
+from mlsysim.solvers.node.learning import MOMENTS, Optimizer
 from mlsysim.systems.types import Fleet
 
 # ---- wall 19 ------------------------------------------------------------------------------------

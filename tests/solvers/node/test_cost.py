@@ -92,8 +92,4 @@ def test_operators_are_summed_in_one_module():
     assert modules_that(multiplies_by_repeat) == {"models/operators.py"}
     # models list operators; these hand the list to that sum: whole, in groups, or a device's part
     outside = {name for name in modules_that(asks_for_operators) if not name.startswith("models/")}
-    assert outside == {
-        "solvers/node/cost.py",
-        "solvers/fleet/group.py",
-        "solvers/fleet/training.py",
-    }
+    assert outside == {"solvers/node/cost.py", "solvers/fleet/group.py", "solvers/node/learning.py"}

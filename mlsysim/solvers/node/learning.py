@@ -1,0 +1,366 @@
+"""What training adds to a forward step: the way back, an optimizer's state, adapters.
+
+`work` gathers from a model's operators what one microbatch asks of a device that has all of them,
+or of one among many that has a part of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.units import Names
+from mlsysim.equations import algorithm, memory
+from mlsysim.models.operators import (
+    ATTENTION,
+    EXPERTS,
+    GATHER,
+    LOSS,
+    Operator,
+    Rates,
+    Step,
+    Totals,
+    fold,
+    meet,
+)
+from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, Workload, flop
+from mlsysim.models.widths import ONE, Widths
+
+# Bytes of moments that an optimizer keeps for each parameter, at full width unless said otherwise.
+MOMENTS = {
+    "adam": ADAM_MOMENTS,
+    "adamw": 2 * FULL_WIDTH,  # Loshchilov & Hutter (2019), arXiv:1711.05101
+    "adamw_8bit": 2.0,  # both moments in one byte each: Dettmers et al. (2022), arXiv:2110.02861
+    "lion": FULL_WIDTH,  # Chen et al. (2023), arXiv:2302.06675
+    "sgd_momentum": FULL_WIDTH,  # Sutskever et al. (2013)
+    "sgd": 0.0,
+}
+NONE, SELECTIVE, FULL = range(3)
+RECOMPUTE = ("none", "selective", "full")
+LAYER_TALKS = 4  # exchanges with the experts of a layer: to them and back, forward and backward
+TABLE_TALKS = 2  # with the tables: what was looked up, and its gradients
+
+Optimizer = Annotated[str, Names(*MOMENTS)]
+Recompute = Annotated[str, Names(*RECOMPUTE)]
+TrainingPrecision = Annotated[str, Names("fp32", "tf32", "bf16", "fp16", "fp8")]
+
+
+class Recipe(NamedTuple):
+    """How a model learns: bytes of moments a parameter, what is computed again on the way back.
+
+    With a `rank`, adapters of it learn beside every matrix of a layer and all else is frozen: Hu et
+    al. (2021), LoRA, arXiv:2106.09685; on all of them, Dettmers et al. (2023), arXiv:2305.14314.
+    """
+
+    moments: float = ADAM_MOMENTS
+    again: Any = NONE
+    rank: float | None = None
+
+    def state(self, count: Any, widths: Widths) -> Any:
+        """Bytes that the optimizer keeps for so many parameters that learn."""
+        width = widths.weights if self.rank is None else widths.activations
+        return memory.optimizer_state(count, self.moments, width, FULL_WIDTH)
+
+
+def recipe(
+    model: Workload | None,
+    optimizer: str,
+    recompute: Any,
+    rank: float | None,
+    base_precision: str | None,
+) -> Recipe:
+    """The recipe that arguments ask for; raises BadArgument where the model has no such parts."""
+    layered = isinstance(model, TransformerWorkload)
+    of = model.name if model else "a model of which only the size is known"
+    if rank is None and base_precision is not None:
+        why = "weights that learn keep the precision of training; give lora_rank as well"
+        raise BadArgument("base_precision", base_precision, why)
+    if rank is not None and not layered:
+        why = f"{of} has no layers beside whose matrices adapters learn; leave it out"
+        raise BadArgument("lora_rank", rank, why)
+    if recompute != RECOMPUTE[NONE] and not layered:
+        raise BadArgument("recompute", recompute, f"{of} has no equal layers; leave it out")
+    return Recipe(MOMENTS[optimizer], RECOMPUTE.index(recompute), rank)
+
+
+class Held(NamedTuple):
+    """Parameters on a device: their bytes, those that are frozen, and how many learn.
+
+    `updated` are those that a step changes: all that learn, or of a sparse model those it reads.
+    """
+
+    weights: Any = 0.0
+    frozen: Any = 0.0
+    learned: Any = 0.0
+    updated: Any = 0.0
+
+    def times(self, share: Any) -> Held:
+        """So much of them."""
+        return Held(*(part * share for part in self))
+
+
+class Load(NamedTuple):
+    """What one microbatch asks of a device, forward and backward, without the optimizer.
+
+    FLOP, those of them at the rate of attention, bytes of weights and of activations to move; and
+    where rates were given, the seconds of its operators one after the other, under each roof.
+    """
+
+    operations: Any
+    attention: Any
+    weights: Any
+    activations: Any
+    compute: Any = None
+    memory: Any = None
+
+    def times(self, share: Any) -> Load:
+        """So much of it."""
+        return Load(*(part if part is None else part * share for part in self))
+
+
+class Work(NamedTuple):
+    """One microbatch of training: a device's load, and what it keeps and sends.
+
+    `even` is its load if devices divided everything. Bytes of a `layer` are means over the layers.
+    """
+
+    load: Load
+    even: Load
+    dense: Held
+    experts: Held = Held()  # of experts, or tables, that are spread over several devices
+    layers: float = 1.0
+    layer: Any = 0.0  # bytes that a layer keeps
+    scores: Any = 0.0  # bytes of attention scores that it keeps without flash attention
+    entry: Any = 0.0  # bytes that enter a layer
+    tail: Any = 0.0  # bytes kept outside the layers
+    dispatched: Any = 0.0  # bytes that a layer sends to where its experts, or tables, are
+    talks: int = LAYER_TALKS
+
+    @property
+    def held(self) -> Held:
+        """All parameters."""
+        return Held(*(a + b for a, b in zip(self.dense, self.experts, strict=True)))
+
+
+def work(
+    model: Workload,
+    step: Step,
+    recipe: Recipe,
+    rates: Rates | None = None,
+    *,
+    ways: Any = 1.0,
+    spread: Any = 1.0,
+    part: Callable[[Operator, Any], Operator] | None = None,
+    sequence: bool = False,
+) -> Work:
+    """What one microbatch asks of a device: of one that has a `part` of each operator, if given.
+
+    `part` takes an operator, and among how many devices of the `ways` a layer is divided. Sequence
+    parallelism divides what these otherwise keep whole (Korthikanti et al., 2022, section 4.2,
+    arXiv:2205.05198). Over `spread` devices the tables of a sparse model are spread.
+    """
+    if not isinstance(model, TransformerWorkload):
+        return _unlayered(model, step, recipe, rates, spread)
+    whole = model.operators(step)
+    mine = [part(op, ways) for op in whole] if part else whole
+    alone = [part(op, 1.0) for op in whole] if part else whole
+    ours = [*mine, *_adapters(mine, recipe, step)]
+    all_of_them = [*alone, *_adapters(alone, recipe, step)] if part else ours
+    divide = part and (lambda op: part(op, ways))
+    held, experts = _parameters(model, step, recipe, ours, divide)
+    kept, ranks = (all_of_them, ways) if sequence else (ours, 1.0)
+    layers, width = float(model.layers), step.widths.activations
+    pairs = step.batch * model.heads * step.seq_len * step.seq_len
+    load = _load(model, step, recipe, ours, rates)
+    even = _load(model, step, recipe._replace(again=NONE), all_of_them, rates) if part else load
+    return Work(
+        load=load,
+        even=even.times(1 / ways),
+        dense=held,
+        experts=experts,
+        layers=layers,
+        layer=_sum(op for op in kept if not op.split.end).inputs / ranks / layers,
+        scores=algorithm.stored(pairs, width) / ways,
+        entry=algorithm.stored(step.tokens * model.hidden, width),
+        tail=_sum(op for op in ours if op.split == LOSS).inputs
+        + _sum(op for op in kept if op.split.end and op.split != LOSS).inputs / ranks,
+        dispatched=_sum(op for op in mine if op.split == EXPERTS[0]).inputs / ways / layers,
+    )
+
+
+def unknown_work(parameters: float, tokens: Any, widths: Widths) -> Work:
+    """What a model of which only the size is known asks for: six FLOP a parameter and token."""
+    held = algorithm.stored(parameters, widths.weights)
+    forward = flop(parameters * tokens)
+    load = Load(
+        algorithm.training_operations(forward, 0.0, 0.0),
+        0.0,
+        algorithm.training_traffic(held, 0.0, 0.0, 0.0),
+        0.0,
+    )
+    return Work(load, load, Held(held, 0.0, parameters, parameters))
+
+
+def activations(work: Work, again: Any, *, layers: Any, entry: Any, flying: Any, flash: Any) -> Any:
+    """Bytes of activations on a device with so many `layers` and microbatches `flying`.
+
+    The fuller of a first stage of a pipeline, most in flight, and of the last.
+    """
+    scores = np.where((again == NONE) & np.logical_not(flash), work.scores, 0.0)
+    layer, full = work.layer + scores, again == FULL
+    kept = layers * np.where(full, entry, layer)
+    working = np.where(full, layer, 0.0)  # the one layer that is being computed again
+    return (working + np.maximum(flying * kept, kept + work.tail))[()]
+
+
+def _sum(operators: Any) -> Totals:
+    return fold(operators, "forward")
+
+
+def _adapters(ops: list[Operator], recipe: Recipe, step: Step) -> list[Operator]:
+    """Beside each matrix of a layer two products: down to `rank` values, and up again.
+
+    Their input is the matrix's, which stands for it among what is kept.
+    """
+    if recipe.rank is None:
+        return []
+    rank, width, beside = recipe.rank, step.widths.activations, []
+    for op in ops:
+        if op.product is None or op.split.end:
+            continue
+        rows, inner, columns, parts, sets = op.product
+        down, up = parts * inner * rank, rank * columns
+        beside.append(
+            Operator(
+                "adapter",
+                "gemm",
+                op.repeat,
+                flop(rows * (down + up)),
+                algorithm.stored(sets * (down + up), width),
+                0.0,
+                algorithm.stored(rows * parts * rank, width),
+                algorithm.stored(rows * (inner + parts * rank + columns), width),
+                algorithm.stored(sets * (down + up), width),
+                op.split,
+                wide=True,
+            )
+        )
+    return beside
+
+
+def _load(
+    model: Workload,
+    step: Step,
+    recipe: Recipe,
+    ops: list[Operator],
+    rates: Rates | None,
+    total: Totals | None = None,
+) -> Load:
+    """FLOP, bytes and seconds of operators and their way back."""
+    total = total or _sum(ops)
+    fixed = [] if recipe.rank is None else [op for op in ops if op.product]
+    frozen, again = _sum(fixed), recipe.again
+    plain = isinstance(again, int) and again == NONE
+    attending = [] if plain else [op for op in ops if op.kind == ATTENTION]
+    attended = _sum(attending)
+
+    def repeated(everything: Any, selected: Any) -> Any:
+        if plain:
+            return 0.0
+        chosen = np.where(again == SELECTIVE, selected, 0.0)
+        return np.where(again == FULL, everything, chosen)[()]
+
+    # what a model holds is the count that it was published with, which may be rounded
+    read, still = (
+        (total.weights, 0.0)
+        if model.sparse
+        else (total.held * model.published, frozen.held * model.published)
+    )
+    count, move = algorithm.training_operations, algorithm.training_traffic
+    waits: Any = None, None
+    if rates is not None:
+        met = zip(*(meet(some, step, rates) for some in (ops, fixed, attending)), strict=True)
+        waits = [count(whole, kept, repeated(whole, part)) for whole, kept, part in met]
+    return Load(
+        count(total.flops, frozen.flops, repeated(total.flops, attended.flops)),
+        count(total.attention, frozen.attention, repeated(total.attention, attended.flops)),
+        move(read, still, repeated(read, 0.0), 0.0),
+        move(total.traffic, frozen.traffic, repeated(total.traffic, 0.0), 0.0),
+        *waits,
+    )
+
+
+def _parameters(
+    model: Workload,
+    step: Step,
+    recipe: Recipe,
+    ops: list[Operator],
+    part: Callable[[Operator], Operator] | None,
+) -> tuple[Held, Held]:
+    """What a device holds, apart from experts, and of experts."""
+    scale = model.published
+    if recipe.rank is not None:
+        width = step.widths.activations
+        held = []
+        for of_experts in (False, True):
+            some = [op for op in ops if op.split.experts is of_experts]
+            still = _sum(op for op in some if op.name != "adapter").held * scale
+            learned = _sum(op for op in some if op.name == "adapter").held
+            held.append(Held(still + learned, still, learned / width, learned / width))
+        return held[0], held[1]
+    everything = float(model.parameters)
+    if part is None:
+        weights = _sum(ops).held * scale
+        return Held(weights, 0.0, everything, everything), Held()
+    ones = model.operators(step._replace(batch=1.0, new=1.0, past=0.0, widths=ONE))
+    whole, mine = _sum(ones).held, [part(op) for op in ones]
+    held = []
+    for of_experts in (False, True):
+        count = _sum(op for op in mine if op.split.experts is of_experts).held
+        learned = everything * (count / whole)
+        weights = _sum(op for op in ops if op.split.experts is of_experts).held * scale
+        held.append(Held(weights, 0.0, learned, learned))
+    return held[0], held[1]
+
+
+def _unlayered(
+    model: Workload, step: Step, recipe: Recipe, rates: Rates | None, spread: Any
+) -> Work:
+    """Without equal layers there is nothing to divide but the batch, and tables."""
+    total, everything = model.totals(step), float(model.parameters)
+    ops = model.operators(step) if rates is not None or model.sparse else []
+    tables, sent = Held(), 0.0
+    dense = Held(total.held * model.published, 0.0, everything, everything)
+    if model.sparse:
+        ops, total = _spread(ops, model, step, spread)
+        gathers = _sum(op for op in ops if op.kind == GATHER)
+        one = step._replace(widths=ONE)
+        counted, touched = _spread(model.operators(one), model, one, spread)
+        rows = _sum(op for op in counted if op.kind == GATHER)
+        network = touched.held - rows.held
+        dense = Held(total.held - gathers.held, 0.0, network, network)
+        tables = Held(gathers.held, 0.0, rows.held, rows.weights)
+        sent = gathers.traffic * np.where(spread > 1, 1.0, 0.0)[()]
+    load = _load(model, step, recipe, ops, rates, total)
+    return Work(load, load, dense, tables, tail=total.inputs, dispatched=sent, talks=TABLE_TALKS)
+
+
+def _spread(
+    ops: list[Operator], model: Workload, step: Step, spread: Any
+) -> tuple[list[Operator], Totals]:
+    """A device's operators where each of `spread` keeps a part of the tables, and their sum.
+
+    It looks up its rows for the samples of all, and gets what the others found for its own.
+    """
+    wide = model.operators(step._replace(batch=step.batch * spread))
+    mine = [
+        op._replace(weights=table.weights / spread, held=table.held / spread)
+        if op.kind == GATHER
+        else op
+        for op, table in zip(ops, wide, strict=True)
+    ]
+    return mine, _sum(mine)
