@@ -83,8 +83,12 @@ def test_work_is_the_same_in_training_serving_and_evaluation():
     ):
         busy = trained.compute_time.m_as("s")
         assert busy == pytest.approx(3 * forward / rate, rel=1e-4)  # but for the dispatch tax
-    train = evaluated("train", batch_size=1)["compute_time"].m_as("s")
-    assert train == pytest.approx(3 * forward / rate, rel=1e-4)
+    # a system is judged by operators one after the other
+    ideal = DistributedModel().solve(
+        LLAMA_70B, fleet=EIGHT, tensor_parallel=8, batch_size=1, stack="ideal"
+    )
+    assert evaluated("train", batch_size=1)["compute_time"] == ideal.compute_time
+    assert ideal.compute_time.m_as("s") > 3 * forward / rate
 
     prompt = 2 * TOKENS * LAYERS / 8 + 2 * TABLE / 8 + attention  # one row of the head
     served = SingleNodeModel().solve(share(LLAMA_70B, 8), H100, phase=PREFILL)
