@@ -86,9 +86,33 @@ def _llama(c: _Config, *, tied: bool = False) -> tuple[Fields, int]:
     return fields, layers * hidden * (attention and not mlp)  # the bias of attention's output
 
 
+def _window(c: _Config, layers: int, tokens: int | None = None, **how: Any) -> Fields:
+    """The window of `layers` layers, if the file has one: `tokens`, or what it says itself."""
+    tokens = tokens or c.count("sliding_window", 0, zero=True)
+    return {"window": {"tokens": tokens, "layers": layers, **how}} if tokens and layers else {}
+
+
+def _windowed(c: _Config, every: int, layers: int) -> int:
+    """How many layers have a window: as the file lists them, or all but each `every`-th."""
+    kinds = c.data.get("layer_types")
+    if kinds is None:
+        return layers - layers // every
+    if not isinstance(kinds, list) or len(kinds) != layers:
+        raise c.wrong("layer_types", f"give one for each of {layers} layers")
+    return sum(kind != "full_attention" for kind in kinds)
+
+
+def _mistral(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _llama(c)
+    return {**fields, **_window(c, fields["layers"])}, extra
+
+
 def _qwen2(c: _Config) -> tuple[Fields, int]:
     fields, extra = _llama(c)
-    return {**fields, "qkv_bias": True}, extra
+    near = 0
+    if c.flag("use_sliding_window"):  # in all layers from that one on
+        near = max(fields["layers"] - c.count("max_window_layers", 28, zero=True), 0)
+    return {**fields, "qkv_bias": True, **_window(c, near)}, extra
 
 
 def _qwen3(c: _Config) -> tuple[Fields, int]:
@@ -111,7 +135,7 @@ def _qwen3_moe(c: _Config) -> tuple[Fields, int]:
 
 
 def _mixtral(c: _Config) -> tuple[Fields, int]:
-    fields, extra = _llama(c)
+    fields, extra = _mistral(c)
     return {
         **fields,
         "moe": {
@@ -128,7 +152,52 @@ def _gemma(c: _Config) -> tuple[Fields, int]:
 
 def _gemma2(c: _Config) -> tuple[Fields, int]:
     fields, extra = _gemma(c)
-    return fields, extra + 2 * fields["layers"] * fields["hidden"]  # four norms a layer, not two
+    layers = fields["layers"]
+    window = _window(c, _windowed(c, 2, layers))
+    more_norms = 2 * layers * fields["hidden"]  # four a layer
+    return {**fields, **window}, extra + more_norms
+
+
+def _gemma3(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _gemma(c)
+    layers = fields["layers"]
+    window = _window(c, _windowed(c, c.count("sliding_window_pattern", 6), layers))
+    norms = 2 * layers * (fields["hidden"] + fields["head_dim"])  # of queries and keys as well
+    return {**fields, **window}, extra + norms
+
+
+def _gpt_oss(c: _Config) -> tuple[Fields, int]:
+    c.only("attention_bias", True)
+    fields, extra = _llama(_Config(c.where, {**c.data, "attention_bias": False}))
+    layers, experts = fields["layers"], c.count("num_local_experts")
+    fields |= {
+        "biases": True,
+        "moe": {
+            "experts": experts,
+            "per_token": c.count("num_experts_per_tok"),
+            "ffn": fields["ffn"],
+        },
+        **_window(c, _windowed(c, 2, layers)),
+    }
+    return fields, extra + layers * (experts + fields["heads"])  # routing biases, attention sinks
+
+
+def _llama4(c: _Config) -> tuple[Fields, int]:
+    fields, extra = _llama(c)
+    layers, step = fields["layers"], c.count("interleave_moe_layer_step", 1)
+    fields |= {
+        "ffn": c.count("intermediate_size_mlp"),
+        "moe": {
+            "experts": c.count("num_local_experts"),
+            "per_token": c.count("num_experts_per_tok"),
+            "ffn": c.count("intermediate_size"),
+            "shared": 1,
+            "dense_layers": layers - layers // step,
+        },
+    }
+    chunk = c.count("attention_chunk_size", 8192)
+    near = _windowed(c, c.count("no_rope_layer_interval", 4), layers)
+    return {**fields, **_window(c, near, chunk, chunked=True)}, extra
 
 
 def _deepseek(c: _Config) -> tuple[Fields, int]:
@@ -201,11 +270,16 @@ ARCHITECTURES: dict[str, Reader] = {
     "deepseek_v3": _deepseek,
     "gemma": _gemma,
     "gemma2": _gemma2,
+    "gemma3": _gemma3,
+    "gemma3_text": _gemma3,
     "gpt2": _gpt2,
+    "gpt_oss": _gpt_oss,
     "llama": _llama,
-    "mistral": _llama,
+    "llama4": _llama4,
+    "llama4_text": _llama4,
+    "mistral": _mistral,
     "mixtral": _mixtral,
-    "phi3": _llama,
+    "phi3": _mistral,
     "qwen2": _qwen2,
     "qwen3": _qwen3,
     "qwen3_moe": _qwen3_moe,
@@ -216,19 +290,25 @@ def from_config(path: str | Path, name: str | None = None) -> TransformerWorkloa
     """The model that a `config.json` (or the folder that holds one) describes.
 
     Raises InvalidEntry that names the file, the key and what would do. Its parameters are those of
-    the language model: no pooler, no modules that predict further tokens, no adapters.
+    the language model: no pooler, no modules that predict further tokens, no adapters, nothing that
+    sees. Where the file says that its weights are quantised, a note says at which precision to
+    solve it.
     """
     file = Path(path)
     file = file / "config.json" if file.is_dir() else file
-    config = _Config(str(file), _read(file))
+    data = _read(file)
+    config = _Config(str(file), data)
     kind = config.data.get("model_type")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         given = shown(kind) if kind is not None else "nothing"
         raise InvalidEntry(str(file), "model_type", f"it says {given}; known are {known}")
+    spoken = config.data.get("text_config")
+    if isinstance(spoken, Mapping):
+        config = _Config(str(file), spoken)
     fields, extra = ARCHITECTURES[kind](config)
-    title = name or _title(config.data.get("_name_or_path"), file)
-    note = _left_out(config.data)
+    title = name or _title(data.get("_name_or_path"), file)
+    note = _stored(data)
     source = Source(kind="user", ref=str(file), read=dt.date.today(), note=note)
     try:
         draft = TransformerWorkload(**fields, name=title, parameters=1, sources={"default": source})
@@ -263,11 +343,23 @@ def _title(path: Any, file: Path) -> str:
     return own.strip() or file.resolve().parent.name or file.stem
 
 
-def _left_out(data: Mapping[str, Any]) -> str | None:
-    window = data.get("sliding_window")
-    if not window or data.get("use_sliding_window") is False:
+# What `quant_method` says of the weights, where it does not give their bits.
+_METHODS = {"fp8": "fp8", "fbgemm_fp8": "fp8", "mxfp4": "fp4"}
+
+
+def _stored(data: Mapping[str, Any]) -> str | None:
+    """At which precision the file's weights are kept, and how to ask for that."""
+    quantised = data.get("quantization_config")
+    if not isinstance(quantised, Mapping):
         return None
-    return f"the sliding window of {window} is left out: every layer attends to the whole context"
+    method = str(quantised.get("quant_method", "unknown"))
+    bits = quantised.get("bits") or quantised.get("w_bit")
+    if quantised.get("load_in_4bit") or quantised.get("load_in_8bit"):
+        bits = 4 if quantised.get("load_in_4bit") else 8
+    precision = _METHODS.get(method) or {4: "int4", 8: "int8"}.get(bits)  # pyright: ignore[reportArgumentType]
+    if precision is None:
+        return f"its weights are quantised ({method}) in a way that no precision here stands for"
+    return f"its weights are quantised ({method}): solve it with precision={precision!r}"
 
 
 def to_yaml(model: TransformerWorkload) -> str:

@@ -250,10 +250,123 @@ def test_every_value_has_the_file_as_its_source(write):
         assert (source.kind, source.ref) == ("user", str(file))
 
 
-def test_what_is_left_out_is_said(write):
-    note = from_config(write(PUBLISHED["Mistral_7B"])).source_of("layers").note
-    assert "sliding window of 4096" in note
-    assert from_config(write(PUBLISHED["Qwen2_5_7B"])).source_of("layers").note is None
+def test_windows_are_read(write):
+    mistral = from_config(write(PUBLISHED["Mistral_7B"])).window
+    assert (mistral.tokens, mistral.layers, mistral.chunked) == (4096, 32, False)
+    gemma = from_config(write(PUBLISHED["Gemma2_9B"])).window
+    assert (gemma.tokens, gemma.layers) == (4096, 21)  # every second of 42
+    assert from_config(write(PUBLISHED["Qwen2_5_7B"])).window is None  # it is switched off
+    near = {"use_sliding_window": True, "max_window_layers": 20}
+    qwen = from_config(write({**PUBLISHED["Qwen2_5_7B"], **near})).window
+    assert (qwen.tokens, qwen.layers) == (131072, 8)  # the last of 28 layers
+    listed = ["sliding_attention"] * 10 + ["full_attention"] * 32
+    gemma = from_config(write({**PUBLISHED["Gemma2_9B"], "layer_types": listed})).window
+    assert gemma.layers == 10
+
+
+def test_a_cache_stops_at_the_window():
+    """Was wrong: 2.82 GB for Gemma 2 at 8K, and 4.29 GB for Mistral at 32K."""
+    # 21 layers of 8,192 tokens and 21 of 4,096, 2 x 8 x 256 values of two bytes each
+    gemma = Models.Language.Gemma2_9B.kv_cache(8192)
+    assert gemma.m_as("GB") == pytest.approx(21 * (8192 + 4096) * 8192 / 1e9)
+    assert gemma.m_as("GB") == pytest.approx(2.11, abs=0.005)
+    mistral = Models.Language.Mistral_7B.kv_cache(32768)
+    assert mistral.m_as("GB") == pytest.approx(32 * 4096 * 4096 / 1e9)
+    assert mistral.m_as("GB") == pytest.approx(0.54, abs=0.005)
+
+
+def test_gemma_3_has_a_full_layer_after_five_with_a_window(write):
+    """Gemma 3 1B: 999,885,952 parameters are published."""
+    data = {
+        "model_type": "gemma3_text",
+        "head_dim": 256,
+        "hidden_size": 1152,
+        "intermediate_size": 6912,
+        "max_position_embeddings": 32768,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 26,
+        "num_key_value_heads": 1,
+        "sliding_window": 512,
+        "sliding_window_pattern": 6,
+        "vocab_size": 262144,
+    }
+    model = from_config(write(data))
+    assert model.parameters == 999_885_952
+    assert (model.window.tokens, model.window.layers) == (512, 22)
+    seeing = {"model_type": "gemma3", "text_config": data, "vision_config": {"hidden_size": 1}}
+    assert from_config(write(seeing)).parameters == model.parameters
+
+
+def test_gpt_oss_alternates_windows_and_keeps_experts_in_four_bits(write):
+    """gpt-oss-20b: 20,914,757,184 parameters are published."""
+    model = from_config(
+        write(
+            {
+                "model_type": "gpt_oss",
+                "attention_bias": True,
+                "head_dim": 64,
+                "hidden_size": 2880,
+                "intermediate_size": 2880,
+                "layer_types": ["sliding_attention", "full_attention"] * 12,
+                "max_position_embeddings": 131072,
+                "num_attention_heads": 64,
+                "num_experts_per_tok": 4,
+                "num_hidden_layers": 24,
+                "num_key_value_heads": 8,
+                "num_local_experts": 32,
+                "quantization_config": {"quant_method": "mxfp4"},
+                "sliding_window": 128,
+                "tie_word_embeddings": False,
+                "vocab_size": 201088,
+            }
+        )
+    )
+    assert model.parameters == 20_914_757_184
+    assert (model.window.tokens, model.window.layers) == (128, 12)
+    assert "precision='fp4'" in model.source_of("layers").note
+
+
+def test_llama_4_attends_in_chunks_in_three_of_four_layers(write):
+    """Llama 4 Scout: 109B with its eye, 107,769,861,120 in its language model."""
+    spoken = {
+        "model_type": "llama4_text",
+        "attention_chunk_size": 8192,
+        "head_dim": 128,
+        "hidden_size": 5120,
+        "interleave_moe_layer_step": 1,
+        "intermediate_size": 8192,
+        "intermediate_size_mlp": 16384,
+        "max_position_embeddings": 10485760,
+        "num_attention_heads": 40,
+        "num_experts_per_tok": 1,
+        "num_hidden_layers": 48,
+        "num_key_value_heads": 8,
+        "num_local_experts": 16,
+        "vocab_size": 202048,
+    }
+    model = from_config(write({"model_type": "llama4", "text_config": spoken}))
+    layer = 2 * 5120 * 5120 + 2 * 5120 * 1024 + 17 * 3 * 5120 * 8192 + 5120 * 16 + 2 * 5120
+    assert model.parameters == 48 * layer + 2 * 202048 * 5120 + 5120 == 107_769_861_120
+    assert (model.window.tokens, model.window.layers, model.window.chunked) == (8192, 36, True)
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (
+            {"quant_method": "awq", "bits": 4, "group_size": 128},
+            "(awq): solve it with precision='int4'",
+        ),
+        ({"quant_method": "gptq", "bits": 8}, "precision='int8'"),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "precision='fp8'"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "precision='int4'"),
+        ({"quant_method": "gptq", "bits": 3}, "no precision here stands for"),
+    ],
+)
+def test_a_note_says_at_which_precision_quantised_weights_are_kept(write, kept, words):
+    model = from_config(write({**LLAMA, "quantization_config": kept}))
+    assert words in model.source_of("layers").note
+    assert model.parameters == Models.Language.Llama3_8B.parameters
 
 
 @pytest.mark.parametrize(
