@@ -36,6 +36,10 @@ def test_the_front_door_shows_its_arguments_and_the_solvers_defaults():
         "efficiency": 0.5,
         "phase": None,
         "training": False,
+        "optimizer": "adam",
+        "recompute": "none",
+        "lora_rank": None,
+        "base_precision": None,
         "stack": None,
     }
     assert [*inspect.signature(Engine.explain).parameters] == ["before", "after", "model", "names"]

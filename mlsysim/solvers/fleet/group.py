@@ -16,7 +16,7 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.equations import algorithm, fleet, system
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.operators import ATTENTION, DECODE, PREFILL, Operator, Product, Step
+from mlsysim.models.operators import ATTENTION, DECODE, PREFILL, Operator, Product, Split, Step
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import ONE, Widths, widths
@@ -48,20 +48,17 @@ def part(op: Operator, ways: Any, experts: Any = 1.0, cached: Any = 1.0) -> Oper
         op.outputs / ways if split.outputs else op.outputs,
         op.held / kept if split.work else op.held,
         split,
-        op.product and _product(op, ways, experts),
+        op.product and _product(op.product, split, ways, experts),
         op.wide,
     )
 
 
-def _product(op: Operator, ways: Any, experts: Any) -> Product:
+def _product(whole: Product, split: Split, ways: Any, experts: Any) -> Product:
     """One device's part of a matrix product: of its columns, or of the values that it sums over."""
-    split, (rows, inner, columns, parts, sets) = op.split, op.product
-    return Product(
-        rows,
-        inner / ways if split.inputs else inner,
-        columns / ways if split.outputs else columns,
-        parts,
-        sets / experts if split.experts else sets,
+    return whole._replace(
+        inner=whole.inner / ways if split.inputs else whole.inner,
+        columns=whole.columns / ways if split.outputs else whole.columns,
+        sets=whole.sets / experts if split.experts else whole.sets,
     )
 
 

@@ -9,15 +9,24 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
-from mlsysim.core.units import PRECISIONS, Q_, Names, dim_of
+from mlsysim.core.units import Q_, Names, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.operators import Met, Step
+from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.models.widths import Widths
+from mlsysim.models.widths import Widths, widths
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
-from mlsysim.solvers.node.learning import Optimizer, Recipe, Recompute, TrainingPrecision, recipe
+from mlsysim.solvers.node.learning import (
+    FULL,
+    Optimizer,
+    Recipe,
+    Recompute,
+    TrainingPrecision,
+    recipe,
+)
+from mlsysim.solvers.node.room import too_large
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
@@ -66,30 +75,6 @@ def _told(p: Profile) -> tuple[str, ...]:
 def total(*parts: Any) -> Any:
     """Their sum."""
     return sum(parts)
-
-
-def too_large(p: Any) -> str:
-    """One sentence: what does not fit, by how much, and what would."""
-    if not p.si("datapath"):
-        return f"The device has no datapath that can run {p.si('precision')}."
-    need, room = p.memory_required, p.memory_capacity
-    parts = {"weights": p.weights, "KV cache": p.kv_cache, "activations": p.activations}
-    listed = ", ".join(f"{name} {show(part)}" for name, part in parts.items() if part.magnitude)
-    return (
-        f"It needs {show(need)} ({listed}) and the device holds {show(room)}: "
-        f"short by {show(need - room)}; {_remedy(p, need, room)}."
-    )
-
-
-def _remedy(p: Any, need: Any, room: Any) -> str:
-    if p.weights > room:
-        width = PRECISIONS[p.si("precision")]
-        narrower = [
-            name for name, w in PRECISIONS.items() if w < width and p.weights * (w / width) <= room
-        ]
-        share = f"split the model over {int(np.ceil((need / room).m_as('')))} devices"
-        return f"{share} or store it as {' or '.join(narrower[:2])}" if narrower else share
-    return "use a smaller batch or a shorter context"
 
 
 class Profile(Result):
@@ -252,6 +237,27 @@ class Asked(NamedTuple):
     step: Step
     weights_bandwidth: Any
 
+    def fits(self) -> bool:
+        """Whether all that it must hold has room."""
+        demand = self.question.demand(self.step)
+        return bool(sum(getattr(demand, name) for name in _HELD) <= self.question.supply.capacity)
+
+    def at(self, precision: str) -> Asked:
+        """The same at another precision of the weights, all else as wide as it is."""
+        own, training = self.step.widths, self.question.training
+        other = widths(precision, self.question.supply.datapath, training=training)
+        other = other._replace(activations=own.activations, cache=own.cache)
+        return self._replace(
+            question=self.question._replace(widths=other), step=self.step._replace(widths=other)
+        )
+
+    def again(self) -> Asked | None:
+        """The same where all activations are computed again, if they are not and may be."""
+        how = self.question.recipe or Recipe()
+        if how.again == FULL or not isinstance(self.question.model, TransformerWorkload):
+            return None
+        return self._replace(question=self.question._replace(recipe=how._replace(again=FULL)))
+
     def apart(self) -> Met:
         """Its operators one after the other."""
         model, _, supply, _, efficiency, *_, density = self.question
@@ -278,9 +284,9 @@ def ask(
     if training:
         trainable(precision)
     how = {"base": base, "training": training}
-    widths, supply = cost.formats(model, hardware, precision, kv_precision, **how)
+    wide, supply = cost.formats(model, hardware, precision, kv_precision, **how)
     told = far_off(hardware)
-    return Question(model, widths, supply, precision, efficiency, stack, training, told, recipe)
+    return Question(model, wide, supply, precision, efficiency, stack, training, told, recipe)
 
 
 _HELD = ("held_weights", "held_state", "held_activations")
