@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlsysim.equations import node
-from mlsysim.evaluation.answering import answering
+from mlsysim.evaluation.answering import STACK, answering
 from mlsysim.evaluation.metrics import (
     FAILURES,
     MOSTLY,
