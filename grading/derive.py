@@ -8,8 +8,6 @@ beside the lesson's facts, for everybody; what is true lies here, with the grade
 from __future__ import annotations
 
 import re
-import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,8 +15,7 @@ from typing import Any
 import yaml
 
 from mlsysim.core.errors import InvalidEntry
-from mlsysim.course.journal import Journal
-from mlsysim.course.lessons import Prediction
+from mlsysim.learn.rehearse import rehearse, run
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS, EXERCISES = ROOT / "solutions", ROOT / "exercises"
@@ -44,26 +41,21 @@ def derive(solution: str) -> str:
     return "\n".join(kept) + ("\n" if solution.endswith("\n") else "")
 
 
-def predictions(tutorial: Path, answered: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def predictions(tutorial: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a tutorial asks, and what it reveals to whoever answered, by the predictions' ids.
 
-    `answered` is a journal with an answer to each. Truths have six digits, which is more than any
-    judgement needs, and alike on every machine.
+    Truths have six digits, which is more than any judgement needs, and alike on every machine.
     """
-    spec: Any = spec_from_file_location(tutorial.stem, tutorial)
-    notebook = module_from_spec(spec)
-    spec.loader.exec_module(notebook)
     with TemporaryDirectory() as folder:
-        journal = Journal(shutil.copyfile(answered, Path(folder) / answered.name))
-        _, made = notebook.app.run(defs={"journal": journal})
+        journal = rehearse(tutorial.stem, Path(folder), path=tutorial)
+        ran = run(tutorial.stem, journal, path=tutorial)
         truths = sorted(journal.truths().items())
-    found = [each for each in made.values() if isinstance(getattr(each, "facts", 0), Prediction)]
-    asked = {each.question: each.facts for each in found}
-    for name, fact in asked.items():
-        if (answer := journal.get(name)) and answer.unit != fact.unit:
-            raise InvalidEntry(answered.name, name, f"answer it in {fact.unit}, as it is asked")
+    if len({each.question for each in ran.asked}) < len({id(each) for each in ran.asked}):
+        raise InvalidEntry(tutorial.name, "ask", "give each question a number of its own")
+    asked = {name: fact for each in ran.asked for name, fact in each.facts.items()}
     rounded = {n: t if isinstance(t, str) else float(f"{t:.6g}") for n, t in truths}
-    return {name: asked[name].to_dict() for name in sorted(asked)}, rounded
+    facts = {name: {k: v for k, v in asked[name].to_dict().items() if v} for name in sorted(asked)}
+    return facts, rounded
 
 
 def wanted(root: Path = ROOT) -> dict[Path, str]:
@@ -74,8 +66,7 @@ def wanted(root: Path = ROOT) -> dict[Path, str]:
     }
     for tutorial in sorted((root / "tutorials").glob("*.py")):
         head = f"# Derived from tutorials/{tutorial.name} by `python -m grading derive`.\n"
-        parts = predictions(tutorial, root / "tests" / "lessons" / f"{tutorial.stem}.jsonl")
-        for folder, part in zip(_FACTS, parts, strict=True):
+        for folder, part in zip(_FACTS, predictions(tutorial), strict=True):
             held = yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=1000)
             files[root / folder / f"{tutorial.stem}.yaml"] = head + held
     return files

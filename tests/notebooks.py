@@ -1,7 +1,7 @@
 """The executed notebooks under `tutorials/ipynb`; `python -m tests.notebooks [STEM]` writes them.
 
-A notebook is exported from its marimo source, run in Jupyter with the reference journal of
-`tests/lessons/<stem>.jsonl` (so that every answer is revealed), and committed with its outputs.
+A notebook is exported from its marimo source, run in Jupyter with a wrong answer to everything (so
+that every truth is revealed), and committed with its outputs.
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from mlsysim.course import lessons as course
+from mlsysim.learn.rehearse import rehearse
+
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "tutorials" / "ipynb"
-ANSWERED = ROOT / "tests" / "lessons"
-
-
-def answered_journal(stem: str, folder: Path) -> Path:
-    """A copy of the lesson's reference journal, for a run to read and write beside."""
-    return Path(shutil.copyfile(ANSWERED / f"{stem}.jsonl", folder / "journal.jsonl"))
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -32,11 +28,11 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def execute(stem: str, out: Path) -> Path:
-    """Export and run one lesson with its reference journal; returns the executed notebook."""
+    """Export and run one lesson, answered; returns the executed notebook."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         exported = folder / f"{stem}.ipynb"
-        env = environment(MLSYSIM_JOURNAL=str(answered_journal(stem, folder)))
+        env = environment(MLSYSIM_JOURNAL=str(rehearse(stem, folder).path))
         source = str(ROOT / "tutorials" / f"{stem}.py")
         for command in (
             ["marimo", "export", "ipynb", source, "-o", str(exported), "--force"],
@@ -79,5 +75,5 @@ def _steady(text: str) -> str:
 
 if __name__ == "__main__":
     COMMITTED.mkdir(exist_ok=True)
-    for chosen in sys.argv[1:] or sorted(path.stem for path in ANSWERED.glob("*.jsonl")):
+    for chosen in sys.argv[1:] or course.stems():
         sys.stdout.write(f"{execute(chosen, COMMITTED).relative_to(ROOT)}\n")

@@ -6,10 +6,12 @@ it. A new lesson is found by its facts and needs no test of its own.
 
 from __future__ import annotations
 
-import importlib.util
+import re
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from html import unescape
+from itertools import combinations
+from typing import Any
 
 import pytest
 import yaml
@@ -22,44 +24,29 @@ from mlsysim import Engine, Hardware, Models
 from mlsysim.course import lessons as course
 from mlsysim.course.lessons import Lesson
 from mlsysim.learn import Journal
-from mlsysim.learn.predict import predict
+from mlsysim.learn.marks import MATCHES, near
+from mlsysim.learn.rehearse import Ran, notebook, rehearse, run, turns
+from mlsysim.learn.say import spell
 from tests.grading.conftest import journal as committed
-from tests.notebooks import ROOT, answered_journal, environment
+from tests.notebooks import ROOT, environment
 
 FEW, MANY = range(8), range(8, 200)
 
 
-class Ran(NamedTuple):
-    """What came of a notebook: the names that its cells defined, and the journal beside it."""
-
-    defs: dict[str, Any]
-    journal: Journal
-
-    @property
-    def asked(self) -> list[predict]:
-        """The predictions that it asks for."""
-        return [value for value in self.defs.values() if isinstance(value, predict)]
+EXERCISED = [stem for stem in course.stems() if course.lesson(stem).assignment]
+HIGH, LOW = 0.7, 0.35  # between them lies what software reaches of a peak
+DECIDES = ("η", "eta")  # how a question says what decides it
 
 
 def app(folder, stem) -> Any:
     """A notebook's app, not yet run."""
-    path = ROOT / folder / f"{stem}.py"
-    spec = importlib.util.spec_from_file_location(f"{folder}_{stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.app
+    return notebook(ROOT / folder / f"{stem}.py")
 
 
-def run(stem, journal, **more) -> Ran:
-    """A tutorial, run with a journal."""
-    _, defs = app("tutorials", stem).run(defs={"journal": journal, **more})
-    return Ran(dict(defs), journal)
-
-
-def graded(notebook, student, predictions=()) -> Graded:
+def graded(exercise, student, predictions=()) -> Graded:
     """What an exercise's notebook makes for a student, read and judged as a grader does."""
     given = {"student": student, "code": "", "journal": committed(*predictions)}
-    _, defs = notebook.run(defs=given)
+    _, defs = exercise.run(defs=given)
     return grade_sheet(sheet_of(parse(defs["document"].to_json().encode())))
 
 
@@ -76,6 +63,14 @@ def clean(environ, folder) -> dict[str, str]:
 def lesson(request) -> Lesson:
     """Each lesson in turn; with several processes, the tests of one stay together."""
     return course.lesson(request.param)
+
+
+@pytest.fixture(scope="module")
+def exercised(lesson) -> Lesson:
+    """Each lesson that has an exercise."""
+    if lesson.assignment is None:
+        pytest.skip("this lesson has no exercise yet")
+    return lesson
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,14 +91,14 @@ def unanswered(lesson, tmp_path_factory) -> Ran:
 
 @pytest.fixture(scope="module")
 def answered(lesson, tmp_path_factory) -> Ran:
-    """The tutorial with the answers of its reference journal."""
-    return run(lesson.stem, Journal(answered_journal(lesson.stem, tmp_path_factory.mktemp("old"))))
+    """The tutorial with a wrong answer to everything."""
+    return run(lesson.stem, rehearse(lesson.stem, tmp_path_factory.mktemp("old")))
 
 
 @pytest.fixture(scope="module")
-def solution(lesson) -> Any:
+def solution(exercised) -> Any:
     """The solution's app."""
-    return app("solutions", lesson.stem)
+    return app("solutions", exercised.stem)
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -111,22 +106,22 @@ def solution(lesson) -> Any:
 
 def test_every_file_of_the_course_belongs_to_a_lesson_and_none_is_missing():
     every = {
-        "tutorials": "{}.py",
-        "tutorials/ipynb": "{}.ipynb",
-        "exercises": "{}.py",
-        "solutions": "{}.py",
-        "grading/checks": "c{}.py",
-        "grading/truths": "{}.yaml",
-        "mlsysim/course/predictions": "{}.yaml",
-        "tests/lessons": "{}.jsonl",
+        "tutorials": ("{}.py", course.stems()),
+        "tutorials/ipynb": ("{}.ipynb", course.stems()),
+        "exercises": ("{}.py", EXERCISED),
+        "solutions": ("{}.py", EXERCISED),
+        "grading/checks": ("c{}.py", EXERCISED),
+        "grading/truths": ("{}.yaml", course.stems()),
+        "mlsysim/course/predictions": ("{}.yaml", course.stems()),
     }
-    for folder, name in every.items():
+    for folder, (name, stems) in every.items():
         there = {path.name for path in (ROOT / folder).glob(name.format("*"))} - {"__init__.py"}
-        assert there == {name.format(stem) for stem in course.stems()}, folder
+        assert there == {name.format(stem) for stem in stems}, folder
 
 
 def test_marimo_finds_nothing_to_mend(lesson):
-    files = [f"{folder}/{lesson.stem}.py" for folder in ("tutorials", "exercises", "solutions")]
+    folders = ("tutorials", "exercises", "solutions") if lesson.assignment else ("tutorials",)
+    files = [f"{folder}/{lesson.stem}.py" for folder in folders]
     done = subprocess.run(
         [sys.executable, "-m", "marimo", "check", "--strict", *files],
         cwd=ROOT,
@@ -138,13 +133,13 @@ def test_marimo_finds_nothing_to_mend(lesson):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_exercise_holds_no_answer(lesson):
-    solved = (ROOT / "solutions" / f"{lesson.stem}.py").read_text(encoding="utf-8")
-    exercise = lesson.file("exercises").read_text(encoding="utf-8")
+def test_the_exercise_holds_no_answer(exercised):
+    solved = (ROOT / "solutions" / f"{exercised.stem}.py").read_text(encoding="utf-8")
+    exercise = exercised.file("exercises").read_text(encoding="utf-8")
     lines = exercise.splitlines()
     marks = [number for number, line in enumerate(lines) if derive.BLANKED.fullmatch(line)]
     assert exercise == derive.derive(solved) != solved, "run `python -m grading derive`"
-    assert len(marks) == len(lesson.assignment.questions)
+    assert len(marks) == len(exercised.assignment.questions)
     assert not any(lines[number + 1].strip() for number in marks)
 
 
@@ -160,15 +155,87 @@ def test_unanswered_it_ends_and_reveals_nothing(lesson, unanswered):
 
 
 def test_answered_it_reveals_every_truth(lesson, answered):
-    assert {question.question for question in answered.asked} == set(lesson.questions)
-    assert sorted(answered.journal.truths()) == lesson.questions
+    assert [question.question for question in answered.asked] == lesson.questions
+    reasons = {name for name in lesson.predictions if name.endswith(".why")}
+    assert set(answered.journal.truths()) == {*lesson.questions, *reasons}
     kept = yaml.safe_load((ROOT / "grading" / "truths" / f"{lesson.stem}.yaml").read_text("utf-8"))
     assert answered.journal.truths() == {
         name: truth if isinstance(truth, str) else pytest.approx(truth, rel=1e-5)
         for name, truth in kept.items()
     }, "run `python -m grading derive`"
+    facts = {name: fact for question in answered.asked for name, fact in question.facts.items()}
+    assert facts == lesson.predictions, "run `python -m grading derive`"
+
+
+def test_each_known_wrong_turn_is_told_by_its_name(lesson, answered, tmp_path):
+    for turn in range(max(map(turns, answered.asked))):
+        ran = run(lesson.stem, rehearse(lesson.stem, tmp_path, turn)) if turn else answered
+        for question in ran.asked:
+            told = _told(ran, question.question)
+            if question.options:
+                assert question.slips.get(question.guess(), "") in told
+            else:
+                names = list(question.slips)
+                assert names, f"{question.question} knows no wrong turn"
+                assert names[turn % len(names)] in told
+
+
+def _told(ran: Ran, question: str) -> str:
+    """The words of a question's reveal."""
+    (asked,) = [each for each in ran.asked if each.question == question]
+    return unescape(re.sub(r"<[^>]+>", "", asked.page().text))
+
+
+def test_wrong_turns_of_a_question_lie_apart_from_each_other_and_from_the_truth(answered):
+    truths = answered.journal.truths()
     for question in answered.asked:
-        assert question.facts == lesson.predictions[question.question]
+        if question.options:
+            assert set(question.slips) <= {*question.options, *question.why} - {
+                truths[question.question]
+            }
+            continue
+        gives = {"the truth": truths[question.question]} | {
+            name: question.plain(value) for name, value in question.slips.items()
+        }
+        for (one, a), (other, b) in combinations(gives.items(), 2):
+            apart = a != b if question.order else not near(a, b, MATCHES**2)
+            assert apart, f"{question.question}: {one} and {other} give {a} and {b}"
+
+
+def test_a_truth_holds_whatever_software_reaches_or_the_question_says_what_decides(
+    lesson, answered, tmp_path
+):
+    truths = answered.journal.truths()
+    for eta in (LOW, HIGH):
+        ran = run(lesson.stem, rehearse(lesson.stem, tmp_path), eta=eta)
+        for question in ran.asked:
+            name = question.question
+            held, now = truths[name], ran.journal.truths()[name]
+            said = any(word in question.asked for word in DECIDES)
+            same = held == now if isinstance(held, str) else near(held, now, question.within)
+            assert same or said, f"{name}: {held} becomes {now} at {eta}; say so in the question"
+            assert truths.get(f"{name}.why") == ran.journal.truths().get(f"{name}.why")
+
+
+def test_no_page_shows_an_answer_before_its_question_is_answered(lesson, answered, tmp_path):
+    """What is on the page after n answers holds neither truth n+1 nor words that tell it."""
+    journal, truths = Journal(tmp_path / "journal.jsonl"), answered.journal.truths()
+    for question in answered.asked:
+        page = _words(run(lesson.stem, journal).outputs)
+        truth = truths[question.question]
+        words = truth if isinstance(truth, str) else spell(truth, question.unit)
+        if question.options:  # its own form names it, once
+            assert page.count(words) == question.asked.count(words) + 2, (question.question, words)
+        else:
+            assert words not in page, (question.question, words)
+        for name in question.facts:
+            kept = answered.journal.get(name)
+            journal.commit(name, kept.value, kept.unit, kept.confidence)
+
+
+def _words(outputs) -> str:
+    """What the cells of a page show, charts with their data included."""
+    return "\n".join(o._mime_()[1] if hasattr(o, "_mime_") else str(o) for o in outputs)
 
 
 def test_it_runs_as_a_script(lesson, home):
@@ -199,32 +266,32 @@ def test_what_runs_as_a_script_is_this_checkout(tmp_path):
 
 def test_lesson_00_overrides_its_model_and_its_devices(tmp_path):
     """Another model in place of Llama: the truths follow the solver, so no number is typed in."""
-    journal = Journal(answered_journal("00_hello_roofline", tmp_path))
+    journal = rehearse("00_hello_roofline", tmp_path)
     other = Models.Language.Llama2_7B
-    run("00_hello_roofline", journal, llama=other, resnet=Models.Vision.VGG16)
-    expected = Engine.solve(other, Hardware.Cloud.H100).latency.m_as("ms")
-    assert journal.truths()["00.2"] == pytest.approx(expected)
+    run("00_hello_roofline", journal, llama=other, mistral=Models.Language.Gemma2_9B)
+    expected = Engine.solve(other, Hardware.Cloud.H100, seq_len=2048).throughput.m_as("1/s")
+    assert journal.truths()["00.1"] == pytest.approx(expected)
 
 
 # ---- the exercise and its solution ---------------------------------------------------------------
 
 
-def test_without_an_id_the_exercise_waits_for_one(lesson):
-    _, defs = app("exercises", lesson.stem).run()
+def test_without_an_id_the_exercise_waits_for_one(exercised):
+    _, defs = app("exercises", exercised.stem).run()
     assert "document" not in defs
 
 
-def test_the_untouched_exercise_scores_nothing_and_does_not_crash(lesson):
-    judged = graded(app("exercises", lesson.stem), "ada")
+def test_the_untouched_exercise_scores_nothing_and_does_not_crash(exercised):
+    judged = graded(app("exercises", exercised.stem), "ada")
     assert judged.score == 0
     assert {mark.kind for mark in judged.marks} == {"blank"}
-    assert len(judged.marks) == len(lesson.assignment.questions)
+    assert len(judged.marks) == len(exercised.assignment.questions)
     assert judged.flags == ()
 
 
 @pytest.mark.parametrize("ids", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=len)
-def test_the_solution_scores_full_marks_whoever_hands_it_in(lesson, solution, ids):
-    checks = checks_of(lesson.stem)
+def test_the_solution_scores_full_marks_whoever_hands_it_in(exercised, solution, ids):
+    checks = checks_of(exercised.stem)
     for n in ids:
         judged = graded(solution, f"student {n}", checks.predictions)
         assert judged.score == judged.out_of == checks.points, (n, judged)

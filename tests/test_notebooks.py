@@ -8,7 +8,8 @@ import pytest
 
 from mlsysim import Hardware
 from mlsysim.course import lessons as course
-from tests.notebooks import COMMITTED, ROOT, answered_journal, compare
+from mlsysim.learn.rehearse import rehearse
+from tests.notebooks import COMMITTED, ROOT, compare
 
 FIRST, *LATER = course.stems()
 MEND = "run `python -m tests.notebooks` and look at what changed"
@@ -18,7 +19,7 @@ MEND = "run `python -m tests.notebooks` and look at what changed"
     "stem", [FIRST, *(pytest.param(stem, marks=pytest.mark.slow) for stem in LATER)]
 )
 def test_a_committed_notebook_runs_again_to_the_same_outputs(stem, tmp_path):
-    journal = answered_journal(stem, tmp_path)
+    journal = rehearse(stem, tmp_path).path
     run = compare(COMMITTED / f"{stem}.ipynb", tmp_path, MLSYSIM_JOURNAL=str(journal))
     assert run.returncode == 0, f"{MEND}\n{run.stdout[-3000:]}"
 

@@ -25,7 +25,7 @@ from mlsysim.course.sheet import Answer
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.hardware.types import MemoryHierarchy
 from mlsysim.learn.answers import AnswerSheet
-from mlsysim.learn.predict import predict
+from mlsysim.learn.predict import Question
 from mlsysim.mcp.tools import tools
 
 LESSON = "00_hello_roofline"
@@ -172,9 +172,9 @@ def by_an_agents_solve(text):
 
 def by_a_lesson(text, folder):
     journal = Journal(folder / "journal.jsonl")
-    question = predict("99.1", "How much?", journal=journal)
+    question = Question("99.1", "How much?", journal=journal)
     sent = {"value": text, "confidence": "certain"}
-    if fault := question._fault(sent):
+    if fault := question.fault(sent):
         raise MLSysError(fault)
     question._update(sent)
     return journal.get("99.1").value

@@ -355,7 +355,7 @@ def show(value: Any) -> str:
     if isinstance(value, Quantity):
         if isinstance(value.magnitude, np.ndarray):
             return f"{value:~P}".replace("\n", " ")
-        q = value.to_compact() if value.magnitude and _takes_prefixes(value) else value
+        q = compact(value)
         money = f"{q.units:~P}" == "USD"
         return (
             f"{q.magnitude:,.0f} USD"
@@ -376,9 +376,11 @@ def show(value: Any) -> str:
 _PREFIXED = ("B", "FLOP", "s", "W", "J")  # prefixes help here: not on 1/s, USD, days or g/kWh
 
 
-def _takes_prefixes(value: Quantity) -> bool:
+def compact(value: Quantity) -> Quantity:
+    """A quantity under the prefix that keeps its number readable, where prefixes help."""
     amount, _, per = f"{value.units:~P}".partition("/")
-    return amount.endswith(_PREFIXED) and per in ("", "s") and amount not in ("1",)
+    takes = amount.endswith(_PREFIXED) and per in ("", "s") and amount not in ("1",)
+    return value.to_compact() if takes and value.magnitude else value
 
 
 def _scalar(value: Any) -> Any:
@@ -414,4 +416,4 @@ def jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Result", "Solver", "because", "guarded", "jsonable", "lazily", "show"]
+__all__ = ["Result", "Solver", "because", "compact", "guarded", "jsonable", "lazily", "show"]

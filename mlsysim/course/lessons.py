@@ -80,17 +80,23 @@ class Assignment(Value):
 
 
 class Prediction(Value):
-    """What a tutorial asks before it shows: a number in `unit`, or one of `options`."""
+    """What a tutorial asks before it shows.
+
+    A number in `unit`, one of `options`, an `order` of what is named, or a `sentence`.
+    """
 
     text: str
     unit: str | None = None
     options: Many[str] | None = None
+    order: Many[str] | None = None
+    sentence: bool = False
 
 
 class Lesson(Value):
     """One question, answered in one notebook; `stem` names its files.
 
-    `predictions` are derived from the tutorial and stand in a file of their own.
+    `predictions` are derived from the tutorial and stand in a file of their own; one with a reason
+    (`03.4.why`, `00.5.because`) is answered together with its question.
     """
 
     stem: str
@@ -98,7 +104,8 @@ class Lesson(Value):
     question: str
     minutes: int
     level: str
-    assignment: Assignment
+    takeaway: str = ""
+    assignment: Assignment | None = None
     predictions: dict[str, Prediction] = {}
 
     @property
@@ -108,8 +115,8 @@ class Lesson(Value):
 
     @property
     def questions(self) -> list[str]:
-        """The ids of its predictions, as the journal knows them."""
-        return list(self.predictions)
+        """The ids of its predictions, as the journal knows them, without those of reasons."""
+        return [name for name in self.predictions if name.count(".") == 1]
 
     def file(self, kind: str = "tutorials") -> Path:
         """The lesson's notebook of a kind: `tutorials` or `exercises`."""
@@ -163,6 +170,6 @@ def assignment(name: Any) -> Assignment:
     """The assignment of the lesson `name`, by its stem, or one as it is; raises UnknownName."""
     if isinstance(name, Assignment):
         return name
-    if name in stems():
-        return lesson(name).assignment
+    if name in stems() and (held := lesson(name).assignment):
+        return held
     raise UnknownName("assignment", name, stems())

@@ -1,9 +1,9 @@
-"""What notebooks import: `predict`, `reveal`, `charts`, the journal, a lesson's head and tail."""
+"""What notebooks import: `lesson` and what it hands out, `charts`, `say`, and the journal."""
 
 from mlsysim import charts
 from mlsysim.course.journal import Journal
 from mlsysim.learn import lesson
 from mlsysim.learn.intuition import intuition
-from mlsysim.learn.predict import predict, reveal, wait_for
+from mlsysim.learn.say import say
 
-__all__ = ["Journal", "charts", "intuition", "lesson", "predict", "reveal", "wait_for"]
+__all__ = ["Journal", "charts", "intuition", "lesson", "say"]

@@ -186,7 +186,7 @@ def identity(stem: str) -> Any:
     lesson = find_lesson(stem)
     text = (
         f"# Exercise {lesson.number} · {lesson.title}\n\n**{lesson.question}**\n\n"
-        f"{len(lesson.assignment.questions)} questions with numbers of your own. Type each answer "
+        f"{len(assignment(stem).questions)} questions with numbers of your own. Type each answer "
         f"into its form, or, if you opened this with `mlsysim learn {stem[:2]} --exercise --edit`, "
         "compute it in code below the `# answer:` line. At the end you download "
         f"`{FILE}` and hand it in. Nothing is judged on this page.\n\n{{student}}\n\n{{code}}"

@@ -1,62 +1,127 @@
-"""What every lesson begins and ends with."""
+"""What a lesson is written with: it is opened, asks, reveals, tells, and is closed.
+
+    this = lesson.open("03_kv_cache")                                     # one cell each
+    q1 = this.ask(1, "How long is one step?", unit="ms", slips={"bytes are bits": slow}).reveal(
+        step.latency, why="All weights are read once.", chart=lambda guess: charts.ranked(...))
+    this.text(q1, "What follows from it.")
+    this.close(q1)
+
+An author writes physics and words. What is told stays closed until what it would give away is
+answered.
+"""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import marimo as mo
 
+from mlsysim import pages
+from mlsysim.core.errors import BadArgument
 from mlsysim.course.journal import Journal
-from mlsysim.course.lessons import find_lesson
+from mlsysim.course.lessons import Lesson, find_lesson
+from mlsysim.learn.intuition import intuition
+from mlsysim.learn.predict import Question, Words
+from mlsysim.learn.say import say
 
 SERVED = "mlsysim-learn"  # the mark of a request that came through `mlsysim learn`
+ETA = 0.5  # the part of the peak that a lesson reckons with unless it says otherwise
 
 
-def head(stem: str) -> mo.Html:
-    """Title, question, and how the lesson works."""
-    lesson = find_lesson(stem)
-    return mo.md(
-        f"# {lesson.number} · {lesson.title}\n\n"
-        f"## *{lesson.question}*\n\n"
-        f"{lesson.minutes} minutes · {len(lesson.predictions)} predictions · no GPU needed. "
-        "You commit to each prediction before the solver's answer opens. "
-        "Being wrong here is the point: "
-        "the numbers that surprise you are the ones you will remember."
-    )
+def open(stem: str, journal: Journal | None = None, *, eta: float = ETA) -> Opened:
+    """The lesson `stem`, with the learner's journal; raises UnknownName for no such lesson."""
+    return Opened(find_lesson(stem), Journal() if journal is None else journal, eta)
 
 
-def tail(stem: str, journal: Journal) -> mo.Html:
-    """Take the journal home, and what comes next."""
-    lesson = find_lesson(stem)
-    done = sum(question in journal for question in lesson.questions)
-    save = mo.download(
-        data=lambda: journal.path.read_bytes() if journal.path.exists() else b"",
-        filename="journal.jsonl",
-        mimetype="application/jsonl",
-        label="Download my journal",
-    )
-    return mo.vstack(
-        [
-            mo.md(
-                f"**{done} of {len(lesson.questions)} predictions committed.** They are kept in "
-                f"`{_short(journal.path)}`, and stay there when you reload or come back tomorrow."
-            ),
-            save,
-            mo.md(f"**Now you:** {_next(stem)}"),
-        ],
-        gap=0.75,
-    )
+class Opened:
+    """An open lesson. Shown, it is the head of the page: number, title, question, minutes."""
 
+    def __init__(self, facts: Lesson, journal: Journal, eta: float) -> None:
+        self.facts, self.stem, self.journal, self.eta = facts, facts.stem, journal, eta
+        self._asks = [name for name in facts.predictions if name in facts.questions]
 
-def _next(stem: str) -> str:
-    """The way to the exercise: a link where `mlsysim learn` serves both, else the command."""
-    request = mo.app_meta().request
-    if request is not None and SERVED in request.meta:
-        return (
-            f"[the exercise](/exercise/{stem}/) has numbers of your own. "
-            "Or go back to [all lessons](/)."
+    def _mime_(self) -> tuple[str, str]:  # what marimo shows of it
+        count = len(self.facts.questions)
+        return "text/html", _dress() + pages.render("head.html", lesson=self.facts, count=count)
+
+    def ask(
+        self, number: int, text: str, *, after: Question | None = None, **asked: Any
+    ) -> Question:
+        """Prediction `number` of the lesson: a number in `unit`, one of `options`, or an `order`.
+
+        `why` asks for a cause together with the answer, `because` for a sentence. `slips` are known
+        wrong turns: of a number, {what was done: the number that it gives}; of an order, {by what:
+        the order}; of a choice, {option: what to tell whoever takes it}; values may be functions.
+        `within` is the factor that counts as right, `signed` allows answers below zero. It is shown
+        once `after` is answered; what it `reveal`s follows in the same cell. Raises BadArgument for
+        a question that cannot be asked.
+        """
+        name = f"{self.stem[:2]}.{number}"
+        of = f" of {len(self._asks)}" if len(self._asks) >= number else ""
+        tag = f"Prediction {number}{of}"
+        return Question(name, text, journal=self.journal, after=after, tag=tag, **asked)
+
+    def text(self, question: Question, words: Words) -> mo.Html:
+        """Prose that opens once the question is answered."""
+        mo.stop(not question.committed)
+        return question.told(words)
+
+    def wait(self, *questions: Question) -> None:
+        """Stop the cell until every question is answered: sliders and what they move."""
+        mo.stop(not all(question.committed for question in questions))
+
+    def close(self, *questions: Question) -> mo.Html:
+        """The end, once every question is answered: takeaway, intuition, what next."""
+        names = [question.question for question in questions]
+        if len(set(names)) < len(names):
+            raise BadArgument("questions", names, "give each question a number of its own")
+        self.wait(*questions)
+        save = mo.download(
+            data=self.journal.to_bytes,
+            filename="journal.jsonl",
+            mimetype="application/jsonl",
+            label="Download my journal",
         )
-    return f"the exercise has numbers of your own: `mlsysim learn {stem[:2]} --exercise` opens it."
+        end = pages.render(
+            "end.html",
+            lesson=self.facts,
+            takeaway=mo.md(self.facts.takeaway).text,
+            count=len(names),
+            where=_short(self.journal.path),
+            served=_served(),
+            notice=self.journal.notice,
+        )
+        return mo.vstack([mo.Html(end), intuition(self.journal), save], gap=1)
+
+
+def stats(facts: dict[str, Any]) -> mo.Html:
+    """A row of figures under sliders: {what it is: a quantity or words}."""
+    shown = {name: say(value) for name, value in facts.items()}
+    return mo.Html(pages.render("stats.html", facts=shown))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> mo.Html:
+    """A small table, such as a worked calculation, that scrolls in itself on a phone."""
+    cells = [[say(cell) for cell in row] for row in rows]
+    return mo.Html(pages.render("table.html", head=head, rows=cells))
+
+
+def _dress() -> str:
+    """Style and script of a lesson; left out where no page is shown, as in an executed notebook."""
+    if not mo.running_in_notebook():
+        return ""
+    script = base64.b64encode(pages.source("lesson.js").encode()).decode()
+    style = pages.render("lesson_style.html")
+    return f'{style}<script src="data:text/javascript;base64,{script}"></script>'
+
+
+def _served() -> bool:
+    """Whether `mlsysim learn` serves the page: a lesson can then link to its neighbours."""
+    request = mo.app_meta().request
+    return request is not None and SERVED in request.meta
 
 
 def _short(path: Path) -> str:

@@ -1,38 +1,39 @@
 """Predict, commit, reveal: a question that shows its answer only to those who have answered it.
 
-    guess = predict("00.1", "How long is one decode step?", unit="ms", journal=journal)   # one cell
-    reveal(guess, truth=lambda: step().latency, why="...")                               # the next
-
-The truth is a function, so nothing is computed, let alone shown, before the learner commits. A
-commitment is final: it is written to the journal at once, survives a reload, and whatever a browser
-sends later changes nothing.
+`lesson.open` hands questions out; this is what one is. A commitment is final: it is written to the
+journal at once, survives a reload, and whatever a browser sends later changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import marimo as mo
 
-from mlsysim import charts
-from mlsysim.core.errors import BadArgument, ended, shown
-from mlsysim.core.units import Quantity, read_number
-from mlsysim.course.journal import Journal, Record, off_by, times
-from mlsysim.course.lessons import Prediction
+# marimo has no public base for elements with a form of their own; browser tests hold the protocol
+from marimo._plugins.ui._core.ui_element import UIElement
 
-Kind = Literal["success", "info", "warn", "danger"]  # of marimo's callouts
+from mlsysim import pages
+from mlsysim.core.errors import BadArgument, ended, shown
+from mlsysim.core.units import parse, read_number
+from mlsysim.course.journal import Journal, Record
+from mlsysim.course.lessons import Prediction
+from mlsysim.learn.marks import ORDER, SPOT_ON, Mark, joined, mark
+from mlsysim.learn.say import in_unit, is_word, spell
 
 CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
-SPOT_ON, CLOSE, FAR = 1.25, 2.0, 10.0
 LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a commitment is final
+LONGEST_SENTENCE = 300
+Words = str | Callable[[Any], str]  # a sentence, or what makes one of the learner's answer
+CAUSE, BECAUSE = ".why", ".because"  # what the journal adds to the id of a question with a reason
 
 
-class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case elements
-    """A question in a notebook: a number with its unit, or a choice, and how sure the learner is.
+class Question(UIElement[Any, Any]):
+    """A question in a notebook: a number with its unit, a choice or an order; perhaps its cause.
 
-    It subclasses the form because only a UI element makes marimo re-run the cells that name it.
-    `value` is the Commitment once there is one, and None before.
+    It is a UI element because only one makes marimo re-run the cells that name it. `value` is the
+    commitment once there is one, and None before.
     """
 
     def __init__(
@@ -42,35 +43,35 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
         *,
         journal: Journal,
         unit: str = "",
-        units: Sequence[str] = (),
         options: Sequence[str] = (),
-        after: predict | None = None,
+        order: Sequence[str] = (),
+        why: Sequence[str] = (),
+        because: str = "",
+        slips: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        within: float = SPOT_ON,
+        signed: bool = False,
+        after: Question | None = None,
+        tag: str = "Your prediction",
     ) -> None:
-        self.question, self.asked, self.journal, self.unit = question, text, journal, unit
-        self.after = after
-        self.facts = Prediction(text=text, unit=unit or None, options=tuple(options) or None)
-        self._units = list(units) or [unit]
-        self._is_choice = bool(options)
-        parts: dict[str, Any] = {}
-        if options:
-            parts["value"] = mo.ui.radio(list(options))
-            entry = "{value}"
-        else:
-            parts["value"] = mo.ui.text(placeholder="a number", full_width=False)
-            entry = f"{{value}} {unit}"
-            if len(self._units) > 1:
-                parts["unit"] = mo.ui.dropdown(
-                    self._units, value=unit or self._units[0], allow_select_none=False
-                )
-                entry = "{value} {unit}"
-        parts["confidence"] = mo.ui.radio(list(CONFIDENCE), value="just a guess", inline=True)
-        body = f"**Your prediction.** {text}\n\n{entry}\n\nHow sure are you? {{confidence}}"
+        if bool(unit) + bool(options) + bool(order) > 1:
+            raise BadArgument("unit", unit, "ask for a number, for one of options or for an order")
+        listed = list(options or order)
+        if len(set(listed)) < len(listed) or any(ORDER in each for each in order):
+            raise BadArgument(
+                "options", listed, f"name each once, and none of an order with {ORDER!r}"
+            )
+        self.question, self.asked, self.journal = question, text, journal
+        self.unit, self.options, self.order = unit, list(options), sorted(order)
+        self.why, self.because, self.within, self.signed = list(why), because, within, signed
+        self.after, self.tag, self._slips, self._sent = after, tag, slips or {}, ""
+        self._reveal: Callable[[], str] = str
         super().__init__(
-            mo.ui.batch(mo.md(body), parts),
-            submit_button_label="Commit",
-            submit_button_tooltip="A commitment is final. A wrong one teaches more than none.",
-            validate=self._fault,
-            on_change=self._freeze,
+            component_name="mlsysim-ask",
+            initial_value=None,
+            label=None,
+            on_change=self._answered,
+            args={"question": question},
+            slotted_html=self._form() if self.open and not self.committed else "",
         )
 
     @property
@@ -85,139 +86,230 @@ class predict(mo.ui.form):  # noqa: N801 - used like marimo's own lower-case ele
 
     @property
     def commitment(self) -> Record:
-        """What the learner said; ask `committed` first."""
+        """What the learner said; raises LookupError before there is a commitment."""
         done = self.journal.get(self.question)
         if done is None:
             raise LookupError(f"question {self.question} is not answered yet")
         return done
 
+    @property
+    def cause(self) -> Record | None:
+        """The cause that the learner gave with the answer, where one was asked."""
+        return self.journal.get(self.question + CAUSE)
+
+    @property
+    def slips(self) -> dict[str, Any]:
+        """Each known wrong turn and what it gives, computed when it is asked for."""
+        held = self._slips() if callable(self._slips) else self._slips
+        return {name: value() if callable(value) else value for name, value in held.items()}
+
+    @property
+    def facts(self) -> dict[str, Prediction]:
+        """What is asked, by the ids under which the journal keeps the answers."""
+        main = Prediction(
+            text=self.asked,
+            unit=self.unit or None,
+            options=tuple(self.options) or None,
+            order=tuple(self.order) or None,
+        )
+        facts = {self.question: main}
+        if self.why:
+            facts[self.question + CAUSE] = Prediction(text="Why?", options=tuple(self.why))
+        if self.because:
+            facts[self.question + BECAUSE] = Prediction(text=self.because, sentence=True)
+        return facts
+
+    def said(self) -> str:
+        """The commitment in words."""
+        done = self.commitment
+        if isinstance(done.value, str):
+            return done.value
+        return spell(float(done.value), done.unit)
+
+    def guess(self) -> Any:
+        """The commitment as a number in the question's unit, or the word or order that it is."""
+        value = self.commitment.value
+        return value.split(ORDER) if self.order and isinstance(value, str) else value
+
+    def plain(self, truth: Any) -> float | str:
+        """A truth as the journal compares it: a number in the question's unit, a word, an order."""
+        if self.order or self.options:
+            return joined(truth)
+        return in_unit(truth, self.unit)
+
+    def fits(self, done: Record) -> bool:
+        """Whether an answer is one to this question: an older lesson may have asked another."""
+        if self.options or self.order:
+            known = [str(done.value)] if self.options else str(done.value).split(ORDER)
+            return done.readable and set(known) <= {*self.options, *self.order}
+        return not isinstance(done.value, str) and (done.unit or "") == self.unit
+
     def card(self) -> mo.Html:
         """What stands in place of the form after the commitment."""
-        done = self.commitment
+        done, cause = self.commitment, self.cause
+        reason = self.journal.get(self.question + BECAUSE)
         sure = next((name for name, share in CONFIDENCE.items() if share == done.confidence), "")
-        return mo.callout(
-            mo.md(f"**You predicted: {done.text}**{f' ({sure})' if sure else ''}\n\n{self.asked}"),
-            kind="info",
+        return mo.Html(
+            pages.render(
+                "said.html",
+                question=self,
+                text=mo.md(self.asked).text,
+                said=self.said(),
+                sure=sure,
+                cause=cause.value if cause else "",
+                reason=reason.value if reason else "",
+                notice=self.journal.notice,
+            )
         )
 
-    def _fault(self, sent: Any) -> str | None:
+    def reveal(
+        self,
+        truth: Any,
+        *,
+        why: Words = "",
+        cause: str = "",
+        formula: Words = "",
+        chart: Callable[[Any], Any] | None = None,
+        then: Words = "",
+    ) -> Question:
+        """What the solver says, beside what the learner said; nothing before the commitment.
+
+        In this order: the mark, why, the formula with numbers, the chart, and what follows
+        (`then`). `truth` is a value or a function that gives it; words and charts may be functions
+        of what the learner said. `cause` is the right one of the question's `why`. Returns the
+        question. Raises BadArgument for a truth that was no option.
+        """
+
+        def made() -> str:
+            if not self.journal.released(self.question):
+                return pages.render("waits.html", tag=self.tag)
+            marks = self._marks(truth() if callable(truth) else truth, cause)
+            drawn = chart(self.guess()) if chart and marks[0].grade != "unread" else None
+            return pages.render(
+                "reveal.html",
+                question=self,
+                marks=[(each.grade, mo.md(each.sentence).text) for each in marks],
+                why=self.told(why).text if why else "",
+                formula=self.told(formula).text if formula else "",
+                chart=mo.as_html(drawn).text if drawn is not None else "",
+                then=self.told(then).text if then else "",
+            )
+
+        self._reveal = made
+        if self.committed:  # what fails in it fails in this cell
+            self.page()
+        return self
+
+    def page(self) -> mo.Html:
+        """The card, and below it what the solver says."""
+        return mo.Html(self.card().text + self._reveal())
+
+    def told(self, words: Words) -> mo.Html:
+        """Prose, which may be a function of what the learner said."""
+        return mo.md(words(self.guess()) if callable(words) else words)
+
+    def _marks(self, truth: Any, cause: str) -> list[Mark]:
+        """The mark of an answer, and of its cause; the journal remembers what was true."""
+        for said, known in ((truth, self.options), (cause, self.why)):
+            if known and said not in known:
+                raise BadArgument("truth", said, f"question {self.question} has options {known}")
+        done, plain = self.commitment, self.plain(truth)
+        self.journal.reveal(self.question, plain)
+        if cause:
+            self.journal.reveal(self.question + CAUSE, cause)
+        if not self.fits(done):
+            right = plain if isinstance(plain, str) else spell(plain, self.unit)
+            words = "Your journal holds an answer that does not fit this question any more"
+            return [Mark("unread", f"{words} ({done.text}). It is **{right}**.")]
+        marks = [mark(done, truth, self.slips, self.within)]
+        if cause and self.cause:
+            found = mark(self.cause, cause, self.slips)
+            other = marks[0].grade == "right" and found.grade != "right"
+            lead = "**Right answer, other reason.** Why: " if other else "Why: "
+            marks.append(found._replace(sentence=lead + found.sentence))
+        return marks
+
+    def fault(self, sent: Any) -> str | None:
         """What is wrong with a submission, in a sentence; None when it can be committed."""
-        done = self.journal.get(self.question)
-        if done:
-            return f"You committed to {done.text}; a commitment is final."
+        if self.committed:
+            return f"You committed to {self.said()}; a commitment is final."
         if not self.open:
             return "Answer the question before this one first."
-        given = (sent or {}).get("value")
+        sent = sent if isinstance(sent, dict) else {}
+        given = sent.get("value")
         if given in (None, "", []):
             return "Commit to an answer first; a wrong guess teaches more than no guess."
-        if self._is_choice:
-            return None
+        if self.options and given not in self.options:
+            return f"Choose one of: {'; '.join(self.options)}."
+        if self.order and (not isinstance(given, list) or sorted(map(str, given)) != self.order):
+            return "Put each of them in its place, once."
+        if self.why and sent.get("cause") not in self.why:
+            return "Say why as well: choose the cause that you believe in."
+        if self.because and not str(sent.get("because") or "").strip():
+            return "Write your sentence too; a few words will do."
+        return None if self.options or self.order else self._fault_of_number(given)
+
+    def _fault_of_number(self, given: Any) -> str | None:
         try:
-            number = read_number(given)
+            number = self._number(given)
         except BadArgument as error:
             return ended(f"{shown(given)} is not a plain number: {error.remedy}")
-        if number <= 0:
-            return "The answer is above zero."
-        if not LEAST <= number <= MOST:
+        if number < 0 and not self.signed:
+            return "The answer is not below zero."
+        if number and not LEAST <= abs(number) <= MOST:
             return f"No answer here is that far from 1: check the power of ten of {given}."
         return None
 
-    def _convert_value(self, value: Any) -> Any:
-        done = self.journal.get(self.question)
-        if done:  # the first commitment stands, whatever is sent
-            return done
-        sent = None if not value or self._fault(value) else super()._convert_value(value)
-        if sent is None:
-            return None
-        answer = sent["value"] if self._is_choice else read_number(sent["value"])
-        unit = None if self._is_choice else sent.get("unit", self.unit)
-        return self.journal.commit(self.question, answer, unit, CONFIDENCE.get(sent["confidence"]))
+    def _number(self, given: Any) -> float:
+        """A number that was typed, which may repeat the unit; raises BadArgument."""
+        text = str(given).strip()
+        if not self.unit:
+            return read_number(given)
+        if text.endswith(self.unit):
+            return read_number(text.removesuffix(self.unit))
+        try:
+            return read_number(given)
+        except BadArgument:
+            if is_word(self.unit) or not text[-1:].isalpha():
+                raise
+            return in_unit(parse(text), self.unit)
 
-    def _freeze(self, committed: Any) -> None:
-        """Swap the form for its card at once; runs in the cell that shows the form."""
+    def _convert_value(self, value: Any) -> Any:
+        if self.committed:  # the first commitment stands, whatever is sent
+            return self.commitment
+        self._sent = self.fault(value) or "" if value is not None else ""
+        if value is None or self._sent:
+            return None
+        sure = CONFIDENCE.get(value.get("confidence"))
+        if self.why:
+            self.journal.commit(self.question + CAUSE, value["cause"], None, sure)
+        if self.because:
+            sentence = " ".join(str(value["because"]).split())[:LONGEST_SENTENCE]
+            self.journal.commit(self.question + BECAUSE, sentence, None, None)
+        answer, unit = value["value"], None
+        if self.order:
+            answer = ORDER.join(answer)
+        elif not self.options:
+            answer, unit = self._number(answer), self.unit or None
+        return self.journal.commit(self.question, answer, unit, sure)
+
+    def _answered(self, committed: Any) -> None:
+        """Swap the form for its card, or say what is wrong; runs in the cell that shows it."""
         if committed is not None:
-            mo.output.replace(self.card())
+            mo.output.replace(self.card())  # the answer stands, whatever the reveal does
+            mo.output.replace(self.page())
+        elif self._sent:
+            self._send_message({"fault": self._sent}, None)
+
+    def _form(self) -> str:
+        return pages.render(
+            "ask.html", question=self, text=mo.md(self.asked).text, confidence=list(CONFIDENCE)
+        )
 
     def _mime_(self) -> Any:
         if self.committed:
-            return self.card()._mime_()
+            return self.page()._mime_()
         return super()._mime_() if self.open else mo.Html("")._mime_()
 
-    def _clone(self) -> predict:  # containers clone their elements; a commitment has no twin
+    def _clone(self) -> Question:  # containers clone their elements; a commitment has no twin
         return self
-
-
-def wait_for(
-    *questions: predict, hint: str = "Commit to your prediction above, and this opens."
-) -> None:
-    """Stop the cell until every question is answered; without a hint, silently."""
-    mo.stop(
-        not all(question.committed for question in questions),
-        mo.callout(mo.md(f"*{hint}*"), kind="neutral") if hint else None,
-    )
-
-
-def reveal(
-    question: predict,
-    truth: Callable[[], Any],
-    *,
-    why: str | Callable[[], str] = "",
-    chart: Callable[[], Any] | None = None,
-    misconceptions: Mapping[str, Callable[[], Any]] | None = None,
-) -> mo.Html:
-    """What the solver says, beside what the learner said; shown only after the commitment.
-
-    `misconceptions` maps a sentence ("you scaled by peak FLOPS") to the value that such a slip
-    gives; when the prediction matches one, the mark names it.
-    """
-    mo.stop(not question.open)
-    wait_for(question)
-    done = question.commitment
-    answer = truth()
-    plain = number_in(answer, done.unit)
-    question.journal.reveal(done.question, plain)
-    kind, sentence = mark(
-        done, answer, {name: value() for name, value in (misconceptions or {}).items()}
-    )
-    parts: list[Any] = [mo.callout(mo.md(sentence), kind=kind)]
-    if not isinstance(plain, str):
-        parts.append(charts.versus(float(done.value), plain, done.unit or ""))
-    if chart is not None:
-        parts.append(chart())
-    if why:
-        parts.append(mo.md(f"**Why.** {why() if callable(why) else why}"))
-    return mo.vstack(parts, gap=1)
-
-
-def number_in(answer: Any, unit: str | None) -> float | str:
-    """A solver's answer as a number in `unit`, or as the word that it is."""
-    if isinstance(answer, Quantity):
-        return float(answer.m_as(unit or ""))
-    return str(answer) if isinstance(answer, str) else float(answer)
-
-
-def mark(done: Record, answer: Any, slips: Mapping[str, Any]) -> tuple[Kind, str]:
-    """How a prediction compares with the answer: a kind of callout, and the sentence in it."""
-    truth = number_in(answer, done.unit)
-    if isinstance(truth, str) or isinstance(done.value, str):
-        right = done.value == truth
-        return (
-            ("success", f"**Yes: {truth}.**")
-            if right
-            else ("warn", f"You said **{done.value}**; the solver says **{truth}**.")
-        )
-    shown = f"**{truth:.3g} {done.unit or ''}**".replace(" **", "**")
-    said = f"You said **{done.text}**; the solver says {shown}."
-    factor = off_by(float(done.value), truth)
-    if factor <= SPOT_ON:
-        return "success", f"{said} Within {100 * (SPOT_ON - 1):.0f} %: spot on."
-    named = [
-        name
-        for name, value in slips.items()
-        if off_by(float(done.value), float(number_in(value, done.unit))) <= 1.1
-    ]
-    side = "high" if done.value > truth else "low"
-    sentence = f"{said} Too {side} by a factor of {times(factor)}."
-    if named:
-        sentence += f" Your number is what you get when {named[0]}."
-    return ("info" if factor <= CLOSE else "warn" if factor <= FAR else "danger"), sentence

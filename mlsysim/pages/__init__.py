@@ -6,6 +6,7 @@ A page holds its style and loads nothing, so that it opens anywhere, offline.
 from __future__ import annotations
 
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +17,11 @@ from mlsysim.palette import FONT, PALETTE
 def render(template: str, **facts: Any) -> str:
     """The page that a template (`gallery.html`) makes of facts; a missing one is an error."""
     return _environment().get_template(template).render(facts)
+
+
+def source(name: str) -> str:
+    """The text of a file that needs no filling in, such as a script."""
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
