@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,12 +57,14 @@ def browser() -> Iterator[object]:
 @pytest.fixture
 def course_url(tmp_path: Path) -> Iterator[str]:
     """`mlsysim learn` on a free port, with a journal of its own; ended after the test."""
-    env = {
-        **os.environ,
-        "MLSYSIM_HOME": str(tmp_path / "home"),
-        "MLSYSIM_JOURNAL": "",
-        "PYTHONUNBUFFERED": "1",
-    }
+    with served(tmp_path / "home") as url:
+        yield url
+
+
+@contextmanager
+def served(home: Path) -> Iterator[str]:
+    """`mlsysim learn` for a learner whose files lie in `home`, and its address."""
+    env = {**os.environ, "MLSYSIM_HOME": str(home), "MLSYSIM_JOURNAL": "", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "mlsysim", "learn", "--no-browser", "--port", "0"]
     server = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -100,8 +103,8 @@ def visit(browser, course_url):
     """Open a page, and note every request that would leave this machine and every script error."""
     opened = []
 
-    def go(path: str, width: int = 1280, height: int = 900):
-        page = browser.new_page(viewport={"width": width, "height": height})
+    def go(path: str, width: int = 1280, height: int = 900, scheme: str = "light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         page.outside, page.faults = [], []
         page.on(
             "request",
@@ -111,6 +114,7 @@ def visit(browser, course_url):
             ),
         )
         page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.faults.append(m.text))
         page.goto(course_url + path)
         opened.append(page)
         return page

@@ -1,41 +1,64 @@
-"""Every lesson in a real browser, from its first question to its end: on a laptop and a phone."""
+"""Every lesson in a real browser, by keyboard, from its first question to its end."""
 
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from mlsysim.course import lessons as course
-from mlsysim.course.journal import Journal
-from tests.browser.walk import CHART, chart, commit, committed
-from tests.notebooks import answered_journal
+from mlsysim.learn.rehearse import rehearse, run
+from tests.browser.walk import CHART, FORM, answers, chart, commit, mark, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
+FIRST, *LATER = course.stems()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("stem", course.stems())
-def test_a_lesson_is_walked_from_its_first_question_to_its_end(visit, keep, tmp_path, stem, width):
-    answers = Journal(answered_journal(stem, tmp_path)).rows()
-    page = visit(f"{stem}/", width=width)
-    for number, answer in enumerate(answers, start=1):
-        commit(page, answer.value)
-        committed(page, number)
-    page.get_by_text(f"{len(answers)} of {len(answers)} predictions committed.").wait_for()
+@pytest.mark.parametrize(
+    ("stem", "look"),
+    [
+        (FIRST, {"width": 1280}),
+        *(pytest.param(stem, {"width": 1280}, marks=pytest.mark.slow) for stem in LATER),
+        *(
+            pytest.param(stem, look, marks=pytest.mark.slow)
+            for stem in course.stems()
+            for look in ({"width": 390}, {"scheme": "dark"}, {"slides": True})
+        ),
+    ],
+)
+def test_a_lesson_is_walked_from_its_first_question_to_its_end(visit, keep, tmp_path, stem, look):
+    given = answers(run(stem, rehearse(stem, tmp_path)))
+    slides = look.get("slides", False)
+    page = visit(
+        f"{stem}/{'?slides' * slides}",
+        width=look.get("width", 1280),
+        scheme=look.get("scheme", "light"),
+    )
+    opened(page)
+    for answer in given:
+        commit(page, answer)
+        assert page.evaluate("document.activeElement.dataset.mark") == answer["question"]
+        said = mark(page, answer["question"]).inner_text()
+        assert page.locator("#mls-live").inner_text().split() == said.split()
+    page.get_by_text(f"All {len(given)} predictions are committed").wait_for(timeout=20_000)
+    assert page.locator(FORM).count() == 0
     page.reload()
-    committed(page, len(answers))
+    mark(page, given[-1]["question"]).wait_for(timeout=30_000)
+    assert page.locator("[data-mark]").count() == len(given)
     chart(page)
     slider = page.get_by_role("slider")
     for at in range(slider.count()):
-        slider.nth(at).focus()
+        before = slider.nth(at).get_attribute("aria-valuenow")
         slider.nth(at).press("ArrowRight")
+        assert slider.nth(at).get_attribute("aria-valuenow") != before
     page.wait_for_timeout(800)
-    keep(page, f"{stem}_{width}")
+    name = "_".join([stem, *(f"{key}_{value}" for key, value in look.items())])
+    keep(page, name)
+    width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for drawing in page.locator(CHART).all():
-        box = drawing.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
+        if box := drawing.bounding_box():
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
     assert (page.outside, page.faults) == ([], [])
-    page.goto(page.url.replace(f"/{stem}/", f"/exercise/{stem}/"))
-    page.get_by_role("heading", name=f"Exercise {int(stem[:2])}").wait_for(timeout=20_000)
-    assert (page.outside, page.faults) == ([], [])
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

@@ -2,25 +2,75 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from mlsysim.learn.predict import BECAUSE, CAUSE
+from mlsysim.learn.rehearse import Ran
+
 CHART = "canvas.marks, svg.marks"
+FORM = "form.mls-ask"
 
 
 def chart(page, at_least: int = 1) -> None:
     """Wait until that many charts are drawn."""
-    page.locator(CHART).nth(at_least - 1).wait_for(timeout=20_000)
+    page.locator(CHART).nth(at_least - 1).wait_for(timeout=30_000)
 
 
-def commit(page, answer: str | float) -> None:
-    """Answer the one open question."""
-    if isinstance(answer, str):
-        page.get_by_role("radio", name=answer, exact=True).first.click()
+def opened(page) -> None:
+    """Wait until the page asks."""
+    page.locator(FORM).first.wait_for(timeout=30_000)
+
+
+def answers(ran: Ran) -> list[dict[str, Any]]:
+    """What a rehearsal answered to each question, as a browser types it."""
+    kept = ran.journal.get
+    return [
+        {
+            "question": each.question,
+            "value": each.guess(),
+            "cause": kept(each.question + CAUSE).value if each.why else None,
+            "because": kept(each.question + BECAUSE).value if each.because else None,
+        }
+        for each in ran.asked
+    ]
+
+
+def commit(page, answer: dict[str, Any]) -> None:
+    """Answer the one open question, by keyboard alone, and wait for the mark."""
+    form, value = page.locator(FORM), answer["value"]
+    if isinstance(value, list):
+        _arrange(form, value)
+    elif isinstance(value, str):
+        _choose(form, value)
+    if answer.get("cause"):
+        _choose(form, answer["cause"])
+    if answer.get("because"):
+        form.locator("[name=because]").press_sequentially(answer["because"])
+    if isinstance(value, (int, float)):
+        field = form.get_by_placeholder("a number")
+        field.press_sequentially(f"{value!r}")
+        field.press("Enter")
     else:
-        page.get_by_placeholder("a number").fill(str(answer))
-    page.get_by_role("button", name="Commit").click()
+        form.get_by_role("button", name="Commit").press("Enter")
+    mark(page, answer["question"]).wait_for(timeout=20_000)
 
 
-def committed(page, count: int) -> None:
-    """Wait until that many commitments are shown."""
-    cards = page.get_by_text("You predicted:")
-    cards.nth(count - 1).wait_for(timeout=20_000)
-    assert cards.count() == count
+def mark(page, question: str) -> Any:
+    """Where a question's mark stands."""
+    return page.locator(f'[data-mark="{question}"]')
+
+
+def _choose(form, option: str) -> None:
+    radio = form.get_by_role("radio", name=option, exact=True)
+    radio.focus()
+    radio.press("Space")
+
+
+def _arrange(form, order: list[str]) -> None:
+    for place, item in enumerate(order):
+        while _places(form).index(item) > place:
+            form.get_by_role("button", name=f"Move {item} up", exact=True).press("Enter")
+
+
+def _places(form) -> list[str]:
+    return form.locator("[data-item]").evaluate_all("all => all.map(each => each.dataset.item)")
