@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 
 from mlsysim.core.errors import InvalidEntry
-from mlsysim.learn.rehearse import rehearse, run
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS, EXERCISES = ROOT / "solutions", ROOT / "exercises"
@@ -46,6 +45,8 @@ def predictions(tutorial: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Truths have six digits, which is more than any judgement needs, and alike on every machine.
     """
+    from mlsysim.learn.rehearse import rehearse, run  # slow to load, and grading needs none
+
     with TemporaryDirectory() as folder:
         journal = rehearse(tutorial.stem, Path(folder), path=tutorial)
         ran = run(tutorial.stem, journal, path=tutorial)

@@ -18,6 +18,7 @@ from mlsysim.course import lessons as course
 from mlsysim.learn.rehearse import rehearse
 
 ROOT = Path(__file__).parent.parent
+PATIENT = "--ExecutePreprocessor.startup_timeout=300"  # a busy machine starts a kernel slowly
 COMMITTED = ROOT / "tutorials" / "ipynb"
 
 
@@ -36,7 +37,7 @@ def execute(stem: str, out: Path) -> Path:
         source = str(ROOT / "tutorials" / f"{stem}.py")
         for command in (
             ["marimo", "export", "ipynb", source, "-o", str(exported), "--force"],
-            ["nbconvert", "--to", "notebook", "--execute", "--inplace", str(exported)],
+            ["nbconvert", "--to", "notebook", "--execute", "--inplace", PATIENT, str(exported)],
         ):
             run = [sys.executable, "-m", *command]
             subprocess.run(run, check=True, env=env, capture_output=True)

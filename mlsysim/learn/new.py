@@ -1,6 +1,7 @@
-"""`python -m mlsysim.learn.new 04 starving_the_gpu`: the files of a new lesson, which run as they are.
+"""`python -m mlsysim.learn.new 04 starving_the_gpu`: the files of a new lesson.
 
-It writes the facts and the tutorial into the clone that you stand in, and overwrites nothing.
+It writes facts and a tutorial, which run as they are, into the clone that you stand in, and
+overwrites nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def create(number: str, slug: str, root: Path) -> list[Path]:
         raise BadArgument("number", number, f"{path.name} has it; take a free one")
     written = []
     for template, place in FILES.items():
-        text = resources.files(__package__).joinpath("template", template).read_text("utf-8")
+        text = resources.files("mlsysim.learn").joinpath("template", template).read_text("utf-8")
         for word, value in (
             ("NN_SLUG", stem),
             ("NUMBER", str(int(number))),

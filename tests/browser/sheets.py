@@ -1,7 +1,7 @@
 """`python -m tests.browser.sheets [STEM ...]`: what lessons look like, for a person to look at.
 
-Each lesson at its start, after its middle question, and at its end, on a laptop, a phone, in the dark
-and as slides: `screenshots/STEM/` has the pictures and `screenshots/index.html` shows them all.
+Each lesson at its start, after its middle question, and at its end, on a laptop, a phone, in the
+dark and as slides: `screenshots/STEM/` has the pictures, `screenshots/index.html` shows them.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def index(folder: Path) -> Path:
     rows = []
     for lesson in sorted(path for path in folder.iterdir() if path.is_dir()):
         shots = "".join(
-            f'<a href="{shot.relative_to(folder)}"><img src="{shot.relative_to(folder)}" '
-            f'alt="{shot.stem}" width="300" height="360" style="object-fit:cover;object-position:top"></a>'
+            f'<a href="{lesson.name}/{shot.name}"><img src="{lesson.name}/{shot.name}" '
+            f'alt="{shot.stem}" width="300"></a>'
             for shot in sorted(lesson.glob("*.png"))
         )
         rows.append(f"<h2>{lesson.name}</h2>{shots}")
