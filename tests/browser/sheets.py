@@ -23,6 +23,7 @@ LOOKS = {
     "dark": {"width": 1280, "scheme": "dark"},
     "slides": {"width": 1280, "slides": True},
 }
+PATIENCE = 180_000  # milliseconds: a busy machine draws slowly
 TALLEST = 12_000  # pixels of a page that a picture takes
 
 
@@ -35,6 +36,7 @@ def shoot(stem: str, browser: object) -> None:
         with tempfile.TemporaryDirectory() as home, served(Path(home)) as url:
             size = {"width": look["width"], "height": 900}
             page = browser.new_page(viewport=size, color_scheme=look.get("scheme", "light"))
+            page.set_default_timeout(PATIENCE)
             page.goto(f"{url}{stem}/{'?slides' * look.get('slides', False)}")
             opened(page)
             _keep(page, stem, f"{name}_start")

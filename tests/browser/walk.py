@@ -13,12 +13,12 @@ FORM = "form.mls-ask"
 
 def chart(page, at_least: int = 1) -> None:
     """Wait until that many charts are drawn."""
-    page.locator(CHART).nth(at_least - 1).wait_for(timeout=30_000)
+    page.locator(CHART).nth(at_least - 1).wait_for()
 
 
 def opened(page) -> None:
     """Wait until the page asks."""
-    page.locator(FORM).first.wait_for(timeout=30_000)
+    page.locator(FORM).first.wait_for()
 
 
 def answers(ran: Ran) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def commit(page, answer: dict[str, Any]) -> None:
         field.press("Enter")
     else:
         form.get_by_role("button", name="Commit").press("Enter")
-    mark(page, answer["question"]).wait_for(timeout=20_000)
+    mark(page, answer["question"]).wait_for()
 
 
 def mark(page, question: str) -> Any:
