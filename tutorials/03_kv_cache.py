@@ -27,9 +27,9 @@ def _():
 
 @app.cell
 def _():
-    L = Models.Language
-    five = {m.name: m for m in (L.Phi3_mini, L.Llama2_7B, L.Llama3_8B, L.Llama3_70B, L.DeepSeek_V3)}
-    llama, llama2 = L.Llama3_8B, L.Llama2_7B
+    shelf = Models.Language
+    five = {m.name: m for m in (shelf.Phi3_mini, shelf.Llama2_7B, shelf.Llama3_8B, shelf.Llama3_70B, shelf.DeepSeek_V3)}
+    llama, llama2 = shelf.Llama3_8B, shelf.Llama2_7B
     return five, llama, llama2
 
 

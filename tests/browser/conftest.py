@@ -84,16 +84,15 @@ def served(home: Path) -> Iterator[str]:
 
 
 def wait_until_up(url: str) -> None:
-    """Ask until the server answers; gives up after ten seconds."""
+    """Ask until the server answers; gives up after a minute."""
     import time
-    import urllib.error
     import urllib.request
 
-    for _ in range(100):
+    for _ in range(600):
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # a busy machine is slow to answer
             time.sleep(0.1)
     raise AssertionError(f"nothing answers at {url}")
 
