@@ -49,6 +49,7 @@ def execute(stem: str, out: Path) -> Path:
 def compare(notebook: Path, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a notebook again in a folder and compare every output with the one that it holds."""
     command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
+    command += ["--nbval-kernel-startup-timeout=300"]
     command += ["-c", os.devnull, "--rootdir", str(folder), str(notebook)]
     command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg")]
     return subprocess.run(

@@ -101,6 +101,8 @@ def _(bandwidth, llama, one, peak, q1, this):
         f"The arithmetic would be done {say(one.memory_time / one.compute_time, 'x')} over before they are there.",
         formula=lambda _: f"{say(one.traffic)} ÷ {say(bandwidth)} = **{say(one.memory_time)}** a token. "
         f"Your {q1.said()} would need {say(float(q1.guess()) * one.traffic)} out of memory every second.",
+        chart=lambda _: charts.ranked(
+            {"bytes": one.memory_time, "operations": one.compute_time}, x="One token (ms)", title=f"The arithmetic waits {say(1 - one.compute_time / one.memory_time, '%')} of the time"),
         then=f"""
 ## Two clocks
 
@@ -137,6 +139,8 @@ def _(one, peak, q2, read, this):
         why=f"The weights come from memory once, and all 2,048 tokens use them: {say(read().operations / one.operations, 'x')} the operations for about the same bytes. "
         f"Now the clock of the operations is the slower one. It is still {say(2048 * one.latency / read().latency, 'x')} quicker than token by token.",
         formula=f"{say(read().operations)} ÷ ({this.eta:g} × {say(peak)}) = **{say(read().compute_time)}**; the bytes take {say(read().memory_time)}",
+        chart=lambda guess: charts.ranked(
+            {"operations": read().compute_time, "bytes": read().memory_time}, x="Reading 2,048 tokens (ms)", title="The clocks have changed places"),
     )
     q3
     return (q3,)

@@ -14,7 +14,16 @@ app = marimo.App(app_title="12 · A full-stack audit")
 with app.setup(hide_code=True):
     import marimo as mo
 
-    from mlsysim import Q_, DistributedModel, EconomicsModel, Fleet, Infra, Models, ReliabilityModel, Systems
+    from mlsysim import (
+        Q_,
+        DistributedModel,
+        EconomicsModel,
+        Fleet,
+        Infra,
+        Models,
+        ReliabilityModel,
+        Systems,
+    )
     from mlsysim.learn import charts, lesson, say
 
 
@@ -125,8 +134,9 @@ def _(added, days, ideal, inside, q2, this):
         "splitting the work over 512 GPUs", cause="every layer's result crosses the links between GPUs",
         why="Eight GPUs share each layer, so that its result must be put together again four times for each microbatch. Which part of the splitting is largest turns with the split; that splitting outweighs failures at this size does not. "
         "At 16,384 GPUs failures would no longer be small.",
-        chart=lambda _: charts.ranked({"arithmetic at the whole peak": ideal.m, "what a GPU loses inside": (inside - ideal).m, **{name: max(value.m, 0) for name, value in added.items()}},
-            x="Days", sort=False, title=f"{inside.m:.0f} days of arithmetic take {days.m:.1f}"),
+        chart=lambda _: charts.waterfall(
+            {"arithmetic at the whole peak": ideal, "what a GPU loses inside": inside - ideal, **added},
+            x="Days", total="from start to end", guess=Q_(float(q2.guess()), "day"), title=f"{inside.m:.0f} days of arithmetic take {days.m:.1f}"),
     )
     q3
     return (q3,)
