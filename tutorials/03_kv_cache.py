@@ -111,7 +111,7 @@ def _(cache, h100, llama, llama2, q2, this, users):
         chart=lambda guess: charts.stack(
             {name: {"weights": (m.parameters * 2) / 1e9, "users": users(m, h100, 4096) * 4096 * cache(m).m_as("GB"), "reserve": 0.1 * h100.memory.capacity.m_as("GB")} for name, m in _two.items()},
             x="Memory (GB)", limit=h100.memory.capacity.m_as("GB"), notes={name: f"{users(m, h100, 4096)} users" for name, m in _two.items()},
-            title="The smaller model serves a quarter of the users"),
+            title=f"The smaller model serves {users(llama2, h100, 4096)} users, the larger {users(llama, h100, 4096)}"),
     )
     q3
     return (q3,)
@@ -129,7 +129,7 @@ def _(full, h100, llama, q3, this, users):
     ).reveal(
         full(h100, 32768),
         why="A full chip reads everything that lies in its memory once a step, whoever owns it. So a full chip always takes as long as it takes to read itself.",
-        formula=f"{say(0.9 * h100.memory.capacity)} ÷ {say(h100.memory.bandwidth)} = {say(0.9 * h100.memory.capacity / h100.memory.bandwidth)}; a little is left over: **{say(full(h100, 32768))}**",
+        formula=f"{say(0.9 * h100.memory.capacity)} ÷ {say(h100.memory.bandwidth)} = {say((0.9 * h100.memory.capacity / h100.memory.bandwidth).to('ms'))}; a little is left over: **{say(full(h100, 32768))}**",
     )
     q4
     return (q4,)

@@ -47,6 +47,12 @@ class Opened:
         count = len(self.facts.questions)
         return "text/html", _dress() + pages.render("head.html", lesson=self.facts, count=count)
 
+    def _repr_html_(self) -> str:  # what Jupyter shows
+        return self._mime_()[1]
+
+    def __repr__(self) -> str:
+        return f"lesson {self.stem}"
+
     def ask(
         self, number: int, text: str, *, after: Question | None = None, **asked: Any
     ) -> Question:

@@ -7,6 +7,7 @@ journal at once, survives a reload, and whatever a browser sends later changes n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import marimo as mo
@@ -61,8 +62,8 @@ class Question(UIElement[Any, Any]):
                 "options", listed, f"name each once, and none of an order with {ORDER!r}"
             )
         self.question, self.asked, self.journal = question, text, journal
-        self.unit, self.options, self.order = unit, list(options), sorted(order)
-        self.why, self.because, self.within, self.signed = list(why), because, within, signed
+        self.unit, self.options, self.order = unit, self._mixed(options), sorted(order)
+        self.why, self.because, self.within, self.signed = self._mixed(why), because, within, signed
         self.after, self.tag, self._slips, self._sent = after, tag, slips or {}, ""
         self._reveal: Callable[[], str] = str
         super().__init__(
@@ -73,6 +74,10 @@ class Question(UIElement[Any, Any]):
             args={"question": question},
             slotted_html=self._form() if self.open and not self.committed else "",
         )
+
+    def _mixed(self, options: Sequence[str]) -> list[str]:
+        """Options in an order that tells nothing, and stays: authors write the right one first."""
+        return sorted(options, key=lambda each: sha256(f"{self.question}{each}".encode()).digest())
 
     @property
     def committed(self) -> bool:
@@ -224,9 +229,10 @@ class Question(UIElement[Any, Any]):
         marks = [mark(done, truth, self.slips, self.within)]
         if cause and self.cause:
             found = mark(self.cause, cause, self.slips)
-            other = marks[0].grade == "right" and found.grade != "right"
-            lead = "**Right answer, other reason.** Why: " if other else "Why: "
-            marks.append(found._replace(sentence=lead + found.sentence))
+            right = [each.grade == "right" for each in (marks[0], found)]
+            lead = "**Right answer, other reason.** " if right == [True, False] else ""
+            said = f"The cause is right: **{cause}**." if right[1] else found.sentence
+            marks.append(found._replace(sentence=lead + said))
         return marks
 
     def fault(self, sent: Any) -> str | None:
@@ -310,6 +316,9 @@ class Question(UIElement[Any, Any]):
         if self.committed:
             return self.page()._mime_()
         return super()._mime_() if self.open else mo.Html("")._mime_()
+
+    def _repr_html_(self) -> str:  # what Jupyter shows
+        return self._mime_()[1]
 
     def _clone(self) -> Question:  # containers clone their elements; a commitment has no twin
         return self

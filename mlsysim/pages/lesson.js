@@ -72,6 +72,9 @@
 
   let folded = false; // once, on a page that is opened again: all but the last answer
   const look = () => {
+    // what marimo leaves without a name: its menu, and the page's main part
+    document.querySelectorAll("button[aria-haspopup=menu]:not([aria-label])").forEach((each) => each.setAttribute("aria-label", "Menu"));
+    document.querySelector("#App:not([role])")?.setAttribute("role", "main");
     const marks = [...document.querySelectorAll("[data-mark]")];
     if (awaited !== null) {
       const mark = marks.find((each) => each.dataset.mark === awaited);

@@ -134,9 +134,19 @@ def test_a_number_and_its_cause_are_committed_together(journal):
     assert set(asked.facts) == {"09.1", "09.1.why", "09.1.because"}
 
 
+def test_options_stand_in_an_order_that_tells_nothing_and_stays(journal):
+    first = set()
+    for number in range(20):
+        asked = Question(f"09.{number}", "Which?", options=["right", "wrong"], journal=journal)
+        again = Question(f"09.{number}", "Which?", options=["wrong", "right"], journal=journal)
+        assert asked.options == again.options
+        first.add(asked.options[0])
+    assert first == {"right", "wrong"}
+
+
 def test_a_choice_is_one_of_its_options(journal):
     asked = Question("09.1", "Which?", options=["memory", "compute"], journal=journal)
-    assert "memory; compute" in asked.fault({"value": "luck"})
+    assert "Choose one of: " in asked.fault({"value": "luck"})
     asked._update({"value": "compute"})
     assert journal.get("09.1").value == "compute"
 
