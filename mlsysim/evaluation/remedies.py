@@ -14,7 +14,7 @@ from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.evaluation.sections import PLAIN_NODE, PLAN, Train
 from mlsysim.evaluation.spec import SystemSpec
-from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, Evaluation, judge
+from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, VIOLATED, Evaluation, judge
 from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.models.transformer import TransformerWorkload
@@ -313,7 +313,8 @@ def _sentence(
         parts.append(part + _CAVEAT if name in _CHANGE_ANSWERS else part)
     effects = []
     if found.verdict == INFEASIBLE:
-        effects.append("it still does not work" if tried.verdict == INFEASIBLE else "it works")
+        ends = {INFEASIBLE: "it still does not work", VIOLATED: "it runs"}
+        effects.append(ends.get(tried.verdict, "it works"))
     broken = {c["metric"] for c in tried.constraints if c["satisfied"] is False}
     for name, value in gives.items():
         was = found.metrics.get(name)
