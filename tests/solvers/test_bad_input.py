@@ -90,6 +90,8 @@ VALID = {
     "pue": 1.2,
     "power": "700 W",
     "baseline_precision": "fp16",
+    "base_precision": "int4",
+    "lora_rank": 16,
     "kv_precision": "fp8",
     "sparsity": 0.5,
     "pattern": "unstructured",
@@ -168,6 +170,7 @@ BESIDE = {
     ("TransformationModel", "bytes_per_sample"): {"storage_bandwidth": "10 GB/s"},
     ("TransformationModel", "storage_bandwidth"): {"bytes_per_sample": "100 kB"},
     ("ServingModel", "cached_prefix_len"): {"seq_len": 512},
+    ("SingleNodeModel", "lora_rank"): {"training": True},
     ("CompressionModel", "sparse_speedup"): {"sparsity": 0.5, "pattern": "2:4"},
 }
 
