@@ -17,6 +17,7 @@ from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
 from mlsysim.models.widths import widths as widths_of
 from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.single import Profile, Question, SingleNodeModel, Stack, trainable
 
 _USUAL = SingleNodeModel.defaults
@@ -131,7 +132,11 @@ class Sweep(Sequence[dict[str, Any]]):
     def _row(self, device: int, precision: int, batch: int, length: int) -> Profile:
         block, place = divmod(batch, self._sizes[0])
         where = (device, precision, place, length)
-        return self._blocks[block].row(where, self._shape(self._sizes[block]))
+        row = self._blocks[block].row(where, self._shape(self._sizes[block]))
+        if not row.datapath:
+            return row
+        asked = self.axes["hardware"][device], self.axes["precision"][precision], row.datapath
+        return row.noted(of_device(*asked))
 
     def _shape(self, size: int) -> tuple[int, ...]:
         return (*self.shape[:2], size, self.shape[3])

@@ -13,10 +13,11 @@ from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import PRECISIONS, Dim, Names
 from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import algorithm as eq
-from mlsysim.hardware.types import WEIGHTS_ONLY, HardwareNode
+from mlsysim.hardware.types import HardwareNode
 from mlsysim.literature.registry import Literature
 from mlsysim.models.types import Workload
 from mlsysim.solvers.algorithm.scaling import where_feasible
+from mlsysim.solvers.node.notes import widened
 from mlsysim.solvers.node.single import Stack, ask
 
 Sparsity = Annotated[Any, Dim("", high=0.999, open_low=False)]
@@ -193,16 +194,7 @@ def _accuracy(
 def _notes(
     hardware: HardwareNode, precision: str, datapath: str, pattern: str, sparse_speedup: Any
 ) -> tuple[str, ...]:
-    notes = []
-    if PRECISIONS[datapath] > PRECISIONS[precision]:
-        why = (
-            f"{precision} is a format of weights alone"
-            if precision in WEIGHTS_ONLY
-            else f"{hardware.name} has no {precision} datapath"
-        )
-        notes.append(
-            f"{why}: it is widened to {datapath} on the way, so bytes shrink and compute does not"
-        )
+    notes = [*widened(hardware, precision, datapath)]
     if pattern == "2:4" and np.all(np.equal(sparse_speedup, 1)):
         notes.append("no sparse datapath is assumed; give sparse_speedup where there is one")
     return tuple(notes)

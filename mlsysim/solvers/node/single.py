@@ -26,6 +26,7 @@ from mlsysim.solvers.node.learning import (
     TrainingPrecision,
     recipe,
 )
+from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.room import too_large
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof
@@ -130,6 +131,10 @@ class Profile(Result):
     _under_memory: u.Seconds
     _notes: tuple
     _asked: Any
+
+    def noted(self, notes: tuple[str, ...]) -> Profile:
+        """The same, with notes about the device behind its own."""
+        return Profile(**{**self._values, "_notes": (*self._values["_notes"], *notes)})
 
 
 class SingleNodeModel(Solver):
@@ -285,7 +290,7 @@ def ask(
         trainable(precision)
     how = {"base": base, "training": training}
     wide, supply = cost.formats(model, hardware, precision, kv_precision, **how)
-    told = far_off(hardware)
+    told = of_device(hardware, precision, supply.datapath)
     return Question(model, wide, supply, precision, efficiency, stack, training, told, recipe)
 
 
@@ -381,16 +386,6 @@ def trainable(precision: str) -> None:
     if precision not in known:
         remedy = f"training keeps gradients in one of {', '.join(known)}"
         raise BadArgument("precision", precision, remedy)
-
-
-def far_off(hardware: HardwareNode) -> tuple[str, ...]:
-    """What to say of a device whose roofline is known to lie far above what it does."""
-    if "wafer" not in (hardware.memory.technology or ""):
-        return ()
-    return (
-        "its memory is spread over the cores of a wafer, whose messages to each other no roofline "
-        "counts: published rates of decode lie tens of times below this bound",
-    )
 
 
 def context_notes(model: Workload, length: Any) -> tuple[str, ...]:

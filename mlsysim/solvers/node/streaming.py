@@ -17,7 +17,8 @@ from mlsysim.models.operators import Step, Totals
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
-from mlsysim.solvers.node.single import context_notes, far_off
+from mlsysim.solvers.node.notes import of_device
+from mlsysim.solvers.node.single import context_notes
 
 
 def _why_full(s: Streamed) -> str:
@@ -147,7 +148,7 @@ class WeightStreamingModel(Solver):
             seq_len=step.seq_len,
             notes=(
                 *context_notes(model, step.seq_len),
-                *far_off(hardware),
+                *of_device(hardware, precision, supply.datapath),
                 *(() if keep_what_fits else _resident(demand, supply)),
                 *(() if host_memory is not None else _host(host)),
             ),
