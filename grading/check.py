@@ -55,6 +55,9 @@ class check:  # noqa: N801 - used as a decorator
         return replace(self, truth=truth)
 
 
+PREDICTIONS = 2.0  # points that the predictions of a lesson earn together
+
+
 @dataclass(frozen=True)
 class Checks:
     """All that is asked in one assignment: each question with its check."""
@@ -63,14 +66,17 @@ class Checks:
     questions: Mapping[str, Kind]
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     truths: Mapping[str, float | str] = field(default_factory=dict)  # of the predictions
-    prediction_points: float = 0.5
+
+    @property
+    def prediction_points(self) -> float:
+        """What committing to one prediction earns."""
+        return PREDICTIONS / len(self.predictions) if self.predictions else 0.0
 
     @property
     def points(self) -> float:
         """The most that a sheet can score."""
-        return sum(q.points for q in self.questions.values()) + self.prediction_points * len(
-            self.predictions
-        )
+        predicted = self.prediction_points * len(self.predictions)
+        return sum(q.points for q in self.questions.values()) + predicted
 
     def judge(self, v: Variant, answers: Mapping[str, Answer]) -> list[Mark]:
         """A mark for every question of the assignment, answered or not."""
@@ -124,5 +130,6 @@ def load(name: str) -> Checks:
     module = import_module(f"grading.checks.c{name}")
     declared = [value for value in vars(module).values() if isinstance(value, check)]
     known = parse_yaml((_TRUTHS / f"{name}.yaml").read_text(encoding="utf-8"), name)
-    assigned, predictions = assignment(name), lesson(name).predictions
+    assigned, asked = assignment(name), lesson(name)
+    predictions = {each: asked.predictions[each] for each in asked.questions}  # reasons ride along
     return Checks(assigned, gather(assigned, declared), predictions, known)

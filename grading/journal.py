@@ -45,7 +45,7 @@ def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
     return Predictions(
         committed,
         round(checks.prediction_points * len(committed), 3),
-        checks.prediction_points * len(checks.predictions),
+        round(checks.prediction_points * len(checks.predictions), 3),
         fault,
         tuple(g for g in guesses if g is not None),
     )

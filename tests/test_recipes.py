@@ -116,12 +116,11 @@ def passed(said: str) -> int:
 
 LOOK = """
 from grading import derive
-from mlsysim.course import lessons
 from mlsysim.course.journal import Journal
-from mlsysim.learn.server import gallery
+from mlsysim.learn.gallery import gallery
 
 assert derive.stale() == []
-print(gallery(lessons.lessons(), Journal("none.jsonl")))
+print(gallery(Journal("none.jsonl")))
 """
 
 

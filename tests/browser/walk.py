@@ -36,8 +36,10 @@ def answers(ran: Ran) -> list[dict[str, Any]]:
 
 
 def commit(page, answer: dict[str, Any]) -> None:
-    """Answer the one open question, by keyboard alone, and wait for the mark."""
-    form, value = page.locator(FORM), answer["value"]
+    """Answer a question, by keyboard alone, and wait for its mark."""
+    form = page.locator(f"""mlsysim-ask[data-question*='"{answer["question"]}"'] form""")
+    form.wait_for()
+    value = answer["value"]
     if isinstance(value, list):
         _arrange(form, value)
     elif isinstance(value, str):

@@ -94,7 +94,7 @@ def sheet(variant, registry):
             "student": student,
             "variant": variant(student).fields,
             "answers": answers,
-            "journal": journal("00.1", "00.2", "00.3", "00.4"),
+            "journal": journal("00.1", "00.2", "00.3", "00.4", "00.5"),
             "notebook": None,
             **changes,
         }

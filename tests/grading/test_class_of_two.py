@@ -24,13 +24,14 @@ BOB = {
     "q6": ("18.883", "GB"),
     "q7": ("346", None),
 }
-# of the lesson's truths (memory, 4.57053 ms, compute, 147.857 requests) one is right, one off by 4,
-# one wrong and one right
+# of the lesson's truths (218.793 tokens/s, weights, 60.0229 ms, 4.65081 ms, an order) one is off by
+# 4, three are right, and the order is wrong
 SAID = [
-    ("00.1", "memory", None, 0.9),
-    ("00.2", 18.28212, "ms", 0.9),
-    ("00.3", "memory", None, 0.6),
-    ("00.4", 147.857, "requests", 0.6),
+    ("00.1", 54.69825, "tokens/s", 0.9),
+    ("00.2", "weights that come from memory", None, 0.9),
+    ("00.3", 60.0229, "ms", 0.6),
+    ("00.4", 4.65081, "ms", None),
+    ("00.5", "L4, A100, RTX 4090, M4 Max", None, 0.6),
 ]
 
 
@@ -110,7 +111,12 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
                 }
                 for q in points
             },
-            {"committed": ["00.1", "00.2", "00.3", "00.4"], "points": 2, "out_of": 2, "fault": ""},
+            {
+                "committed": ["00.1", "00.2", "00.3", "00.4", "00.5"],
+                "points": 2,
+                "out_of": 2,
+                "fault": "",
+            },
             14,
         ),
     ]
@@ -118,17 +124,17 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
     assert summary == {
         "version": 1,
         "students": 2,
-        "out_of": 14,  # 12 for answers, 4 predictions of half a point
+        "out_of": 14,  # 12 for answers, 2 for predictions
         "mean": 0.5,  # 7 of 14
         "distribution": [1, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-        "committed": {"00.1": 1, "00.2": 1, "00.3": 1, "00.4": 1},
+        "committed": {"00.1": 1, "00.2": 1, "00.3": 1, "00.4": 1, "00.5": 1},
         "calibration": {
-            "predictions": 4,
+            "predictions": 5,
             "levels": [
                 {"stated": 0.6, "predictions": 2, "hit_rate": 0.5},
                 {"stated": 0.9, "predictions": 2, "hit_rate": 0.5},
             ],
-            "typical_factor": 2.0,  # off by 4 and by 1
+            "typical_factor": 1.587,  # off by 4, by 1 and by 1: the cube root of 4
         },
     }
     assert {q: held.pop("title")[-1] for q, held in asked.items()} == dict.fromkeys(points, "?")
@@ -175,9 +181,9 @@ def test_part_credit_and_what_went_wrong_are_counted_over_the_class(hand_in, gra
     report, lines = grade()
     (summary,) = report["assignments"].values()
     held = summary["questions"]
-    # 2 + 0.5 + 0 + 0 + 1 + 1 + 0, and half a point for one prediction
-    assert [each["score"] for each in report["students"]] == [5.0, 12.0]
-    assert summary["mean"] == pytest.approx((5 / 14 + 12 / 14) / 2, abs=5e-5)
+    # 2 + 0.5 + 0 + 0 + 1 + 1 + 0, and a fifth of 2 points for one prediction
+    assert [each["score"] for each in report["students"]] == [4.9, 12.0]
+    assert summary["mean"] == pytest.approx((4.9 / 14 + 12 / 14) / 2, abs=5e-5)
     assert summary["distribution"] == [0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
     assert [held[q]["success"] for q in held] == [1, 0.625, 0.5, 0.5, 0.75, 0.75, 0.5]
     assert [held[q]["named"] for q in ("q1", "q2", "q3")] == [
@@ -188,5 +194,5 @@ def test_part_credit_and_what_went_wrong_are_counted_over_the_class(hand_in, gra
     assert held["q1"]["kinds"] == {"assumption": 1, "right": 1}
     assert held["q5"]["named"] == {"slipped by a power of ten: check the prefix of the unit": 1}
     assert held["q6"]["named"] == {"took bits for bytes, or bytes for bits": 1}
-    assert [float(line["percent"]) for line in csv.DictReader(lines)] == [35.7, 85.7]
+    assert [float(line["percent"]) for line in csv.DictReader(lines)] == [35.0, 85.7]
     assert {line["remarks"] for line in csv.DictReader(lines)} == {"2 files name this student"}

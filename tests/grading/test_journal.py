@@ -10,7 +10,7 @@ from mlsysim.course.journal import Journal, Record, unbroken
 from mlsysim.course.sheet import Sheet
 from tests.grading.conftest import NAME, journal, typed
 
-ALL = ("00.1", "00.2", "00.3", "00.4")
+ALL = ("00.1", "00.2", "00.3", "00.4", "00.5")
 
 
 def test_the_learners_own_journal_is_an_unbroken_chain(tmp_path):
@@ -68,8 +68,8 @@ def test_a_lone_surrogate_can_be_hashed():
 
 
 def test_guesses_are_measured_against_the_lessons_truths(checks):
-    truth = checks.truths["00.2"]
-    near, far = journal("00.2"), journal("00.2")
+    truth = checks.truths["00.3"]
+    near, far = journal("00.3"), journal("00.3")
     near[0]["value"], far[0] = truth * 1.5, {**far[0], "value": truth / 1000, "unit": "s"}
     assert judge_journal(checks, near).guesses[0].hit
     assert judge_journal(checks, near).guesses[0].off_by == pytest.approx(1.5)
