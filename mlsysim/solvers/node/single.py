@@ -85,6 +85,8 @@ class Profile(Result):
     `datapath` is the arithmetic that really ran; it differs from `precision` where the device
     lacks that. `compute_share` and `memory_share` are the parts of the latency that it waits for
     each; `stack` is "ideal" where operators run one after the other, each under its own roof.
+    `throughput` counts what a batch is made of: tokens in decode, a token for each sequence; whole
+    prompts in prefill; sequences, images or queries in a forward pass and in training.
     """
 
     walls = (1, 2)
