@@ -41,7 +41,7 @@ def _batch(row: Row, devices: float) -> float | None:
         return None
     batch = row.number("batch")
     if "tokens" in row.batch:
-        return max(round(batch / row.number("seq_in")), 1)
+        return max(round(batch / row.number("seq_in") / devices), 1) * devices
     return batch * devices if "per GPU" in row.batch else batch
 
 
@@ -59,6 +59,7 @@ def _trained(row: Row, stack: str | None) -> FleetProfile:
         "precision": precision,
         "batch_size": _batch(row, devices),
     }
+    how = {name: value for name, value in how.items() if value is not None}
     told = {*row.divided} & {"tp", "pp", "dp", "fsdp", "mbs"}
     if told or devices == 1:
         plan, at = _plan(row), _at(DistributedModel, stack)
