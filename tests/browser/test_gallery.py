@@ -32,7 +32,9 @@ def test_a_page_fits_its_screen_and_axe_finds_nothing_by_day_and_by_night(visit,
         keep(page, f"{name}_{width}_{scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert faults(page) == []
-        assert (page.outside, page.faults) == ([], [])
+        # of a page that is missing a browser itself reports the 404
+        told = [fault for fault in page.faults if not (name == "missing" and "404" in fault)]
+        assert (page.outside, told) == ([], [])
         if name == "cheatsheet":  # small print is small
             continue
         sizes = page.evaluate(
