@@ -184,20 +184,10 @@ class DistributedModel(Solver):
         parallelism alone: six FLOP a parameter and token, and activations are not counted.
         """
         one_each(locals())
-        ask = ask_about(
-            model,
-            fleet,
-            precision,
-            seq_len,
-            optimal_parameters,
-            efficiency=mfu or efficiency,
-            overlap=overlap,
-            link_latency=link_latency,
-            optimizer=optimizer,
-            lora_rank=lora_rank,
-            base_precision=base_precision,
-            stack=stack,
-        )
+        way = {"efficiency": mfu or efficiency, "overlap": overlap, "link_latency": link_latency}
+        learn = {"optimizer": optimizer, "lora_rank": lora_rank, "base_precision": base_precision}
+        asked = (model, fleet, precision, seq_len, optimal_parameters)
+        ask = ask_about(*asked, **way, **learn, stack=stack)
         if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
             why = "give model=..., whose layers the plan can divide"
             raise MissingValue("DistributedModel", "model", why)
