@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
 from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS
 from mlsysim.hardware.types import WEIGHTS_ONLY, HardwareNode
 
 
-def of_device(hardware: HardwareNode, precision: str, datapath: str) -> tuple[str, ...]:
+def _of_device(hardware: Any, precision: str, datapath: str) -> tuple[str, ...]:
     """All that there is to say of a device at a precision."""
     return (*widened(hardware, precision, datapath), *far_off(hardware), *in_bits(hardware))
+
+
+# a unit takes longer to write than a step to solve
+of_device: Callable[[Any, str, str], tuple[str, ...]] = lru_cache(maxsize=1024)(_of_device)
 
 
 def widened(hardware: HardwareNode, precision: str, datapath: str) -> tuple[str, ...]:
