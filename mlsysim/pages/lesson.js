@@ -65,7 +65,7 @@
     const all = [...document.querySelectorAll(".mls-more")];
     const mine = mark.parentElement.querySelector(".mls-more");
     all.forEach((each) => { if (each !== mine) each.open = false; });
-    live.textContent = mark.textContent.trim();
+    live.textContent = [...mark.querySelectorAll(".mls-mark > div")].map((each) => each.textContent.trim()).join(" ");
     mark.focus({ preventScroll: true });
     mark.scrollIntoView({ block: "center", behavior: "auto" });
   };
@@ -74,6 +74,7 @@
   const look = () => {
     // what marimo leaves without a name: its menu, and the page's main part
     document.querySelectorAll("button[aria-haspopup=menu]:not([aria-label])").forEach((each) => each.setAttribute("aria-label", "Menu"));
+    document.querySelectorAll("pre:not([tabindex])").forEach((each) => each.setAttribute("tabindex", "0"));
     document.querySelector("#App:not([role])")?.setAttribute("role", "main");
     const marks = [...document.querySelectorAll("[data-mark]")];
     if (awaited !== null) {

@@ -37,8 +37,8 @@ def test_a_lesson_is_walked_from_its_first_question_to_its_end(visit, keep, tmp_
     for answer in given:
         commit(page, answer)
         assert page.evaluate("document.activeElement.dataset.mark") == answer["question"]
-        said = mark(page, answer["question"]).inner_text()
-        assert page.locator("#mls-live").inner_text().split() == said.split()
+        said = mark(page, answer["question"]).locator(".mls-mark > div").all_inner_texts()
+        assert page.locator("#mls-live").inner_text().split() == " ".join(said).split()
     page.get_by_text(f"All {len(given)} predictions are committed").wait_for(timeout=20_000)
     assert page.locator(FORM).count() == 0
     page.reload()
@@ -50,6 +50,7 @@ def test_a_lesson_is_walked_from_its_first_question_to_its_end(visit, keep, tmp_
         before = slider.nth(at).get_attribute("aria-valuenow")
         slider.nth(at).press("ArrowRight")
         assert slider.nth(at).get_attribute("aria-valuenow") != before
+    page.locator("h1").click()  # marimo's own bubble over a slider goes
     page.wait_for_timeout(800)
     name = "_".join([stem, *(f"{key}_{value}" for key, value in look.items())])
     keep(page, name)
@@ -61,4 +62,5 @@ def test_a_lesson_is_walked_from_its_first_question_to_its_end(visit, keep, tmp_
             assert box["x"] + box["width"] <= width
     assert (page.outside, page.faults) == ([], [])
     found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    faults = found.response["violations"]
+    assert [(each["id"], [n["target"] for n in each["nodes"]]) for each in faults] == []

@@ -12,8 +12,8 @@ FORM = "form.mls-ask"
 
 
 def chart(page, at_least: int = 1) -> None:
-    """Wait until that many charts are drawn."""
-    page.locator(CHART).nth(at_least - 1).wait_for()
+    """Wait until that many charts are drawn where they can be seen."""
+    page.locator(CHART).filter(visible=True).nth(at_least - 1).wait_for()
 
 
 def opened(page) -> None:
