@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.rows import (
     AS_MUCH,
@@ -15,78 +13,41 @@ from mlsysim.evaluation.validate.rows import (
     model_of,
     precision_of,
 )
-from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.operators import DECODE, PREFILL
-from mlsysim.models.types import Workload
+from mlsysim.models.operators import PREFILL
 from mlsysim.solvers.fleet.group import divided
-from mlsysim.solvers.node.single import Question, SingleNodeModel, ask
+from mlsysim.solvers.node.inflight import server
+from mlsysim.solvers.node.replica import Replica, replica_of
+from mlsysim.solvers.node.single import SingleNodeModel
 
 EFFICIENCY = float(SingleNodeModel.defaults["efficiency"])
-KEPT_FREE = 0.1  # of the memory, as servers do by default
-MOST = 2048.0  # sequences in flight
-SAMPLES = 9  # contexts at which the decode steps of an answer are looked at
 
 
-class Replica:
-    """One model on the devices that share it, in a row's widths."""
-
-    def __init__(self, row: Row, stack: str | None) -> None:
-        precision, weight = precision_of(row.precision)
-        kept = precision_of(row.kv_precision)[0] if row.kv_precision else None
-        self.device, self.ways = device_of(row), row.ways("tp")
-        group = divided(model_of(row), fleet_of(self.device, self.ways), self.ways)
-        if group.fault:
-            raise Unpredictable(group.fault)
-        self.group, self.precision = group, precision
-        self.question = _asked(group.model, self.device, precision, weight, kept, stack)
-
-    def seconds(self, phase: str, batch: float, length: Any) -> Any:
-        """One step of `batch` sequences; `length` may be an array."""
-        profile = self.question.profile(self.question.step(batch, length, phase))
-        rows = batch if phase == DECODE else batch * length
-        if self.ways == 1:
-            return profile.si("latency")
-        return profile.si("latency") + self.group.reduce_time(rows, self.precision)
-
-    def decoding(self, batch: float, prompt: float, tokens: float) -> float:
-        """Seconds of all decode steps of an answer, whose first token prefill gives."""
-        if tokens < 2:
-            return 0.0
-        contexts = np.linspace(prompt + 1, prompt + tokens - 1, SAMPLES)
-        return float(np.mean(self.seconds(DECODE, batch, contexts))) * (tokens - 1)
-
-    def most(self, length: float) -> float:
-        """Sequences of a length that fit beside the weights, with some memory kept free."""
-        one = self.question.profile(self.question.step(1.0, length, DECODE))
-        room = one.si("memory_capacity") * (1 - KEPT_FREE) - one.si("weights")
-        fits = min(room // one.si("kv_cache"), MOST)
-        if fits < 1:
-            raise Unpredictable("not one sequence fits beside the weights")
-        return float(fits)
-
-
-def _asked(
-    model: Workload,
-    device: HardwareNode,
-    precision: str,
-    weight: float | None,
-    kept: str | None,
-    stack: str | None,
-) -> Question:
-    question = ask(model, device, precision, EFFICIENCY, kept, stack)
+def _replica(row: Row, stack: str | None) -> Replica:
+    """The model on the devices that share it, in the row's widths."""
+    precision, weight = precision_of(row.precision)
+    kept = precision_of(row.kv_precision)[0] if row.kv_precision else None
+    device, ways = device_of(row), row.ways("tp")
+    group = divided(model_of(row), fleet_of(device, ways), ways)
+    if group.fault:
+        raise Unpredictable(group.fault)
+    replica = replica_of(group, (precision, EFFICIENCY, kept, stack))
     if weight is None:
-        return question
-    return question._replace(widths=question.widths._replace(weights=weight))
+        return replica
+    widths = replica.question.widths._replace(weights=weight)
+    return replica._replace(question=replica.question._replace(widths=widths))
 
 
 def throughput(row: Row, stack: str | None) -> float:
-    """Answered tokens a second of all devices, a batch from its prompts to its last tokens."""
-    replica = Replica(row, stack)
-    prompt, tokens = row.number("seq_in"), row.number("seq_out")
-    batch = row.number("batch")
-    batch = replica.most(prompt + tokens) if batch == AS_MUCH else batch
-    time = replica.seconds(PREFILL, batch, prompt) + replica.decoding(batch, prompt, tokens)
-    return batch * tokens / time * max(row.number("n_devices", 1) / replica.ways, 1)
+    """Answered tokens a second of all devices: of a batch, or of as many in flight as fit."""
+    replica = _replica(row, stack)
+    prompt, tokens, batch = (row.number(name) for name in ("seq_in", "seq_out", "batch"))
+    if batch == AS_MUCH:
+        rate = tokens * server(replica, prompt, tokens).max_rate
+        if not rate:
+            raise Unpredictable("not one sequence fits beside the weights")
+    else:
+        rate = batch * tokens / generation(row, stack)
+    return rate * max(row.number("n_devices", 1) / replica.devices, 1)
 
 
 def throughput_of_each(row: Row, stack: str | None) -> float:
@@ -95,41 +56,45 @@ def throughput_of_each(row: Row, stack: str | None) -> float:
 
 
 def generation(row: Row, stack: str | None) -> float:
-    """Seconds from prompts to the last token of all answers."""
-    replica, batch = Replica(row, stack), row.number("batch")
+    """Seconds from prompts to the last token of all answers, of which prefill gives the first."""
+    replica, batch = _replica(row, stack), row.number("batch")
     prompt, tokens = row.number("seq_in"), row.number("seq_out")
-    return replica.seconds(PREFILL, batch, prompt) + replica.decoding(batch, prompt, tokens)
+    return float(replica.prefill(batch, prompt) + replica.decoding(batch, prompt, tokens - 1))
 
 
 def decode_rate(row: Row, stack: str | None) -> float:
     """Tokens a second while decoding, at the mean context of the answer."""
-    replica, batch = Replica(row, stack), row.number("batch")
+    replica, batch = _replica(row, stack), row.number("batch")
     context = row.number("seq_in", 0.0) + max(row.number("seq_out", 0.0) / 2, 1.0)
-    return batch / float(replica.seconds(DECODE, batch, context))
+    return batch / float(replica.step(batch, context))
 
 
 def token_time(row: Row, stack: str | None) -> float:
     """Time between tokens at a concurrency, with the prompts that come in meanwhile."""
-    replica, batch = Replica(row, stack), row.number("batch")
+    replica, batch = _replica(row, stack), row.number("batch")
     prompt, tokens = row.number("seq_in"), row.number("seq_out")
-    decode = replica.decoding(batch, prompt, tokens) / max(tokens - 1, 1)
-    return decode + batch / tokens * float(replica.seconds(PREFILL, 1.0, prompt))
+    decode = replica.decoding(batch, prompt, tokens - 1) / max(tokens - 1, 1)
+    return float(decode + batch / tokens * replica.prefill(1.0, prompt))
 
 
 def prompt(row: Row, stack: str | None) -> float:
     """Seconds of a pass over whole prompts, or of an encoder over whole texts."""
-    replica = Replica(row, stack)
-    phase = PREFILL if PREFILL in replica.question.model.phases else None
-    return float(replica.seconds(phase, row.number("batch"), row.number("seq_in")))  # type: ignore[arg-type]
+    batch, length = row.number("batch"), row.number("seq_in")
+    if PREFILL in model_of(row).phases:
+        return float(_replica(row, stack).prefill(batch, length))
+    return _step(row, stack, seq_len=length).si("latency")
 
 
-def _step(row: Row, stack: str | None, *, training: bool = False) -> Any:
-    """One step of a network without a sequence."""
+def _step(
+    row: Row, stack: str | None, *, seq_len: float | None = None, training: bool = False
+) -> Any:
+    """One step of a model that answers at once."""
     precision, _ = precision_of(row.precision)
     return SingleNodeModel().solve(
         model_of(row),
         device_of(row),
         batch_size=row.number("batch"),
+        seq_len=seq_len,
         precision=precision,
         stack=stack,
         training=training,
@@ -157,8 +122,6 @@ def energy_of_one(row: Row, stack: str | None) -> float:
 
 def held_to_serve(row: Row, stack: str | None) -> float:
     """Bytes that one device holds at the end of the answers."""
-    replica = Replica(row, stack)
     length = row.number("seq_in") + row.number("seq_out", 0.0)
-    question = replica.question
-    step = question.step(row.number("batch"), length, DECODE)
-    return question.profile(step).si("memory_required")
+    held = _replica(row, stack).held(row.number("batch"), length)
+    return held.held_weights + held.held_state + held.held_activations

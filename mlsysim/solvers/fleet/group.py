@@ -16,12 +16,12 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.equations import algorithm, fleet, system
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.models.operators import ATTENTION, DECODE, PREFILL, Operator, Product, Split, Step
+from mlsysim.models.operators import ATTENTION, DECODE, Operator, Product, Split, Step
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import ONE, Widths, widths
 from mlsysim.solvers.node.single import one_each
-from mlsysim.systems.types import Fleet
+from mlsysim.systems.types import PLAIN_NODE, Fleet
 
 REDUCES = 2  # a layer ends its attention and its feed-forward with one all-reduce each way
 LINK_LATENCY = 1e-6  # seconds for one hop inside a node: a teaching value
@@ -244,12 +244,6 @@ class Group(NamedTuple):
     fault: str  # why it cannot be so
     layout: Layout = Layout()
 
-    def reduce_time(self, tokens: float, precision: str) -> float:
-        """Seconds in which the group sums the activations of `tokens` tokens in all layers."""
-        if not isinstance(self.model, Share):
-            return 0.0
-        return float(self.talk(precision)(tokens, 1.0, PREFILL))
-
     def talk(self, precision: str, kv_precision: str | None = None) -> Any:
         """What a pass over `batch` sequences of `new` tokens each says; None where nothing."""
         if not isinstance(self.model, Share):
@@ -371,7 +365,9 @@ def layout_of(*counts: Any) -> Layout:
 def grouped(model: Workload, hardware: HardwareNode, place: Fleet | None, layout: Layout) -> Group:
     """One replica of a model on such devices, in a fleet or else in plain nodes of eight."""
     if place is None:
-        place = Fleet(name=f"{hardware.name} group", hw=hardware, count=-(-layout.devices // 8))
+        place = Fleet(
+            name=f"{hardware.name} group", hw=hardware, count=-(-layout.devices // PLAIN_NODE)
+        )
     elif place.hw != hardware:
         remedy = f"the fleet holds {place.hw.name}; give that, or leave fleet out"
         raise BadArgument("hardware", hardware.name, remedy)

@@ -175,6 +175,6 @@ def test_a_group_sums_twice_a_layer_over_the_wires_of_its_node():
     # 2 (N-1)/N M/BW + 2 (N-1) alpha for 8192 values a token, 160 times
     once = 2 * 7 / 8 * 100 * 8192 * 2 / 450e9 + 14 * 1e-6
     replica = divided(LLAMA_70B, EIGHT, 8)
-    assert replica.reduce_time(100.0, "fp16") == pytest.approx(160 * once)
-    assert divided(LLAMA_70B, EIGHT, 1).reduce_time(100.0, "fp16") == 0
+    assert replica.talk("fp16")(100.0, 1.0, PREFILL) == pytest.approx(160 * once)
+    assert divided(LLAMA_70B, EIGHT, 1).talk("fp16") is None
     assert (replica.ways, replica.replicas) == (8, 1)
