@@ -26,7 +26,7 @@ from mlsysim.evaluation.metrics import (
     Step,
     read,
 )
-from mlsysim.evaluation.sections import PLAIN_NODE, FleetSpec, OneStep, Serve
+from mlsysim.evaluation.sections import FleetSpec, OneStep, Serve
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.solvers.fleet.group import Group, divided
@@ -34,6 +34,7 @@ from mlsysim.solvers.node.inflight import Server, server
 from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
 from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
+from mlsysim.systems.types import PLAIN_NODE
 
 STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts

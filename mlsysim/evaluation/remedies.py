@@ -12,7 +12,7 @@ from typing import Any
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS, dim_of
-from mlsysim.evaluation.sections import PLAIN_NODE, PLAN, Train
+from mlsysim.evaluation.sections import PLAN, Train
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, VIOLATED, Evaluation, judge
 from mlsysim.hardware.registry import Hardware
@@ -21,6 +21,7 @@ from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
 from mlsysim.solvers.node.learning import TrainingPrecision
+from mlsysim.systems.types import PLAIN_NODE
 
 Change = dict[str, Any]
 Score = tuple[bool, int, float]

@@ -27,7 +27,7 @@ from mlsysim.solvers.node.learning import Optimizer, Recompute, TrainingPrecisio
 from mlsysim.solvers.node.replica import RESERVE
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.ops.footprint import Multiplier
-from mlsysim.systems.types import Fabric, Fleet, Node, plain_node
+from mlsysim.systems.types import PLAIN_NODE, Fabric, Fleet, Node, plain_node
 
 T = TypeVar("T")
 
@@ -41,7 +41,6 @@ class _OrNull:
 
 OrDefault = Annotated[T, _OrNull()]
 SERVE, TRAIN = "serve", "train"
-PLAIN_NODE = 8  # devices in a node of which nothing else is known
 
 
 KeptFree = Annotated[Any, Dim("", open_low=False, high=0.99)]

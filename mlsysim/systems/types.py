@@ -11,6 +11,7 @@ from mlsysim.core.units import Dim, Names
 from mlsysim.core.values import Entry, Home, Value
 from mlsysim.hardware.types import HardwareNode, Link
 
+PLAIN_NODE = 8  # devices in a node of which nothing else is known
 TOPOLOGIES = ("fat_tree", "rail_optimized", "dragonfly", "torus2d", "torus3d", "ring")
 _FOLLOWS: Any = None  # one of two keys is enough: the other follows from it
 Topology = Annotated[str, Names(*TOPOLOGIES)]
@@ -30,7 +31,7 @@ class Node(Entry):
     home: ClassVar = Home("node", "systems", "DGX_H100", "Nodes")
 
     accelerator: HardwareNode
-    accelerators: u.Count = 8
+    accelerators: u.Count = PLAIN_NODE
     power: u.Power | None = None
     interconnect: Link | None = None
     nics: u.CountOrZero = 0
@@ -95,7 +96,7 @@ class Fleet(Entry):
         return value
 
 
-def plain_node(device: Any, inside: int = 8) -> Node:
+def plain_node(device: Any, inside: int = PLAIN_NODE) -> Node:
     """A server of so many devices of which nothing else is known.
 
     Devices that have no link to each other talk through their host.
