@@ -55,22 +55,22 @@ def clean(environ, folder) -> dict[str, str]:
     return {**environ, "MLSYSIM_HOME": str(folder), "MLSYSIM_JOURNAL": ""}
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(stem, marks=pytest.mark.xdist_group(stem)) for stem in course.stems()],
-    ids=course.stems(),
-)
+def each(stems) -> dict[str, Any]:
+    """A fixture for each stem in turn; with several processes, the tests of one stay together."""
+    marked = [pytest.param(stem, marks=pytest.mark.xdist_group(stem)) for stem in stems]
+    return {"scope": "module", "params": marked, "ids": stems}
+
+
+@pytest.fixture(**each(course.stems()))
 def lesson(request) -> Lesson:
-    """Each lesson in turn; with several processes, the tests of one stay together."""
+    """Each lesson in turn."""
     return course.lesson(request.param)
 
 
-@pytest.fixture(scope="module")
-def exercised(lesson) -> Lesson:
-    """Each lesson that has an exercise."""
-    if lesson.assignment is None:
-        pytest.skip("this lesson has no exercise yet")
-    return lesson
+@pytest.fixture(**each(EXERCISED))
+def exercised(request) -> Lesson:
+    """Each lesson that has an exercise, in turn."""
+    return course.lesson(request.param)
 
 
 @pytest.fixture(scope="module", autouse=True)
