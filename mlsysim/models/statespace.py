@@ -10,7 +10,7 @@ from mlsysim.equations import algorithm as eq
 from mlsysim.models.operators import DECODE, END, PREFILL, Operator, Step
 from mlsysim.models.parts import gemm
 from mlsysim.models.types import Workload, flop
-from mlsysim.models.widths import ONE, Widths
+from mlsysim.models.widths import Widths
 
 DEFAULT_LENGTH = 2048.0
 SCAN_MACS = 3.0  # a state element is decayed, fed, and read out: one product each
@@ -34,6 +34,7 @@ class StateSpaceWorkload(Workload):
     tied_embeddings: bool = True
 
     phases = (DECODE, PREFILL)
+    trained = PREFILL
 
     @property
     def inner(self) -> int:
@@ -45,22 +46,9 @@ class StateSpaceWorkload(Workload):
         """Values that one sequence keeps: the scan's state and the convolution's window."""
         return float(self.layers * self.inner * (self.state + self.conv_kernel))
 
-    def step(
-        self,
-        batch: Any,
-        seq_len: Any,
-        phase: str | None,
-        widths: Widths = ONE,
-        *,
-        new: Any = None,
-        training: bool = False,
-    ) -> Step:
-        """One step; `seq_len` is the prompt of a prefill, by default 2048, and idle in decode."""
-        step = super().step(batch, None, phase, widths, training=training)
-        phase = PREFILL if training else step.phase
-        seq_len = DEFAULT_LENGTH if seq_len is None else seq_len
-        new = new if new is not None else 1.0 if phase == DECODE else seq_len
-        return Step(batch, new, seq_len - new, phase, widths, training)
+    def length(self, seq_len: Any) -> Any:
+        """The prompt of a prefill, by default 2048 tokens; idle in decode."""
+        return DEFAULT_LENGTH if seq_len is None else seq_len
 
     def held_state(self, step: Step) -> Any:
         """The state of every sequence, the same at any context."""

@@ -32,7 +32,7 @@ from mlsysim.models.operators import (
 )
 from mlsysim.models.parts import elementwise, gemm
 from mlsysim.models.types import Workload, flop
-from mlsysim.models.widths import ONE, Widths
+from mlsysim.models.widths import Widths
 
 DEFAULT_CONTEXT = 2048
 
@@ -141,22 +141,9 @@ class TransformerWorkload(Workload):
         """Values in one head: `head_dim`, or an even share of `hidden`."""
         return self.head_dim or self.hidden // self.heads
 
-    def step(
-        self,
-        batch: Any,
-        seq_len: Any,
-        phase: str | None,
-        widths: Widths = ONE,
-        *,
-        new: Any = None,
-        training: bool = False,
-    ) -> Step:
-        """One step at a context of `seq_len` tokens, by default 2048 or all the model takes."""
-        if seq_len is None:
-            seq_len = float(min(DEFAULT_CONTEXT, self.context))
-        phase = super().step(batch, None, phase, widths, training=training).phase
-        new = new if new is not None else 1.0 if phase == DECODE else seq_len
-        return Step(batch, new, seq_len - new, phase, widths, training)
+    def length(self, seq_len: Any) -> Any:
+        """A context of `seq_len` tokens, by default 2048 or all that the model takes."""
+        return float(min(DEFAULT_CONTEXT, self.context)) if seq_len is None else seq_len
 
     # ---- what is kept --------------------------------------------------------------------------
 

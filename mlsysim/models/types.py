@@ -42,6 +42,7 @@ class Workload(Entry):
     training_tokens: u.Count | None = None
 
     phases: ClassVar[tuple[str, ...]] = (FORWARD,)
+    trained: ClassVar[str] = FORWARD  # the phase whose operators training runs
     sparse: ClassVar[bool] = False  # whether training updates only the parameters that it reads
 
     def operators(self, step: Step) -> list[Operator]:
@@ -63,14 +64,20 @@ class Workload(Entry):
         `new` are the tokens of `seq_len` that it computes, where these are not those of the phase.
         """
         if phase is None:
-            phase = FORWARD if training else self.phases[0]
+            phase = self.trained if training else self.phases[0]
         elif training:
             raise BadArgument("phase", phase, "training runs forward and backward; leave phase out")
         elif phase not in self.phases:
             raise UnknownName("phase", phase, self.phases)
+        length = self.length(seq_len)
+        new = new if new is not None else 1.0 if phase == DECODE else length
+        return Step(batch, new, length - new, phase, widths, training)
+
+    def length(self, seq_len: Any) -> Any:
+        """Tokens of a sequence at the end of a step, where a question does or does not say so."""
         if seq_len is not None:
             raise BadArgument("seq_len", seq_len, f"{self.name} has no sequence; leave it out")
-        return Step(batch, 1.0, 0.0, phase, widths, training)
+        return 1.0
 
     @property
     def caches(self) -> bool:

@@ -11,7 +11,6 @@ from mlsysim.models.operators import END, FORWARD, Operator, Step
 from mlsysim.models.parts import gemm
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import flop
-from mlsysim.models.widths import ONE, Widths
 
 
 class VisionTransformerWorkload(TransformerWorkload):
@@ -53,21 +52,12 @@ class VisionTransformerWorkload(TransformerWorkload):
         """Squares in an image."""
         return (self.image // self.patch) ** 2
 
-    def step(
-        self,
-        batch: Any,
-        seq_len: Any,
-        phase: str | None,
-        widths: Widths = ONE,
-        *,
-        new: Any = None,
-        training: bool = False,
-    ) -> Step:
-        """One step on images, whose number of tokens is given by their size."""
+    def length(self, seq_len: Any) -> Any:
+        """The tokens of an image, which its size gives."""
         if seq_len is not None:
             remedy = f"{self.name} cuts an image into {self.patches} patches; leave it out"
             raise BadArgument("seq_len", seq_len, remedy)
-        return super().step(batch, float(self.patches + 1), phase, widths, training=training)
+        return float(self.patches + 1)
 
     def operators(self, step: Step) -> list[Operator]:
         """The encoder, and the classifier on one token an image."""

@@ -19,7 +19,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import ATTENTION, DECODE, Operator, Product, Split, Step
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.models.widths import ONE, Widths, widths
+from mlsysim.models.widths import Widths, widths
 from mlsysim.solvers.node.single import one_each
 from mlsysim.systems.types import PLAIN_NODE, Fleet
 
@@ -116,18 +116,9 @@ class Share(Workload):
             heads = float(system.cache_share(float(self.whole.key_heads), float(self.ways)))
         return heads / (self.stages * self.experts * self.pieces)
 
-    def step(
-        self,
-        batch: Any,
-        seq_len: Any,
-        phase: str | None,
-        widths: Widths = ONE,
-        *,
-        new: Any = None,
-        training: bool = False,
-    ) -> Step:
-        """A step of the whole model."""
-        return self.whole.step(batch, seq_len, phase, widths, new=new, training=training)
+    def length(self, seq_len: Any) -> Any:
+        """That of the whole model."""
+        return self.whole.length(seq_len)
 
     def operators(self, step: Step) -> list[Operator]:
         """One device's part of each operator."""
