@@ -35,7 +35,6 @@ Stack = Annotated[str, Names(IDEAL)]
 
 
 _ROOFS = np.array(["Memory", "Compute", "Overhead"])
-_TIMES = ("compute_time", "memory_time")
 
 
 def _waits(p: Profile) -> tuple[Any, Any]:
@@ -47,8 +46,7 @@ def _waits(p: Profile) -> tuple[Any, Any]:
 
 
 def _bottleneck(p: Profile) -> Any:
-    times = ("_under_compute", "_under_memory") if p.si("stack") == IDEAL else _TIMES
-    compute, memory, overhead = (p.si(name) for name in (*times, "overhead"))
+    (compute, memory), overhead = _waits(p), p.si("overhead")
     late = overhead > np.maximum(compute, memory)
     return _ROOFS[np.where(late, 2, compute > memory)]
 
