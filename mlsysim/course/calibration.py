@@ -83,8 +83,9 @@ def _chance(asked: Prediction | None) -> float:
     """How likely a blind guess is right; 1/2 where nobody knows between how many it chose."""
     if asked is None:
         return 0.5
-    order = getattr(asked, "order", None) or ()
-    return 1 / math.factorial(len(order)) if order else 1 / len(asked.options or (0, 1))
+    if asked.order:
+        return 1 / math.factorial(len(asked.order))
+    return 1 / len(asked.options or (0, 1))
 
 
 def typical(answers: Iterable[Judged]) -> float:

@@ -125,9 +125,7 @@ def facts() -> dict[str, Any]:
         "models": written,
         "eta": ETA,
         "marks": {kind: mark for kind, mark in MARKS.items() if mark in used},
-        "takeaways": [
-            (each.number, said) for each in lessons() if (said := getattr(each, "takeaway", ""))
-        ],
+        "takeaways": [(each.number, each.takeaway) for each in lessons() if each.takeaway],
         "version": __version__,
         "registry": registry_hash(),
     }

@@ -18,12 +18,12 @@ from marimo._plugins.ui._core.ui_element import UIElement
 from mlsysim import pages
 from mlsysim.core.errors import BadArgument, ended, shown
 from mlsysim.core.units import parse, read_number
+from mlsysim.course.calibration import CONFIDENCE
 from mlsysim.course.journal import Journal, Record
 from mlsysim.course.lessons import Prediction
 from mlsysim.learn.marks import ORDER, SPOT_ON, Mark, joined, mark
 from mlsysim.learn.say import in_unit, is_word, spell
 
-CONFIDENCE = {"just a guess": 0.3, "fairly sure": 0.6, "certain": 0.9}
 LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a commitment is final
 LONGEST_SENTENCE = 300
 Words = str | Callable[[Any], str]  # a sentence, or what makes one of the learner's answer
