@@ -49,15 +49,19 @@ def _(h100, llama, this):
         """What one token of one user keeps in memory."""
         return step(Hardware.B200, 4096, 1, model).kv_cache / 4096
 
+    def filled(model, chip, context=4096):
+        """A chip with as many users of that context as fit beside the weights."""
+        return ContinuousBatchingModel().solve(model, chip, seq_len=context, max_seq_len=context, efficiency=this.eta)
+
     def users(model, chip, context):
-        """How many users of that context fit beside the weights."""
-        return int(ContinuousBatchingModel().solve(model, chip, seq_len=context, max_seq_len=context, efficiency=this.eta).paged_batch)
+        """How many of them there are."""
+        return int(filled(model, chip, context).paged_batch)
 
     def full(chip, context):
         """A step with as many users as fit."""
         return step(chip, context, users(llama, chip, context)).latency
 
-    return cache, full, step, users
+    return cache, filled, full, step, users
 
 
 @app.cell(hide_code=True)
@@ -95,8 +99,9 @@ def _(cache, five, q1, this):
 
 
 @app.cell(hide_code=True)
-def _(cache, h100, llama, llama2, q2, this, users):
-    _two = {m.name: m for m in (llama, llama2)}
+def _(cache, filled, h100, llama, llama2, q2, this, users):
+    _two = {m.name: filled(m, h100) for m in (llama, llama2)}
+    _small = _two[llama2.name]
     q3 = this.ask(
         3, f"With a tenth of its memory held in reserve, an H100 holds {users(llama, h100, 4096)} users of Llama 3 8B at 4,096 tokens each. How many users of **Llama 2 7B**, a smaller model?",
         unit="users", after=q2,
@@ -107,10 +112,10 @@ def _(cache, h100, llama, llama2, q2, this, users):
     ).reveal(
         users(llama2, h100, 4096),
         why=f"Its weights are a little smaller, but each token takes {say(cache(llama2) / cache(llama), 'x')} the memory. After the weights, the cache is all that counts.",
-        formula=f"({say(0.9 * h100.memory.capacity)} − {say(2 * llama2.parameters / 1e9)} GB) ÷ ({say(cache(llama2).to('kB'))} × 4,096) = **{users(llama2, h100, 4096)} users**",
+        formula=f"({say(h100.memory.capacity - _small.reserve)} − {say(_small.weights)}) ÷ ({say(cache(llama2).to('kB'))} × 4,096) = **{users(llama2, h100, 4096)} users**",
         chart=lambda guess: charts.stack(
-            {name: {"weights": (m.parameters * 2) / 1e9, "users": users(m, h100, 4096) * 4096 * cache(m).m_as("GB"), "reserve": 0.1 * h100.memory.capacity.m_as("GB")} for name, m in _two.items()},
-            x="Memory (GB)", limit=h100.memory.capacity.m_as("GB"), notes={name: f"{users(m, h100, 4096)} users" for name, m in _two.items()},
+            {name: {"weights": now.weights.m_as("GB"), "users": now.paged_batch * now.sequence.m_as("GB"), "reserve": now.reserve.m_as("GB")} for name, now in _two.items()},
+            x="Memory (GB)", limit=h100.memory.capacity.m_as("GB"), notes={name: f"{now.paged_batch:.0f} users" for name, now in _two.items()},
             title=f"The smaller model serves {users(llama2, h100, 4096)} users, the larger {users(llama, h100, 4096)}"),
     )
     q3
@@ -118,7 +123,8 @@ def _(cache, h100, llama, llama2, q2, this, users):
 
 
 @app.cell(hide_code=True)
-def _(full, h100, llama, q3, this, users):
+def _(filled, full, h100, llama, q3, this, users):
+    _full = h100.memory.capacity - filled(llama, h100).reserve
     q4 = this.ask(
         4, f"Those {users(llama, h100, 4096)} users with 4,096 tokens fill the H100, and one step takes {say(full(h100, 4096))}. Instead, {users(llama, h100, 32768)} users with **32,768** tokens fill it. How long is a step?",
         unit="ms", after=q3, within=1.15,
@@ -129,7 +135,7 @@ def _(full, h100, llama, q3, this, users):
     ).reveal(
         full(h100, 32768),
         why="A full chip reads everything that lies in its memory once a step, whoever owns it. So a full chip always takes as long as it takes to read itself.",
-        formula=f"{say(0.9 * h100.memory.capacity)} ÷ {say(h100.memory.bandwidth)} = {say((0.9 * h100.memory.capacity / h100.memory.bandwidth).to('ms'))}; a little is left over: **{say(full(h100, 32768))}**",
+        formula=f"{say(_full)} ÷ {say(h100.memory.bandwidth)} = {say((_full / h100.memory.bandwidth).to('ms'))}; a little is left over: **{say(full(h100, 32768))}**",
     )
     q4
     return (q4,)
@@ -191,8 +197,9 @@ With the 8 that this model has it is {say((cache(llama) * 131072).to('GB'))}: {u
 
 
 @app.cell(hide_code=True)
-def _(cache, h100, llama, q5, this):
-    _room, _token = 0.9 * h100.memory.capacity.m_as("B") - 2 * llama.parameters, cache(llama).m_as("B")
+def _(cache, filled, h100, llama, q5, this):
+    _now, _token = filled(llama, h100), cache(llama).m_as("B")
+    _room = (h100.memory.capacity - _now.reserve - _now.weights).m_as("B")
     alone, shared = _room // (3500 * _token), (_room - 3000 * _token) // (500 * _token)
     q6 = this.ask(
         6, f"Every request starts with the same 3,000 tokens of instructions and adds 500 of its own; {alone:.0f} users of Llama 3 8B fit on the H100. Now the 3,000 are kept **once for all**. How many fit?",
