@@ -209,6 +209,8 @@ class Dim(Word):
 
     def _si(self, value: Any, argument: str, given: Any) -> Any:
         kind = type(value)
+        if kind is range:  # numpy reads one number by number
+            value = np.arange(value.start, value.stop, value.step)
         try:
             if kind is int or kind is float:
                 if self.unit and not self.bare:
@@ -216,7 +218,7 @@ class Dim(Word):
                 number = float(value) * self.scale
             elif isinstance(value, Quantity):
                 number = self._magnitude(value, argument, given)
-            elif isinstance(value, (np.ndarray, list, tuple, range)) and len(np.shape(value)) > 0:
+            elif isinstance(value, (np.ndarray, list, tuple)) and len(np.shape(value)) > 0:
                 if self.unit and not self.bare:
                     raise self._wrong_unit(argument, given)
                 number = self._numeric(np.asarray(value), argument) * self.scale

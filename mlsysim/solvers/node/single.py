@@ -48,7 +48,7 @@ def _waits(p: Profile) -> tuple[Any, Any]:
 def _bottleneck(p: Profile) -> Any:
     (compute, memory), overhead = _waits(p), p.si("overhead")
     late = overhead > np.maximum(compute, memory)
-    return _ROOFS[np.where(late, 2, compute > memory)]
+    return _ROOFS.take(np.where(late, 2, compute > memory))
 
 
 def _share(p: Profile, roof: int) -> Any:
