@@ -25,11 +25,12 @@ def gemm(
     read: Any = 1.0,
     held: Any = None,
     parts: int = 1,
+    given: Any = None,
 ) -> Operator:
     """A matrix product of `rows` rows; of `held` sets of weights it reads `read`, or all.
 
     One at an end of the model is a table, which quantising leaves alone. Of `parts` matrices side
-    by side it is the product with all.
+    by side it is the product with all. Of its columns it gives `given`, or all.
     """
     matrix = eq.stored((inner + bias) * columns, widths.tables if split.end else widths.weights)
     weights = read * matrix
@@ -41,7 +42,7 @@ def gemm(
         weights,
         0.0,
         eq.stored(rows * inner, widths.activations),
-        eq.stored(rows * columns, widths.activations),
+        eq.stored(rows * (columns if given is None else given), widths.activations),
         weights if held is None else held * matrix,
         split,
         Product(rows, inner, columns, parts, read if held is None else held),

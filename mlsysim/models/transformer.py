@@ -214,11 +214,10 @@ class TransformerWorkload(Workload):
         n, widths, hidden = self.layers, step.widths, self.hidden
         dim, bias = self.key_dim, self.biases or self.qkv_bias
         query, out = self.heads * dim, (self.heads + 2 * self.key_heads) * dim
-        qkv = gemm("qkv", n, tokens, hidden, out, widths, bias=bias, split=COLUMNS, parts=3)
-        if self._cached(step):  # keys and values go where they are kept, once
-            qkv = qkv._replace(outputs=eq.stored(tokens * query, widths.activations))
+        given = query if self._cached(step) else out  # keys and values go into the cache, once
+        qkv = {"bias": bias, "split": COLUMNS, "parts": 3, "given": given}
         return [
-            qkv,
+            gemm("qkv", n, tokens, hidden, out, widths, **qkv),
             *self._scores(tokens, dim, dim, step),
             gemm("attention out", n, tokens, query, hidden, widths, bias=self.biases, split=ROWS),
         ]

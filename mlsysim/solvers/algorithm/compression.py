@@ -133,7 +133,7 @@ class CompressionModel(Solver):
         sparse = sparse._replace(
             widths=sparse.widths._replace(weights=kept),
             supply=supply._replace(peak=supply.peak * sparse_speedup),
-            density=1 - sparsity if pattern == "structured" else 1.0,
+            density=1 - sparsity if pattern == "structured" else None,
         )
         after = sparse.profile(sparse.step(batch_size, seq_len, phase))
 

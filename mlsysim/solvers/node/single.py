@@ -34,7 +34,7 @@ UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth
 Stack = Annotated[str, Names(IDEAL)]
 
 
-_ROOFS = np.array(["Memory", "Compute", "Overhead"])
+_ROOFS = ("Memory", "Compute", "Overhead")
 
 
 def _waits(p: Profile) -> tuple[Any, Any]:
@@ -42,13 +42,17 @@ def _waits(p: Profile) -> tuple[Any, Any]:
     compute, memory = p.si("compute_time"), p.si("memory_time")
     if p.si("stack") == IDEAL:
         return p.si("_under_compute"), p.si("_under_memory")
+    if not isinstance(compute, np.ndarray) and not isinstance(memory, np.ndarray):
+        return (compute, 0.0) if compute > memory else (0.0, memory)
     return np.where(compute > memory, compute, 0.0), np.where(compute > memory, 0.0, memory)
 
 
 def _bottleneck(p: Profile) -> Any:
     (compute, memory), overhead = _waits(p), p.si("overhead")
+    if not any(isinstance(each, np.ndarray) for each in (compute, memory, overhead)):
+        return _ROOFS[2 if overhead > max(compute, memory) else compute > memory]
     late = overhead > np.maximum(compute, memory)
-    return _ROOFS.take(np.where(late, 2, compute > memory))
+    return np.take(_ROOFS, np.where(late, 2, compute > memory))
 
 
 def _share(p: Profile, roof: int) -> Any:
@@ -212,7 +216,7 @@ class Question(NamedTuple):
     training: bool = False
     told: tuple[str, ...] = ()  # of the device, whatever is asked
     recipe: Recipe | None = None  # how it learns in training
-    density: Any = 1.0  # the part of the arithmetic that pruning leaves
+    density: Any = None  # the part of the arithmetic that pruning leaves
 
     def step(self, batch: Any, seq_len: Any, phase: str | None, new: Any = None) -> Step:
         """A step of the model; raises where it has no such phase or length."""
@@ -222,7 +226,7 @@ class Question(NamedTuple):
     def demand(self, step: Step) -> Demand:
         """What a step asks of the device."""
         demand = cost.demand(self.model, step, self.recipe)
-        if not np.ndim(self.density) and self.density == 1:
+        if self.density is None:
             return demand
         fewer = {name: getattr(demand, name) * self.density for name in ("operations", "attention")}
         return demand._replace(**fewer)
@@ -266,7 +270,8 @@ class Asked(NamedTuple):
     def apart(self) -> Met:
         """Its operators one after the other."""
         model, _, supply, _, efficiency, *_, density = self.question
-        rates = cost.rates(supply, efficiency / density, self.weights_bandwidth)
+        reached = efficiency if density is None else efficiency / density
+        rates = cost.rates(supply, reached, self.weights_bandwidth)
         return cost.one_after_the_other(model, self.step, rates, self.question.recipe)
 
 
