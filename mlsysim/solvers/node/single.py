@@ -50,7 +50,7 @@ def _waits(p: Profile) -> tuple[Any, Any]:
 def _bottleneck(p: Profile) -> Any:
     (compute, memory), overhead = _waits(p), p.si("overhead")
     if not any(isinstance(each, np.ndarray) for each in (compute, memory, overhead)):
-        return _ROOFS[2 if overhead > max(compute, memory) else compute > memory]
+        return _ROOFS[2 if overhead > max(compute, memory) else int(compute > memory)]
     late = overhead > np.maximum(compute, memory)
     return np.take(_ROOFS, np.where(late, 2, compute > memory))
 
