@@ -270,60 +270,73 @@ def young_daly(checkpoint: u.Seconds, mtbf: u.Seconds) -> u.Seconds:
     return np.sqrt(2 * checkpoint * mtbf)
 
 
-def checkpoint_share(checkpoint: u.Seconds, interval: u.Seconds) -> u.Number:
-    r"""Time spent on writing checkpoints, as a part of useful time.
+def goodput(
+    interval: u.Seconds, checkpoint: u.SecondsOrZero, restart: u.SecondsOrZero, mtbf: u.Seconds
+) -> u.Number:
+    r"""The part of the time that moves the training on: work, over all that it takes to save it.
 
-    $$\frac{\delta}{\tau}$$
+    $$\frac{\tau}{M\, e^{R/M} \left(e^{(\tau + \delta)/M} - 1\right)}$$
 
-    >>> checkpoint_share(checkpoint=50.0, interval=1000.0)
-    0.05
+    Exact where failures come at random at a constant rate, during work, saves and restarts alike;
+    $1 - \delta/\tau - (\tau + \delta)/2M - R/M$ to first order. Above zero however often the fleet
+    fails.
 
-    Source: Young (1974), doi:10.1145/361147.361115.
+    >>> round(float(goodput(interval=1000.0, checkpoint=50.0, restart=200.0, mtbf=10000.0)), 4)
+    0.8854
+
+    Source: Daly (2006), equation 20, doi:10.1016/j.future.2004.11.016.
     """
-    return checkpoint / interval
+    with np.errstate(over="ignore"):  # e^710 is too large for a float, and 1 / inf is 0
+        lost = np.expm1((interval + checkpoint) / mtbf)
+    return interval / mtbf * np.exp(-restart / mtbf) / lost
 
 
-def rework_share(interval: u.Seconds, mtbf: u.Seconds) -> u.Number:
-    r"""Time spent on doing lost work again: half an interval at each failure, on average.
+def checkpoint_share(goodput: u.Number, checkpoint: u.Seconds, interval: u.Seconds) -> u.Number:
+    r"""The part of the time that is spent on writing checkpoints which last.
 
-    $$\frac{\tau}{2M}$$
+    $$G\, \frac{\delta}{\tau}$$
 
-    >>> rework_share(interval=1000.0, mtbf=10000.0)
-    0.05
+    >>> checkpoint_share(goodput=0.5, checkpoint=50.0, interval=1000.0)
+    0.025
 
-    Source: Young (1974), doi:10.1145/361147.361115.
+    Source: derived from Daly (2006), doi:10.1016/j.future.2004.11.016.
     """
-    return interval / (2 * mtbf)
+    return goodput * checkpoint / interval
+
+
+def rework_share(
+    interval: u.Seconds, checkpoint: u.SecondsOrZero, restart: u.SecondsOrZero, mtbf: u.Seconds
+) -> u.Number:
+    r"""The part of the time that a failure undoes before it is saved.
+
+    $$e^{-R/M} \left(1 - \frac{x}{e^x - 1}\right), \qquad x = \frac{\tau + \delta}{M}$$
+
+    What goodput, checkpoints and restarts leave: half an interval a failure, to first order.
+
+    >>> share = rework_share(interval=1000.0, checkpoint=50.0, restart=0.0, mtbf=10000.0)
+    >>> round(float(share), 4)  # 1 - 0.105 / (e^0.105 - 1)
+    0.0516
+
+    Source: derived from Daly (2006), doi:10.1016/j.future.2004.11.016.
+    """
+    segment = (interval + checkpoint) / mtbf
+    with np.errstate(over="ignore"):
+        return np.exp(-restart / mtbf) * (1 - segment / np.expm1(segment))
 
 
 def restart_share(restart: u.SecondsOrZero, mtbf: u.Seconds) -> u.Number:
-    r"""Time spent on finding the fault, replacing the part and loading the checkpoint.
+    r"""The part of the time for finding the fault, replacing the part and loading the checkpoint.
 
-    $$\frac{R}{M}$$
+    $$1 - e^{-R/M}$$
 
-    >>> restart_share(restart=600.0, mtbf=60000.0)
-    0.01
+    A restart may fail too, and begins again; $R/M$ to first order.
 
-    Source: Daly (2006), doi:10.1016/j.future.2004.11.016.
+    >>> round(float(restart_share(restart=600.0, mtbf=60000.0)), 5)
+    0.00995
+
+    Source: derived from Daly (2006), doi:10.1016/j.future.2004.11.016.
     """
-    return restart / mtbf
-
-
-def goodput(checkpoint: u.Number, rework: u.Number, restart: u.Number) -> u.Number:
-    r"""The part of the time that moves the training on, to first order.
-
-    $$1 - \frac{\delta}{\tau} - \frac{\tau}{2M} - \frac{R}{M}$$
-
-    Nothing is left, rather than less than nothing, when the shares reach one: then the fleet fails
-    faster than it works.
-
-    >>> float(goodput(checkpoint=0.25, rework=0.25, restart=0.125))
-    0.375
-
-    Source: Daly (2006), doi:10.1016/j.future.2004.11.016.
-    """
-    left = 1 - checkpoint - rework - restart
-    return np.maximum(left, 0 * left)
+    return 0 - np.expm1(-restart / mtbf)
 
 
 def survival(time: u.Seconds, mtbf: u.Seconds) -> u.Number:

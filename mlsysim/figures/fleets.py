@@ -18,15 +18,15 @@ from mlsysim.systems.types import Fleet
 
 
 def thousand_gpus() -> Found:
-    """How often 1,024 H100 fail."""
-    fails = ReliabilityModel().solve(Systems.Clusters.Training_1K)
+    """How often 1,024 H100 fail, with parts as frail as the claim needs and as published."""
+    fails = ReliabilityModel().solve(Systems.Clusters.Training_1K, parts="pessimistic")
     return {"mtbf": fails.mtbf, "published": fails.mtbf_published}
 
 
 def checkpoints(checkpoint_time: str, **plan: Any) -> Found:
     """What checkpoints and communication take of 1,024 H100 that train Llama-3 70B."""
     fleet = Systems.Clusters.Training_1K
-    fails = ReliabilityModel().solve(fleet, checkpoint_time=checkpoint_time)
+    fails = ReliabilityModel().solve(fleet, parts="pessimistic", checkpoint_time=checkpoint_time)
     talking = DistributedModel().solve(Models.Llama3_70B, fleet=fleet, **plan)
     saving = fails.checkpoint_share + fails.rework_share
     return {

@@ -119,6 +119,8 @@ VALID = {
     "nic_mtbf": "150000 hour",
     "cable_mtbf": "50000 hour",
     "psu_mtbf": "100000 hour",
+    "other_mtbf": "200000 hour",
+    "parts": "measured",
     "psus_per_node": 2,
     "jobs_per_day": 10,
     "job_duration": "2 hour",

@@ -283,18 +283,23 @@ def test_the_best_plan_repeats_its_numbers():
 
 def test_failures_of_a_thousand_devices():
     # 8 / 50,000 + 8 / 150,000 + 8 / 50,000 + 2 / 100,000 failures an hour in each of 128 nodes
-    answer = solvers.ReliabilityModel().solve(THOUSAND, checkpoint_time="120 s", duration_days=2)
+    answer = solvers.ReliabilityModel().solve(
+        THOUSAND, parts="pessimistic", checkpoint_time="120 s", duration_days=2
+    )
     an_hour = 128 * (8 / 50_000 + 8 / 150_000 + 8 / 50_000 + 2 / 100_000)
     best = math.sqrt(2 * 120 * 3600 / an_hour)
+    part, back = (best + 120) * an_hour / 3600, math.exp(-600 * an_hour / 3600)
+    goodput = best * an_hour / 3600 * back / (math.exp(part) - 1)
     expected = {
         "mtbf": 1 / an_hour,
         "failure_rate": 24 * an_hour,
         "checkpoint_time": 120,
         "optimal_interval": best / 60,
         "interval": best / 60,
-        "checkpoint_share": 120 / best,
-        "rework_share": best / 2 * an_hour / 3600,
-        "restart_share": 600 * an_hour / 3600,
+        "goodput": goodput,
+        "checkpoint_share": goodput * 120 / best,
+        "rework_share": back - goodput * (1 + 120 / best),
+        "restart_share": 1 - back,
         "expected_failures": 48 * an_hour,
         "survival": math.exp(-48 * an_hour),
         "devices": 1024,

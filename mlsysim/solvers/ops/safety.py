@@ -33,8 +33,8 @@ class Checkpoint(Result):
     """One checkpoint and its interval: how large, how long, and what part of the time it costs.
 
     `blocking_time` is the part of the write during which training stands still. `overhead` is
-    blocking over interval plus blocking, so it stays below one. `rework` is the work that a failure
-    undoes, on average, as a part of all; it is known when an `mtbf` was given.
+    blocking over interval plus blocking, so it stays below one. `rework` is the part of the time
+    that failures undo before it is saved; it is known when an `mtbf` was given.
     """
 
     walls = (19,)
@@ -45,7 +45,11 @@ class Checkpoint(Result):
     blocking_time: u.Seconds = "s"
     interval: u.Seconds = "min"
     overhead: u.Fraction = lazily("", ops.checkpoint_overhead, "blocking_time", "interval")
-    rework: u.Number | None = lazily("", fleets.rework_share, "interval", "mtbf")
+    rework: u.Number | None = lazily(
+        "",
+        lambda work, save, mtbf: fleets.rework_share(work, save, 0.0, mtbf),
+        *("interval", "blocking_time", "mtbf"),
+    )
     feasible: bool
     reason: str = because(_why_piled)
     storage_bandwidth: u.Bandwidth = "GB/s"
