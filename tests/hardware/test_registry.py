@@ -97,6 +97,10 @@ def test_the_numbers_are_those_of_a_machine(name):
         ("A10", 24.15),
         ("B300", 288.4),
         ("GB300", 298.0),
+        ("H20", 102.6),
+        ("H100_NVL", 100.5),
+        ("MI350X", 309.2),  # AMD and Google count in GiB
+        ("TPU_v7", 206.2),
     ],
 )
 def test_capacity_is_what_can_be_allocated(name, gigabytes):
@@ -106,7 +110,20 @@ def test_capacity_is_what_can_be_allocated(name, gigabytes):
 @pytest.mark.parametrize(
     ("name", "both_ways"),
     # what the datasheets print counts sending and receiving together
-    [("V100", 300), ("A100", 600), ("H100", 900), ("H200", 900), ("B200", 1800), ("H800", 400)],
+    [
+        ("V100", 300),
+        ("A100", 600),
+        ("H100", 900),
+        ("H200", 900),
+        ("B200", 1800),
+        ("H800", 400),
+        ("H20", 900),
+        ("H100_NVL", 600),
+        ("TPU_v5e", 400),
+        ("TPU_v6e", 800),
+        ("TPU_v7", 1200),
+        ("Trainium3", 2560),
+    ],
 )
 def test_a_link_is_rated_in_one_direction(name, both_ways):
     assert ENTRIES[name].interconnect.bandwidth.m_as("GB/s") == both_ways / 2
@@ -123,6 +140,11 @@ def test_a_link_is_rated_in_one_direction(name, both_ways):
         ("A10", "fp16", 125),  # 250 with sparsity
         ("RTX_A6000", "int8", 309.7),  # 619.4
         ("MI355X", "fp4", 10_050),  # 20,100
+        ("MI350X", "fp8", 4_614),  # 9,200
+        ("H100_NVL", "bf16", 835.5),  # 1,671
+        ("H20", "fp8", 296),
+        ("TPU_v7", "fp8", 4_614),
+        ("Trainium3", "bf16", 671),  # 2,517
         # GeForce boards, with fp32 accumulation: twice their 40.09 in fp32
         ("RTX_4070_Ti", "fp16", 80.18),
         ("RTX_4070_Ti", "fp8", 160.4),
