@@ -273,6 +273,20 @@ def test_lesson_00_overrides_its_model_and_its_devices(tmp_path):
     assert journal.truths()["00.1"] == pytest.approx(expected)
 
 
+# what marimo asks of a file, and no learner reads: metadata, imports, the frames of its cells
+FRAME = re.compile(
+    r"#( .*)?|import .*|    (import|from) .*|__generated_with.*|app = .*|with app\.setup.*"
+    r"|@app\.cell.*|def _\(.*|    return.*|    \(?this\b.*(open|close)\(.*"
+    r"|if __name__.*|    app\.run\(\)"
+)
+
+
+def test_it_takes_an_author_few_lines_beside_physics_and_words(lesson):
+    lines = lesson.file().read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250
+    assert len([line for line in lines if FRAME.fullmatch(line)]) <= 60
+
+
 # ---- the exercise and its solution ---------------------------------------------------------------
 
 

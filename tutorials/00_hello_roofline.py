@@ -20,8 +20,7 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    this = lesson.open("00_hello_roofline")
-    this
+    (this := lesson.open("00_hello_roofline"))
     return (this,)
 
 
@@ -67,7 +66,7 @@ def _(bandwidth, h100, llama, one, peak):
 
 @app.cell(hide_code=True)
 def _(one, peak, this):
-    q1 = this.ask(
+    (q1 := this.ask(
         1, "The model writes for **one user**, who has 2,048 tokens (pieces of words) so far. How many tokens a second does this user get?",
         unit="tokens/s",
         slips={
@@ -80,14 +79,13 @@ def _(one, peak, this):
         one.throughput,
         then=f"Operations alone would allow {say(peak / one.operations, 'tokens/s')}, **{say(peak / one.operations / one.throughput, 'x')} as many**. "
         "Something else is in the way. What?",
-    )
-    q1
+    ))
     return (q1,)
 
 
 @app.cell(hide_code=True)
 def _(bandwidth, llama, one, peak, q1, this):
-    q2 = this.ask(
+    (q2 := this.ask(
         2, f"One token takes {say(one.latency)}, and the arithmetic units work for {say(one.compute_time)} of it. What do they wait for?", after=q1,
         options=["weights that come from memory", "the software that launches the work", "each other, layer after layer", "nothing, they run below their peak"],
         slips={
@@ -119,14 +117,13 @@ so this course reckons with a part of it, η ("eta"), of {this.eta:g} unless it 
 
 Where bytes decide, a step is **memory-bound**; where operations decide, **compute-bound**.
 """,
-    )
-    q2
+    ))
     return (q2,)
 
 
 @app.cell(hide_code=True)
 def _(one, peak, q2, read, this):
-    q3 = this.ask(
+    (q3 := this.ask(
         3, f"Before it writes, the model **reads** the user's prompt. The same chip takes 2,048 tokens in one pass, at half of its peak (η = {this.eta:g}). How long does that take?",
         unit="ms", within=1.15, after=q2,
         slips={
@@ -141,15 +138,14 @@ def _(one, peak, q2, read, this):
         formula=f"{say(read().operations)} ÷ ({this.eta:g} × {say(peak)}) = **{say(read().compute_time)}**; the bytes take {say(read().memory_time)}",
         chart=lambda guess: charts.ranked(
             {"operations": read().compute_time, "bytes": read().memory_time}, x="Reading 2,048 tokens (ms)", title="The clocks have changed places"),
-    )
-    q3
+    ))
     return (q3,)
 
 
 @app.cell(hide_code=True)
 def _(h100, one, q3, read, this, write):
     short, shared = write(1, context=64), write(64, context=64)
-    q4 = this.ask(
+    (q4 := this.ask(
         4, f"Back to writing, with a short context of 64 tokens: a step for one user takes {say(short.latency)}. Now **64 such users** share each step (a *batch* of 64). How long is a step?",
         unit="ms", after=q3,
         slips={
@@ -172,8 +168,7 @@ they meet at the **ridge**, here {say(this.eta * h100.ridge('fp16'))} (η × pea
 
 Set the context to 1 token, and find the batch at which a step turns compute-bound. Then set the context to 2,048 and look for it again.
 """,
-    )
-    q4
+    ))
     return (q4,)
 
 
@@ -212,7 +207,7 @@ def _(mistral, q4, this, write):
     chips = {"A100": Hardware.A100, "RTX 4090": Hardware.RTX_4090, "L4": Hardware.L4, "M4 Max": Hardware.M4_Max}
     rate = {name: write(context=1024, chip=chip, model=mistral).throughput.m_as("1/s") for name, chip in chips.items()}
     flops = {name: chip.peak("fp16").m_as("TFLOP/s") for name, chip in chips.items()}
-    q5 = this.ask(
+    (q5 := this.ask(
         5, f"Other chips, another model: {mistral.name} writes for one user. Order them by **tokens a second**, fastest first: "
         + ", ".join(f"{name} ({say(chip.peak('fp16'))}; {say(chip.memory.bandwidth)})" for name, chip in chips.items()) + ". The M4 Max sits in a laptop.",
         order=list(chips), because="Finish the sentence: the L4 is …-bound because", after=q4,
@@ -234,8 +229,7 @@ print(step.summary())
 
 Put your own model, chip and batch in their places. From a shell: `mlsysim solve Llama3_8B H100 --batch-size 32`.
 """,
-    )
-    q5
+    ))
     return (q5,)
 
 

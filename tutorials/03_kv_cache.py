@@ -20,8 +20,7 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    this = lesson.open("03_kv_cache")
-    this
+    (this := lesson.open("03_kv_cache"))
     return (this,)
 
 
@@ -30,13 +29,8 @@ def _():
     shelf = Models.Language
     five = {m.name: m for m in (shelf.Phi3_mini, shelf.Llama2_7B, shelf.Llama3_8B, shelf.Llama3_70B, shelf.DeepSeek_V3)}
     llama, llama2 = shelf.Llama3_8B, shelf.Llama2_7B
-    return five, llama, llama2
-
-
-@app.cell
-def _():
     h100, h200, l4 = Hardware.H100, Hardware.H200, Hardware.L4
-    return h100, h200, l4
+    return five, h100, h200, l4, llama, llama2
 
 
 @app.cell
@@ -66,7 +60,7 @@ def _(h100, llama, this):
 
 @app.cell(hide_code=True)
 def _(step, this):
-    q1 = this.ask(
+    (q1 := this.ask(
         1, f"From lesson 0: 8 users with 2,048 tokens each write together on an H100, Llama 3 8B; a step for one user takes {say(step().latency)}. How many times the tokens a second of a single user do all 8 get together?",
         unit="x",
         slips={"users share what one user gets": 1, "every user needs the weights for himself, and the cache too": 1 / 8},
@@ -74,15 +68,14 @@ def _(step, this):
         step(batch=8).throughput / step().throughput,
         why="The weights are read once for all eight. What each user adds is small but not nothing: keys and values of 2,048 tokens, the **KV cache**. This lesson is about that part.",
         formula=f"weights {say(step().traffic - step().kv_cache)} once, and {say(step().kv_cache)} for each user",
-    )
-    q1
+    ))
     return (q1,)
 
 
 @app.cell(hide_code=True)
 def _(cache, five, q1, this):
     _size = sorted(five, key=lambda name: five[name].parameters)
-    q2 = this.ask(
+    (q2 := this.ask(
         2, "To write its next token, a model looks back at all tokens so far; so that it need not compute them again, it keeps a key and a value of each. "
         "Order by the memory that **one token of one user** takes, least first: " + ", ".join(f"{name} ({say(five[name].parameters / 1e9)} billion)" for name in _size) + ". All fp16.",
         order=_size, after=q1,
@@ -93,8 +86,7 @@ def _(cache, five, q1, this):
         formula="2 (key, value) × layers × KV heads × size of a head × 2 bytes: " + "; ".join(
             f"{m.name}: 2 × {m.layers} × {m.key_heads} × {m.head_dim} × 2 B = **{say(cache(m).to('kB'))}**" for m in list(five.values())[1:3]),
         chart=lambda _: charts.ranked({name: cache(m).to("kB") for name, m in five.items()}, x="KV cache of one token (kB)", title="Size does not decide; sharing of heads does"),
-    )
-    q2
+    ))
     return (q2,)
 
 
@@ -102,7 +94,7 @@ def _(cache, five, q1, this):
 def _(cache, filled, h100, llama, llama2, q2, this, users):
     _two = {m.name: filled(m, h100) for m in (llama, llama2)}
     _small = _two[llama2.name]
-    q3 = this.ask(
+    (q3 := this.ask(
         3, f"With a tenth of its memory held in reserve, an H100 holds {users(llama, h100, 4096)} users of Llama 3 8B at 4,096 tokens each. How many users of **Llama 2 7B**, a smaller model?",
         unit="users", after=q2,
         slips={
@@ -117,15 +109,14 @@ def _(cache, filled, h100, llama, llama2, q2, this, users):
             {name: {"weights": now.weights.m_as("GB"), "users": now.paged_batch * now.sequence.m_as("GB"), "reserve": now.reserve.m_as("GB")} for name, now in _two.items()},
             x="Memory (GB)", limit=h100.memory.capacity.m_as("GB"), notes={name: f"{now.paged_batch:.0f} users" for name, now in _two.items()},
             title=f"The smaller model serves {users(llama2, h100, 4096)} users, the larger {users(llama, h100, 4096)}"),
-    )
-    q3
+    ))
     return (q3,)
 
 
 @app.cell(hide_code=True)
 def _(filled, full, h100, llama, q3, this, users):
     _full = h100.memory.capacity - filled(llama, h100).reserve
-    q4 = this.ask(
+    (q4 := this.ask(
         4, f"Those {users(llama, h100, 4096)} users with 4,096 tokens fill the H100, and one step takes {say(full(h100, 4096))}. Instead, {users(llama, h100, 32768)} users with **32,768** tokens fill it. How long is a step?",
         unit="ms", after=q3, within=1.15,
         slips={
@@ -136,15 +127,14 @@ def _(filled, full, h100, llama, q3, this, users):
         full(h100, 32768),
         why="A full chip reads everything that lies in its memory once a step, whoever owns it. So a full chip always takes as long as it takes to read itself.",
         formula=f"{say(_full)} ÷ {say(h100.memory.bandwidth)} = {say((_full / h100.memory.bandwidth).to('ms'))}; a little is left over: **{say(full(h100, 32768))}**",
-    )
-    q4
+    ))
     return (q4,)
 
 
 @app.cell(hide_code=True)
 def _(full, h100, h200, llama, q4, this, users):
     _contexts = [4096, 8192, 16384, 32768]
-    q5 = this.ask(
+    (q5 := this.ask(
         5, f"An H200 is an H100 with more and faster memory: {say(h200.memory.capacity)} instead of {say(h100.memory.capacity)}, {say(h200.memory.bandwidth)} instead of {say(h100.memory.bandwidth)}. Filled with users of 32,768 tokens, how long is its step?",
         unit="ms", after=q4, within=1.1,
         why=["it holds more bytes for each byte a second", "more users need more operations", "larger memories are slower"],
@@ -165,8 +155,7 @@ def _(full, h100, h200, llama, q4, this, users):
 
 How many heads share a key and a value is the model's design. Find the context at which **one** user with a key and a value for every head no longer fits beside the weights. How many users does the model have there as it is?
 """,
-    )
-    q5
+    ))
     return (q5,)
 
 
@@ -201,30 +190,28 @@ def _(cache, filled, h100, llama, q5, this):
     _now, _token = filled(llama, h100), cache(llama).m_as("B")
     _room = (h100.memory.capacity - _now.reserve - _now.weights).m_as("B")
     alone, shared = _room // (3500 * _token), (_room - 3000 * _token) // (500 * _token)
-    q6 = this.ask(
+    (q6 := this.ask(
         6, f"Every request starts with the same 3,000 tokens of instructions and adds 500 of its own; {alone:.0f} users of Llama 3 8B fit on the H100. Now the 3,000 are kept **once for all**. How many fit?",
         unit="users", after=q5,
         slips={"each user needs the whole of it": alone, "sharing saves half": 2 * alone},
     ).reveal(
         shared, why="Each further user costs 500 tokens instead of 3,500. (A step still reads the shared part once, if the software sees that it is shared.)",
         formula=f"(memory − weights − 3,000 tokens) ÷ 500 tokens = **{shared:,.0f}**, {say(shared / alone, 'x')} as many",
-    )
-    q6
+    ))
     return (q6,)
 
 
 @app.cell(hide_code=True)
 def _(cache, l4, q6, this, users):
     _qwen, _phi = Models.Language.Qwen2_5_7B, Models.Language.Phi3_mini
-    q7 = this.ask(
+    (q7 := this.ask(
         7, f"A chip and a model not seen so far: an L4 ({say(l4.memory.capacity)}), 4,096 tokens each. {_qwen.name} has {_qwen.layers} layers with {_qwen.key_heads} KV heads of {_qwen.head_dim}, {_phi.name} has {_phi.layers} with {_phi.key_heads} of {_phi.head_dim}. Users of the first divided by users of the second?",
         unit="x", after=q6, because="It is so because",
         slips={"twice the parameters leave room for half the users": 0.5, "a cache is a cache": 1},
     ).reveal(
         users(_qwen, l4, 4096) / users(_phi, l4, 4096),
         why=f"{users(_qwen, l4, 4096)} users against {users(_phi, l4, 4096)}: the larger model leaves less room, but its token takes {say(cache(_qwen).to('kB'))} instead of {say(cache(_phi).to('kB'))}.",
-    )
-    q7
+    ))
     return (q7,)
 
 

@@ -29,8 +29,7 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    this = lesson.open("12_full_stack_audit")
-    this
+    (this := lesson.open("12_full_stack_audit"))
     return (this,)
 
 
@@ -84,7 +83,7 @@ def _(between_faults, llama, this, tokens):
 @app.cell(hide_code=True)
 def _(llama, run, this):
     _text = (run.token_throughput.m_as("1/s") * Q_(4, "B/s")).to("MB/s")
-    q1 = this.ask(
+    (q1 := this.ask(
         1, f"A cluster of 512 H100 GPUs trains {llama.name} at half of their peak (η = {this.eta:g}). A token of the training text is 4 bytes. How fast must the storage deliver the text, **for all GPUs together**?",
         unit="MB/s", within=1.5,
         slips={
@@ -95,14 +94,13 @@ def _(llama, run, this):
     ).reveal(
         _text, why=f"A step of {say(run.step_time)} needs {1024 * 4096:,} tokens, and a token is four bytes. A laptop's disk could do it. What sizes the storage of such a cluster is the checkpoint, which is written while everybody waits.",
         formula=f"{say(run.token_throughput, 'tokens/s')} × 4 B = **{say(_text)}**",
-    )
-    q1
+    ))
     return (q1,)
 
 
 @app.cell(hide_code=True)
 def _(days, ideal, inside, llama, q1, run, this, tokens):
-    q2 = this.ask(
+    (q2 := this.ask(
         2, f"{tokens / 1e12:g} trillion tokens, 512 H100 of {say(Systems.Nodes.DGX_H100.accelerator.peak('fp16'))} each; inside a GPU, half of that is reached (η = {this.eta:g}). How long does the training take **from start to end**, failures included?",
         unit="days", within=1.15, after=q1,
         slips={
@@ -113,14 +111,13 @@ def _(days, ideal, inside, llama, q1, run, this, tokens):
     ).reveal(
         days, why="Each domain multiplies the answer by one factor: the operations of a token, what a GPU reaches inside, what splitting the work over GPUs leaves of it, what failures leave of that.",
         formula=f"6 × {llama.parameters / 1e9:.1f} billion × {tokens / 1e12:g} trillion operations ÷ 512 peaks = {say(ideal)}; ÷ η = {say(inside)}; with splitting {say(run.training_time.to('day'))}; with failures **{say(days)}**",
-    )
-    q2
+    ))
     return (q2,)
 
 
 @app.cell(hide_code=True)
 def _(added, days, ideal, inside, q2, this):
-    q3 = this.ask(
+    (q3 := this.ask(
         3, f"{say(inside)} would be the arithmetic alone at η. What adds **most** of the other days?", after=q2,
         options=["splitting the work over 512 GPUs", "failures", "writing checkpoints", "reading the text"],
         why=["every layer's result crosses the links between GPUs", "some GPU of 512 fails every day", "the storage is far away"],
@@ -137,15 +134,14 @@ def _(added, days, ideal, inside, q2, this):
         chart=lambda _: charts.waterfall(
             {"arithmetic at the whole peak": ideal, "what a GPU loses inside": inside - ideal, **added},
             x="Days", total="from start to end", guess=Q_(float(q2.guess()), "day"), title=f"{inside.m:.0f} days of arithmetic take {days.m:.1f}"),
-    )
-    q3
+    ))
     return (q3,)
 
 
 @app.cell(hide_code=True)
 def _(bill, days, q3, run, this, tonnes):
     _points = run.mfu / (1 - bill.energy_share) - run.mfu
-    q4 = this.ask(
+    (q4 := this.ask(
         4, f"The run reaches {say(run.mfu, '%')} of the peak from end to end (its *MFU*, at η = {this.eta:g}). A power company offers **all electricity for free**. How many points of MFU would save as much money? (The bill is 2.5 times the servers, spread over five years, and power at the average US price.)",
         unit="points", within=1.4, after=q3,
         slips={
@@ -161,8 +157,7 @@ def _(bill, days, q3, run, this, tonnes):
 
 Halve the days in two ways: with twice the GPUs, and with a better η. Write down dollars and tonnes for each. Which way is nearly free, and which is not there to be bought?
 """,
-    )
-    q4
+    ))
     return (q4,)
 
 
@@ -195,7 +190,7 @@ def _(fleet, q4, run, this, train, unseen):
     _on = fleet(node=Systems.Nodes.DGX_B200)
     _new, _peak = train(_on, unseen), 512 * Systems.Nodes.DGX_B200.accelerator.peak("fp16")
     _ideal = (Q_(6 * unseen.parameters * run.tokens, "FLOP") / _peak).to("day")
-    q5 = this.ask(
+    (q5 := this.ask(
         5, f"A model and a chip not seen so far: {unseen.name} ({unseen.parameters / 1e9:.1f} billion), the same tokens and split, on 512 B200 ({say(Systems.Nodes.DGX_B200.accelerator.peak('fp16'))} each), η = {this.eta:g}. How long, without failures?",
         unit="days", within=1.2, after=q4, because="The largest factor after the arithmetic is … because",
         slips={
@@ -207,8 +202,7 @@ def _(fleet, q4, run, this, train, unseen):
         _new.training_time,
         why=f"The arithmetic is {say(train(fleet(), unseen).compute_time / _new.compute_time, 'x')} as quick, the links between GPUs are not: the MFU falls from {say(run.mfu, '%')} to {say(_new.mfu, '%')}. "
         "What this audit has not counted: restarts by hand, evaluation runs, people, and whether the model is any good.",
-    )
-    q5
+    ))
     return (q5,)
 
 

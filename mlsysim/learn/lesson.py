@@ -1,8 +1,8 @@
 """What a lesson is written with: it is opened, asks, reveals, tells, and is closed.
 
-    this = lesson.open("03_kv_cache")                                     # one cell each
-    q1 = this.ask(1, "How long is one step?", unit="ms", slips={"bytes are bits": slow}).reveal(
-        step.latency, why="All weights are read once.", chart=lambda guess: charts.ranked(...))
+    (this := lesson.open("03_kv_cache"))                    # one cell each, shown where it is named
+    (q1 := this.ask(1, "How long is one step?", unit="ms", slips={"bytes are bits": slow}).reveal(
+        step.latency, why="All weights are read once.", chart=lambda guess: charts.ranked(...)))
     this.text(q1, "What follows from it.")
     this.close(q1)
 

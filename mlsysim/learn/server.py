@@ -9,6 +9,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -126,12 +127,11 @@ def serve(
     app = application(course.lessons(), path)
     # pages stay connected for as long as they are open: do not wait for them
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0)
-    try:
+    with suppress(KeyboardInterrupt):  # on a busy machine the server may take it and return
         uvicorn.Server(config).run(sockets=[door])
-    except KeyboardInterrupt:
-        _say("closed. What you committed is kept.")
-        # threads of notebooks that are still open would hold the program; nothing is left to write
-        os._exit(0)
+    _say("closed. What you committed is kept.")
+    # threads of notebooks that are still open would hold the program; nothing is left to write
+    os._exit(0)
 
 
 def with_settings_of_our_own() -> None:

@@ -23,6 +23,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 150_000  # ms: only a page that hangs takes so long, however busy the machine is
 SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
 
 
@@ -78,7 +79,7 @@ def served(home: Path) -> Iterator[str]:
         yield found[0]
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=60)
         if server.stdout is not None:
             server.stdout.close()
 
@@ -104,6 +105,7 @@ def visit(browser, course_url):
 
     def go(path: str, width: int = 1280, height: int = 900, scheme: str = "light"):
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page.set_default_timeout(PATIENCE)
         page.outside, page.faults = [], []
         page.on(
             "request",

@@ -39,10 +39,10 @@ def test_a_lesson_is_walked_from_its_first_question_to_its_end(visit, keep, tmp_
         assert page.evaluate("document.activeElement.dataset.mark") == answer["question"]
         said = mark(page, answer["question"]).locator(".mls-mark > div").all_inner_texts()
         assert page.locator("#mls-live").inner_text().split() == " ".join(said).split()
-    page.get_by_text(f"All {len(given)} predictions are committed").wait_for(timeout=20_000)
+    page.get_by_text(f"All {len(given)} predictions are committed").wait_for()
     assert page.locator(FORM).count() == 0
     page.reload()
-    mark(page, given[-1]["question"]).wait_for(timeout=30_000)
+    mark(page, given[-1]["question"]).wait_for()
     assert page.locator("[data-mark]").count() == len(given)
     chart(page)
     slider = page.get_by_role("slider")

@@ -53,7 +53,7 @@ def test_a_lesson_is_found_and_begun_by_keyboard(visit):
     assert page.get_by_role("article").count() == 1
     page.get_by_role("link", name="Start lesson 0").press("Enter")
     page.wait_for_url("**/00_hello_roofline/")
-    page.get_by_role("button", name="Commit").first.wait_for(timeout=20_000)
+    page.get_by_role("button", name="Commit").first.wait_for()
 
 
 def test_the_quiz_is_answered_by_keyboard(visit, keep):

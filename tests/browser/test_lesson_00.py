@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.browser.walk import FORM, commit, mark, opened
@@ -15,11 +13,9 @@ FIRST = {"question": "00.1", "value": 60000}
 SECOND = {"question": "00.2", "value": "nothing, they run below their peak"}
 
 
-def test_the_first_question_is_there_soon_and_nothing_leaves_the_machine(visit):
-    start = time.perf_counter()
+def test_the_first_question_is_there_and_nothing_leaves_the_machine(visit):
     page = visit(LESSON)
     opened(page)
-    assert time.perf_counter() - start < 20  # only catches a page that hangs
     assert (page.outside, page.faults) == ([], [])
 
 
@@ -32,7 +28,7 @@ def test_nothing_is_revealed_before_the_commitment_and_bad_input_is_answered_in_
     for typed, words in (("", "a wrong guess teaches more"), ("4,5", "with a decimal point")):
         field.fill(typed)
         field.press("Enter")
-        told.get_by_text(words).wait_for(timeout=10_000)
+        told.get_by_text(words).wait_for()
         assert page.evaluate("document.activeElement.name") == "value"
     assert page.get_by_role("radio", checked=True).count() == 0
     assert page.get_by_role("button", name="Commit").count() == 1
@@ -45,7 +41,7 @@ def test_a_commitment_is_final_survives_a_reload_and_folds(visit):
     page.get_by_text("You said 60,000 tokens/s; it is 219 tokens/s.").first.wait_for()
     commit(page, SECOND)
     page.reload()
-    mark(page, "00.2").wait_for(timeout=20_000)
+    mark(page, "00.2").wait_for()
     assert page.locator(FORM).count() == 1  # the next question's: no answer can be sent again
     assert page.get_by_role("radio", name=SECOND["value"], exact=True).count() == 0
     third = {"question": "00.3", "value": 9360}
@@ -60,7 +56,7 @@ def test_two_tabs_agree_on_the_answer_that_came_first(visit):
     opened(other)
     commit(one, FIRST)
     commit(other, {"question": "00.1", "value": 219})
-    other.get_by_text("You said 60,000 tokens/s").first.wait_for(timeout=10_000)
+    other.get_by_text("You said 60,000 tokens/s").first.wait_for()
 
 
 def test_slides_turn_by_keys(visit):
@@ -106,4 +102,4 @@ def test_the_whole_journal_can_be_taken_home_at_the_end(visit, tmp_path):
         page.get_by_text("Download my journal").first.click()
     assert download.value.path().read_text().count('"question"') == 6
     page.get_by_role("link", name="the exercise").click()
-    page.get_by_role("heading", name="Exercise 0").wait_for(timeout=20_000)
+    page.get_by_role("heading", name="Exercise 0").wait_for()

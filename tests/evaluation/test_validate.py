@@ -181,7 +181,7 @@ def test_a_table_of_ones_own_is_judged_in_the_same_way(tmp_path, capsys):
     assert told["Iron Law"]["domains"]["all"]["within_1.5x"] == 1
 
 
-def test_a_model_of_ones_own_may_be_measured(tmp_path, capsys):
+def test_a_model_of_ones_own_may_be_measured(tmp_path, capsys, clean_registry):
     folder = tmp_path / "mine" / "models"
     folder.mkdir(parents=True)
     small = Models.Llama3_8B.to_dict() | {"name": "Small", "layers": 2, "parameters": 1_600_000_000}
