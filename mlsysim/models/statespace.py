@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 from mlsysim.core import units as u
 from mlsysim.core.units import PRECISIONS, Q_, dim_of
 from mlsysim.equations import algorithm as eq
+from mlsysim.models.mixers import SCAN_MACS, Recurrence, mixed
 from mlsysim.models.operators import DECODE, END, PREFILL, Operator, Step
 from mlsysim.models.parts import gemm
-from mlsysim.models.types import Workload, flop
+from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
 
 DEFAULT_LENGTH = 2048.0
-SCAN_MACS = 3.0  # a state element is decayed, fed, and read out: one product each
 
 
 class StateSpaceWorkload(Workload):
     """A Mamba model: selective scans over `expand` x `hidden` channels of `state` values each.
 
     Decode reads and writes the state, whose size does not depend on the context; prefill scans the
-    whole prompt. The scan is costed at the peak of matrix products, which it does not reach.
+    whole prompt. A Mamba-2 has `heads` of channels that share a decay, and `groups` of heads that
+    share what feeds and reads their state; a Mamba-1 has steps of rank `dt_rank` instead.
     """
 
     kind: Literal["statespace"] = "statespace"
@@ -29,21 +31,49 @@ class StateSpaceWorkload(Workload):
     expand: u.Count = 2
     state: u.Count
     conv_kernel: u.Count
-    dt_rank: u.Count
+    dt_rank: u.Count | None = None
+    heads: u.Count | None = None
+    groups: u.Count = 1
     vocab: u.Count
     tied_embeddings: bool = True
 
     phases = (DECODE, PREFILL)
     trained = PREFILL
 
+    def check(self) -> None:
+        """It is one of the two kinds, and its channels are whole heads."""
+        super().check()
+        if (self.dt_rank is None) == (self.heads is None):
+            raise self.wrong("dt_rank", "give it for a Mamba-1, or heads for a Mamba-2")
+        if self.heads and self.inner % self.heads:
+            raise self.wrong("heads", f"{self.inner} channels are not {self.heads} even heads")
+        _ = self.recurrence
+
     @property
     def inner(self) -> int:
         """Channels that the scan runs over: `expand` times `hidden`."""
         return self.expand * self.hidden
 
+    @cached_property
+    def recurrence(self) -> Recurrence | None:
+        """The layers of a Mamba-2."""
+        if self.heads is None:
+            return None
+        return Recurrence(
+            layers=self.layers,
+            heads=self.heads,
+            head_dim=self.inner // self.heads,
+            groups=self.groups,
+            key_dim=self.state,
+            conv_kernel=self.conv_kernel,
+            conv_bias=True,
+        )
+
     @property
     def state_elements(self) -> float:
         """Values that one sequence keeps: the scan's state and the convolution's window."""
+        if self.recurrence:
+            return self.layers * self.recurrence.state_elements
         return float(self.layers * self.inner * (self.state + self.conv_kernel))
 
     def length(self, seq_len: Any) -> Any:
@@ -67,58 +97,29 @@ class StateSpaceWorkload(Workload):
         tokens, widths = step.tokens, step.widths
         rows = tokens if step.training or step.phase == DECODE else step.batch
         own = not self.tied_embeddings
-        layers, hidden, inner = self.layers, self.hidden, self.inner
+        layers, hidden = self.layers, self.hidden
         values = eq.stored(tokens * hidden, widths.activations)
         norm, table, read = (eq.stored(n * hidden, widths.tables) for n in (1, self.vocab, tokens))
+        recurrence = self.recurrence
         return [
             Operator("embedding", "gather", 1, 0.0, read, 0.0, 0.0, values, table, END),
-            gemm("in", layers, tokens, hidden, 2 * inner, widths),
-            self._convolution(tokens, step),
-            gemm("select", layers, tokens, inner, self.dt_rank + 2 * self.state, widths),
-            gemm("dt", layers, tokens, self.dt_rank, inner, widths, bias=True),
-            self._scan(tokens, step),
-            gemm("out", layers, tokens, inner, hidden, widths),
+            *(recurrence.operators(hidden, step) if recurrence else self._selective(step)),
             Operator("norm", "elementwise", layers + 1, 0.0, norm, 0.0, values, values, norm),
             gemm("head", 1, rows, hidden, self.vocab, widths, split=END, held=own),
         ]
 
-    def _convolution(self, tokens: Any, step: Step) -> Operator:
-        """Each channel over its own last few values; the window is part of the state."""
-        macs = eq.conv_macs(tokens, self.conv_kernel, self.inner, self.inner, self.inner)
-        values = eq.stored(tokens * self.inner, step.widths.activations)
-        learned = eq.stored((self.conv_kernel + 1) * self.inner, step.widths.weights)
-        return Operator(
-            "conv",
-            "convolution",
-            self.layers,
-            flop(macs),
-            learned,
-            self._moved(self.conv_kernel, step),
-            values,
-            values,
-            learned,
-        )
-
-    def _scan(self, tokens: Any, step: Step) -> Operator:
-        """The recurrence: what mixes tokens here, as attention does elsewhere."""
-        macs = SCAN_MACS * tokens * self.inner * self.state
-        learned = eq.stored((self.state + 1) * self.inner, step.widths.weights)
-        fed = 3 * self.inner + 2 * self.state  # values, gates and steps of every channel; B and C
-        return Operator(
-            "scan",
-            "attention",
-            self.layers,
-            flop(macs),
-            learned,
-            self._moved(self.state, step),
-            eq.stored(tokens * fed, step.widths.activations),
-            eq.stored(tokens * self.inner, step.widths.activations),
-            learned,
-        )
-
-    def _moved(self, values: float, step: Step) -> Any:
-        """Bytes of one layer's state: decode reads and writes it, prefill leaves it behind."""
-        if step.training:
-            return 0.0 * step.batch
-        ways = 2.0 if step.phase == DECODE else 1.0
-        return eq.stored(ways * step.batch * self.inner * values, step.widths.cache)
+    def _selective(self, step: Step) -> list[Operator]:
+        """Mamba-1: every channel has a decay for each value of its state, and steps of its own."""
+        tokens, widths, layers = step.tokens, step.widths, self.layers
+        inner, state, taps, rank = self.inner, self.state, self.conv_kernel, self.dt_rank or 1
+        conv = eq.conv_macs(tokens, taps, inner, inner, inner), inner * taps, (taps + 1) * inner
+        scan = SCAN_MACS * tokens * inner * state, inner * state, (state + 1) * inner
+        fed = 3 * inner + 2 * state  # values, gates and steps of every channel; B and C
+        return [
+            gemm("in", layers, tokens, self.hidden, 2 * inner, widths),
+            mixed("conv", layers, *conv, (inner, inner), step),
+            gemm("select", layers, tokens, inner, rank + 2 * state, widths),
+            gemm("dt", layers, tokens, rank, inner, widths, bias=True),
+            mixed("scan", layers, *scan, (fed, inner), step),
+            gemm("out", layers, tokens, inner, self.hidden, widths),
+        ]

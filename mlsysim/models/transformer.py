@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
+from mlsysim.models.mixers import Indexer, LatentAttention, Recurrence, Window
 from mlsysim.models.operators import (
     ATTENTION,
     BETWEEN,
@@ -54,40 +53,12 @@ class MixtureOfExperts(Value):
             )
 
 
-class Window(Value):
-    """Attention that reaches back over the last `tokens` only, in `layers` layers or in all.
-
-    A `chunked` one sees what stands before it in its own chunk of so many tokens.
-    """
-
-    tokens: u.Count
-    layers: u.Count | None = None
-    chunked: bool = False
-
-    def pairs(self, step: Step) -> Any:
-        """(Query, key) pairs of one sequence."""
-        count = eq.chunked_pairs if self.chunked else eq.windowed_pairs
-        return count(step.new, step.past, self.tokens)
-
-    def reach(self, past: Any) -> Any:
-        """How many of the tokens before them the first of the new ones sees."""
-        return past % self.tokens if self.chunked else np.minimum(past, self.tokens - 1.0)
-
-
-class LatentAttention(Value):
-    """Multi-head latent attention: the cache keeps `kv_rank` + `rope_dim` values a token."""
-
-    q_rank: u.Count
-    kv_rank: u.Count
-    nope_dim: u.Count
-    rope_dim: u.Count
-    v_dim: u.Count
-
-
 class TransformerWorkload(Workload):
     """A transformer described by its dimensions.
 
-    `causal` models decode token by token (phases decode and prefill); encoders run forward.
+    `causal` models decode token by token (phases decode and prefill); encoders run forward. Of its
+    `layers` those of a `recurrence` do not attend, and the `bare_layers` have no feed-forward. A
+    `gated_attention` has a gate for every value that it gives.
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -109,6 +80,10 @@ class TransformerWorkload(Workload):
     moe: MixtureOfExperts | None = None
     mla: LatentAttention | None = None
     window: Window | None = None
+    indexer: Indexer | None = None
+    recurrence: Recurrence | None = None
+    gated_attention: bool = False
+    bare_layers: u.CountOrZero = 0
     active_parameters: u.Count | None = None
 
     def check(self) -> None:
@@ -116,10 +91,18 @@ class TransformerWorkload(Workload):
         super().check()
         if self.heads % (self.kv_heads or self.heads):
             raise self.wrong("kv_heads", f"{self.heads} heads cannot share {self.kv_heads} evenly")
-        if self.window and (self.window.layers or 0) > self.layers:
-            raise self.wrong("window.layers", f"there are only {self.layers} layers")
-        if self.moe and self.moe.dense_layers > self.layers:
-            raise self.wrong("moe.dense_layers", f"there are only {self.layers} layers")
+        fed = self.layers - self.bare_layers
+        for key, many, there in (
+            ("recurrence.layers", self.layers - self.attending, self.layers),
+            ("window.layers", self.window and self.window.layers, self.attending),
+            ("indexer.layers", self.indexer and self.indexer.layers, self.attending),
+            ("bare_layers", self.bare_layers, self.layers),
+            ("moe.dense_layers", self.moe and self.moe.dense_layers, fed),
+        ):
+            if (many or 0) > there:
+                raise self.wrong(key, f"there are only {there} layers")
+        if self.indexer and not self.mla:
+            raise self.wrong("indexer", "only latent attention (mla) has one")
         if self.head_dim is None and self.hidden % self.heads:
             raise self.wrong(
                 "head_dim",
@@ -141,6 +124,16 @@ class TransformerWorkload(Workload):
         """Values in one head: `head_dim`, or an even share of `hidden`."""
         return self.head_dim or self.hidden // self.heads
 
+    @property
+    def attending(self) -> int:
+        """Layers with attention: all but those of a recurrence."""
+        return self.layers - (self.recurrence.layers if self.recurrence else 0)
+
+    @property
+    def routed_layers(self) -> int:
+        """Layers whose feed-forward is a mixture of experts."""
+        return self.layers - self.bare_layers - self.moe.dense_layers if self.moe else 0
+
     def length(self, seq_len: Any) -> Any:
         """A context of `seq_len` tokens, by default 2048 or all that the model takes."""
         return float(min(DEFAULT_CONTEXT, self.context)) if seq_len is None else seq_len
@@ -155,23 +148,32 @@ class TransformerWorkload(Workload):
         return float(eq.kv_elements(1, 1, self.key_heads, self.key_dim))
 
     @cached_property
-    def _reaches(self) -> list[tuple[float, Window | None]]:
-        """How many layers attend to all, and how many to a window."""
-        if self.window is None:
-            return [(float(self.layers), None)]
-        near = float(self.window.layers or self.layers)
-        kinds = [(self.layers - near, None), (near, self.window)]
+    def _reaches(self) -> list[tuple[float, Window | Indexer | None]]:
+        """How many layers attend to all, and how many to a window or to what is picked."""
+        layers = float(self.attending)
+        near = float(self.window.layers or layers) if self.window else 0.0
+        kinds = [(layers - near, self.indexer), (near, self.window)]
         return [kind for kind in kinds if kind[0]]
+
+    @property
+    def _indexing(self) -> float:
+        """Layers that pick for themselves what they attend to."""
+        return float(self.indexer.layers or self.attending) if self.indexer else 0.0
 
     def held_state(self, step: Step) -> Any:
         """The KV cache of every sequence in the batch; encoders keep none."""
         if not self.causal:
             return 0.0 * step.batch
-        tokens = 0.0
-        for layers, window in self._reaches:
-            seen = step.seq_len if window is None else np.minimum(step.seq_len, window.tokens)
-            tokens = tokens + layers * seen
-        return eq.stored(step.batch * tokens * self._kept, step.widths.cache)
+        values = 0.0
+        for layers, near in self._reaches:
+            values = values + layers * self._kept * (
+                near.kept(step.seq_len) if near else step.seq_len
+            )
+        if self.indexer:
+            values = values + self._indexing * self.indexer.dim * step.seq_len
+        if self.recurrence:
+            values = values + self.recurrence.layers * self.recurrence.state_elements
+        return eq.stored(step.batch * values, step.widths.cache) + 0.0 * step.seq_len
 
     def kv_cache(self, seq_len: float, batch_size: float = 1, precision: str = "fp16") -> Quantity:
         """Bytes of KV cache for a batch at a context length."""
@@ -192,12 +194,11 @@ class TransformerWorkload(Workload):
         tokens, widths = step.tokens, step.widths
         values = eq.stored(tokens * self.hidden, widths.activations)
         norm = eq.stored(self.hidden * (1 + self.norm_bias), widths.tables)
-        attention = self._latent_attention if self.mla else self._attention
         ops = [
             self._gather(tokens, step),
-            *attention(tokens, step),
+            *self._mixers(tokens, step),
             *self._feed_forward(tokens, step),
-            elementwise("norm", 2 * self.layers, values, values, held=norm),
+            elementwise("norm", 2 * self.layers - self.bare_layers, values, values, held=norm),
             elementwise("norm", 1, values, values, held=norm, split=END),
         ]
         if self.causal:
@@ -210,12 +211,22 @@ class TransformerWorkload(Workload):
                 ops.append(elementwise("loss", 1, logits, 0.0, split=LOSS))
         return ops
 
+    def _mixers(self, tokens: Any, step: Step) -> list[Operator]:
+        """Attention in the layers that have it, and the recurrence of the others."""
+        attention = self._latent_attention if self.mla else self._attention
+        return [
+            *(attention(tokens, step) if self.attending else []),
+            *(self.recurrence.operators(self.hidden, step) if self.recurrence else []),
+        ]
+
     def _attention(self, tokens: Any, step: Step) -> list[Operator]:
-        n, widths, hidden = self.layers, step.widths, self.hidden
-        dim, bias = self.key_dim, self.biases or self.qkv_bias
-        query, out = self.heads * dim, (self.heads + 2 * self.key_heads) * dim
-        given = query if self._cached(step) else out  # keys and values go into the cache, once
-        qkv = {"bias": bias, "split": COLUMNS, "parts": 3, "given": given}
+        n, widths, hidden = self.attending, step.widths, self.hidden
+        dim, bias, parts = self.key_dim, self.biases or self.qkv_bias, 3 + self.gated_attention
+        query = self.heads * dim
+        asked = query * (1 + self.gated_attention)
+        out = asked + 2 * self.key_heads * dim
+        given = asked if self._cached(step) else out  # keys and values go into the cache, once
+        qkv = {"bias": bias, "split": COLUMNS, "parts": parts, "given": given}
         return [
             gemm("qkv", n, tokens, hidden, out, widths, **qkv),
             *self._scores(tokens, dim, dim, step),
@@ -223,19 +234,23 @@ class TransformerWorkload(Workload):
         ]
 
     def _latent_attention(self, tokens: Any, step: Step) -> list[Operator]:
-        mla, n, width, hidden = self.mla, self.layers, step.widths, self.hidden
+        mla, n, width, hidden = self.mla, self.attending, step.widths, self.hidden
         assert mla is not None
         query, head = self.heads * (mla.nope_dim + mla.rope_dim), mla.nope_dim + mla.v_dim
         compressed, value = mla.kv_rank + mla.rope_dim, self.heads * mla.v_dim
-        # decode attends to the compressed cache itself, with the up-projections absorbed
-        dims = (
-            (compressed, mla.kv_rank)
-            if step.phase == DECODE
-            else (mla.nope_dim + mla.rope_dim, mla.v_dim)
+        # decode, and whatever picks tokens, attends to the compressed cache itself, with the
+        # up-projections absorbed; a prompt builds keys and values of all that it sees from it
+        absorbed = step.phase == DECODE or self.indexer is not None
+        dims = (compressed, mla.kv_rank) if absorbed else (mla.nope_dim + mla.rope_dim, mla.v_dim)
+        seen = tokens if absorbed else step.batch * step.seq_len
+        picked, cached = self.indexer, self._cached(step)
+        index = (
+            picked.operators(self._indexing, hidden, mla.q_rank, step, cached=cached)
+            if picked
+            else []
         )
-        # prefill builds the keys and values of all that it sees from what the cache keeps of them
-        seen = tokens if step.phase == DECODE else step.batch * step.seq_len
         return [
+            *index,
             gemm("q down", n, tokens, hidden, mla.q_rank, width),
             gemm("q up", n, tokens, mla.q_rank, query, width, split=COLUMNS),
             gemm("kv down", n, tokens, hidden, compressed, width),
@@ -254,13 +269,13 @@ class TransformerWorkload(Workload):
         # what is not read from a cache comes from the product before it
         fed = self.heads * key_dim + (0.0 if step.phase == DECODE else self._kept)
         ops = []
-        for layers, window in self._reaches:
+        for layers, near in self._reaches:
             if not self.causal:
                 pairs, past = step.seq_len * step.seq_len, 0.0
-            elif window is None:
+            elif near is None:
                 pairs, past = eq.causal_pairs(step.new, step.past), step.past
             else:
-                pairs, past = window.pairs(step), window.reach(step.past)
+                pairs, past = near.pairs(step), near.reach(step)
             moved = step.batch * (past + step.new) if cached else 0.0 * tokens
             ops.append(
                 Operator(
@@ -280,11 +295,11 @@ class TransformerWorkload(Workload):
 
     def _feed_forward(self, tokens: Any, step: Step) -> list[Operator]:
         moe = self.moe
-        dense = self.layers if moe is None else moe.dense_layers
+        dense = self.layers - self.bare_layers - self.routed_layers
         ops = self._mlp("ffn", dense, tokens, self.ffn, step) if dense else []
         if moe is None:
             return ops
-        routed, many = self.layers - moe.dense_layers, moe.experts
+        routed, many = self.routed_layers, moe.experts
         sets = {"read": eq.distinct_experts(many, moe.per_token, tokens), "held": many}
         ops.append(gemm("router", routed, tokens, self.hidden, many, step.widths))
         ops += self._mlp("experts", routed, tokens * moe.per_token, moe.ffn, step, EXPERTS, **sets)

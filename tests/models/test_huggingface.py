@@ -439,7 +439,7 @@ def test_dimensions_that_contradict_each_other_are_refused(write, changes, key):
     [
         ({"num_experts_per_tok": 300}, "moe.per_token"),
         ({"first_k_dense_replace": 62}, "moe.dense_layers"),
-        ({"moe_layer_freq": 2}, "moe_layer_freq"),
+        ({"moe_layer_freq": [0, 1]}, "moe_layer_freq"),
         ({"q_lora_rank": None}, "q_lora_rank"),
     ],
 )

@@ -272,9 +272,8 @@ class Talk(NamedTuple):
         if way.context > 1:
             seconds = seconds + self._sequence(own, new, values, phase)
         if way.expert > 1 and model.moe:
-            many = model.layers - model.moe.dense_layers
             sent = values * model.moe.per_token
-            seconds = seconds + 2 * many * self._exchange(
+            seconds = seconds + 2 * model.routed_layers * self._exchange(
                 sent, way.expert, way.tensor * way.context
             )
         if way.pipeline > 1:

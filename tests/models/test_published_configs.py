@@ -1,0 +1,289 @@
+"""Configurations of published models: parameters and cache of each are those of its authors.
+
+`configs/` holds what decides in the config.json of each release. The counts are typed from other
+documents: KerasHub's presets print them to the last digit, model cards and papers round.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlsysim.core.errors import InvalidEntry
+from mlsysim.models.huggingface import from_config
+
+CONFIGS = Path(__file__).parent / "configs"
+TO_THE_LAST = {  # keras_hub/src/models/*/*_presets.py, and the hub's sums over tensors
+    "GPT_OSS_20B": 20_914_757_184,
+    "GPT_OSS_120B": 116_829_156_672,
+    "Llama3_1_8B": 8_030_261_248,
+    "Llama3_1_70B": 70_553_706_496,
+    "Mistral_Small_3": 23_572_403_200,
+    "Nemotron3_Nano": 31_577_940_288,
+    "Phi4": 14_659_507_200,
+    "Qwen3_0_6B": 596_049_920,
+    "Qwen3_4B": 4_022_468_096,
+    "Qwen3_8B": 8_190_735_360,
+    "Qwen3_14B": 14_768_307_200,
+    "Qwen3_32B": 32_762_123_264,
+    "Qwen3_235B_A22B": 235_093_634_560,
+}
+# KerasHub's table of words has 262,144 rows, the configuration 64 more
+GEMMA3 = {
+    "Gemma3_4B": (3_880_099_328, 2560),
+    "Gemma3_12B": (11_765_788_416, 3840),
+    "Gemma3_27B": (27_009_002_240, 5376),
+}
+ROUND = {  # model cards
+    "DeepSeek_R1": 671e9,
+    "DeepSeek_V3_2": 671e9,
+    "GLM_5": 744e9,
+    "Qwen3_5_27B": 27e9,
+    "Qwen3_5_35B_A3B": 35e9,
+    "Qwen3_5_122B_A10B": 122e9,
+    "Qwen3_5_397B_A17B": 397e9,
+    "Qwen3_Next_80B_A3B": 80e9,
+}
+# Values that a token leaves in the cache: of all layers in a short context, and in a long one.
+KEPT = {
+    "DeepSeek_R1": (61 * (512 + 64),) * 2,
+    "DeepSeek_V3_2": (61 * (512 + 64 + 128),) * 2,  # and the indexer's key
+    "GLM_4_5": (92 * 2 * 8 * 128,) * 2,
+    "GLM_4_5_Air": (46 * 2 * 8 * 128,) * 2,
+    "GLM_5": (78 * (512 + 64 + 128),) * 2,
+    "GPT_OSS_20B": (24 * 2 * 8 * 64, 12 * 2 * 8 * 64),
+    "GPT_OSS_120B": (36 * 2 * 8 * 64, 18 * 2 * 8 * 64),
+    "Gemma3_4B": (34 * 2 * 4 * 256, 5 * 2 * 4 * 256),  # 34 // 6 of them see all
+    "Gemma3_12B": (48 * 2 * 8 * 256, 8 * 2 * 8 * 256),
+    "Gemma3_27B": (62 * 2 * 16 * 128, 10 * 2 * 16 * 128),
+    "Kimi_K2": (61 * (512 + 64),) * 2,
+    "Llama3_1_8B": (32 * 2 * 8 * 128,) * 2,
+    "MiniMax_M2": (62 * 2 * 8 * 128,) * 2,
+    "Mistral_Small_3": (40 * 2 * 8 * 128,) * 2,
+    "Nemotron3_Nano": (6 * 2 * 2 * 128,) * 2,  # six layers attend
+    "Phi4": (40 * 2 * 10 * 128,) * 2,
+    "Qwen3_0_6B": (28 * 2 * 8 * 128,) * 2,
+    "Qwen3_5_27B": (16 * 2 * 4 * 256,) * 2,  # one layer of four
+    "Qwen3_5_397B_A17B": (15 * 2 * 2 * 256,) * 2,
+    "Qwen3_Next_80B_A3B": (12 * 2 * 2 * 256,) * 2,
+}
+
+
+def model(name):
+    return from_config(CONFIGS / f"{name}.json")
+
+
+@pytest.mark.parametrize("name", TO_THE_LAST)
+def test_parameters_are_those_published_to_the_last_digit(name):
+    assert model(name).parameters == TO_THE_LAST[name]
+
+
+@pytest.mark.parametrize("name", GEMMA3)
+def test_a_gemma_3_has_64_rows_more_than_words(name):
+    published, width = GEMMA3[name]
+    assert model(name).parameters == published + 64 * width
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_parameters_are_those_published_in_a_round_number(name):
+    within = 0.01 if ROUND[name] < 50e9 else 0.005  # 27 and 35 billion have two digits
+    assert model(name).parameters == pytest.approx(ROUND[name], rel=within)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in CONFIGS.glob("*.json")])
+def test_the_operators_hold_what_is_counted(name):
+    if not name.startswith("DeepSeek_V4"):
+        read = model(name)
+        assert read.counted_parameters() == pytest.approx(read.parameters, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize(("where", "length"), [(0, 10), (1, 100_000)], ids=["short", "long"])
+def test_a_token_keeps_what_the_configuration_says(name, where, length):
+    read = model(name)
+    more = read.kv_cache(length + 1).m_as("B") - read.kv_cache(length).m_as("B")
+    assert more == pytest.approx(2 * KEPT[name][where], rel=1e-3)
+
+
+def test_glm_4_5_counts_its_predicting_layer_and_no_table_of_words():
+    """355 billion "including MTP layers but not word embeddings and the output layer".
+
+    Source: GLM-4.5 Team (2025), arXiv:2508.06471, table 1.
+    """
+    attention = 5120 * (96 + 2 * 8) * 128 + (96 + 2 * 8) * 128 + 96 * 128 * 5120 + 2 * 128
+    layer = attention + 161 * 3 * 5120 * 1536 + 5120 * 160 + 160 + 2 * 5120
+    predicting = layer + 2 * 5120 * 5120 + 3 * 5120
+    words = 2 * 151552 * 5120
+    assert model("GLM_4_5").parameters - words + predicting == pytest.approx(355e9, rel=0.002)
+
+
+def test_a_kimi_k2_is_a_deepseek_v3_with_more_experts_and_fewer_heads():
+    """1,026 billion: 384 experts of three matrices 7168 x 2048 in each of 60 layers are 1,015."""
+    kimi = model("Kimi_K2")
+    attention = 7168 * 1536 + 1536 * 64 * 192 + 7168 * 576 + 512 * 64 * 256 + 64 * 128 * 7168
+    experts = 385 * 3 * 7168 * 2048 + 7168 * 384 + 384
+    layers = 61 * (attention + 1536 + 512 + 2 * 7168) + 60 * experts + 3 * 7168 * 18432
+    assert kimi.parameters == layers + 2 * 163840 * 7168 + 7168
+
+
+def test_a_maverick_routes_in_every_second_layer():
+    """400 billion with an eye of about one per cent less."""
+    attention = 2 * 5120 * 5120 + 2 * 5120 * 1024 + 2 * 5120
+    routed = 129 * 3 * 5120 * 8192 + 5120 * 128
+    layers = 48 * attention + 24 * routed + 24 * 3 * 5120 * 16384
+    maverick = model("Llama4_Maverick")
+    assert maverick.parameters == layers + 2 * 202048 * 5120 + 5120
+    assert maverick.parameters == pytest.approx(400e9, rel=0.005)
+    assert maverick.moe.dense_layers == 24
+
+
+def test_a_qwen3_next_by_hand():
+    """Of 48 layers 36 keep a state of 32 heads, and 12 attend through gates."""
+    value, key = 32 * 128, 16 * 128
+    linear = 2048 * (2 * key + 2 * value + 2 * 32) + 4 * (2 * key + value) + 2 * 32 + 128
+    linear += value * 2048
+    full = 2048 * (2 * 16 + 2 * 2) * 256 + 16 * 256 * 2048 + 2 * 256
+    ffn = 513 * 3 * 2048 * 512 + 2048 * 512 + 2048
+    read = model("Qwen3_Next_80B_A3B")
+    layers = 36 * linear + 12 * full + 48 * (ffn + 2 * 2048)
+    assert read.parameters == layers + 2 * 151936 * 2048 + 2048
+    # each head of a layer keeps 128 x 128 values, and the convolution four of each channel
+    state = 36 * (32 * 128 * 128 + 4 * (2 * key + value))
+    assert read.kv_cache(1).m_as("B") == pytest.approx(2 * (state + 12 * 2 * 2 * 256))
+
+
+def test_a_nemotron_has_23_layers_of_mamba_23_of_experts_and_6_of_attention():
+    """31.6 billion, of which 3.2 work for each token and 0.35 are the table of words.
+
+    Source: NVIDIA (2025), Nemotron 3 Nano, arXiv:2512.20848.
+    """
+    read = model("Nemotron3_Nano")
+    assert (read.recurrence.layers, read.attending, read.routed_layers) == (23, 6, 23)
+    inner, channels = 64 * 64, 64 * 64 + 2 * 8 * 128
+    mamba = 2688 * (inner + channels + 64) + 5 * channels + 3 * 64 + inner + inner * 2688
+    attention = 2688 * (32 + 2 * 2) * 128 + 32 * 128 * 2688
+    experts = 128 * 2 * 2688 * 1856 + 2 * 2688 * 3712 + 2688 * 128 + 128
+    layers = 23 * mamba + 6 * attention + 23 * experts + 52 * 2688
+    assert read.parameters == layers + 2 * 131072 * 2688 + 2688
+
+
+def test_a_deepseek_v3_2_adds_an_indexer_to_every_layer():
+    more = model("DeepSeek_V3_2").parameters - model("DeepSeek_R1").parameters
+    # queries from 1,536 values, a key and 64 weights from 7,168, and a norm with its shift
+    assert more == 61 * (1536 * 64 * 128 + 7168 * 128 + 7168 * 64 + 2 * 128)
+
+
+# ---- what a key may say --------------------------------------------------------------------------
+
+
+def changed(tmp_path, name, **keys):
+    data = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**data, **keys}), encoding="utf-8")
+    return file
+
+
+def test_dense_layers_may_be_counted_listed_or_spread(tmp_path):
+    def dense(**keys):
+        return from_config(changed(tmp_path, "DeepSeek_R1", **keys)).moe.dense_layers
+
+    assert dense(first_k_dense_replace=0, moe_layer_freq=2) == 30  # 0, 2, ... 60 route
+    assert dense(first_k_dense_replace=3, moe_layer_freq=2) == 32  # and neither do 0 and 2
+    assert dense(moe_layer_freq=[0] * 5 + [1] * 56) == 5
+    assert dense(mlp_layer_types=["dense"] * 7 + ["sparse"] * 54) == 7
+
+
+def test_a_qwen_routes_in_each_second_layer_but_those_listed(tmp_path):
+    keys = {"decoder_sparse_step": 2, "mlp_only_layers": [1]}
+    read = from_config(changed(tmp_path, "Qwen3_235B_A22B", **keys))
+    assert read.moe.dense_layers == 94 - 46  # 3, 5, ... 93 route
+
+
+def test_some_layers_may_take_over_what_others_picked(tmp_path):
+    kinds = ["full"] * 3 + ["shared"] * 75
+    few = from_config(changed(tmp_path, "GLM_5", indexer_types=kinds))
+    assert few.indexer.layers == 3
+    every = model("GLM_5")
+    assert every.indexer.layers is None
+    kept = (read.kv_cache(1000).m_as("B") for read in (every, few))
+    assert next(kept) - next(kept) == pytest.approx(2 * 1000 * 75 * 128)
+
+
+def test_layers_with_chunks_may_be_listed(tmp_path):
+    data = json.loads((CONFIGS / "Llama4_Scout.json").read_text(encoding="utf-8"))
+    spoken = {**data["text_config"], "no_rope_layers": [1] * 40 + [0] * 8}
+    read = from_config(changed(tmp_path, "Llama4_Scout", text_config=spoken))
+    assert (read.window.layers, read.window.chunked) == (40, True)
+
+
+def test_a_lightning_attention_keeps_a_state_in_seven_of_eight_layers(tmp_path):
+    """MiniMax-Text-01: 456 billion, of which 45.9 work for each token (arXiv:2501.08313)."""
+    file = tmp_path / "config.json"
+    data = {
+        "model_type": "minimax",
+        "attn_type_list": ([0] * 7 + [1]) * 10,
+        "head_dim": 128,
+        "hidden_size": 6144,
+        "intermediate_size": 9216,
+        "max_position_embeddings": 10240000,
+        "num_attention_heads": 64,
+        "num_experts_per_tok": 2,
+        "num_hidden_layers": 80,
+        "num_key_value_heads": 8,
+        "num_local_experts": 32,
+        "vocab_size": 200064,
+    }
+    file.write_text(json.dumps(data), encoding="utf-8")
+    read = from_config(file)
+    assert read.parameters == pytest.approx(456e9, rel=0.002)
+    assert (read.recurrence.layers, read.recurrence.conv_kernel) == (70, 0)
+    touched = read.totals(read.step(1.0, None, "decode")).weights
+    assert touched == pytest.approx(45.9e9, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "words"),
+    [
+        ("DeepSeek_V4_Flash", {}, "it attends to a cache that is compressed over tokens"),
+        ("Nemotron3_Nano", {"moe_latent_size": 1024}, "experts of a latent space"),
+        ("Nemotron3_Nano", {"hybrid_override_pattern": "ME" * 25 + "MX"}, "only M, *, E and -"),
+        ("Nemotron3_Nano", {"hybrid_override_pattern": None}, "it is required; add it"),
+        ("Nemotron3_Nano", {"moe_shared_expert_intermediate_size": 2000}, "multiples of 1856"),
+        ("Qwen3_Next_80B_A3B", {"layer_types": ["full_attention"]}, "one for each of 48 layers"),
+        ("Qwen3_Next_80B_A3B", {"linear_num_key_heads": 5}, "cannot share 5 evenly"),
+        ("GLM_5", {"index_topk": None}, "index_topk: it is required"),
+        ("Qwen3_235B_A22B", {"mlp_only_layers": 3}, "give a list of layers"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_in_a_sentence(tmp_path, name, keys, words):
+    with pytest.raises(InvalidEntry) as caught:
+        from_config(changed(tmp_path, name, **keys))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kept", "precision"),
+    [
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "fp4"),
+        ({"quant_method": "modelopt", "quant_algo": "FP8"}, "fp8"),
+        (
+            {
+                "quant_method": "compressed-tensors",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4, "type": "int"}}},
+            },
+            "int4",
+        ),
+        (
+            {
+                "quant_method": "compressed-tensors",
+                "config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "float"}}},
+            },
+            "fp8",
+        ),
+    ],
+)
+def test_a_note_says_in_how_many_bits_weights_are_kept(tmp_path, kept, precision):
+    read = from_config(changed(tmp_path, "Llama3_1_8B", quantization_config=kept))
+    assert f"precision={precision!r}" in read.source_of("layers").note
