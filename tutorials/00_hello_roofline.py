@@ -220,9 +220,9 @@ def _(mistral, q4, this, write):
 ## In five lines of Python
 
 ```python
-from mlsysim import Engine, Hardware, Models
+from mlsysim import Engine
 
-step = Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100, batch_size=32)
+step = Engine.solve("Llama3_8B", "H100", batch_size=32)
 print(step.bottleneck, step.latency)
 print(step.summary())
 ```
