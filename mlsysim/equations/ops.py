@@ -126,7 +126,7 @@ def amortized(
 
     $$C = \mathrm{price} \cdot m \cdot \frac{T}{T_{\mathrm{amortization}}}$$
 
-    The multiplier covers what is bought or hired beside the servers. A time longer than the
+    The multiplier covers what is bought or hired beside the priced part. A time longer than the
     amortization buys again.
 
     >>> amortized(price=300.0, multiplier=2.0, time=1.0, lifetime=3.0)
@@ -135,6 +135,35 @@ def amortized(
     Source: Barroso, Hölzle & Ranganathan (2018), The Datacenter as a Computer, chapter 6.
     """
     return price * multiplier * (time / lifetime)
+
+
+def rent(hourly: u.HourlyPrice, accelerators: u.Count, time: u.Seconds) -> u.Money:
+    r"""What renting accelerators by the hour costs.
+
+    $$C = p \cdot n \cdot T$$
+
+    >>> rent(hourly=0.001, accelerators=8.0, time=1000.0)
+    8.0
+
+    Source: definition.
+    """
+    return hourly * accelerators * time
+
+
+def breakeven_utilization(owned: u.Money, rented: u.Money) -> u.Number:
+    r"""The part of the time in use from which owning is cheaper than renting by the hour.
+
+    $$u^* = \frac{C_{\mathrm{owned}}}{C_{\mathrm{rented}}}$$
+
+    What is owned costs the same used or not; what is rented is paid for while it is used. Above
+    one, renting is cheaper even around the clock.
+
+    >>> breakeven_utilization(owned=30.0, rented=40.0)
+    0.75
+
+    Source: Walker (2009), The Real Cost of a CPU Hour, doi:10.1109/MC.2009.135.
+    """
+    return owned / rented
 
 
 def maintenance(price: u.Money, yearly: u.Fraction, time: u.Seconds, year: u.Seconds) -> u.Money:

@@ -34,6 +34,7 @@ from mlsysim.solvers.node.inflight import Server, server
 from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
 from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
+from mlsysim.solvers.ops.footprint import energy_use, hosted
 from mlsysim.systems.types import PLAIN_NODE
 
 STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
@@ -59,7 +60,7 @@ def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
         if isinstance(work, OneStep):
             done = _step(system, work, group)
         elif (rate := work.arrival_rate_qps) is None:
-            done = _together(work, system.fleet, group)
+            done = _together(system, work, group)
         else:
             done = _serving(system, work, group, float(rate.m_as("1/s")))
     except MissingValue as error:
@@ -133,7 +134,7 @@ def _replica(work: Serve, group: Group) -> Replica:
 # ---- serving -------------------------------------------------------------------------------------
 
 
-def _together(work: Serve, place: FleetSpec, group: Group) -> Measured:
+def _together(system: SystemSpec, work: Serve, group: Group) -> Measured:
     """A batch of requests that come at once, one unless told, and nobody else."""
     batch, tokens = work.batch_size or 1, _answer(work)
     ways = group.layout
@@ -146,11 +147,13 @@ def _together(work: Serve, place: FleetSpec, group: Group) -> Measured:
         "pipeline_parallel": ways.pipeline,
         "expert_parallel": ways.expert,
     }
-    served = ServingModel().solve(hardware=group.device, fleet=place.usable, stack=STACK, **how)
+    served = ServingModel().solve(
+        hardware=group.device, fleet=system.fleet.usable, stack=STACK, **how
+    )
     latency = served.si("latency")
     rate = node.throughput(group.replicas * batch, latency)
     own = Serving.of(served, throughput=rate * tokens, batch=float(batch))
-    parts = own, _load(group, rate, latency / batch), Held.of(served)
+    parts = own, _load(system, group, rate, latency / batch), Held.of(served)
     if not served.feasible:
         return _too_large(parts, served)
     return Measured(parts, True, "", *_longest(own, _replica(work, group), work, 0.0), served.notes)
@@ -165,7 +168,7 @@ def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Meas
     each = server(replica, work.prompt, _answer(work), max_batch=work.batch_size, reserve=0.0)
     found = each.at(rate / group.replicas)
     if each.max_batch < 1:
-        return _too_large((_load(group, None, None), Held.of(found)), found)
+        return _too_large((_load(system, group, None, None), Held.of(found)), found)
 
     def at(replicas: float) -> list[Part]:
         return [*_in_flight(each, work, rate, replicas)]
@@ -174,7 +177,7 @@ def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Meas
     needed, notes = _needed(system, group, rate / each.max_rate, at)
     queue = Queue.of(queue, devices_needed=needed)
     busy = each.max_rate**-1 if not found.feasible else _busy(found, each)
-    load = _load(group, group.replicas * each.max_rate, busy)
+    load = _load(system, group, group.replicas * each.max_rate, busy)
     parts = own, load, queue, Held.of(found)
     battery = _battery(system, group, rate * busy / group.replicas)
     parts = parts if battery is None else (*parts, battery)
@@ -243,7 +246,7 @@ def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     latency = profile.si("latency") + talk
     rate = node.throughput(group.replicas * batch, latency)
     own = Step.of(profile, latency=latency, throughput=rate)
-    load = _load(group, rate, latency / batch, profile.si("power"))
+    load = _load(system, group, rate, latency / batch, profile.si("power"))
     parts, notes = [own, load, Held.of(profile)], profile.notes
     asked = work.arrival_rate_qps
     queue = None
@@ -283,12 +286,22 @@ def _waiting(rate: float, latency: float, slots: float) -> Queue:
 # ---- fleets --------------------------------------------------------------------------------------
 
 
-def _load(group: Group, requests: Any, busy: Any, power: Any = None) -> Load:
-    """What the fleet is and can take, when a request keeps a replica `busy` for so long."""
-    if power is None and group.device.tdp is not None:
-        power = float(group.device.tdp.m_as("W"))
-    energy = None
-    if power is not None and busy is not None:
+def _load(system: SystemSpec, group: Group, requests: Any, busy: Any, power: Any = None) -> Load:
+    """What the fleet is and can take, when a request keeps a replica `busy` for so long.
+
+    The energy of a request is the servers' over what they answer, waiting included, as in the
+    footprint; that of a device without a host is what it takes while it works on one.
+    """
+    device, work, energy = group.device, system.workload, None
+    if power is None and device.tdp is not None:
+        power = float(device.tdp.m_as("W"))
+    if power is not None and busy is not None and hosted(device):
+        asked = getattr(work, "arrival_rate_qps", None)
+        rate = requests if asked is None else min(float(asked.m_as("1/s")), requests)
+        part = system.environment.power_fraction
+        part = part if part is None else float(part)
+        energy = energy_use(group.fleet, 1.0, part, None, None).it_energy / rate
+    elif power is not None and busy is not None:
         energy = node.energy(group.ways * power, busy)
     return Load(
         devices=group.fleet.devices,

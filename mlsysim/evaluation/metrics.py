@@ -208,6 +208,8 @@ class Bill(Part):
     maintenance: u.Money = "USD"
     energy_share: u.Number
     cost_per_accelerator: u.HourlyPrice = "USD/hour"
+    rent: u.Money = "USD"
+    breakeven_utilization: u.Number
 
 
 class Footprint(Part):

@@ -32,6 +32,7 @@ MONEY, EMISSIONS, FIDELITY = 17, 18, 13
 _FACTORS = (2, 4, 8, 16, 32)
 _SIZES = ("more devices", "fewer devices")
 _WORK = ("requests", "token_throughput")
+_LATER = ("elapsed_time",)
 _HEADLINES = ("latency", "throughput", "step_time", "elapsed_time")
 
 
@@ -289,8 +290,10 @@ def _told(
     """A suggestion: the change, the verdict on it, and the metrics that matter."""
     asked = [c["metric"] for c in tried.constraints]
     names = list(dict.fromkeys(asked or [n for n in _HEADLINES if n in tried.metrics]))
-    # less carbon, or less money, may be less work
-    names += [name for name in _WORK if name not in names and "fleet.count" in change]
+    # less carbon, or less money, may be less work, or later
+    beside = _LATER if isinstance(system.workload, Train) else _WORK
+    if beside is _LATER or "fleet.count" in change:
+        names += [name for name in beside if name not in names]
     gives = {name: tried.metrics[name] for name in names if tried.metrics.get(name) is not None}
     return {
         "change": change,

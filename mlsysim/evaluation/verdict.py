@@ -213,8 +213,11 @@ def _costs(
             **place.given(EconomicsModel),
         )
         parts += (Bill.of(money),)
-        notes += money.notes
+        notes += (*money.notes, *filter(None, [money.rent_or_buy]))
     except MissingValue as error:
+        if error.field == "unit_cost":  # the solver's remedy is Python, and a system is YAML
+            remedy = "give environment.accelerator_price: 30000 USD, or a node that has a price"
+            error = MissingValue(error.entry, error.field, remedy)
         unknown[Bill] = error
         notes += (f"not priced: {error}",)
     if place.grid is not None:

@@ -303,6 +303,60 @@ def test_prices_and_carbon_are_those_of_the_solvers():
     assert found["carbon"] == SustainabilityModel().solve(**how).carbon
 
 
+def test_a_report_has_one_energy():
+    """The servers' energy over the requests that they answered, waiting included."""
+    found = metrics(
+        {"model": "Llama3_8B", "phase": "serve", "arrival_rate_qps": 100},
+        fleet={"hardware": "H100", "count": 8},
+        environment={"grid": "Quebec", "duration": "30 days"},
+    )
+    asked = 100 * 30 * 86_400
+    assert found["energy_per_request"].m_as("J") == pytest.approx(
+        found["it_energy"].m_as("J") / asked
+    )
+    # eight boards of 700 W and 1.82 of their power around them, at 0.76 of it
+    assert found["energy_per_request"].m_as("J") == pytest.approx(
+        8 * 700 * 1.8214 * 0.76 / 100, rel=1e-6
+    )
+
+
+def test_a_bill_says_what_renting_costs_and_from_which_use_owning_is_cheaper():
+    environment = {"duration": "1 year", "infrastructure_multiplier": 2.5}
+    found = judge(system(fleet={"cluster": "Research_256"}, environment=environment))
+    price = Infrastructure.Prices.H100_cloud.hourly.m_as("USD/hour")
+    assert found.metrics["rent"].m_as("USD") == pytest.approx(256 * 8766 * price)
+    part = found.metrics["breakeven_utilization"]
+    assert part == pytest.approx((found.metrics["tco"] / found.metrics["rent"]).m_as(""))
+    assert any(f"owning is cheaper from {part:.0%}" in note for note in found.notes)
+
+
+def test_advice_to_train_on_less_says_how_much_longer_it_takes():
+    """Was told: carbon falls, on 2 nodes in place of 64; and not that days become years."""
+    found = evaluate(
+        system(
+            {"model": "Llama3_8B", "phase": "train", "precision": "bf16", "tokens": 15e12},
+            {"node": "DGX_H100", "count": 64, "fabric": "InfiniBand_NDR"},
+            environment={"grid": "US_Average"},
+            constraints=["carbon <= 1000 t"],
+        )
+    )
+    told = [each for each in found.suggestions if "fleet.count" in each["change"]]
+    assert told
+    for each in told:
+        assert each["gives"]["elapsed_time"] > 4 * found.metrics["elapsed_time"]
+        assert "elapsed_time" in each["sentence"]
+
+
+def test_a_device_without_a_price_is_told_what_a_system_can_say_of_it():
+    asked = system(
+        fleet={"hardware": "GB200"},
+        environment={"duration": "1 year"},
+        constraints=["tco < 1e6 USD"],
+    )
+    with pytest.raises(MissingValue, match=r"environment\.accelerator_price"):
+        judge(asked)
+
+
 def test_the_price_of_an_accelerator_can_be_given():
     found = metrics(
         fleet={"hardware": "H100", "count": 16},

@@ -11,6 +11,17 @@ from mlsysim.infrastructure.types import Facility, Grid, Price
 GRIDS = [Infrastructure.Grids[name] for name in Infrastructure.Grids]
 ENTRIES = [entry for _, entry in Infrastructure.entries()]
 
+# read a second time in the rate cards: AWS p5.48xlarge and CoreWeave by the machine
+RENTS = {
+    "H100_hyperscaler": 55.04 / 8,
+    "GB200_cloud": 42 / 4,
+    "H200_cloud": 3.99,
+    "T4_cloud": 0.526,
+}
+RENTED = {"H100", "H200", "A100", "B200", "GB200", "MI300X", "L4", "L40S", "T4"} | {
+    *("TPU_v5e", "TPU_v5p", "Trainium2")
+}
+
 
 def _g_per_kwh(grid: Grid) -> float:
     return grid.carbon_intensity.m_as("g/kWh")
@@ -92,6 +103,16 @@ def test_every_rental_price_names_a_device_that_ships():
         price = Infrastructure.Prices[name]
         if price.hourly is not None:
             assert price.accelerator in Hardware
+
+
+def test_a_rent_is_that_of_one_accelerator_of_the_machine_that_is_listed():
+    hourly = {name: Infrastructure.Prices[name].hourly.m_as("USD/hour") for name in RENTS}
+    assert hourly == pytest.approx(RENTS)
+
+
+def test_what_is_rented_most_has_a_price():
+    prices = map(Infrastructure.Prices.__getitem__, Infrastructure.Prices)
+    assert {price.accelerator for price in prices} >= RENTED
 
 
 def test_a_grid_that_is_misspelt_is_told_the_right_name():

@@ -126,6 +126,7 @@ VALID = {
     "job_duration": "2 hour",
     "devices_per_job": 8,
     "infrastructure_multiplier": 2.5,
+    "rental_price": "3 USD/hour",
     "power_fraction": 0.8,
     "wue": "1.8 L/kWh",
     "embodied_carbon": "150 kg",

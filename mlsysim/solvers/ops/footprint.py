@@ -9,9 +9,10 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Given, Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily, show
 from mlsysim.core.units import Q_, Dim
 from mlsysim.equations import ops
+from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Facility, Grid
 from mlsysim.literature.registry import Literature
@@ -58,6 +59,11 @@ def energy_use(
     return Use(fleet.count * power, power_fraction, it, energy, pue, building, notes)
 
 
+def hosted(board: HardwareNode) -> bool:
+    """Whether a device sits in a server, as what has no link to anything else does not."""
+    return board.host_link is not None or board.interconnect is not None
+
+
 def _node_power(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
     server, board = fleet.node, fleet.hw
     if server.power is not None:
@@ -65,20 +71,47 @@ def _node_power(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
     if board.tdp is None:
         remedy = f"give one, as in replace(tdp='700 W'), or give {server.name} its power"
         raise MissingValue(board.name, "tdp", remedy)
+    if not hosted(board):
+        return server.accelerators * si(board.tdp, "W"), ()
     ratio = float(Literature.Power.Host_power_ratio.value)
     note = f"power of {server.name}: its boards' times {ratio:.2f}, as in a DGX H100"
     return ops.server_power(server.accelerators, si(board.tdp, "W"), ratio), (note,)
 
 
-def _node_price(fleet: Fleet) -> tuple[float, tuple[str, ...]]:
+class Price(NamedTuple):
+    """What a node costs: the whole server, and the accelerators in it alone."""
+
+    server: float
+    boards: float
+    notes: tuple[str, ...]
+
+
+def _node_price(fleet: Fleet) -> Price:
     server, board = fleet.node, fleet.hw
+    boards, notes = None, ()
+    if board.unit_cost is not None:
+        boards = server.accelerators * si(board.unit_cost, "USD")
     if server.unit_cost is not None:
-        return si(server.unit_cost, "USD"), ()
-    if board.unit_cost is None:
+        whole = si(server.unit_cost, "USD")
+        if boards is None:
+            notes = (f"the accelerators of {server.name} have no price of their own: hosts count",)
+        return Price(whole, whole if boards is None else min(boards, whole), notes)
+    if boards is None:
         remedy = "an unknown price is not 0; give one, as in replace(unit_cost='30000 USD')"
         raise MissingValue(board.name, "unit_cost", remedy)
     note = f"price of {server.name}: its accelerators' alone; the host comes on top"
-    return server.accelerators * si(board.unit_cost, "USD"), (note,)
+    return Price(boards, boards, (note,))
+
+
+def _rental(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
+    """The lowest hourly price of the shelf for the fleet's accelerator."""
+    shelf = Infrastructure.Prices
+    listed = (entry for entry in map(shelf.__getitem__, shelf) if entry.hourly is not None)
+    found = [entry for entry in listed if entry.accelerator == fleet.hw.stem]
+    if not found:
+        return None, ()
+    least = min(found, key=lambda entry: entry.hourly)
+    return si(least.hourly, "USD/s"), (f"rent: {least.name}, {int(least.year)}",)
 
 
 def _electricity(datacenter: Grid | None, given: Any) -> Any:
@@ -116,24 +149,39 @@ def si(quantity: Any, unit: str) -> float:
 
 
 def _breakdown(r: Economics) -> dict[str, Any]:
-    hardware = r.si("capex") / r.si("infrastructure_multiplier")
-    beside = r.si("capex") - hardware
+    boards, servers = r.si("_boards"), r.si("_servers")
+    beside = r.si("capex") - servers
     shares = {part: float(Literature.Cost[f"{part}_share"].value) for part in _PARTS}
     whole = sum(shares.values())
     return {
-        "accelerators": hardware,
+        "accelerators": boards,
+        "host": servers - boards,
         **{part.lower(): beside * share / whole for part, share in shares.items()},
         "energy": r.si("energy_cost"),
         "maintenance": r.si("maintenance"),
     }
 
 
+def _rent_or_buy(r: Economics) -> str:
+    part = r.breakeven_utilization
+    if r.shape or part is None:
+        return ""
+    if part > 1:
+        then = "renting is cheaper even around the clock"
+    else:
+        then = f"owning is cheaper from {part:.0%} of the hours in use on"
+    return f"Rented around the clock they cost {show(r.rent)}, owned {show(r.tco)}: {then}."
+
+
 class Economics(Result):
     """What a fleet costs over a time; every dollar stands in one place.
 
-    `capex` is the time's share of the servers times the infrastructure multiplier; `breakdown`
-    lists all parts of the TCO in dollars, with what lies beside the servers split as in
-    Literature.Cost. Carbon is known when a `datacenter` was given, work when an `mfu` was.
+    `capex` is the time's share of the accelerators times the infrastructure multiplier, and never
+    less than that of the servers; `breakdown` lists all parts of the TCO in dollars, with what lies
+    beside the servers split as in Literature.Cost. `rent` is what the same accelerators cost for
+    the same time by the hour, None where no price is known, and `breakeven_utilization` the part of
+    the time in use from which owning is cheaper. Carbon is known when a `datacenter` was given,
+    work when an `mfu` was.
     """
 
     walls = (17,)
@@ -149,6 +197,10 @@ class Economics(Result):
         "USD/hour", lambda tco, time, count: tco / (time * count), "tco", "duration", "accelerators"
     )
     breakdown: dict = lazily("", _breakdown)
+    rental_price: u.HourlyPrice | None = "USD/hour"
+    rent: u.Money | None = lazily("USD", ops.rent, "rental_price", "accelerators", "duration")
+    breakeven_utilization: u.Number | None = lazily("", ops.breakeven_utilization, "tco", "rent")
+    rent_or_buy: str = lazily("", _rent_or_buy)
     energy: u.Energy = "MWh"
     carbon: u.Mass | None = "t"
     carbon_footprint_kg: float = lazily("", in_kg, "carbon")
@@ -161,16 +213,18 @@ class Economics(Result):
     duration: u.Seconds = "day"
     accelerators: u.Number
     notes: tuple
+    _servers: u.Money
+    _boards: u.Money
 
 
 class EconomicsModel(Solver):
-    """Wall 17: the total cost of owning a fleet for a while.
+    """Wall 17: the total cost of owning a fleet for a while, and of renting it.
 
-    `infrastructure_multiplier` is what everything bought or hired costs over what the servers cost:
-    network, power and cooling plant, building, and the staff that runs them (2.5 when the servers
-    are 40 % of it; 1.0 counts the servers alone). Electricity is no part of it and is paid by the
-    meter; neither is `maintenance_fraction`, yearly parts and support contracts as a fraction of
-    the servers' price, which is 0 unless given. So nothing is counted twice.
+    `infrastructure_multiplier` is what everything bought or hired costs over what the accelerators
+    cost: hosts, network, power and cooling plant, building, and the staff that runs them (2.5 when
+    the accelerators are 40 % of it; 1.0 counts the servers alone). Electricity is no part of it and
+    is paid by the meter; neither is `maintenance_fraction`, yearly parts and support contracts as a
+    fraction of the servers' price, which is 0 unless given. So nothing is counted twice.
 
     Fallacy: "The budget is the price of the GPUs." They are less than half of it.
     """
@@ -190,6 +244,7 @@ class EconomicsModel(Solver):
         facility: Given[Facility] | None = None,
         pue: u.PowerUsageEffectiveness | None = None,
         power_fraction: u.Fraction | None = None,
+        rental_price: u.HourlyPrice | None = None,
         maintenance_fraction: u.FractionOrZero = 0.0,
         precision: u.Precision = "fp16",
     ) -> Economics:
@@ -198,20 +253,35 @@ class EconomicsModel(Solver):
         Without a `datacenter` energy costs what American industry pays on average; with one, its
         own price. Servers draw `power_fraction` of their maximum, by default what was measured
         while training. A price that nobody has published raises MissingValue: it is never 0.
+        `rental_price` is that of one accelerator, by default the lowest in Infrastructure.Prices.
         """
-        price, price_notes = _node_price(fleet)
+        price = _node_price(fleet)
+        notes = price.notes
+        if np.any(np.asarray(infrastructure_multiplier) == 1):
+            notes += ("network, plant, building and staff are not counted: their multiplier is 1",)
+        if rental_price is None:
+            rental_price, rented = _rental(fleet)
+            notes += rented
         lifetime = _THREE_YEARS if amortization_years is None else amortization_years
         use = energy_use(fleet, duration_days, power_fraction, facility, pue)
         tariff = _electricity(datacenter, electricity_price)
-        purchase = fleet.count * price
+        bought, boards = (
+            ops.amortized(fleet.count * each, 1.0, duration_days, lifetime)
+            for each in (price.server, price.boards)
+        )
         carbon = None
         if datacenter is not None:
             carbon = ops.carbon(use.energy, si(datacenter.carbon_intensity, "g/J"))
         return Economics(
-            purchase=purchase,
-            capex=ops.amortized(purchase, infrastructure_multiplier, duration_days, lifetime),
+            purchase=fleet.count * price.server,
+            capex=np.maximum(bought, infrastructure_multiplier * boards)[()],
+            rental_price=rental_price,
+            _servers=bought,
+            _boards=boards,
             energy_cost=ops.energy_cost(use.energy, tariff),
-            maintenance=ops.maintenance(purchase, maintenance_fraction, duration_days, YEAR),
+            maintenance=ops.maintenance(
+                fleet.count * price.server, maintenance_fraction, duration_days, YEAR
+            ),
             energy=use.energy,
             carbon=carbon,
             region_name=datacenter.name if datacenter else "",
@@ -221,7 +291,7 @@ class EconomicsModel(Solver):
             infrastructure_multiplier=infrastructure_multiplier,
             duration=duration_days,
             accelerators=fleet.devices,
-            notes=price_notes + use.notes,
+            notes=notes + use.notes,
         )
 
 

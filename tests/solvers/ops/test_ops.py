@@ -51,7 +51,7 @@ def usd(value) -> float:
 
 
 def test_tco_is_capex_share_plus_energy_plus_maintenance_by_hand():
-    # 30 days of a 3-year schedule; 2.5 times 32 x $300,000; 32 x 10.2 kW x 0.76 x 720 h x PUE 1.2
+    # 30 days of a 3-year schedule; 2.5 times 256 x $30,000; 32 x 10.2 kW x 0.76 x 720 h x PUE 1.2
     r = cost(
         RESEARCH,
         30,
@@ -63,7 +63,7 @@ def test_tco_is_capex_share_plus_energy_plus_maintenance_by_hand():
         maintenance_fraction=0.05,
     )
     assert usd(r.purchase) == pytest.approx(9.6e6)
-    assert usd(r.capex) == pytest.approx(9.6e6 * 2.5 * 30 / (3 * 365.25))
+    assert usd(r.capex) == pytest.approx(256 * 30_000 * 2.5 * 30 / (3 * 365.25))
     assert r.energy.m_as("kWh") == pytest.approx(32 * 10.2 * 0.76 * 720 * 1.2)
     assert usd(r.energy_cost) == pytest.approx(32 * 10.2 * 0.76 * 720 * 1.2 * 0.10)
     assert usd(r.maintenance) == pytest.approx(9.6e6 * 0.05 * 30 / 365.25)
@@ -131,14 +131,11 @@ def test_no_dollar_stands_in_two_places():
     parts = r.breakdown
     assert sum(parts.values()) == pytest.approx(r.tco_usd, rel=1e-12)
     capex = usd(r.capex)
-    for part, share in {
-        "accelerators": 0.40,
-        "network": 0.20,
-        "plant": 0.15,
-        "building": 0.10,
-        "staff": 0.15,
-    }.items():
-        assert parts[part] == pytest.approx(share * capex)
+    # a server of eight costs $300,000, $60,000 more than its boards: 0.1 of 2.5 x $240,000
+    assert parts["accelerators"] == pytest.approx(0.40 * capex)
+    assert parts["host"] == pytest.approx(0.10 * capex)
+    for part, share in {"network": 0.20, "plant": 0.15, "building": 0.10, "staff": 0.15}.items():
+        assert parts[part] == pytest.approx(share / 0.60 * 0.50 * capex)
     assert parts["energy"] == pytest.approx(usd(r.energy_cost))
 
 
@@ -147,7 +144,58 @@ def test_a_larger_multiplier_buys_no_energy_and_no_maintenance():
     full = cost(RESEARCH, 30, maintenance_fraction=0.05, infrastructure_multiplier=2.5)
     assert full.energy_cost == bare.energy_cost
     assert full.maintenance == bare.maintenance
-    assert full.tco_usd - bare.tco_usd == pytest.approx(1.5 * usd(bare.capex))
+    # 2.5 x $30,000 a GPU in place of a server's $37,500
+    assert usd(full.capex) == pytest.approx(2 * usd(bare.capex))
+    assert full.tco_usd - bare.tco_usd == pytest.approx(usd(bare.capex))
+
+
+def test_the_multiplier_is_of_accelerators_so_that_the_same_ones_cost_the_same():
+    plain = Fleet(name="256 H100", hw=Hardware.Cloud.H100, count=32)
+    bare, server = (cost(fleet, 30, infrastructure_multiplier=2.5) for fleet in (plain, RESEARCH))
+    assert usd(bare.capex) == pytest.approx(usd(server.capex))
+    assert bare.breakdown["host"] == 0
+    # and a small multiplier never makes a server cheaper than it is
+    little = cost(RESEARCH, 30, infrastructure_multiplier=1.1)
+    assert usd(little.capex) == pytest.approx(usd(cost(RESEARCH, 30).capex))
+
+
+def test_a_server_without_a_price_of_its_accelerators_is_multiplied_whole_and_says_so():
+    rack = Fleet(name="rack", node=Systems.Nodes.GB200_NVL72, count=1)
+    r = cost(rack, 365.25, infrastructure_multiplier=2.0, amortization_years=1)
+    assert usd(r.capex) == pytest.approx(2 * 3e6)
+    assert any("no price of their own" in note for note in r.notes)
+
+
+def test_servers_and_electricity_alone_are_said_to_be_no_whole_budget():
+    said = "network, plant, building and staff are not counted"
+    assert any(said in note for note in cost(RESEARCH, 30).notes)
+    assert not any(said in note for note in cost(RESEARCH, 30, infrastructure_multiplier=2.5).notes)
+
+
+def test_rent_or_buy_breaks_even_at_a_part_of_the_hours():
+    # 256 x 30 days x $3; owned 2.5 x 256 x $30,000 x 30 / 1,095.75 days and 183,306 kWh at $0.10
+    r = cost(
+        RESEARCH, 30, infrastructure_multiplier=2.5, rental_price="3 USD/hour", pue=1.0,
+        power_fraction=0.78, electricity_price="0.10 USD/kWh",
+    )  # fmt: skip
+    owned = 2.5 * 256 * 30_000 * 30 / 1095.75 + 32 * 10.2 * 0.78 * 720 * 0.10
+    assert usd(r.rent) == pytest.approx(256 * 720 * 3)
+    assert r.breakeven_utilization == pytest.approx(owned / (256 * 720 * 3))
+    assert f"from {owned / (256 * 720 * 3):.0%} of the hours" in r.rent_or_buy
+    never = cost(RESEARCH, 30, infrastructure_multiplier=2.5, rental_price="1 USD/hour")
+    assert never.breakeven_utilization > 1
+    assert never.rent_or_buy.endswith("renting is cheaper even around the clock.")
+
+
+def test_the_rent_is_the_lowest_of_the_shelf_unless_given_and_unknown_where_nobody_rents():
+    listed = [price for price in map(Infra.Prices.__getitem__, Infra.Prices) if price.hourly]
+    least = min(price.hourly for price in listed if price.accelerator == "H100")
+    r = cost(RESEARCH, 30)
+    assert r.rental_price.m_as("USD/hour") == pytest.approx(least.m_as("USD/hour"))
+    assert any(note.startswith("rent: H100") for note in r.notes)
+    owned_only = cost(boards("Gaudi2"), 30)
+    assert (owned_only.rent, owned_only.breakeven_utilization) == (None, None)
+    assert owned_only.rent_or_buy == ""
 
 
 def test_servers_alone_leave_nothing_beside_them():
@@ -459,7 +507,7 @@ def test_more_of_anything_never_emits_or_costs_less(duration, fraction, pue, fac
     assert base.energy >= base.it_energy
     a = cost(RESEARCH, duration, infrastructure_multiplier=pue)
     b = cost(RESEARCH, duration, infrastructure_multiplier=pue * factor)
-    assert b.tco_usd > a.tco_usd
+    assert b.tco_usd >= a.tco_usd  # the same while the servers cost more than the multiple
     assert 0 < a.energy_share < 1
 
 
