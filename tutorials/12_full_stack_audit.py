@@ -142,7 +142,7 @@ def _(added, days, ideal, inside, q2, this):
 def _(bill, days, q3, run, this, tonnes):
     _points = run.mfu / (1 - bill.energy_share) - run.mfu
     (q4 := this.ask(
-        4, f"The run reaches {say(run.mfu, '%')} of the peak from end to end (its *MFU*, at η = {this.eta:g}). A power company offers **all electricity for free**. How many points of MFU would save as much money? (The bill is 2.5 times the servers, spread over five years, and power at the average US price.)",
+        4, f"The run reaches {say(run.mfu, '%')} of the peak from end to end (its *MFU*, at η = {this.eta:g}). A power company offers **all electricity for free**. How many points of MFU would save as much money? (The bill is 2.5 times the accelerators, spread over five years, and power at the average US price.)",
         unit="points", within=1.4, after=q3,
         slips={
             "power is a tenth of the bill": 100 * (run.mfu / 0.9 - run.mfu),
