@@ -67,6 +67,18 @@ def test_the_ridge_is_peak_over_bandwidth(name, precision, ridge):
     assert f"{ENTRIES[name].ridge(precision).units:~P}" == "FLOP/B"
 
 
+def test_the_super_firmware_lifts_the_clocks_and_the_silicon_stays():
+    plain, lifted = Hardware.Jetson_Orin_Nano, Hardware.Jetson_Orin_Nano_Super
+    assert plain.memory.capacity == lifted.memory.capacity
+    # 40 and 67 TOPS with sparsity, 68 and 102 GB/s, 15 and 25 W; the 249 USD buy the second
+    assert plain.peak("int8").m_as("TFLOP/s") == 20
+    assert lifted.peak("int8").m_as("TFLOP/s") == 33.5
+    assert (lifted.memory.bandwidth / plain.memory.bandwidth).m_as("") == 1.5
+    assert (plain.tdp.m_as("W"), lifted.tdp.m_as("W")) == (15, 25)
+    assert plain.unit_cost is None
+    assert lifted.unit_cost.m_as("USD") == 249
+
+
 @each
 def test_flash_is_larger_and_slower_than_the_memory_in_front_of_it(name):
     memory = ENTRIES[name].memory
@@ -145,6 +157,15 @@ def test_a_link_is_rated_in_one_direction(name, both_ways):
         ("H20", "fp8", 296),
         ("TPU_v7", "fp8", 4_614),
         ("Trainium3", "bf16", 671),  # 2,517
+        ("RTX_5090", "fp8", 419),  # with fp32 accumulation, 838 with sparsity
+        ("RTX_PRO_6000", "fp4", 2_000),  # 4,000
+        ("A10G", "fp16", 70),  # 140, and not the 125 of the A10
+        ("DGX_Spark", "fp4", 500),  # 1,000
+        ("Jetson_AGX_Orin", "int8", 85),  # 170, and 275 with the DLAs
+        ("Jetson_AGX_Thor", "fp4", 1_035),  # 2,070
+        ("B300", "fp4", 13_500),  # 144,000 for eight is sparse
+        ("B200", "fp64", 37),  # the last table, where the first brief said 40
+        ("GB200", "fp32", 80),
         # GeForce boards, with fp32 accumulation: twice their 40.09 in fp32
         ("RTX_4070_Ti", "fp16", 80.18),
         ("RTX_4070_Ti", "fp8", 160.4),
