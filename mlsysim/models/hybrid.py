@@ -112,5 +112,5 @@ def mamba2(c: Config) -> tuple[Fields, int]:
         "heads": heads,
         "groups": c.count("n_groups", 8),
         "vocab": c.count("vocab_size"),
-        "tied_embeddings": c.flag("tie_word_embeddings"),
+        "tied_embeddings": c.flag("tie_word_embeddings", default=c.flag("tie_embeddings")),
     }, layers * (3 * heads + expand * hidden)

@@ -62,8 +62,8 @@ FRACTIONS = st.sampled_from([0.5, 1, 1.0, 0.05])
 TIMES = quantity("s", "ms", "day", "days", "hour", "hr", "year", "min", "µs", "kiloseconds")
 RATES = [1, 0.5, "3 1/s", "3/s", "1 1/min", "2 Hz", "5 query/s", "7 requests / hour"]
 DECODERS = entry(
-    *("Llama3_8B", "GPT2", "Mamba_2_8B"),
-    of=[Models.Llama3_8B, Models.Mixtral_8x7B, Models.DeepSeek_V3, Models.Mamba_2_8B],
+    *("Llama3_8B", "GPT2", "Mamba1_2_8B"),
+    of=[Models.Llama3_8B, Models.Mixtral_8x7B, Models.DeepSeek_V3, Models.Mamba1_2_8B],
 )
 OTHERS = entry(
     *("ResNet50", "BERT_Base", "ViT_B_16"),

@@ -16,7 +16,7 @@ from mlsysim.solvers import ContinuousBatchingModel, ServingModel
 equal = Widths.equal
 
 DLRM, DCN = Models.Recommendation.DLRM, Models.Recommendation.DLRM_DCNv2
-DIFFUSION, MAMBA = Models.Diffusion.StableDiffusion1_5, Models.Statespace.Mamba_2_8B
+DIFFUSION, MAMBA = Models.Diffusion.StableDiffusion1_5, Models.Statespace.Mamba1_2_8B
 VIT = Models.Vision.ViT_B_16
 
 

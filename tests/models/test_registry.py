@@ -43,7 +43,8 @@ def test_one_token_touches_the_published_active_parameters(name):
     # published counts differ in whether the embedding table is counted beside the head: 3 %
     model = ENTRIES[name]
     touched = model.totals(Step(1.0, 1.0, 0.0, "decode", equal(1.0))).weights
-    assert touched == pytest.approx(model.active_parameters, rel=0.03)
+    table = 0 if model.tied_embeddings else model.vocab * model.hidden
+    assert 0.97 * touched < model.active_parameters < 1.03 * touched + table
 
 
 @each

@@ -49,7 +49,7 @@ def learn(model=LLAMA, device=H100, **how):
         "ViT_B_16",
         "DLRM",
         "DLRM_DCNv2",
-        "Mamba_2_8B",
+        "Mamba1_2_8B",
         "KeywordSpotting",
     ],
 )
