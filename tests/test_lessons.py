@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partialmethod
 from html import unescape
+from inspect import signature
 from itertools import combinations
 from typing import Any
 
@@ -21,12 +23,14 @@ from grading.check import load as checks_of
 from grading.grade import Graded, grade_sheet
 from grading.reading import parse, sheet_of
 from mlsysim import Engine, Hardware, Models
+from mlsysim.core.solver import Solver
 from mlsysim.course import lessons as course
 from mlsysim.course.lessons import Lesson
 from mlsysim.learn import Journal
 from mlsysim.learn.marks import MATCHES, near
 from mlsysim.learn.rehearse import Ran, notebook, rehearse, run, turns
 from mlsysim.learn.say import spell
+from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
 from tests.grading.conftest import journal as committed
 from tests.notebooks import ROOT, environment
 
@@ -202,19 +206,44 @@ def test_wrong_turns_of_a_question_lie_apart_from_each_other_and_from_the_truth(
             assert apart, f"{question.question}: {one} and {other} give {a} and {b}"
 
 
-def test_a_truth_holds_whatever_software_reaches_or_the_question_says_what_decides(
-    lesson, answered, tmp_path
-):
+@pytest.fixture
+def at_ideal(monkeypatch):
+    """Every solver that knows the level answers at the ideal one, unless it is told another."""
+    known = [each for each in every(Solver) if "stack" in signature(each.solve).parameters]
+    for each in known:
+        monkeypatch.setattr(each, "solve", partialmethod(each.solve, stack=IDEAL))
+    monkeypatch.setattr(Engine, "solve", SingleNodeModel().solve)
+    assert Engine.solve("Llama3_8B", "H100").stack == IDEAL
+
+
+def every(kind) -> set[type]:
+    """All kinds of a kind."""
+    below = set(kind.__subclasses__())
+    return below.union(*map(every, below))
+
+
+def holds(lesson, answered, folder, **how) -> None:
+    """A lesson gone through with other software has the same truths, or asks what decides."""
     truths = answered.journal.truths()
-    for eta in (LOW, HIGH):
-        ran = run(lesson.stem, rehearse(lesson.stem, tmp_path), eta=eta)
-        for question in ran.asked:
-            name = question.question
-            held, now = truths[name], ran.journal.truths()[name]
-            said = any(word in question.asked for word in DECIDES)
-            same = held == now if isinstance(held, str) else near(held, now, question.within)
-            assert same or said, f"{name}: {held} becomes {now} at {eta}; say so in the question"
-            assert truths.get(f"{name}.why") == ran.journal.truths().get(f"{name}.why")
+    ran = run(lesson.stem, rehearse(lesson.stem, folder), **how)
+    for question in ran.asked:
+        name = question.question
+        held, now = truths[name], ran.journal.truths()[name]
+        said = any(word in question.asked for word in DECIDES)
+        same = held == now if isinstance(held, str) else near(held, now, question.within)
+        assert same or said, f"{name}: {held} becomes {now} with {how}; say so in the question"
+        assert truths.get(f"{name}.why") == ran.journal.truths().get(f"{name}.why")
+
+
+@pytest.mark.parametrize("eta", [LOW, HIGH])
+def test_a_truth_holds_whatever_software_reaches_or_the_question_says_what_decides(
+    lesson, answered, tmp_path, eta
+):
+    holds(lesson, answered, tmp_path, eta=eta)
+
+
+def test_a_truth_holds_where_operators_wait_for_each_other(lesson, answered, tmp_path, at_ideal):
+    holds(lesson, answered, tmp_path)
 
 
 def test_no_page_shows_an_answer_before_its_question_is_answered(lesson, answered, tmp_path):
