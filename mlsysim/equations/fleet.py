@@ -140,18 +140,24 @@ def bubble_fraction(stages: u.Number, microbatches: u.Number, interleave: u.Numb
 
 
 def pipeline_time(
-    stage: u.Seconds, stages: u.Number, microbatches: u.Number, interleave: u.Number
+    stage: u.Seconds,
+    others: u.Seconds,
+    stages: u.Number,
+    microbatches: u.Number,
+    interleave: u.Number,
 ) -> u.Seconds:
     r"""All microbatches through all stages, of which the slowest takes `stage` for each.
 
-    $$T = \left(m + \frac{p - 1}{v}\right) t$$
+    $$T = m\,t + \frac{p - 1}{v} t_{\mathrm{others}}$$
 
-    >>> pipeline_time(stage=0.5, stages=4.0, microbatches=9.0, interleave=1.0)
-    6.0
+    The slowest sets the pace, and the first microbatch has to pass the `others`.
+
+    >>> pipeline_time(stage=0.75, others=0.5, stages=4.0, microbatches=9.0, interleave=1.0)
+    8.25
 
     Source: Narayanan et al. (2021), section 2.2, arXiv:2104.04473.
     """
-    return (microbatches + (stages - 1) / interleave) * stage
+    return microbatches * stage + (stages - 1) / interleave * others
 
 
 def exposed_time(

@@ -34,7 +34,7 @@ def _train(work: Train, place: FleetSpec) -> Measured:
     fleet, notes = place.usable, ()
     load = Load(devices=fleet.devices)
     divided = place.given(DistributedModel)
-    if not {*PLAN, "interleave"}.isdisjoint(divided) or fleet.devices == 1:
+    if not {*PLAN}.isdisjoint(divided) or fleet.devices == 1:
         asked = {**work.given(DistributedModel), **divided, "stack": STACK}
         profile = DistributedModel().solve(**asked, fleet=fleet)
     else:
@@ -47,7 +47,8 @@ def _train(work: Train, place: FleetSpec) -> Measured:
         assert isinstance(profile, FleetProfile)
         notes = (
             f"the plan was searched for, among {search.considered:,}: "
-            f"zero_stage {int(search.zero_stage)}, recompute {search.recompute}",
+            f"zero_stage {int(search.zero_stage)}, recompute {search.recompute}, "
+            f"interleave {int(search.interleave)}, context_parallel {int(search.context_parallel)}",
         )
     failing = ReliabilityModel().solve(fleet, **place.given(ReliabilityModel))
     own = Training.of(profile, samples=profile.si("throughput"))
@@ -72,7 +73,7 @@ def _slowest(work: Train, fleet: Fleet, profile: FleetProfile, goodput: float) -
     """The wall behind the largest part of a training run's time, and that part in words."""
     step, peak = profile.si("step_time"), fleet.hw.supply(work.precision).peak
     arithmetic = node.compute_time(
-        profile.si("operations"), profile.si("devices") * peak, work.efficiency
+        profile.si("operations"), profile.si("devices") * peak, profile.si("efficiency")
     )
     busy = profile.si("compute_time")
     roof = ROOFS["Compute"] if arithmetic > MOSTLY * busy else ROOFS["Memory"]

@@ -184,6 +184,7 @@ class Train(WorkloadSpec):
     phase: Literal["train"]
     batch_size: u.Batch | None = None
     precision: OrDefault[TrainingPrecision] = "fp16"
+    efficiency: u.Fraction | None = None
     seq_len: u.Count | None = None
     tokens: u.Count | None = None
     optimizer: Optimizer | None = None
@@ -212,6 +213,7 @@ class FleetSpec(Section):
     tensor_parallel: u.Count | None = None
     pipeline_parallel: u.Count | None = None
     expert_parallel: u.Count | None = None
+    context_parallel: u.Count | None = None
     kept_free: OrDefault[KeptFree] = RESERVE
 
     things: ClassVar = ("cluster", "node", "hardware")

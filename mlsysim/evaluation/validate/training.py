@@ -18,8 +18,6 @@ _ZERO = {"FULL_SHARD": 3, "SHARD_GRAD_OP": 2}
 def _plan(row: Row) -> dict[str, Any]:
     """How the row says that training was divided."""
     told = row.divided
-    if row.ways("cp") > 1:
-        raise Unpredictable("context parallelism is not costed in training")
     stage = _ZERO.get(told.get("shard", ""), 3 if row.ways("fsdp") > 1 else None)
     stage = int(told["zero"]) if told.get("zero", "").isdigit() else stage
     recompute, _, sequence = told.get("recompute", "none").partition("+")
@@ -27,6 +25,7 @@ def _plan(row: Row) -> dict[str, Any]:
         "tensor_parallel": row.ways("tp"),
         "pipeline_parallel": row.ways("pp"),
         "expert_parallel": row.ways("ep"),
+        "context_parallel": row.ways("cp"),
         "interleave": row.ways("vp"),
         "microbatch": row.ways("mbs") if "mbs" in told else None,
         "zero_stage": 1 if stage is None else stage,

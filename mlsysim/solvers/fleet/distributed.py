@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Given, Result, Solver, lazily
+from mlsysim.core.solver import Given, Result, Solver, lazily, show
 from mlsysim.core.units import Dim
 from mlsysim.equations import fleet, node
 from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.group import LINK_LATENCY, wires
-from mlsysim.solvers.fleet.training import Cost, Plan, Way, cost, faults, shortage
+from mlsysim.solvers.fleet.plan import Plan, faults, shortage
+from mlsysim.solvers.fleet.training import Cost, Way, cost
+from mlsysim.solvers.fleet.usual import HALF, attained
+from mlsysim.solvers.fleet.usual import overlap as usual_overlap
 from mlsysim.solvers.node.cost import formats
 from mlsysim.solvers.node.learning import (
     NONE,
@@ -34,10 +39,13 @@ ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
 USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
 
 
+_TALKS = ("tensor", "context", "pipeline", "expert", "exposed_data")
+
+
 def _talking(p: FleetProfile) -> Any:
     if p.si("step_time") is None:
         return None
-    waiting = sum(p.si(f"{name}_time") for name in ("tensor", "pipeline", "expert", "exposed_data"))
+    waiting = sum(p.si(f"{name}_time") for name in _TALKS)
     return waiting / p.si("step_time")
 
 
@@ -62,6 +70,7 @@ class FleetProfile(Result):
     token_throughput: u.Rate = "1/s"
     compute_time: u.Seconds = "s"
     tensor_time: u.Seconds = "s"
+    context_time: u.Seconds = "s"
     pipeline_time: u.Seconds = "s"
     expert_time: u.Seconds = "s"
     bubble_time: u.Seconds = "s"
@@ -83,12 +92,15 @@ class FleetProfile(Result):
     pipeline_parallel: u.Count
     data_parallel: u.Count
     expert_parallel: u.Count
+    context_parallel: u.Count
+    interleave: u.Count
     microbatch: u.Batch
     microbatches: u.Count
     batch_size: u.Batch
     seq_len: u.Number
     parameters: u.Number
     tokens: u.Number
+    efficiency: u.Fraction
     precision: str
     stack: str | None
     notes: tuple
@@ -103,6 +115,7 @@ class Ask(NamedTuple):
     seq_len: float
     precision: str
     way: Way
+    whose: str  # where the efficiency is from
 
     def _step(self, batch: Any) -> Step:
         return Step(batch, self.seq_len, 0.0, FORWARD, self.way.widths, training=True)
@@ -111,7 +124,7 @@ class Ask(NamedTuple):
         """FLOP of a whole step of so many sequences, forward and backward."""
         if self.model is None:
             return self._unknown(batch).load.operations
-        return work(self.model, self._step(batch), self.way.recipe).load.operations
+        return work(self.model, self._step(batch), self.way.recipe).whole.operations
 
     def cost(self, plan: Plan, microbatch: Any) -> Cost:
         """What one step costs under a plan."""
@@ -119,7 +132,8 @@ class Ask(NamedTuple):
             return cost(self._unknown(microbatch), plan, self.way)
         if self.model.sparse:  # each device keeps a part of the tables, as it would of experts
             plan = plan._replace(expert=plan.data)
-        return cost(self.way.work(self.model, self._step(microbatch), plan), plan, self.way)
+        step = self._step(microbatch / plan.context)
+        return cost(self.way.work(self.model, step, plan), plan, self.way)
 
     def _unknown(self, batch: Any) -> Work:
         return unknown_work(self.parameters, batch * self.seq_len, self.way.widths)
@@ -129,9 +143,10 @@ class DistributedModel(Solver):
     """Wall 14: what many devices lose to talking and waiting when they train one model.
 
     Devices divide each layer (`tensor_parallel`, four all-reduces a layer and microbatch on the
-    wires inside the node), the layers (`pipeline_parallel`, with its bubble), the experts
-    (`expert_parallel`) and, with what is left of the fleet, the batch (gradients summed inside the
-    node first, then across the fabric). A microbatch's arithmetic is the roofline of one device.
+    wires inside the node), each sequence (`context_parallel`, keys and values going round), the
+    layers (`pipeline_parallel`, with its bubble), the experts (`expert_parallel`) and, with what is
+    left of the fleet, the batch (gradients summed inside the node first, then across the fabric).
+    A microbatch's arithmetic is the roofline of one device.
 
     Fallacy: "1,024 devices train 1,024 times as fast." Each of them also waits for the others.
     """
@@ -146,11 +161,12 @@ class DistributedModel(Solver):
         batch_size: u.Batch | None = None,
         seq_len: u.Count | None = None,
         precision: TrainingPrecision = "fp16",
-        efficiency: u.Fraction = 0.5,
+        efficiency: u.Fraction | None = None,
         mfu: u.Fraction | None = None,
         tensor_parallel: u.Count = 1.0,
         pipeline_parallel: u.Count = 1.0,
         expert_parallel: u.Count = 1.0,
+        context_parallel: u.Count = 1.0,
         microbatch: u.Batch | None = None,
         interleave: u.Count = 1.0,
         zero_stage: ZeroStage = 0.0,
@@ -158,7 +174,7 @@ class DistributedModel(Solver):
         recompute: Recompute = "none",
         sequence_parallel: bool = False,
         flash_attention: bool = True,
-        overlap: u.FractionOrZero = 0.0,
+        overlap: u.FractionOrZero | None = None,
         link_latency: u.SecondsOrZero = LINK_LATENCY,
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
@@ -172,8 +188,10 @@ class DistributedModel(Solver):
         `batch_size` counts sequences (or images) a step in the whole fleet: by default the smallest
         number from 1,024 on that the plan divides. `microbatch` is what a replica handles at a
         time: one sequence, or its whole share for models without one. `efficiency` is what a device
-        attains by itself; the fleet's law calls it `mfu`, which takes its place when given.
-        `overlap` is the part of the gradient exchange that may hide behind arithmetic.
+        attains by itself; the fleet's law calls it `mfu`, which takes its place when given. By
+        default it is half at the Iron Law, and with a `stack` what was measured of the chip.
+        `overlap` is the part of the gradient exchange that may hide behind arithmetic, by default
+        the 0.9 that frameworks hide.
         With `lora_rank` adapters of that rank learn beside every matrix of a layer; all else is
         frozen, and stored in `base_precision` where that is given (as int4, or fp4 for QLoRA).
         `stack="ideal"` costs a device's operators one after the other, each under its own roof.
@@ -188,10 +206,11 @@ class DistributedModel(Solver):
         learn = {"optimizer": optimizer, "lora_rank": lora_rank, "base_precision": base_precision}
         asked = (model, fleet, precision, seq_len, optimal_parameters)
         ask = ask_about(*asked, **way, **learn, stack=stack)
-        if model is None and (tensor_parallel, pipeline_parallel, expert_parallel) != (1, 1, 1):
+        divided = (tensor_parallel, pipeline_parallel, expert_parallel, context_parallel)
+        if model is None and divided != (1, 1, 1, 1):
             why = "give model=..., whose layers the plan can divide"
             raise MissingValue("DistributedModel", "model", why)
-        data = ask.way.wires.total / (tensor_parallel * pipeline_parallel)
+        data = ask.way.wires.total / (tensor_parallel * pipeline_parallel * context_parallel)
         batch_size, microbatch = _batches(ask, batch_size, microbatch, data)
         plan = Plan(
             tensor_parallel,
@@ -202,6 +221,7 @@ class DistributedModel(Solver):
             zero_stage,
             RECOMPUTE.index(recompute),
             interleave,
+            context_parallel,
             sequence_parallel,
             flash_attention,
         )
@@ -218,8 +238,8 @@ def ask_about(
     seq_len: float | None,
     parameters: float | None = None,
     *,
-    efficiency: float,
-    overlap: float,
+    efficiency: float | None,
+    overlap: float | None,
     link_latency: float,
     optimizer: str,
     lora_rank: float | None = None,
@@ -236,8 +256,12 @@ def ask_about(
     learns = recipe(model, optimizer, RECOMPUTE[NONE], lora_rank, base_precision)  # plans recompute
     kept, supply = formats(model, fleet_.hw, precision, base=base_precision, training=True)
     talk = wires(fleet_, link_latency)
+    whose = ""
+    if efficiency is None:
+        efficiency, whose = (HALF, "") if stack is None else attained(fleet_.hw, supply.datapath)
+    overlap = usual_overlap() if overlap is None else overlap
     way = Way(supply, talk, kept, learns, efficiency, overlap, stack)
-    return Ask(model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision, way)
+    return Ask(model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision, way, whose)
 
 
 def _batches(
@@ -269,6 +293,8 @@ def profile_of(
         "pipeline_parallel": plan.pipeline,
         "data_parallel": plan.data,
         "expert_parallel": plan.expert,
+        "context_parallel": plan.context,
+        "interleave": plan.interleave,
         "microbatch": microbatch,
         "microbatches": plan.microbatches,
         "batch_size": batch,
@@ -277,9 +303,10 @@ def profile_of(
         "memory_capacity": supply.capacity,
         "parameters": ask.parameters,
         "tokens": tokens,
+        "efficiency": ask.way.efficiency,
         "precision": ask.precision,
         "stack": ask.way.stack,
-        "notes": _notes(ask),
+        "notes": _notes(ask, plan),
     }
     for mask, _, sentence in faults(ask.model, ask.way.wires, plan, batch):
         if mask:
@@ -310,12 +337,26 @@ def profile_of(
     )
 
 
-def _notes(ask: Ask) -> tuple[str, ...]:
-    notes = []
+def _notes(ask: Ask, plan: Plan) -> tuple[str, ...]:
+    notes, node = [], ask.fleet.node
     if ask.model is None:
         notes.append("only the number of parameters is known: activations are not counted")
-    if ask.fleet.count > 1 and not ask.fleet.node.nics:
+    elif np.any(ask.seq_len > (most := getattr(ask.model, "context", math.inf))):
+        longest = f"{np.max(ask.seq_len):,.0f} tokens"
+        notes.append(f"{longest} are more than the {most:,} that the model takes")
+    if ask.fleet.count > 1 and not node.nics:
         notes.append("the node's ports are unknown: one port of the fabric for each device")
+    if ask.fleet.count > 1 and ask.fleet.fabric and node.nic_bandwidth:
+        port, wire = node.nic_bandwidth, ask.fleet.fabric.bandwidth
+        if port < wire:
+            notes.append(f"the nodes' ports, {show(port)}, cap the fabric's {show(wire)}")
     if ask.way.supply.datapath != ask.precision:
         notes.append(f"{ask.precision} runs at the {ask.way.supply.datapath} datapath")
+    if not plan.flash:
+        notes.append(
+            "attention scores are kept at 2 bytes each; a model with dropout keeps 5, and more "
+            "of what was measured without flash attention"
+        )
+    if ask.whose:
+        notes.append(ask.whose)
     return tuple(notes)

@@ -13,12 +13,20 @@ from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, Ask, FleetProfile, ask_about, profile_of
 from mlsysim.solvers.fleet.group import LINK_LATENCY
-from mlsysim.solvers.fleet.training import Fault, Plan, faults, shortage
-from mlsysim.solvers.node.learning import FULL, NONE, RECOMPUTE, Optimizer, TrainingPrecision
+from mlsysim.solvers.fleet.plan import ENDS, NEAR, Fault, Plan, faults, shortage
+from mlsysim.solvers.node.learning import (
+    FULL,
+    NONE,
+    RECOMPUTE,
+    SELECTIVE,
+    Optimizer,
+    TrainingPrecision,
+)
 from mlsysim.solvers.node.single import IDEAL, Stack, one_each
 from mlsysim.systems.types import Fleet
 
 _STAGES = (0, 1, 2, 3)
+PIECE = 4096.0  # tokens: a sequence is not cut into pieces shorter than this
 
 
 class Grid(NamedTuple):
@@ -50,6 +58,8 @@ class Grid(NamedTuple):
             "pipeline_parallel": int(plan.pipeline),
             "data_parallel": int(plan.data),
             "expert_parallel": int(plan.expert),
+            "context_parallel": int(plan.context),
+            "interleave": int(plan.interleave),
             "microbatch": int(microbatch),
             "zero_stage": int(plan.zero),
             "recompute": RECOMPUTE[int(plan.recompute)],
@@ -82,9 +92,12 @@ class PlanSearch(Result):
     pipeline_parallel: u.Count
     data_parallel: u.Count
     expert_parallel: u.Count
+    context_parallel: u.Count
+    interleave: u.Count
     microbatch: u.Batch
     zero_stage: u.Count
     recompute: str
+    sequence_parallel: bool
     considered: int
     fitting: int
     rejected_because: dict
@@ -113,8 +126,9 @@ class PlanSearch(Result):
 class ParallelismOptimizer(Solver):
     """Wall 14, searched: which way of dividing a model over a fleet is fastest and fits.
 
-    Considers every tensor split within a node, every pipeline depth that divides the fleet,
-    microbatches that are powers of two, all ZeRO stages, expert splits, and recomputation.
+    Considers every tensor split within a node, every pipeline depth that divides the fleet with
+    its stages whole or interleaved, splits of long sequences and of experts, microbatches that are
+    powers of two, all ZeRO stages, and recomputation.
 
     Fallacy: "Split the model over as many devices as you can." The split that just fits talks less.
     """
@@ -129,11 +143,11 @@ class ParallelismOptimizer(Solver):
         batch_size: u.Batch = float(USUAL_BATCH),
         seq_len: u.Count | None = None,
         precision: TrainingPrecision = "fp16",
-        efficiency: u.Fraction = 0.5,
+        efficiency: u.Fraction | None = None,
         optimizer: Optimizer = "adam",
-        sequence_parallel: bool = False,
+        sequence_parallel: bool = True,
         flash_attention: bool = True,
-        overlap: u.FractionOrZero = 0.0,
+        overlap: u.FractionOrZero | None = None,
         link_latency: u.SecondsOrZero = LINK_LATENCY,
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
@@ -142,9 +156,9 @@ class ParallelismOptimizer(Solver):
     ) -> PlanSearch:
         """Find the fastest feasible plan for a step of `batch_size` sequences in the whole fleet.
 
-        The other arguments are those of DistributedModel; gradient exchange is exposed unless
-        `overlap` says otherwise. Plans are compared at `stack`, by default with a device's
-        operators one after the other.
+        The other arguments are those of DistributedModel. Plans are compared at `stack`, by default
+        with a device's operators one after the other. Sequence parallelism says as much as its
+        absence and keeps less, so it is taken unless refused.
         """
         one_each(locals())
         ask = ask_about(
@@ -168,22 +182,39 @@ class ParallelismOptimizer(Solver):
 def _grid(ask: Ask, batch: float, sequence: bool, flash: bool) -> tuple[Plan, np.ndarray]:
     """Every plan worth a look, as arrays along one axis a choice."""
     model, wires = ask.model, ask.way.wires
-    tensors = pipelines = experts = [1.0]
-    recomputes = [NONE]
+    tensors = experts = contexts = [1.0]
+    stages, recomputes = [(1.0, 1.0)], [NONE]
     if isinstance(model, TransformerWorkload):
-        tensors, recomputes = _divisors(wires.inside, model.heads), [NONE, FULL]
-        pipelines = _divisors(wires.total, model.layers)
+        tensors = _divisors(wires.inside, model.heads)
+        # attention alone is worth computing again only where it keeps its scores
+        recomputes = [NONE, FULL] if flash else [NONE, SELECTIVE, FULL]
+        stages = [
+            (p, v) for p in _divisors(wires.total, model.layers) for v in _chunks(p, model.layers)
+        ]
         many = model.moe.experts if model.moe else 1
         experts = _divisors(many, many)
+        contexts = 2.0 ** np.arange(max(np.log2(ask.seq_len / PIECE), 0.0) + 1)
     powers = 2.0 ** np.arange(np.log2(batch) + 1e-9)
+    places = np.arange(len(stages))
     axes = np.meshgrid(
-        tensors, pipelines, experts, powers, _STAGES, recomputes, indexing="ij", sparse=True
+        *(tensors, places, experts, contexts, powers, _STAGES, recomputes),
+        indexing="ij",
+        sparse=True,
     )
-    tensor, pipeline, expert, microbatch, zero, recompute = axes
-    data = wires.total / (tensor * pipeline)
-    microbatches = batch / (data * microbatch)
-    plan = Plan(tensor, pipeline, data, expert, microbatches, zero, recompute, 1.0, sequence, flash)
-    return plan, microbatch
+    tensor, place, expert, context, microbatch, zero, again = axes
+    pipeline, interleave = (np.array(column)[place] for column in zip(*stages, strict=True))
+    data = wires.total / (tensor * pipeline * context)
+    count = batch / (data * microbatch)
+    how = (again, interleave, context, sequence, flash)
+    return Plan(tensor, pipeline, data, expert, count, zero, *how), microbatch
+
+
+def _chunks(stages: float, layers: int) -> list[float]:
+    """Into how many chunks a stage is cut without getting fuller; the ends count as layers."""
+    if stages == 1:
+        return [1.0]
+    most = int(np.ceil(layers / stages))
+    return [v for v in _divisors(most, most) if stages * v <= layers + ENDS]
 
 
 def _costs(ask: Ask, plan: Plan, batch: float, microbatch: np.ndarray) -> Grid:
@@ -209,6 +240,8 @@ _TOLD = (
     "pipeline_parallel",
     "data_parallel",
     "expert_parallel",
+    "context_parallel",
+    "interleave",
     "microbatch",
 )
 
@@ -220,12 +253,13 @@ def _best(ask: Ask, grid: Grid, batch: float, tokens: float | None) -> PlanSearc
     order = order[np.lexsort((grid.held[order], grid.step[order]))]
     counts = np.bincount(grid.which, minlength=len(grid.wrong) + 1)[1:].tolist()
     because = {fault: n for (_, fault, _), n in zip(grid.wrong, counts, strict=True) if n}
-    best, chosen = None, dict.fromkeys([*_TOLD, "zero_stage", "recompute"])
+    best, chosen = None, dict.fromkeys([*_TOLD, "zero_stage", "recompute", "sequence_parallel"])
     if order.size:
         plan, microbatch = grid.at(int(order[0]))
         best = profile_of(ask, plan, batch, microbatch, tokens)
         chosen = {name: best.si(name) for name in _TOLD}
         chosen |= {"zero_stage": int(plan.zero), "recompute": RECOMPUTE[int(plan.recompute)]}
+        chosen["sequence_parallel"] = plan.sequence and plan.tensor > 1
     return PlanSearch(
         **chosen,
         feasible=bool(order.size),
@@ -247,5 +281,7 @@ def _none_fits(ask: Ask, grid: Grid) -> str:
     whole = np.flatnonzero(grid.which == len(grid.wrong))  # plans with no fault but memory
     if whole.size:
         least, room = Q_(grid.held[whole].min(), "B"), Q_(ask.way.supply.capacity, "B")
-        return f"No plan fits: the leanest needs {show(least)} on a device that holds {show(room)}."
+        near = ", which is within the model's error" if least < (1 + NEAR) * room else ""
+        needs = f"the leanest needs {show(least)} on a device that holds {show(room)}"
+        return f"No plan fits: {needs}{near}."
     return f"No plan fits: {grid.reason(0)}"

@@ -73,7 +73,7 @@ def demand(model: Workload, step: Step, recipe: Recipe | None = None) -> Demand:
 
 def _trained(model: Workload, step: Step, recipe: Recipe) -> Demand:
     asked = learning.work(model, step, recipe)
-    load, held, widths = asked.load, asked.held, step.widths
+    load, held, widths = asked.whole, asked.held, step.widths
     return Demand(
         operations=load.operations,
         attention=load.attention,
@@ -118,7 +118,7 @@ def one_after_the_other(
     recipe = recipe or Recipe()
     asked = learning.work(model, step, recipe, rates)
     writing = _written(asked, recipe, step.widths) / rates.data
-    return Met(asked.load.compute, asked.load.memory + writing)
+    return Met(asked.whole.compute, asked.whole.memory + writing)
 
 
 def one_by_one(model: Workload, step: Step) -> list[tuple[Operator, Totals]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Names
-from mlsysim.equations import algorithm, memory
+from mlsysim.equations import algorithm, memory, system
 from mlsysim.models.operators import (
     ATTENTION,
     EXPERTS,
@@ -102,6 +102,10 @@ class Held(NamedTuple):
         """So much of them."""
         return Held(*(part * share for part in self))
 
+    def plus(self, other: Held) -> Held:
+        """These and others."""
+        return Held(*(a + b for a, b in zip(self, other, strict=True)))
+
 
 class Load(NamedTuple):
     """What one microbatch asks of a device, forward and backward, without the optimizer.
@@ -121,21 +125,31 @@ class Load(NamedTuple):
         """So much of it."""
         return Load(*(part if part is None else part * share for part in self))
 
+    def plus(self, other: Load) -> Load:
+        """Both together; seconds that one of them does not know stay unknown."""
+        pairs = zip(self, other, strict=True)
+        return Load(*(None if a is None or b is None else a + b for a, b in pairs))
+
 
 class Work(NamedTuple):
     """One microbatch of training: a device's load, and what it keeps and sends.
 
-    `even` is its load if devices divided everything. Bytes of a `layer` are means over the layers.
+    `even` is its load if devices divided everything. Bytes of a `layer` are means over the layers;
+    before the first stands the embedding, and behind the last the head with its loss.
     """
 
-    load: Load
+    load: Load  # of the layers
     even: Load
     dense: Held
     experts: Held = Held()  # of experts, or tables, that are spread over several devices
+    ends: Load | None = None  # outside the layers
+    table: Held = Held()  # the embedding, which a first stage holds, and a last one as its head
+    outside: Held = Held()  # all that is held outside the layers
     layers: float = 1.0
     layer: Any = 0.0  # bytes that a layer keeps
     scores: Any = 0.0  # bytes of attention scores that it keeps without flash attention
     entry: Any = 0.0  # bytes that enter a layer
+    keys: Any = 0.0  # bytes of its keys and values
     tail: Any = 0.0  # bytes kept outside the layers
     dispatched: Any = 0.0  # bytes that a layer sends to where its experts, or tables, are
     talks: int = LAYER_TALKS
@@ -143,7 +157,12 @@ class Work(NamedTuple):
     @property
     def held(self) -> Held:
         """All parameters."""
-        return Held(*(a + b for a, b in zip(self.dense, self.experts, strict=True)))
+        return self.dense.plus(self.experts).plus(self.outside)
+
+    @property
+    def whole(self) -> Load:
+        """The load of all layers and of what stands outside them."""
+        return self.load if self.ends is None else self.load.plus(self.ends)
 
 
 def work(
@@ -171,21 +190,31 @@ def work(
     ours = [*mine, *_adapters(mine, recipe, step)]
     all_of_them = [*alone, *_adapters(alone, recipe, step)] if part else ours
     divide = part and (lambda op: part(op, ways))
-    held, experts = _parameters(model, step, recipe, ours, divide)
+    held, experts, table, rest = _parameters(model, step, recipe, ours, divide)
     kept, ranks = (all_of_them, ways) if sequence else (ours, 1.0)
     layers, width = float(model.layers), step.widths.activations
     pairs = step.batch * model.heads * step.seq_len * step.seq_len
-    load = _load(model, step, recipe, ours, rates)
-    even = _load(model, step, recipe._replace(again=NONE), all_of_them, rates) if part else load
+    load, ends = (
+        _load(model, step, recipe, [op for op in ours if op.split.end is end], rates)
+        for end in (False, True)
+    )
+    even = load.plus(ends)
+    if part:
+        even = _load(model, step, recipe._replace(again=NONE), all_of_them, rates)
+    whole_heads = 1.0 if model.mla else system.cache_share(float(model.key_heads), ways)
     return Work(
         load=load,
         even=even.times(1 / ways),
         dense=held,
         experts=experts,
+        ends=ends,
+        table=table,
+        outside=table.plus(rest),
         layers=layers,
         layer=_sum(op for op in kept if not op.split.end).inputs / ranks / layers,
         scores=algorithm.stored(pairs, width) / ways,
         entry=algorithm.stored(step.tokens * model.hidden, width),
+        keys=model.held_state(step) / layers * whole_heads,
         tail=_sum(op for op in ours if op.split == LOSS).inputs
         + _sum(op for op in kept if op.split.end and op.split != LOSS).inputs / ranks,
         dispatched=_sum(op for op in mine if op.split == EXPERTS[0]).inputs / ways / layers,
@@ -300,31 +329,38 @@ def _parameters(
     recipe: Recipe,
     ops: list[Operator],
     part: Callable[[Operator], Operator] | None,
-) -> tuple[Held, Held]:
-    """What a device holds, apart from experts, and of experts."""
+) -> list[Held]:
+    """What a device holds of layers apart from experts, of experts, of the embedding, and else."""
     scale = model.published
     if recipe.rank is not None:
         width = step.widths.activations
         held = []
-        for of_experts in (False, True):
-            some = [op for op in ops if op.split.experts is of_experts]
+        for some in _apart(ops):
             still = _sum(op for op in some if op.name != "adapter").held * scale
             learned = _sum(op for op in some if op.name == "adapter").held
             held.append(Held(still + learned, still, learned / width, learned / width))
-        return held[0], held[1]
+        return held
     everything = float(model.parameters)
     if part is None:
         weights = _sum(ops).held * scale
-        return Held(weights, 0.0, everything, everything), Held()
+        return [Held(weights, 0.0, everything, everything), Held(), Held(), Held()]
     ones = model.operators(step._replace(batch=1.0, new=1.0, past=0.0, widths=ONE))
-    whole, mine = _sum(ones).held, [part(op) for op in ones]
-    held = []
-    for of_experts in (False, True):
-        count = _sum(op for op in mine if op.split.experts is of_experts).held
-        learned = everything * (count / whole)
-        weights = _sum(op for op in ops if op.split.experts is of_experts).held * scale
-        held.append(Held(weights, 0.0, learned, learned))
-    return held[0], held[1]
+    whole, held = _sum(ones).held, []
+    for some, one in zip(_apart(ops), _apart([part(op) for op in ones]), strict=True):
+        learned = everything * (_sum(one).held / whole)
+        held.append(Held(_sum(some).held * scale, 0.0, learned, learned))
+    return held
+
+
+def _apart(ops: list[Operator]) -> list[list[Operator]]:
+    """Operators of layers apart from experts, of experts, the embedding, and the others."""
+    kinds: list[list[Operator]] = [[], [], [], []]
+    for op in ops:
+        if op.split.end:
+            kinds[2 if op.kind == GATHER else 3].append(op)
+        else:
+            kinds[1 if op.split.experts else 0].append(op)
+    return kinds
 
 
 def _unlayered(

@@ -62,7 +62,7 @@ def test_a_device_learns_as_a_fleet_of_one_does(name, how):
     """Was wrong: logits were kept by one and not by the other; 98 ms of DLRM were 0.16 ms."""
     model = Models[name]
     one = learn(model, batch_size=4, **how)
-    many = fleet(model, alone(), batch_size=4, microbatch=4, **how)
+    many = fleet(model, alone(), batch_size=4, microbatch=4, efficiency=0.5, **how)
     assert many.step_time.m_as("s") == pytest.approx(one.latency.m_as("s"), rel=1e-9)
     assert many.memory_required.m_as("B") == pytest.approx(one.memory_required.m_as("B"), rel=1e-9)
     assert many.activations.m_as("B") == pytest.approx(one.activations.m_as("B"), rel=1e-9)
@@ -180,10 +180,11 @@ def test_seventy_billion_parameters_are_tuned_on_eight_a100():
     trained = 207_093_760
     r = fleet(LLAMA_70B, EIGHT_A100, batch_size=8, lora_rank=16, zero_stage=3, recompute="full")
     frozen = 2 * LLAMA_70B.parameters
-    held = (frozen + 16 * trained) / 8 + (frozen + 4 * trained) / 80
+    tables = 2 * 2 * 8192 * 128256  # the embedding and the head stand in no layer
+    held = (frozen + 16 * trained) / 8 + (frozen - tables + 4 * trained) / 80
     assert (r.memory_required - r.activations).m_as("B") == pytest.approx(held)
     assert r.feasible
-    assert held / 1e9 == pytest.approx(20, rel=0.01)
+    assert held / 1e9 == pytest.approx(20, rel=0.02)
     assert not fleet(
         LLAMA_70B, EIGHT_A100, batch_size=8, zero_stage=3, recompute="full"
     ).feasible  # 16 bytes for each of 70.6e9 parameters are 141 GB a device
@@ -243,6 +244,7 @@ def test_under_one_roof_both_levels_are_one():
 @pytest.mark.parametrize("recompute", ["none", "selective", "full"])
 def test_operators_that_wait_for_each_other_are_never_faster(name, recompute):
     how = {"recompute": recompute, "tensor_parallel": 4, "sequence_parallel": True}
+    how["efficiency"] = 0.5
     law, ideal = (fleet(Models[name], **how, stack=stack) for stack in (None, "ideal"))
     assert law.compute_time < ideal.compute_time < 2 * law.compute_time
 
