@@ -223,7 +223,9 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
         return
     if search.feasible:
         values = {key: getattr(search, key) for key in PLAN}
-        plan = {f"fleet.{k}": v if isinstance(v, str) else int(v) for k, v in values.items()}
+        plan = {
+            f"fleet.{k}": v if isinstance(v, (str, bool)) else int(v) for k, v in values.items()
+        }
         yield "plan", {path: value for path, value in plan.items() if value != _now(system, path)}
 
 

@@ -349,7 +349,7 @@ def test_advice_to_train_on_less_says_how_much_longer_it_takes():
 
 def test_a_device_without_a_price_is_told_what_a_system_can_say_of_it():
     asked = system(
-        fleet={"hardware": "GB200"},
+        fleet={"hardware": "TPU_v5p"},  # rented, never sold
         environment={"duration": "1 year"},
         constraints=["tco < 1e6 USD"],
     )

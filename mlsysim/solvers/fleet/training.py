@@ -224,12 +224,12 @@ def exchange(here: tuple[Held, Held], way: Way, plan: Plan, fullest: Any) -> Any
 
     def said(data: Any, ranks: Any) -> Any:
         local = np.gcd(_whole(ranks), near)
-        return pieces * all_reduce(data / pieces, ranks, local, way.wires)
+        rings = pieces * all_reduce(data / pieces, ranks, local, way.wires)
+        return np.where(data > 0, rings, 0.0)
 
     time = 0.0
     for some, ranks in zip(here, (plan.ranks, plan.alike), strict=True):
-        data = way.gradients(some)
-        time = time + legs / 2 * np.where(data > 0, said(data, ranks), 0.0)
+        time = time + legs / 2 * said(way.gradients(some), ranks)
         if way.recipe.rank is not None:
             time = time + np.where(plan.zero >= 3, m, 0) * said(some.frozen, ranks)
     return time
