@@ -19,10 +19,11 @@ Oversubscription = Annotated[Any, Dim("", low=1.0, open_low=False)]
 
 
 class Storage(Value):
-    """What a node reads its data from; the bandwidth may be unknown."""
+    """What a node reads its data from and saves to; rates may be unknown, one serves for both."""
 
     capacity: u.Bytes | None = None
     bandwidth: u.Bandwidth | None = None
+    write_bandwidth: u.Bandwidth | None = None
 
 
 class Node(Entry):

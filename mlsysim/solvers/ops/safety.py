@@ -69,7 +69,7 @@ class CheckpointModel(Solver):
     """Wall 19: how large a checkpoint is, and what saving it costs a run.
 
     All shards are written at once, so `storage_bandwidth` is that of the whole storage system, or
-    of the nodes' own drives together when a `fleet` says what they have. A synchronous save stops
+    of all nodes together when a `fleet` says what each can write. A synchronous save stops
     training for the whole write; an asynchronous one only while the state is copied out of the
     accelerators, at `snapshot_bandwidth` or over the `fleet`'s host links.
 
@@ -140,7 +140,9 @@ def _storage(fleet: Fleet | None) -> float:
     why = "give storage_bandwidth='200 GB/s', that of the whole storage system"
     if fleet is None:
         raise MissingValue("the run", "storage_bandwidth", why)
-    return float(fleet.count * fleet.need("node.storage.bandwidth", why).m_as("B/s"))
+    storage = fleet.node.storage
+    writing = storage and storage.write_bandwidth
+    return float(fleet.count * (writing or fleet.need("node.storage.bandwidth", why)).m_as("B/s"))
 
 
 def _host_links(fleet: Fleet | None) -> float:

@@ -79,8 +79,8 @@ def test_a_node_feeds_all_its_accelerators():
 
 def test_an_unknown_supply_is_asked_for_and_never_zero():
     with pytest.raises(MissingValue, match="storage_bandwidth") as fault:
-        fed(samples_per_second="1 1/s", storage_bandwidth=None, node=Systems.Nodes.DGX_H100)
-    assert (fault.value.entry, fault.value.field) == ("DGX H100", "storage.bandwidth")
+        fed(samples_per_second="1 1/s", storage_bandwidth=None, node=Systems.Nodes.DGX_B200)
+    assert (fault.value.entry, fault.value.field) == ("DGX B200", "storage.bandwidth")
     with pytest.raises(MissingValue, match="storage_bandwidth"):
         fed(samples_per_second="1 1/s", storage_bandwidth=None)
 

@@ -83,8 +83,20 @@ def test_an_unknown_optimizer_is_refused_and_does_not_mean_sgd():
 def test_without_a_bandwidth_nothing_is_assumed():
     with pytest.raises(MissingValue, match="storage_bandwidth"):
         save(LLAMA, interval="1 hour")
+    unknown = Fleet(name="unknown drives", node="DGX_B200", count=4)
     with pytest.raises(MissingValue, match=r"node\.storage\.bandwidth"):
-        save(LLAMA, interval="1 hour", fleet=RESEARCH)  # its drives' speed is not published
+        save(LLAMA, interval="1 hour", fleet=unknown)  # their speed is not published
+
+
+@pytest.mark.parametrize("name", ["Research_256", "Training_1K", "Production_2K", "Mega_100K"])
+def test_a_cluster_of_the_reference_design_writes_what_its_table_says(name):
+    cluster = Systems.Clusters[name]
+    r = save(LLAMA, interval="1 hour", fleet=cluster)
+    # 62 GB/s for a scalable unit of 32 nodes, while it reads at 125 GB/s
+    assert r.storage_bandwidth.m_as("GB/s") == pytest.approx(62 / 32 * cluster.count, rel=0.01)
+    # bf16 weights and twelve bytes of optimizer for each of 8.03 billion parameters
+    seconds = 14 * 8.03 / (62 / 32 * cluster.count)
+    assert r.write_time.m_as("s") == pytest.approx(seconds, rel=0.01)
 
 
 def test_the_nodes_own_drives_write_together():

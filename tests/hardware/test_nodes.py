@@ -1,0 +1,61 @@
+"""Nodes hang together with their devices, and with what vendors print for the whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlsysim import DistributedModel, Models, Systems
+from mlsysim.systems.types import Fleet, Node
+
+NODES = {name: node for name, node in Systems.entries() if isinstance(node, Node)}
+each = pytest.mark.parametrize("name", NODES)
+# the share of a device's links that leaves the node
+OUTWARD = {
+    "Gaudi3_Node": 3 / 24,
+    "Trn2": 256 / 1280,
+    "Trn2_UltraServer": 256 / 1280,
+    "Trn3_UltraServer": 1 - 2048 * 1024**3 / 2560e9,
+}
+
+
+@each
+def test_a_node_has_the_links_of_its_devices(name):
+    node, outward = NODES[name], OUTWARD.get(name, 0)
+    inside = node.accelerator.interconnect.bandwidth * (1 - outward)
+    assert node.interconnect.bandwidth.m_as("GB/s") == pytest.approx(inside.m_as("GB/s"), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, node in NODES.items() if node.power and node.accelerator.tdp]
+)
+def test_a_node_takes_more_power_than_its_devices_and_not_much_over_twice(name):
+    node = NODES[name]
+    assert 1 < (node.power / (node.accelerators * node.accelerator.tdp)).m_as("") < 2.1
+
+
+@pytest.mark.parametrize(
+    ("name", "gigabits"),
+    # one direction, as printed for the whole
+    [
+        ("DGX_H100", 3_200),
+        ("DGX_B300", 6_400),
+        ("TPU_v5e_Pod", 6_400),
+        ("TPU_v6e_Pod", 25_600),  # 100 a chip
+        ("Trn2_UltraServer", 3_200),
+        ("Trn3_UltraServer", 28_800),
+    ],
+)
+def test_the_ports_of_a_node_add_up(name, gigabits):
+    node = NODES[name]
+    assert (node.nics * node.nic_bandwidth).m_as("Gbit/s") == pytest.approx(gigabits)
+
+
+def test_a_pod_of_cubes_trains():
+    pod = Fleet(name="a pod", node="TPU_v5p_Cube", count=140, fabric="ICI_v5p")
+    assert pod.devices == 8960
+    step = DistributedModel().solve(
+        Models.Llama3_70B, fleet=pod, batch_size=8960, seq_len=4096, tensor_parallel=8, zero_stage=3
+    )
+    # 6 FLOP for each parameter and token, on 8,960 chips of 459 TFLOP/s, take this long at least
+    least = 6 * 70.5e9 * 8960 * 4096 / (8960 * 459e12)
+    assert step.step_time.m_as("s") > least
