@@ -105,6 +105,23 @@ def test_every_rental_price_names_a_device_that_ships():
             assert price.accelerator in Hardware
 
 
+PLACES = [grid for grid in GRIDS if grid.place]
+
+
+@pytest.mark.parametrize("grid", PLACES, ids=lambda grid: grid.name)
+def test_every_place_has_both_figures_and_a_tariff(grid):
+    life, direct = (grid.intensity(basis)[0].m_as("g/kWh") for basis in ("lifecycle", "direct"))
+    assert 0 <= direct <= life <= 820
+    assert grid.intensity("lifecycle")[1] == "lifecycle"
+    assert grid.intensity("direct")[1] == "direct"
+    assert grid.electricity_price is not None
+
+
+def test_a_direct_figure_above_the_lifecycle_one_is_refused():
+    with pytest.raises(InvalidEntry, match="other_intensity"):
+        Infra.Grids.Quebec.replace(other_intensity="31 g/kWh")
+
+
 def test_a_rent_is_that_of_one_accelerator_of_the_machine_that_is_listed():
     hourly = {name: Infrastructure.Prices[name].hourly.m_as("USD/hour") for name in RENTS}
     assert hourly == pytest.approx(RENTS)

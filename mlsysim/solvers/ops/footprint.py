@@ -10,7 +10,7 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.solver import Given, Result, Solver, lazily, show
-from mlsysim.core.units import Q_, Dim
+from mlsysim.core.units import Q_, Dim, Names
 from mlsysim.equations import ops
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
@@ -352,12 +352,14 @@ class SustainabilityModel(Solver):
         power_fraction: u.Fraction | None = None,
         embodied_carbon: Embodied | None = None,
         lifetime_years: u.Years | None = None,
+        basis: Annotated[str, Names("lifecycle", "direct")] | None = None,
         precision: u.Precision = "fp16",
     ) -> Sustainability:
         """Energy, carbon and water of `duration_days` on the grid `datacenter`.
 
         The `facility` gives PUE and WUE unless they are given; the default is a large fleet that
-        publishes both. `embodied_carbon` is that of making one accelerator.
+        publishes both. `embodied_carbon` is that of making one accelerator. Carbon is counted on
+        the `basis` that the grid is known on, unless one is asked for that it has too.
         """
         use = energy_use(fleet, duration_days, power_fraction, facility, pue)
         if wue is None and use.facility.wue is not None:
@@ -369,7 +371,8 @@ class SustainabilityModel(Solver):
         lifetime = _THREE_YEARS if lifetime_years is None else lifetime_years
         if np.any(duration_days > lifetime):
             notes += ("the duration exceeds the lifetime: devices are made again",)
-        intensity = si(datacenter.carbon_intensity, "g/J")
+        emitted, known = datacenter.intensity(basis)
+        intensity = si(emitted, "g/J")
         return Sustainability(
             carbon=ops.carbon(use.energy, intensity),
             region_name=datacenter.name,
@@ -382,7 +385,7 @@ class SustainabilityModel(Solver):
             power=use.power,
             operations=_work(fleet, duration_days, mfu, precision),
             carbon_intensity=intensity,
-            basis=datacenter.basis,
+            basis=known,
             pue=use.pue,
             duration=duration_days,
             notes=notes,

@@ -45,8 +45,8 @@ class PlacementOptimizer(Solver):
     """Wall 18: which place runs a fleet with the least carbon, at the least cost, or least of both.
 
     The servers cost the same everywhere, so `cost` is the cost of energy, and `total` adds carbon
-    at its price. Lifecycle and direct carbon intensities differ by more than some grids do: unless
-    `regions` are given, only places of one `basis` are compared.
+    at its price. Lifecycle and direct carbon intensities differ by more than some grids do, so all
+    places are compared on one `basis`; a note tells where a place of `regions` does not know it.
 
     Fallacy: "The cheapest place is the dirtiest." Hydropower is often cheap and clean.
     """
@@ -83,14 +83,14 @@ class PlacementOptimizer(Solver):
         if carbon_price is None:
             carbon_price = si(Infrastructure.Prices.EU_ETS.carbon, "USD/g")
         use = energy_use(fleet, duration_days, power_fraction, facility, pue)
-        rows = [_row(grid, use, electricity_price, carbon_price) for grid in grids]
+        rows = [_row(grid, basis, use, electricity_price, carbon_price) for grid in grids]
         priced = [row for row in rows if row["cost"] is not None]
         ranked = sorted(rows if objective == "carbon" else priced, key=lambda row: row[objective])
         if not ranked:
             raise MissingValue(grids[0].name, "electricity_price", "give one, or rank by carbon")
         cleanest = min(ranked, key=lambda row: row["carbon"])
         cheapest = min(priced, key=lambda row: row["cost"]) if priced else None
-        mixed = len({grid.basis for grid in grids}) > 1
+        mixed = len({row["basis"] for row in rows}) > 1
         return Placement(
             region_name=ranked[0]["region"],
             carbon=ranked[0]["carbon"] * 1e6,
@@ -116,7 +116,7 @@ def _one_number(**arguments: Any) -> None:
 def _grids(regions: Any, basis: str) -> list[Grid]:
     if regions is None:
         every = (Infrastructure.Grids[name] for name in Infrastructure.Grids)
-        return [grid for grid in every if grid.place and grid.basis == basis]
+        return [grid for grid in every if grid.place and grid.intensity(basis)[1] == basis]
     if not regions:
         raise OutOfRange("regions", regions, "give at least one grid or its name")
     found = [Infrastructure.Grids[part] if isinstance(part, str) else part for part in regions]
@@ -126,20 +126,15 @@ def _grids(regions: Any, basis: str) -> list[Grid]:
     return found
 
 
-def _row(grid: Grid, use: Use, price: Any, carbon_price: float) -> dict[str, Any]:
-    mass = ops.carbon(use.energy, si(grid.carbon_intensity, "g/J"))
+def _row(grid: Grid, basis: str, use: Use, price: Any, carbon_price: float) -> dict[str, Any]:
+    intensity, basis = grid.intensity(basis)
+    mass = ops.carbon(use.energy, si(intensity, "g/J"))
     if price is None and grid.electricity_price is not None:
         price = si(grid.electricity_price, "USD/J")
     cost = None if price is None else ops.energy_cost(use.energy, price)
     total = None if cost is None else cost + ops.carbon_cost(mass, carbon_price)
     tonnes = mass / 1e6
-    return {
-        "region": grid.name,
-        "carbon": tonnes,
-        "cost": cost,
-        "total": total,
-        "basis": grid.basis,
-    }
+    return {"region": grid.name, "carbon": tonnes, "cost": cost, "total": total, "basis": basis}
 
 
 def _breakeven(cheap: dict[str, Any] | None, clean: dict[str, Any]) -> float | None:

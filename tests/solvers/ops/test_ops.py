@@ -109,11 +109,14 @@ def test_an_unknown_power_is_an_error_that_names_device_and_field():
         assert caught.value.entry == "H100 SXM"
 
 
+UNPRICED = GRIDS.Poland.replace(electricity_price=None)
+
+
 def test_a_place_without_a_known_tariff_asks_for_one():
     with pytest.raises(MissingValue, match="electricity_price") as caught:
-        cost(RESEARCH, 30, datacenter=GRIDS.Poland)
+        cost(RESEARCH, 30, datacenter=UNPRICED)
     assert caught.value.entry == "Poland"
-    assert cost(RESEARCH, 30, datacenter=GRIDS.Poland, electricity_price="0.12 USD/kWh").tco_usd > 0
+    assert cost(RESEARCH, 30, datacenter=UNPRICED, electricity_price="0.12 USD/kWh").tco_usd > 0
 
 
 def test_without_a_place_energy_costs_the_american_average():
@@ -365,8 +368,9 @@ def test_making_weighs_more_where_electricity_is_clean():
 def test_the_cleanest_place_is_the_one_with_the_lowest_intensity():
     r = place(RESEARCH, 30, objective="carbon")
     grids = [GRIDS[name] for name in GRIDS]
-    places = [grid for grid in grids if grid.place and grid.basis == "lifecycle"]
-    assert r.region_name == min(places, key=lambda g: g.carbon_intensity.m_as("g/kWh")).name
+    places = [grid for grid in grids if grid.place]
+    cleanest = min(places, key=lambda grid: grid.intensity("lifecycle")[0])
+    assert r.region_name == cleanest.name
     carbon = [row["carbon"] for row in r.ranking]
     assert carbon == sorted(carbon)
     assert len(r.ranking) == len(places)
@@ -382,16 +386,48 @@ def test_lifecycle_and_direct_figures_are_not_compared_unasked():
     for basis in ("lifecycle", "direct"):
         ranking = place(RESEARCH, 30, objective="carbon", basis=basis).ranking
         assert {row["basis"] for row in ranking} == {basis}
-    mixed = place(RESEARCH, 30, objective="carbon", regions=["Quebec", "Texas"])
+    asked = place(RESEARCH, 30, objective="carbon", regions=["Quebec", "Texas"])
+    assert not any("mixed" in note for note in asked.notes)
+    one_sided = GRIDS.Texas.replace(other_intensity=None)
+    mixed = place(RESEARCH, 30, objective="carbon", regions=["Quebec", one_sided])
     assert any("mixed" in note for note in mixed.notes)
 
 
+@pytest.mark.parametrize("objective", ["carbon", "cost", "total"])
+@pytest.mark.parametrize("basis", ["lifecycle", "direct"])
+def test_quebec_poland_ireland_and_virginia_can_be_compared(objective, basis):
+    names = ["Poland", "Ireland", "Virginia", "Quebec"]
+    r = place(RESEARCH, 30, objective=objective, basis=basis, regions=names)
+    assert {row["region"] for row in r.ranking} == {GRIDS[name].name for name in names}
+    assert {row["basis"] for row in r.ranking} == {basis}
+    assert r.unranked == ()
+    carbon = {row["region"]: row["carbon"] for row in r.ranking}
+    assert carbon["Quebec"] < carbon["Ireland"] < carbon["Virginia"] < carbon["Poland"]
+    # megawatt-hours times what the entry says on this basis
+    energy, (grams, _) = r.energy.m_as("kWh"), GRIDS.Virginia.intensity(basis)
+    assert carbon["Virginia"] == pytest.approx(energy * grams.m_as("g/kWh") / 1e6)
+    assert (r.cheapest, r.cleanest) == ("Quebec", "Quebec")
+
+
+def test_every_place_of_the_registry_is_ranked_by_default():
+    places = {GRIDS[name].name for name in GRIDS if GRIDS[name].place}
+    r = place(RESEARCH, 30)
+    assert {row["region"] for row in r.ranking} == places
+    assert r.unranked == ()
+
+
+def test_a_footprint_can_be_asked_for_on_the_other_basis():
+    own, other = (footprint(RESEARCH, 30, GRIDS.Virginia, basis=b) for b in (None, "lifecycle"))
+    assert (own.basis, other.basis) == ("direct", "lifecycle")
+    assert other.carbon / own.carbon == pytest.approx(401 / 322)
+
+
 def test_a_place_without_a_price_is_named_and_not_ranked_as_free():
-    r = place(RESEARCH, 30, objective="cost", regions=[GRIDS.Quebec, GRIDS.Poland])
+    r = place(RESEARCH, 30, objective="cost", regions=[GRIDS.Quebec, UNPRICED])
     assert [row["region"] for row in r.ranking] == ["Quebec"]
     assert r.unranked == ("Poland",)
     with pytest.raises(MissingValue, match="electricity_price"):
-        place(RESEARCH, 30, objective="cost", regions=["Poland"])
+        place(RESEARCH, 30, objective="cost", regions=[UNPRICED])
 
 
 def test_moving_pays_from_the_price_at_which_the_totals_meet():
