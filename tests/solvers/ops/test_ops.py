@@ -163,7 +163,9 @@ def test_the_multiplier_is_of_accelerators_so_that_the_same_ones_cost_the_same()
 
 
 def test_a_server_without_a_price_of_its_accelerators_is_multiplied_whole_and_says_so():
-    rack = Fleet(name="rack", node=Systems.Nodes.GB200_NVL72, count=1)
+    node = Systems.Nodes.GB200_NVL72
+    node = node.replace(accelerator=node.accelerator.replace(unit_cost=None))
+    rack = Fleet(name="rack", node=node, count=1)
     r = cost(rack, 365.25, infrastructure_multiplier=2.0, amortization_years=1)
     assert usd(r.capex) == pytest.approx(2 * 3e6)
     assert any("no price of their own" in note for note in r.notes)
