@@ -1,9 +1,10 @@
 """Evaluation of a whole system: the verdict, the wall that binds, and what would help.
 
 `spec` is the system as data and `sections` its parts, `metrics` what can be known of it, `measure`
-what it does (`answering` where it answers requests), `verdict` what to think of that, `remedies`
-what would help, and `scenarios` are systems that ask a question. Operators are costed one after the
-other (the stack "ideal"), requests join a batch in flight, and a tenth of the memory is kept free.
+what it does (`answering` where it answers requests), `verdict` what to think of that, `plan` THE
+search for the cheapest system that will do, `remedies` what would help, and `scenarios` are systems
+that ask a question. Operators are costed one after the other (the stack "ideal"), requests join a
+batch in flight, and a tenth of the memory is kept free.
 """
 
 from __future__ import annotations

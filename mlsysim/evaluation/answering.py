@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mlsysim.core.errors import MissingValue
+from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.core.solver import Result, show
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -334,15 +335,45 @@ def _needed(
         middle = (low + high) // 2
         enough = all(keeps(limit, middle) for limit in ever)
         low, high = (low, middle) if enough else (middle, high)
-    devices, inside = high * group.ways, int(group.fleet.node.accelerators)
-    if system.fleet.hardware is not None:  # bare devices
-        inside = PLAIN_NODE if devices > PLAIN_NODE else 1
     notes = tuple(
         f"no number of devices keeps {limit.text}: one request alone breaks it"
         for limit in queued
         if limit not in ever
     )
-    return -(-devices // inside) * inside, notes
+    return _whole(system, group, high), notes
+
+
+def _whole(system: SystemSpec, group: Group, replicas: int) -> int:
+    """The devices of so many replicas, in whole nodes."""
+    devices, inside = replicas * group.ways, int(group.fleet.node.accelerators)
+    if system.fleet.hardware is not None:  # bare devices
+        inside = PLAIN_NODE if devices > PLAIN_NODE else 1
+    return -(-devices // inside) * inside
+
+
+def least(system: SystemSpec) -> int | None:
+    """The smallest `fleet.count` that answers all requests at no more than BUSY load, at once.
+
+    None where none arrive. What times it keeps is not looked at, so constraints may take more.
+    Raises what `measure` raises, and BadArgument where a replica cannot be.
+    """
+    work, place = system.workload, system.fleet
+    rate = getattr(work, "arrival_rate_qps", None)
+    if rate is None or not isinstance(work, (Serve, OneStep)):
+        return None
+    asked, loose = float(rate.m_as("1/s")), place.hardware is not None
+    group = _grouped(work, place)
+    if group.fault:
+        raise BadArgument("fleet", place.entry.name, group.fault)
+    if isinstance(work, Serve):
+        how = {"max_batch": work.batch_size, "reserve": 0.0}
+        each = server(_replica(work, group), work.prompt, _answer(work), **how).max_rate
+    else:
+        each = work.batch_size / _profile(work, group).si("latency")
+    if not each:
+        raise BadArgument("fleet", place.entry.name, "not one request fits on a replica")
+    devices = _whole(system, group, max(math.ceil(asked / each / BUSY), 1))
+    return devices if loose else devices // int(group.fleet.node.accelerators)
 
 
 _OF_THE_QUEUE = {

@@ -1,17 +1,19 @@
 """What would help: systems that differ in one thing or a few, each of them evaluated.
 
 Variants of one kind (narrower numbers, another batch, more devices ...) compete, and the best of
-each kind is told. Where no single change suffices, the best one is kept and the search goes on.
+each kind is told, beside the several changes that the fleet search finds together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS, dim_of
+from mlsysim.evaluation.plan import plan, shortfall
 from mlsysim.evaluation.sections import PLAN, Train
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, VIOLATED, Evaluation, judge
@@ -24,10 +26,8 @@ from mlsysim.solvers.node.learning import TrainingPrecision
 from mlsysim.systems.types import PLAIN_NODE
 
 Change = dict[str, Any]
-Score = tuple[bool, int, float]
 
 MOST = 5  # more suggestions than this nobody reads
-ROUNDS = 4  # changes that are combined
 MONEY, EMISSIONS, FIDELITY = 17, 18, 13
 _FACTORS = (2, 4, 8, 16, 32)
 _SIZES = ("more devices", "fewer devices")
@@ -37,27 +37,41 @@ _HEADLINES = ("latency", "throughput", "step_time", "elapsed_time")
 
 
 def suggestions(system: SystemSpec, found: Evaluation) -> list[dict[str, Any]]:
-    """Changes that make the system work, keep its constraints, or keep them with fewer devices."""
+    """Changes that make the system work, keep its constraints, or keep them with fewer devices.
+
+    What the fleet search finds comes first: several changes, and the cheapest of all.
+    """
     if found.verdict == FEASIBLE:
         return []
     if found.verdict == SATISFIED:
         return _savings(system, found)
-    best = _best_of_each_kind(system, found)
-    solving = [each for each in best if _solves(each[1])]
-    if not solving:
-        solving = _combined(system, best)
-    rest = [each for each in best if not _solves(each[1])]
-    rest.sort(key=lambda each: _score(each[1]))
-    return [_told(system, found, *each) for each in [*solving, *rest][:MOST]]
+    single = _best_of_each_kind(system, found)
+    solving = [each for each in single if _solves(each[1])]
+    rest = [each for each in single if not _solves(each[1])]
+    rest.sort(key=lambda each: shortfall(each[1]))
+    # one change is easier than several, unless a fleet is to be paid for
+    best = _planned(system) if not solving or system.environment.duration is not None else []
+    several = [each for each in best if each[0] not in [change for change, _ in single]]
+    return [_told(system, found, *each) for each in [*several, *solving, *rest][:MOST]]
 
 
 def _solves(found: Evaluation) -> bool:
     return found.verdict in (SATISFIED, FEASIBLE)
 
 
-def _best_of_each_kind(
-    system: SystemSpec, found: Evaluation, *, base: Change | None = None
-) -> list[tuple[Change, Evaluation]]:
+def _planned(system: SystemSpec) -> list[tuple[Change, Evaluation]]:
+    """The cheapest system that the fleet search finds, and what it changes."""
+    try:
+        best = plan(system).best
+    except MLSysError:  # it cannot be searched, so there is nothing to suggest
+        return []
+    if best is None:
+        return []
+    changed = {path: new for path, new in best.change.items() if new != _now(system, path)}
+    return [(changed, best.found)]
+
+
+def _best_of_each_kind(system: SystemSpec, found: Evaluation) -> list[tuple[Change, Evaluation]]:
     """Of each kind of change the smallest that solves it all, or else the best improvement."""
     best: dict[str, tuple[Change, Evaluation]] = {}
     known: set[str] = set()  # kinds that another has told in other words
@@ -73,23 +87,9 @@ def _best_of_each_kind(
         if any(tried.metrics == other.metrics for _, other in best.values()):
             known.add(kind)
             continue
-        if _score(tried) < _score(best[kind][1] if kind in best else found):
-            best[kind] = ({**(base or {}), **change}, tried)
+        if shortfall(tried) < shortfall(best[kind][1] if kind in best else found):
+            best[kind] = change, tried
     return list(best.values())
-
-
-def _combined(
-    system: SystemSpec, best: list[tuple[Change, Evaluation]]
-) -> list[tuple[Change, Evaluation]]:
-    """Several changes that solve it together, found greedily; nothing when they do not."""
-    for _ in range(ROUNDS):
-        if not best:
-            return []
-        change, found = min(best, key=lambda each: _score(each[1]))
-        if _solves(found):
-            return [(change, found)]
-        best = _best_of_each_kind(system.changed(change), found, base=change)
-    return []
 
 
 def _savings(system: SystemSpec, found: Evaluation) -> list[dict[str, Any]]:
@@ -118,23 +118,9 @@ def _resized(system: SystemSpec, change: Change, tried: Evaluation) -> tuple[Cha
     for down in (False, True):
         for count in _counts(variant, tried, down=down):
             other = _try(system, {**change, **count})
-            if other is not None and _score(other) < _score(tried):
+            if other is not None and shortfall(other) < shortfall(tried):
                 change, tried = {**change, **count}, other
     return change, tried
-
-
-def _score(found: Evaluation) -> Score:
-    """How bad it is: infeasible or not, broken constraints, and by how much in all."""
-    broken = [c for c in found.constraints if c["satisfied"] is False]
-    short = sum(-c["margin"] for c in broken if c["margin"] is not None)
-    if found.verdict == INFEASIBLE:
-        metrics = found.metrics
-        if (load := metrics.get("utilization")) is not None:  # it fits, and is too small
-            return True, 0, load
-        need, room = metrics.get("memory_required"), metrics.get("memory_capacity")
-        over = (need / room).m_as("") if need is not None and room is not None else 1e9
-        return True, 1, over
-    return False, len(broken), short
 
 
 # ---- the variants, smallest change first ---------------------------------------------------------
@@ -155,9 +141,8 @@ def _variants(system: SystemSpec, found: Evaluation) -> Iterator[tuple[str, Chan
             yield "split", change
     else:
         yield from _plans(system)
-        each, batch = system.fleet.entry.devices, int(system.workload.batch_size or USUAL_BATCH)
-        if batch % each:  # unless it cannot be divided
-            yield "even batch", {"workload.batch_size": -(-batch // each) * each}
+        for batch in _even_batches(system):
+            yield "even batch", {"workload.batch_size": batch}
     for change in _counts(system, found, down=False):
         yield "more devices", change
     for change in _counts(system, found, down=True):
@@ -193,6 +178,22 @@ def _batches(system: SystemSpec, *, down: bool) -> Iterator[Change]:
         batch = now // factor if down else now * factor
         if batch >= 1:
             yield {"workload.batch_size": batch}
+
+
+def _even_batches(system: SystemSpec) -> Iterator[int]:
+    """The batches nearest to a training run's own that its replicas can share, if they cannot."""
+    place, batch = system.fleet, int(system.workload.batch_size or USUAL_BATCH)
+    inside, devices = int(place.entry.node.accelerators), int(place.entry.devices)
+    keys = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+    given = [getattr(place, key) for key in keys if getattr(place, key) is not None]
+    splits = isinstance(system.workload.model, TransformerWorkload)
+    fills = (n for n in range(1, inside + 1 if splits else 2) if inside % n == 0)
+    ways = [int(math.prod(given))] if given else list(fills)
+    each = {devices // n * int(getattr(place, "microbatch", None) or 1) for n in ways}
+    if any(batch % share == 0 for share in each):
+        return
+    near = {whole for n in each for whole in (batch // n * n, -(-batch // n) * n) if whole}
+    yield from sorted(near, key=lambda whole: abs(whole - batch))[:2]
 
 
 def _splits(system: SystemSpec, found: Evaluation) -> Iterator[Change]:
@@ -303,6 +304,7 @@ def _told(
     }
 
 
+_LEARNS = " (another batch learns differently: check the loss, wall 11)"
 _CAVEAT = f" (check the answers' quality, wall {FIDELITY})"
 _CHANGE_ANSWERS = ("precision", "reasoning_steps")
 
@@ -314,7 +316,11 @@ def _sentence(
     for path, new in change.items():
         name, old = path.partition(".")[2], _now(system, path)
         part = f"{name} {new}" + (f" instead of {old}" if old is not None else "")
-        parts.append(part + _CAVEAT if name in _CHANGE_ANSWERS else part)
+        if name in _CHANGE_ANSWERS:
+            part += _CAVEAT
+        elif name == "batch_size" and isinstance(system.workload, Train):
+            part += _LEARNS
+        parts.append(part)
     effects = []
     if found.verdict == INFEASIBLE:
         ends = {INFEASIBLE: "it still does not work", VIOLATED: "it runs"}

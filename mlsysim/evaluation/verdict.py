@@ -27,7 +27,7 @@ from mlsysim.evaluation.metrics import (
     read,
 )
 from mlsysim.evaluation.spec import SystemSpec
-from mlsysim.solvers.ops.footprint import EconomicsModel, SustainabilityModel
+from mlsysim.solvers.ops.footprint import Economics, EconomicsModel, SustainabilityModel
 from mlsysim.systems.types import Fleet
 from mlsysim.walls import wall
 
@@ -198,26 +198,16 @@ def _costs(
     system: SystemSpec, metrics: Mapping[str, Any]
 ) -> tuple[tuple[Part, ...], tuple[str, ...], dict[type[Part], MissingValue]]:
     """Money, carbon and water over the duration, notes, and what could not be known and why."""
-    place = system.environment
-    # a training run is paid for until it ends
-    duration = metrics.get("elapsed_time") if place.duration is None else place.duration
+    place, duration = system.environment, _paid_for(system, metrics)
     if duration is None:
         return (), (), {}
     fleet, parts, notes, unknown = system.fleet.entry, (), (), {}
     try:
-        money = EconomicsModel().solve(
-            _priced(system, fleet),
-            duration,
-            datacenter=place.grid,
-            amortization_years=place.amortization,
-            **place.given(EconomicsModel),
-        )
+        money = bill(system, metrics)
+        assert money is not None
         parts += (Bill.of(money),)
         notes += (*money.notes, *filter(None, [money.rent_or_buy]))
     except MissingValue as error:
-        if error.field == "unit_cost":  # the solver's remedy is Python, and a system is YAML
-            remedy = "give environment.accelerator_price: 30000 USD, or a node that has a price"
-            error = MissingValue(error.entry, error.field, remedy)
         unknown[Bill] = error
         notes += (f"not priced: {error}",)
     if place.grid is not None:
@@ -231,6 +221,33 @@ def _costs(
             unknown[Footprint] = error
             notes += (f"carbon unknown: {error}",)
     return parts, notes, unknown
+
+
+def bill(system: SystemSpec, metrics: Mapping[str, Any]) -> Economics | None:
+    """What the fleet costs over the duration, where there is one; raises MissingValue."""
+    place, duration = system.environment, _paid_for(system, metrics)
+    if duration is None:
+        return None
+    try:
+        return EconomicsModel().solve(
+            _priced(system, system.fleet.entry),
+            duration,
+            datacenter=place.grid,
+            amortization_years=place.amortization,
+            **place.given(EconomicsModel),
+        )
+    except MissingValue as error:
+        if error.field != "unit_cost":
+            raise
+        # the solver's remedy is Python, and a system is YAML
+        remedy = "give environment.accelerator_price: 30000 USD, or a node that has a price"
+        raise MissingValue(error.entry, error.field, remedy) from None
+
+
+def _paid_for(system: SystemSpec, metrics: Mapping[str, Any]) -> Any:
+    """How long the fleet is paid for: a training run until it ends, unless the system says."""
+    given = system.environment.duration
+    return metrics.get("elapsed_time") if given is None else given
 
 
 def _priced(system: SystemSpec, fleet: Fleet) -> Fleet:

@@ -130,7 +130,7 @@ def test_a_row_of_device_hours_is_their_energy():
         ({"metric": "e2e_generation_latency"}, "seq_in is '': no number"),
         ({"metric": "gpu_hours", "seq_in": "2048", "batch": ""}, "how many tokens were seen"),
         ({"metric": "energy"}, "how many device hours"),
-        ({"metric": "tokens_per_s_per_gpu", "parallelism": "tp=1;cp=2"}, "context parallelism"),
+        ({"metric": "tokens_per_s_per_gpu", "parallelism": "tp=1;cp=2"}, "cannot be divided"),
     ],
 )
 def test_what_cannot_be_predicted_says_why(columns, why):

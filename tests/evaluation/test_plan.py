@@ -1,0 +1,119 @@
+"""The fleet search: what it finds is the cheapest of its own axes, and holds when carried out."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from mlsysim import Scenarios
+from mlsysim.core.errors import BadArgument, MLSysError
+from mlsysim.evaluation import evaluate, judge
+from mlsysim.evaluation.plan import plan, usual
+from mlsysim.evaluation.spec import SystemSpec
+
+CAPSTONE = Scenarios["Capstone"]
+FEW = {"fleet.hardware": ["H100", "B200", "MI300X"], "workload.precision": ["fp16", "fp8", "fp4"]}
+
+
+def served(rate, *constraints, **more):
+    """Llama 3 8B on H100s, asked so often."""
+    work = {"model": "Llama3_8B", "prompt": 512, "tokens": 64, "arrival_rate_qps": rate}
+    return SystemSpec.from_spec(
+        {"workload": work, "fleet": {"hardware": "H100"}, "constraints": [*constraints], **more}
+    )
+
+
+def test_nothing_on_its_axes_is_cheaper():
+    """Every device, width, division and count is evaluated whole, without the search's bounds."""
+    found = plan(CAPSTONE, FEW)
+    costs = []
+    counts = [*range(1, 9), *range(16, 161, 8)]
+    grid = product(FEW["fleet.hardware"], FEW["workload.precision"], (1, 2, 4, 8), counts)
+    for hardware, precision, ways, count in grid:
+        change = {"fleet.hardware": hardware, "workload.precision": precision}
+        change |= {"fleet.tensor_parallel": ways, "fleet.count": count}
+        try:
+            judged = judge(CAPSTONE.changed(change))
+        except MLSysError:
+            continue
+        if judged.verdict == "satisfied":
+            costs.append(judged.metrics["tco"].m_as("USD"))
+    assert found.best.found.verdict == "satisfied"
+    assert found.best.cost <= 1.1 * min(costs)
+    assert found.evaluated < 20 < found.considered
+
+
+def test_the_cheapest_comes_first_and_each_holds_when_carried_out():
+    found = plan(CAPSTONE, FEW).found
+    assert [each.cost for each in found] == sorted(each.cost for each in found)
+    for each in found:
+        judged = judge(CAPSTONE.changed(each.change))
+        assert judged.verdict == "satisfied"
+        assert judged.metrics["tco"].m_as("USD") == each.cost
+        assert judged.metrics["utilization"] <= 0.8
+
+
+def test_what_cannot_be_bought_is_said_with_what_comes_nearest():
+    dear = CAPSTONE.replace(constraints=["tco < 1000 USD", "ttft < 100 ms"])
+    found = plan(dear, FEW)
+    assert (found.feasible, found.best) == (False, None)
+    assert "none of" in found.reason
+    assert "tco < 1000 USD" in found.reason
+
+
+def test_one_request_that_takes_too_long_is_not_mended_by_devices():
+    found = plan(served(10, "ttft < 0.001 ms"), {"fleet.hardware": ["H100"]})
+    assert not found.feasible
+    assert "ttft < 0.001 ms" in found.reason
+
+
+def test_where_nothing_is_priced_the_fewest_devices_win():
+    found = plan(served(200, "ttft < 200 ms"))
+    assert found.objective == "devices"
+    assert found.best.cost == min(each.cost for each in found.found)
+    assert found.best.cost == found.best.found.metrics["devices"]
+
+
+def test_an_axis_of_one_value_holds_it_fixed():
+    found = plan(CAPSTONE, {**FEW, "workload.precision": ["fp16"], "fleet.tensor_parallel": [8]})
+    for each in found.found or [found.nearest]:
+        assert each.change["workload.precision"] == "fp16"
+        assert each.change["fleet.tensor_parallel"] == 8
+
+
+def test_an_empty_axis_is_refused():
+    with pytest.raises(BadArgument, match=r"axes fleet\.hardware .*at least one"):
+        plan(CAPSTONE, {"fleet.hardware": []})
+
+
+def test_a_batch_that_decides_what_is_learned_is_no_axis():
+    assert "workload.batch_size" not in usual(Scenarios["Llama3_405B_training"])
+
+
+def test_the_first_advice_for_the_capstone_is_what_the_search_finds():
+    best = plan(CAPSTONE).best
+    advice = evaluate(CAPSTONE).suggestions[0]
+    assert advice["gives"]["tco"].m_as("USD") == best.cost
+    assert advice["verdict"] == "satisfied"
+
+
+@pytest.mark.parametrize("name", sorted(Scenarios))
+def test_every_remedy_holds_when_it_is_carried_out(name):
+    system = Scenarios[name]
+    tight = [c for c in judge(system).constraints if c["margin"] is not None]
+    for scale in (1.0, 0.5):
+        asked = system.replace(constraints=[_scaled(each, scale) for each in tight] or [])
+        for each in evaluate(asked).suggestions:
+            again = judge(asked.changed(each["change"]))
+            assert again.verdict == each["verdict"], each["sentence"]
+            for metric, value in each["gives"].items():
+                assert again.metrics[metric] == value, each["sentence"]
+
+
+def _scaled(constraint, scale):
+    """A constraint, its bound so many times as large."""
+    metric, sign, _ = constraint["constraint"].split(None, 2)
+    bound = constraint["bound"] * scale
+    unit = f"{bound.units:~}" if hasattr(bound, "units") else ""
+    return f"{metric} {sign} {getattr(bound, 'magnitude', bound)!r} {unit}"
