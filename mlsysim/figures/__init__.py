@@ -18,7 +18,7 @@ import yaml
 from mlsysim.core.errors import UnknownName
 from mlsysim.core.solver import show
 from mlsysim.core.units import Q_, Quantity
-from mlsysim.figures import compute, fleets
+from mlsysim.figures import compute, fleets, wider
 
 REPRODUCED, ASSUMED, CORRECTED = OUTCOMES = (
     "reproduced",
@@ -27,7 +27,8 @@ REPRODUCED, ASSUMED, CORRECTED = OUTCOMES = (
 )
 WITHIN = 0.02  # a claim is reproduced when ours is as near as this;
 ROUNDED = 0.05  # or when ours rounds to the digits printed and is at least as near as this
-RECOMPUTATIONS = {one.__name__: one for one in compute.RECOMPUTATIONS + fleets.RECOMPUTATIONS}
+_ALL = compute.RECOMPUTATIONS + fleets.RECOMPUTATIONS + wider.RECOMPUTATIONS
+RECOMPUTATIONS = {one.__name__: one for one in _ALL}
 
 
 @dataclass(frozen=True)
