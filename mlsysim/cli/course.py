@@ -43,6 +43,13 @@ def learn(
     folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path(
         "mlsysim-lessons"
     ),
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write handouts to print: of one lesson, or of all."),
+    ] = None,
+    answers: Annotated[
+        bool, typer.Option("--answers/--no-answers", help="Handouts with what the solvers say.")
+    ] = False,
     port: Annotated[
         str | None,
         typer.Option(metavar="PORT", help="0 takes any.", show_default="2718, or the next free"),
@@ -65,9 +72,16 @@ def learn(
     if reset:
         _put_away()
         return
+    chosen = lessons.find_lesson(lesson) if lesson is not None else None
+    if export is not None:
+        from mlsysim.learn.handout import export as write
+
+        stems = None if chosen is None else [chosen.stem]
+        for page in write(export, answers=answers, stems=stems):
+            typer.echo(f"{page}")
+        return
     from mlsysim.learn import server
 
-    chosen = lessons.find_lesson(lesson) if lesson is not None else None
     way = find_path(path) if path is not None else None
     at = None if port is None else u.dim_of(u.CountOrZero).quantity(port, "port")
     if not edit:

@@ -73,7 +73,7 @@ class Opened:
     def text(self, question: Question, words: Words) -> mo.Html:
         """Prose that opens once the question is answered."""
         mo.stop(not question.committed)
-        return question.told(words)
+        return mo.Html(question.told(words))
 
     def wait(self, *questions: Question) -> None:
         """Stop the cell until every question is answered: sliders and what they move."""

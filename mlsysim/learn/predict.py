@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import marimo as mo
 
@@ -28,6 +28,17 @@ LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a c
 LONGEST_SENTENCE = 300
 Words = str | Callable[[Any], str]  # a sentence, or what makes one of the learner's answer
 CAUSE, BECAUSE = ".why", ".because"  # what the journal adds to the id of a question with a reason
+
+
+class Reveal(NamedTuple):
+    """What the solver says to a question: the truth, why, the formula, a chart, what follows."""
+
+    truth: Any
+    why: Words = ""
+    cause: str = ""
+    formula: Words = ""
+    chart: Callable[[Any], Any] | None = None
+    then: Words = ""
 
 
 class Question(UIElement[Any, Any]):
@@ -65,7 +76,7 @@ class Question(UIElement[Any, Any]):
         self.unit, self.options, self.order = unit, self._mixed(options), sorted(order)
         self.why, self.because, self.within, self.signed = self._mixed(why), because, within, signed
         self.after, self.tag, self._slips, self._sent = after, tag, slips or {}, ""
-        self._reveal: Callable[[], str] = str
+        self._reveal: Reveal | None = None
         super().__init__(
             component_name="mlsysim-ask",
             initial_value=None,
@@ -184,34 +195,41 @@ class Question(UIElement[Any, Any]):
         of what the learner said. `cause` is the right one of the question's `why`. Returns the
         question. Raises BadArgument for a truth that was no option.
         """
-
-        def made() -> str:
-            if not self.journal.released(self.question):
-                return pages.render("waits.html", tag=self.tag)
-            marks = self._marks(truth() if callable(truth) else truth, cause)
-            drawn = chart(self.guess()) if chart and marks[0].grade != "unread" else None
-            return pages.render(
-                "reveal.html",
-                question=self,
-                marks=[(each.grade, mo.md(each.sentence).text) for each in marks],
-                why=self.told(why).text if why else "",
-                formula=self.told(formula).text if formula else "",
-                chart=mo.as_html(drawn).text if drawn is not None else "",
-                then=self.told(then).text if then else "",
-            )
-
-        self._reveal = made
+        self._reveal = Reveal(truth, why, cause, formula, chart, then)
         if self.committed:  # what fails in it fails in this cell
             self.page()
         return self
 
     def page(self) -> mo.Html:
         """The card, and below it what the solver says."""
-        return mo.Html(self.card().text + self._reveal())
+        return mo.Html(self.card().text + (self._revealed() if self._reveal else ""))
 
-    def told(self, words: Words) -> mo.Html:
-        """Prose, which may be a function of what the learner said."""
-        return mo.md(words(self.guess()) if callable(words) else words)
+    def _revealed(self) -> str:
+        if not self.journal.released(self.question):
+            return pages.render("waits.html", tag=self.tag)
+        told = self.answer
+        marks = self._marks(told.truth, told.cause)
+        drawn = told.chart(self.guess()) if told.chart and marks[0].grade != "unread" else None
+        return pages.render(
+            "reveal.html",
+            question=self,
+            marks=[(each.grade, mo.md(each.sentence).text) for each in marks],
+            chart=mo.as_html(drawn).text if drawn is not None else "",
+            **{name: self.told(getattr(told, name)) for name in ("why", "formula", "then")},
+        )
+
+    @property
+    def answer(self) -> Reveal:
+        """What the solver says, worked out; raises LookupError where nothing is revealed."""
+        if self._reveal is None:
+            raise LookupError(f"question {self.question} reveals nothing")
+        truth = self._reveal.truth
+        return self._reveal._replace(truth=truth() if callable(truth) else truth)
+
+    def told(self, words: Words) -> str:
+        """Prose as HTML, which may be a function of what the learner said."""
+        said = words(self.guess()) if callable(words) else words
+        return mo.md(said).text if said else ""
 
     def _marks(self, truth: Any, cause: str) -> list[Mark]:
         """The mark of an answer, and of its cause; the journal remembers what was true."""
