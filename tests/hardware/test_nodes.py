@@ -50,6 +50,20 @@ def test_the_ports_of_a_node_add_up(name, gigabits):
     assert (node.nics * node.nic_bandwidth).m_as("Gbit/s") == pytest.approx(gigabits)
 
 
+@pytest.mark.parametrize(
+    ("name", "devices"),
+    [
+        ("Research_256", 256),
+        ("Training_1K", 1_024),
+        ("Production_2K", 2_048),
+        ("Llama3_16K", 16_384),
+        ("Mega_100K", 100_000),
+    ],
+)
+def test_a_cluster_has_as_many_devices_as_its_name_says(name, devices):
+    assert Systems.Clusters[name].devices == devices
+
+
 def test_a_pod_of_cubes_trains():
     pod = Fleet(name="a pod", node="TPU_v5p_Cube", count=140, fabric="ICI_v5p")
     assert pod.devices == 8960

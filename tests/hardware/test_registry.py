@@ -67,6 +67,60 @@ def test_the_ridge_is_peak_over_bandwidth(name, precision, ridge):
     assert f"{ENTRIES[name].ridge(precision).units:~P}" == "FLOP/B"
 
 
+CUT = {"B300", "GB300"}  # int8 made room for fp4
+
+
+@pytest.mark.parametrize("name", [n for n, d in ENTRIES.items() if d.vendor in ("NVIDIA", "AMD")])
+def test_tensor_cores_double_their_rate_with_every_halving(name):
+    paths = ENTRIES[name].compute.datapaths
+    rates = {
+        f"{narrow}/{wide}": (paths[narrow] / paths[wide]).m_as("")
+        for narrow, wide in (
+            ("bf16", "fp16"), ("fp16", "tf32"), ("fp8", "fp16"), ("int8", "fp16"), ("int4", "int8")
+        )
+        if narrow in paths and wide in paths
+    }  # fmt: skip
+    expected = {"bf16/fp16": (1,), "fp16/tf32": (2,), "fp8/fp16": (2,), "int4/int8": (2,)}
+    # fp32 accumulation halves fp16 on GeForce; the MI250X has one rate for both
+    expected["int8/fp16"] = (rates.get("int8/fp16"),) if name in CUT else (1, 2, 4)
+    for pair, rate in rates.items():
+        nearest = min(expected[pair], key=lambda one: abs(one - rate))
+        assert rate == pytest.approx(nearest, rel=0.026), pair  # sheets print few digits
+
+
+@each
+def test_pcie_runs_at_the_rate_of_its_generation(name):
+    link = ENTRIES[name].host_link
+    if link and link.name.startswith("PCIe"):
+        generation = int(link.name.split()[1])
+        giga_transfers = {3: 8, 4: 16, 5: 32}[generation]  # a lane and second
+        bytes_per_second = 16 * giga_transfers * 1e9 * (128 / 130) / 8
+        assert link.bandwidth.m_as("B/s") == pytest.approx(bytes_per_second, rel=0.005)
+
+
+@each
+def test_a_launch_takes_one_of_three_round_figures(name):
+    # from a host to its accelerator, a call on a processor, and the interpreter of a small one
+    assert ENTRIES[name].dispatch_tax.m_as("us") in (10, 5, 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "megahertz"),
+    [("nRF52840", 64), ("nRF5340", 128), ("STM32L4R5ZI", 120), ("STM32U575", 160),
+     ("STM32U585", 160), ("PSoC_62", 150)],
+)  # fmt: skip
+def test_a_small_arm_core_does_one_flop_four_narrow_operations_and_a_word_a_cycle(name, megahertz):
+    device, clock = ENTRIES[name], megahertz * 1e6
+    assert device.peak("fp32").m_as("FLOP/s") == clock
+    assert device.peak("int8").m_as("FLOP/s") == 4 * clock
+    assert device.memory.bandwidth.m_as("B/s") == 4 * clock
+
+
+@pytest.mark.parametrize("name", ["M1_7core", "M1_Max", "M2_Ultra", "M3_Ultra", "M4_Max"])
+def test_apple_runs_both_widths_at_one_rate(name):
+    assert ENTRIES[name].peak("fp16") == ENTRIES[name].peak("fp32")
+
+
 def test_the_super_firmware_lifts_the_clocks_and_the_silicon_stays():
     plain, lifted = Hardware.Jetson_Orin_Nano, Hardware.Jetson_Orin_Nano_Super
     assert plain.memory.capacity == lifted.memory.capacity
@@ -149,6 +203,8 @@ def test_a_link_is_rated_in_one_direction(name, both_ways):
         ("H100", "fp16", 989.4),
         ("H100", "fp8", 1978.9),
         ("V100", "fp16", 125),
+        ("V100", "fp64", 7.8),
+        ("MI300X", "fp64", 163.4),
         ("A10", "fp16", 125),  # 250 with sparsity
         ("RTX_A6000", "int8", 309.7),  # 619.4
         ("MI355X", "fp4", 10_050),  # 20,100
