@@ -48,6 +48,12 @@ def test_siblings_of_one_die_have_one_peak(one, other):
     assert Hardware[one].compute.datapaths == two.compute.datapaths
 
 
+def test_the_h800_is_an_h100_of_a_slower_link_and_next_to_no_fp64():
+    one, other = Hardware.H100, Hardware.H800
+    assert {**other.compute.datapaths, "fp64": one.peak("fp64")} == one.compute.datapaths
+    assert (one.memory, one.tdp) == (other.memory, other.tdp)
+
+
 # Authors and hubs print these numbers of parameters to the last digit (torchvision's tables, the
 # sizes of the tensors on the hub); the architecture adds up to them.
 TO_THE_LAST = {
