@@ -12,7 +12,7 @@ from pathlib import Path
 from grading import derive as deriving
 from grading import report as reporting
 from grading.check import load
-from grading.grade import Graded, Outcome, Refused, grade_files
+from grading.grade import OTHER_VARIANT, Graded, Outcome, Refused, Skipped, grade_files, shown_path
 from grading.reading import UnreadableError, read_sheet, submissions
 from mlsysim.core.errors import MLSysError
 from mlsysim.course.lessons import assignment
@@ -20,6 +20,7 @@ from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import PUBLIC_SECRET, clean_id, code_for
 
 BAD = 2
+_SEVERAL = 3  # so many sheets with numbers of others are no accident of one student
 _SHORTEST_SECRET = 16
 
 
@@ -37,7 +38,7 @@ def grade(args: argparse.Namespace) -> int:
     secret, folder, out = _secret(args), _folder(args.folder), Path(args.out)
     if args.jobs < 1:
         raise BadRequestError("--jobs must be at least 1")
-    paths = submissions(folder, leave_out=out)
+    paths, passed = submissions(folder, leave_out=out)
     if not paths:
         raise BadRequestError(f"there are no answer sheets (*.json) below {folder}")
     key = secret or PUBLIC_SECRET
@@ -46,6 +47,9 @@ def grade(args: argparse.Namespace) -> int:
     )
     if args.student is not None:
         return _grade_one(args.student, outcomes, out, course_secret=secret is not None)
+    outcomes += [Skipped(shown_path(path, folder.resolve()), why) for path, why in passed]
+    if others := _others(outcomes):
+        raise BadRequestError(_wrong_secret(others, outcomes, out, given=secret is not None))
     before = reporting.earlier(out)
     report = reporting.report_of(outcomes, course_secret=secret is not None)
     reporting.write(report, out)
@@ -56,8 +60,27 @@ def grade(args: argparse.Namespace) -> int:
     refused = [o for o in outcomes if isinstance(o, Refused)]
     for each in refused:
         say(f"not graded: {each.file}: {each.reason}", to_errors=True)
+    for each in outcomes:
+        if isinstance(each, Skipped):
+            say(f"passed over: {each.file}: {each.reason}", to_errors=True)
     say(f"Report: {out / 'report.html'}")
     return BAD if refused else 0
+
+
+def _others(outcomes: list[Outcome]) -> int:
+    """How many sheets are for other numbers than their students', if most are; else none."""
+    graded = [each for each in outcomes if isinstance(each, Graded)]
+    others = sum(OTHER_VARIANT in each.flags for each in graded)
+    return others if others >= _SEVERAL and others > len(graded) / 2 else 0
+
+
+def _wrong_secret(others: int, outcomes: list[Outcome], out: Path, *, given: bool) -> str:
+    """Why a class whose numbers do not fit is not graded."""
+    graded = sum(isinstance(each, Graded) for each in outcomes)
+    fault = "another secret than this one" if given else "a secret, and none is given"
+    remedy = "give the course's own" if given else "give --secret-file or $GRADING_SECRET"
+    kept = f"; what stands in {out} stays as it is" if (out / "grades.csv").exists() else ""
+    return f"{others} of {graded} sheets were made with {fault}: {remedy}{kept}"
 
 
 def _grade_one(student: str, outcomes: list[Outcome], out: Path, *, course_secret: bool) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import mlsysim
 from grading.check import load
 from grading.journal import Predictions, judge_journal
 from grading.kinds import Mark
-from grading.reading import UnreadableError, read_sheet
+from grading.reading import NoSheetError, UnreadableError, read_sheet
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.sheet import Sheet
@@ -37,6 +37,7 @@ class Graded:
     marks: tuple[Mark, ...]
     predictions: Predictions
     flags: tuple[str, ...]
+    drawn: Mapping[str, object] = field(default_factory=dict)  # the numbers of the student
 
     @property
     def score(self) -> float:
@@ -57,7 +58,19 @@ class Refused:
     reason: str
 
 
-Outcome = Graded | Refused
+@dataclass(frozen=True)
+class Skipped:
+    """What lies among the hand-ins and is no answer sheet, and why it was not opened or read."""
+
+    file: str
+    reason: str
+
+
+Outcome = Graded | Refused | Skipped
+OTHER_VARIANT = (
+    "its numbers are not this student's: the id or the course code was another one; it is judged "
+    "by the student's own numbers"
+)
 
 
 def grade_sheet(sheet: Sheet, secret: bytes = PUBLIC_SECRET, file: str = "") -> Graded:
@@ -72,6 +85,7 @@ def grade_sheet(sheet: Sheet, secret: bytes = PUBLIC_SECRET, file: str = "") -> 
         marks=tuple(checks.judge(v, sheet.answers)),
         predictions=judge_journal(checks, sheet.journal),
         flags=tuple(_flags(sheet, v.fields, checks.questions, checks.assignment.version)),
+        drawn=v.fields,
     )
 
 
@@ -80,6 +94,8 @@ def grade_file(path: Path, secret: bytes = PUBLIC_SECRET, name: str = "") -> Out
     name = name or printable(path.name)
     try:
         return grade_sheet(read_sheet(path), secret, name)
+    except NoSheetError as error:
+        return Skipped(name, printable(str(error)))
     except UnreadableError as error:
         return Refused(name, printable(str(error)))
     except MLSysError as error:
@@ -140,13 +156,13 @@ def _flags(
     if (made := sheet.assignment_version) != version:
         yield f"made for version {made} of the assignment; this is version {version}"
     if sheet.variant != drawn:
-        yield "its variant is not this student's: judged by the student's own"
+        yield OTHER_VARIANT
     if sheet.mlsysim != mlsysim.__version__:
         yield "made with another version of mlsysim"
     if sheet.registry != _registry():
         yield "made with another registry of models and devices"
     if unknown := sum(1 for name in sheet.answers if name not in set(questions)):
-        yield f"{unknown} answers belong to no question"
+        yield f"{unknown} answer{'s' * (unknown != 1)} belong{'s' * (unknown == 1)} to no question"
     if sheet.ignored:
         yield f"keys that were not used: {', '.join(printable(key) for key in sheet.ignored)}"
 

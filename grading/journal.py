@@ -11,7 +11,7 @@ from grading.check import Checks
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import factor, read_number
 from mlsysim.course.calibration import HIT
-from mlsysim.course.journal import Record, off_by, typical_factor, unbroken
+from mlsysim.course.journal import FARTHEST, Record, off_by, typical_factor, unbroken
 from mlsysim.course.variants import UNITS, read_unit
 
 
@@ -64,9 +64,9 @@ def _guess(checks: Checks, record: Record) -> Guess | None:
         given = read_number(record.value)
     except BadArgument:
         into, given = None, 0.0
-    if into is None or given <= 0:
+    if into is None or not 0 < given * into < math.inf:
         return Guess(record.question, None, hit=False, confidence=sure)
-    off = off_by(given * into, truth)
+    off = min(off_by(given * into, truth), FARTHEST)
     return Guess(record.question, off, off <= HIT, sure)
 
 

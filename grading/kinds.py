@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # credit for an answer that was read, as a part of the question's points: teaching values
 CREDIT = {
     **dict.fromkeys(("right", "assumption", "followed"), 1.0),
-    **dict.fromkeys(("slip", "no unit", "partly"), 0.5),
+    **dict.fromkeys(("slip", "no unit", "partly", "followed choice"), 0.5),
     "misconception": 0.25,
     **dict.fromkeys(("wrong", "wrong unit", "unreadable", "blank", "kept"), 0.0),
 }
@@ -69,6 +69,8 @@ class Kind:
     assumptions: Mapping[str, str]
 
     judged: ClassVar[bool] = True
+    followed: ClassVar[str] = "followed"  # the kind of a mark that follows from an earlier answer
+    followed_earns: ClassVar[str] = "full credit here"
     shown: ClassVar[int] = 40  # characters of an answer that a report repeats
 
     @property
@@ -153,8 +155,8 @@ class Kind:
 
     def _followed(self) -> Mark:
         before = self.check.follows
-        message = f"It follows correctly from your own answer to {before}: full credit here."
-        return self.mark("followed", f"from {before}", message)
+        message = f"It follows correctly from your own answer to {before}: {self.followed_earns}."
+        return self.mark(self.followed, f"from {before}", message)
 
     def mark(self, kind: str, name: str = "", message: str = "") -> Mark:
         """A mark with the credit of its kind."""
@@ -198,15 +200,22 @@ class Number(Kind):
         message = f"The approach is right, but it looks as if you {slip}."
         return self.mark("slip", slip, message) if slip else None
 
+    @property
+    def _bytes(self) -> bool:
+        """Whether bytes are asked for, which alone have prefixes of 1024."""
+        return bool(self.asked.unit) and factor(self.asked.unit.split("/")[0], "B") is not None
+
     def _slip(self, ratio: float) -> str:
         def near(slip: float, within: float = self.check.within) -> bool:
             return abs(ratio / slip - 1) <= within
+
+        exact = min(_EXACT, self.check.within / 2)
 
         if self.asked.unit == "" and near(100.0):
             return _PERCENT
         if self.asked.unit and any(near(slip) for slip in (8.0, 1 / 8)):
             return _BITS
-        if self.asked.unit and any(near(1.024**n, _EXACT) for n in (-4, -3, -2, -1, 1, 2, 3, 4)):
+        if self._bytes and any(near(1.024**n, exact) for n in (-3, -2, -1, 1, 2, 3)):
             return _BINARY
         return _TEN if any(near(10.0**power) for power in range(-15, 16) if power) else ""
 
@@ -232,7 +241,9 @@ class Interval(Number):
 
 
 class Listed(Kind):
-    """What is chosen from a list."""
+    """What is chosen from a list; of few choices many a pair agrees by chance."""
+
+    followed, followed_earns = "followed choice", "half of the points"
 
     def read(self, answer: Answer, v: Variant) -> Any:
         """The choice, among those that this learner was offered."""

@@ -7,9 +7,8 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.core.units import LONGEST_NUMBER
@@ -19,32 +18,64 @@ from mlsysim.course.sheet import SCHEMA, Sheet
 MOST_BYTES = 256 * 1024
 DEEPEST = 8
 _DEEPEST_FOLDER = 4
-_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# possessive, and a string may be left open: no text makes it go back and try again
+_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+# where a system has no such flag there are no such files either
+_FLAGS = ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
+_SHEETS, _PACKED = ".json", (".json.txt", ".zip", ".tar", ".gz", ".7z", ".rar", ".py", ".ipynb")
 
 
 class UnreadableError(Exception):
     """A submission that is not opened or not understood; the sentence says why."""
 
 
-def submissions(folder: Path, leave_out: Path | None = None) -> list[Path]:
+class Found(NamedTuple):
+    """What lies below a folder: the files that may be answer sheets, and what was passed over."""
+
+    sheets: list[Path]
+    skipped: list[tuple[Path, str]]
+
+
+class NoSheetError(UnreadableError):
+    """JSON of another kind, such as the settings of an editor that were handed in as well."""
+
+
+def submissions(folder: Path, leave_out: Path | None = None) -> Found:
     """Every `*.json` below a folder, sorted, never through a link to a folder.
 
-    `leave_out` is the folder that reports are written to, where it lies inside.
+    What may hold somebody's answers and is not opened is listed, with the reason. `leave_out` is
+    the folder that reports are written to, where it lies inside.
     """
     apart = leave_out.resolve() if leave_out else None
-    return sorted(_walk(folder.resolve(), apart, 0), key=os.fsencode)
+    found = Found([], [])
+    _walk(folder.resolve(), apart, 0, found)
+    found.sheets.sort(key=os.fsencode)
+    found.skipped.sort(key=lambda each: os.fsencode(each[0]))
+    return found
 
 
-def _walk(folder: Path, apart: Path | None, depth: int) -> Iterator[Path]:
+def _walk(folder: Path, apart: Path | None, depth: int, found: Found) -> None:
     if folder == apart:
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if depth < _DEEPEST_FOLDER and not entry.name.startswith((".", "__")):
-                    yield from _walk(Path(entry.path), apart, depth + 1)
-            elif entry.name.endswith(".json") and not entry.name.startswith("."):
-                yield Path(entry.path)
+    try:
+        with os.scandir(folder) as held:
+            entries = list(held)
+    except OSError as error:
+        found.skipped.append((folder, f"it cannot be opened ({error.strerror})"))
+        return
+    for entry in entries:
+        path, name = Path(entry.path), entry.name.lower()
+        if name.startswith((".", "__macosx")):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if depth < _DEEPEST_FOLDER and not name.startswith("__"):
+                _walk(path, apart, depth + 1, found)
+            else:
+                found.skipped.append((path, "folders are not looked into that deep"))
+        elif name.endswith(_SHEETS):
+            found.sheets.append(path)
+        elif name.endswith(_PACKED):
+            found.skipped.append((path, "only answers.json is graded: unpack it, or rename it"))
 
 
 def read_sheet(path: Path) -> Sheet:
@@ -55,7 +86,7 @@ def read_sheet(path: Path) -> Sheet:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a small regular file; links, devices and pipes are refused, not waited on."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in _FLAGS))
     except OSError as error:
         if path.is_symlink():
             raise UnreadableError("it is a link, not a file") from None
@@ -139,8 +170,8 @@ _DECODER = json.JSONDecoder(
 
 def sheet_of(data: Any) -> Sheet:
     """A sheet from parsed JSON; raises UnreadableError. Unknown keys are listed, not used."""
-    if not isinstance(data, dict):
-        raise UnreadableError("it holds no answer sheet")
+    if not isinstance(data, dict) or not {"schema", "assignment", "answers"} & data.keys():
+        raise NoSheetError("it holds no answer sheet")
     if data.get("schema") != SCHEMA or isinstance(data.get("schema"), bool):
         raise UnreadableError(f"it is not an answer sheet of schema {SCHEMA}")
     try:

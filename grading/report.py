@@ -17,14 +17,16 @@ from typing import Any
 
 import mlsysim
 from grading.check import load
-from grading.grade import Graded, Outcome, Refused
+from grading.grade import OTHER_VARIANT, Graded, Outcome, Refused, Skipped, printable
 from grading.journal import calibration
 from mlsysim import pages
 from mlsysim.core.registry import registry_hash
 
 SCHEMA = 1
 STUDENTS = "students"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# at the start of a cell, of one after a semicolon or tab, or after spaces; full width, too
+_SIGNS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"^(?=[\s\u00a0]*{_SIGNS}|[\t\r])|(?<=;)(?=\s*{_SIGNS})")
 _PAGE = re.compile(r"[A-Za-z0-9_-]{1,40}-[0-9a-f]{12}\.html")
 
 
@@ -50,10 +52,13 @@ def report_of(outcomes: Sequence[Outcome], *, course_secret: bool) -> dict[str, 
             name: _summary(name, [g for g in graded if g.assignment == name]) for name in names
         },
         "students": [_row(g) for g in graded],
-        "unreadable": [
-            {"file": o.file, "reason": o.reason} for o in outcomes if isinstance(o, Refused)
-        ],
+        "unreadable": _files(outcomes, Refused),
+        "skipped": _files(outcomes, Skipped),
     }
+
+
+def _files(outcomes: Sequence[Outcome], kind: type[Refused | Skipped]) -> list[dict[str, str]]:
+    return [{"file": o.file, "reason": o.reason} for o in outcomes if isinstance(o, kind)]
 
 
 def _row(g: Graded) -> dict[str, Any]:
@@ -66,6 +71,8 @@ def _row(g: Graded) -> dict[str, Any]:
         },
         "predictions": {**made, "committed": list(g.predictions.committed)},
         "flags": list(g.flags),
+        "other_numbers": OTHER_VARIANT in g.flags,
+        "drawn": {key: printable(str(value)) for key, value in g.drawn.items()},
         "page": f"{STUDENTS}/{page_name(g)}",
     }
 
@@ -77,7 +84,7 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
     questions = {}
     for index, question in enumerate(checks.questions.values()):
         marks = [g.marks[index] for g in graded]
-        named = Counter(v.name for v in marks if v.name and v.kind != "followed")
+        named = Counter(v.name for v in marks if v.name and not v.kind.startswith("followed"))
         questions[question.name] = {
             "title": question.asked.title,
             "points": question.points,
@@ -102,11 +109,13 @@ def _summary(name: str, graded: list[Graded]) -> dict[str, Any]:
 def to_json(report: dict[str, Any]) -> str:
     """The report's text, one line a student: quick to write, and differences are easy to read."""
     head = {key: value for key, value in report.items() if key != "students"}
-    rows = ",\n  ".join(json.dumps(row, sort_keys=True) for row in report["students"])
-    return (
-        json.dumps(head, indent=1, sort_keys=True).removesuffix("\n}")
-        + f',\n "students": [\n  {rows}\n ]\n}}\n'
-    )
+    rows = ",\n  ".join(_json(row) for row in report["students"])
+    return _json(head, indent=1).removesuffix("\n}") + f',\n "students": [\n  {rows}\n ]\n}}\n'
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes, with no infinity in it."""
+    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False)
 
 
 def to_csv(report: dict[str, Any]) -> str:
@@ -135,7 +144,7 @@ def to_csv(report: dict[str, Any]) -> str:
                 safe_cell(remarks),
             ]
         )
-    for refused in report["unreadable"]:
+    for refused in (*report["unreadable"], *report["skipped"]):
         empty = [""] * (len(questions) + 5)
         writer.writerow(
             ["", safe_cell(refused["file"]), *empty, safe_cell(f"not graded: {refused['reason']}")]
@@ -144,16 +153,12 @@ def to_csv(report: dict[str, Any]) -> str:
 
 
 def safe_cell(text: str) -> str:
-    """Text that a spreadsheet shows and does not run.
+    """Text that a spreadsheet shows and does not run, whatever it takes for the end of a cell.
 
-    >>> safe_cell("=HYPERLINK(0)")
-    "'=HYPERLINK(0)"
+    >>> safe_cell("=HYPERLINK(0)"), safe_cell("x;=2+2")
+    ("'=HYPERLINK(0)", "x;'=2+2")
     """
-    return (
-        f"'{text}"
-        if text.lstrip(" \u00a0").startswith(_FORMULA) or text.startswith(_FORMULA)
-        else text
-    )
+    return _FORMULA.sub("'", text)
 
 
 def _natural(name: str) -> list[Any]:
@@ -197,9 +202,9 @@ def write(report: dict[str, Any], out: Path) -> None:
     for page in (out / STUDENTS).glob("*.html"):
         if page.name not in fresh and _PAGE.fullmatch(page.name):
             page.unlink()
-    (out / "grades.csv").write_text(to_csv(report), encoding="utf-8", newline="")
-    (out / "report.html").write_text(pages.render("class.html", report=report), encoding="utf-8")
-    (out / "report.json").write_text(to_json(report), encoding="utf-8")
+    _put(out / "grades.csv", to_csv(report))
+    _put(out / "report.html", pages.render("class.html", report=report))
+    _put(out / "report.json", to_json(report))
 
 
 def write_students(report: dict[str, Any], out: Path) -> None:
@@ -207,4 +212,11 @@ def write_students(report: dict[str, Any], out: Path) -> None:
     (out / STUDENTS).mkdir(parents=True, exist_ok=True)
     for row in report["students"]:
         page = pages.render("student.html", row=row, report=report)
-        (out / row["page"]).write_text(page, encoding="utf-8")
+        _put(out / row["page"], page)
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file at once: whoever is ended in between leaves the old one whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="")
+    part.replace(path)

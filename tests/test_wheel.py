@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -45,3 +46,14 @@ def test_solutions_checks_and_tests_stay_at_home(wheel):
     at_home = ("grading", "solutions", "tests", "benchmarks")
     assert [name for name in wheel if name.split("/")[0] in at_home] == []
     assert [name for name in wheel if "solution" in name] == []
+
+
+def test_a_source_archive_holds_no_solution_and_no_check(tmp_path):
+    run = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(run, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    assert "mlsysim/course/course.yaml" in names
+    hidden = ("solutions/", "grading/checks/", "grading/truths/")
+    assert [name for name in names if name.startswith(hidden)] == []

@@ -307,6 +307,9 @@ class Journal:
         self._last = hash_of(line)
 
 
+FARTHEST = 1e6  # a factor beyond which nobody is further off: one answer must not outweigh a class
+
+
 def off_by(guess: float, truth: float) -> float:
     """The factor between guess and truth, at least 1; infinite when signs differ or one is zero."""
     if guess <= 0 or truth <= 0:
@@ -316,7 +319,7 @@ def off_by(guess: float, truth: float) -> float:
 
 def typical_factor(factors: list[float]) -> float:
     """The geometric mean of several factors: being off by 2 and by 8 is being off by 4."""
-    finite = [factor for factor in factors if math.isfinite(factor)]
+    finite = [min(factor, FARTHEST) for factor in factors if math.isfinite(factor)]
     return (
         math.exp(sum(math.log(factor) for factor in finite) / len(finite)) if finite else math.nan
     )

@@ -62,6 +62,8 @@ def clean_id(student: Any) -> str:
     """
     if not isinstance(student, str) or not student.strip():
         raise BadArgument("student", student, "give your student id")
+    if len(student) > 4 * LONGEST_ID:  # one character may become eighteen
+        raise BadArgument("student", student, f"an id is at most {LONGEST_ID} printable characters")
     text = " ".join(unicodedata.normalize("NFKC", student).split()).casefold()
     if len(text) > LONGEST_ID or not text.isprintable():
         raise BadArgument("student", student, f"an id is at most {LONGEST_ID} printable characters")

@@ -73,7 +73,7 @@ def test_a_lesson_is_found_by_number_or_stem_and_a_near_miss_is_told():
     [
         ("minutes: 15", "minuets: 15", "minuets", "did you mean 'minutes'"),
         ("minutes: 15", 'minutes: "15"', "minutes", "a whole number"),
-        ("  version: 1 ", "  verison: 1 ", "verison", "did you mean 'version'"),
+        ("  version: 2 ", "  verison: 1 ", "verison", "did you mean 'version'"),
         ("kind: choice", "kind: choose", "q3.kind", "did you mean 'choice'"),
         ("units: [GB,", "unit: [GB,", "q6.unit", "did you mean 'units'"),
         ("      choices: [memory, compute]\n", "", "q3.choices", "required"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
 
 import mlsysim
+from grading.__main__ import main
 from grading.check import load
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import FIRST, Record
+from mlsysim.course.lessons import assignment
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import PUBLIC_SECRET, code_for
 
@@ -88,7 +91,7 @@ def sheet(variant, registry):
         return {
             "schema": 1,
             "assignment": NAME,
-            "assignment_version": 1,
+            "assignment_version": assignment(NAME).version,
             "mlsysim": mlsysim.__version__,
             "registry": registry,
             "student": student,
@@ -116,3 +119,22 @@ def hand_in(tmp_path, sheet):
 
     write.folder = folder
     return write
+
+
+@pytest.fixture
+def grade(hand_in, tmp_path, capsys, monkeypatch):
+    """Run `grade` on the class's folder."""
+    monkeypatch.delenv("GRADING_SECRET", raising=False)
+    out = tmp_path / "out"
+
+    def run(*options):
+        code = main(["grade", str(hand_in.folder), "--out", str(out), *options])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    run.out = out
+    run.report = lambda: json.loads((out / "report.json").read_text())
+    run.rows = lambda: {
+        r["student"]: r for r in csv.DictReader((out / "grades.csv").read_text().splitlines())
+    }
+    return run

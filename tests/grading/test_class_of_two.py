@@ -11,6 +11,8 @@ import pytest
 
 from grading.__main__ import main
 from mlsysim.course.journal import FIRST, Record
+from mlsysim.course.lessons import assignment
+from mlsysim.course.variants import code_for
 from tests.grading.conftest import NAME
 
 # Bob's numbers are Llama 3 8B on an A100 and an MI325X, 14 requests of 1,536 tokens, a crowd of
@@ -70,6 +72,11 @@ def grade(hand_in, tmp_path, monkeypatch):
     return run
 
 
+def drawn(student):
+    """The numbers of a student, whose draws are pinned elsewhere."""
+    return assignment(NAME).draw(code_for(student, NAME)).fields
+
+
 def row(file, answers, predictions, score):
     return {
         "student": file.removesuffix(".json"),
@@ -80,6 +87,8 @@ def row(file, answers, predictions, score):
         "answers": answers,
         "predictions": predictions,
         "flags": [],
+        "other_numbers": False,
+        "drawn": {key: str(value) for key, value in drawn(file.removesuffix(".json")).items()},
         "page": f"students/{file.removesuffix('.json')}-"
         f"{hashlib.sha256(file.encode()).hexdigest()[:12]}.html",
     }
@@ -122,7 +131,7 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
     ]
     asked = summary.pop("questions")
     assert summary == {
-        "version": 1,
+        "version": 2,
         "students": 2,
         "out_of": 14,  # 12 for answers, 2 for predictions
         "mean": 0.5,  # 7 of 14

@@ -132,7 +132,7 @@ def test_a_choice_is_judged_from_the_learners_own_choice_before(checks, variant,
     answers["q3"]["value"] = wrong
     answers["q4"]["value"] = "peak FLOPS" if wrong == "compute" else "bandwidth"
     kinds = {x.question: x.kind for x in checks.judge(v, typed(answers))}
-    assert (kinds["q3"], kinds["q4"]) == ("wrong", "followed")
+    assert (kinds["q3"], kinds["q4"]) == ("wrong", "followed choice")
     answers["q4"]["value"] = "capacity"
     assert {x.question: x.points for x in checks.judge(v, typed(answers))}["q4"] == 0
 

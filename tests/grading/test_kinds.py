@@ -156,7 +156,7 @@ def test_a_part_follows_from_a_value_of_any_kind():
     (bound,) = (each for each in CHECKS.questions.values() if each.name == "bound")
     kinds = gather(ASSIGNED, [*held, follows(bound.check.truth)])
     own, _ = kinds["order"].answered(Answer(value=[L4, H100, A100]), V)
-    assert kinds["bound"].answered(Answer(value="compute"), V, own)[1].kind == "followed"
+    assert kinds["bound"].answered(Answer(value="compute"), V, own)[1].kind == "followed choice"
     assert kinds["bound"].answered(Answer(value="compute"), V, (H100, A100, L4))[1].kind == "wrong"
     low, high = CHECKS.questions["range"].answered(Answer(value=["1", "2"], unit="s"), V)[0]
     assert (low, high) == (Q_(1000.0, "ms"), Q_(2000.0, "ms"))

@@ -129,6 +129,6 @@ def test_submissions_are_found_in_folders_but_not_through_links_or_in_the_report
     (tmp_path / "class" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     found = [
         p.relative_to(tmp_path / "class").as_posix()
-        for p in submissions(tmp_path / "class", tmp_path / "class/out")
+        for p in submissions(tmp_path / "class", tmp_path / "class/out").sheets
     ]
     assert found == ["a/answers.json", "a/deep/er/still/x.json", "b.json"]
