@@ -12,6 +12,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import factor, read_number
 from mlsysim.course.calibration import HIT
 from mlsysim.course.journal import FARTHEST, Record, off_by, typical_factor, unbroken
+from mlsysim.course.lessons import ORDER, Prediction
 from mlsysim.course.variants import UNITS, read_unit
 
 
@@ -40,7 +41,11 @@ def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
     """Credit each prediction of the lesson that stands in the unbroken part of the chain."""
     sound, fault = unbroken(records)
     by_question = {record.question: record for record in reversed(sound)}  # the first one counts
-    committed = tuple(name for name in checks.predictions if name in by_question)
+    committed = tuple(
+        name
+        for name, asked in checks.predictions.items()
+        if name in by_question and answers(asked, by_question[name])
+    )
     guesses = [_guess(checks, by_question[name]) for name in committed]
     return Predictions(
         committed,
@@ -49,6 +54,23 @@ def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
         fault,
         tuple(g for g in guesses if g is not None),
     )
+
+
+def answers(asked: Prediction, record: Record) -> bool:
+    """Whether a record answers what was asked: a choice, an order of all, a number in its unit."""
+    said = record.value
+    if asked.options:
+        return said in asked.options
+    if asked.order:
+        return isinstance(said, str) and sorted(said.split(ORDER)) == sorted(asked.order)
+    if asked.sentence:
+        return isinstance(said, str) and bool(said.strip())
+    try:
+        number = read_number(said)
+        like = asked.unit not in UNITS or factor(read_unit(record.unit), asked.unit) is not None
+    except BadArgument:
+        return False
+    return like and math.isfinite(number)
 
 
 def _guess(checks: Checks, record: Record) -> Guess | None:

@@ -19,6 +19,7 @@ from mlsysim.course.questions import Question
 from mlsysim.course.variants import Variant
 
 _HERE = Path(__file__).parent
+ORDER = ", "  # between the items of an ordering as a journal keeps it, which therefore hold none
 
 
 class Assignment(Value):

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from mlsysim.course.journal import Record, off_by, times
+from mlsysim.course.lessons import ORDER
 from mlsysim.learn.say import in_unit, spell
 
 Grade = Literal["right", "near", "far", "wrong", "unread"]
 SPOT_ON, CLOSE, FAR = 1.25, 2.0, 10.0
 MATCHES = 1.04  # a number this near to a slip's is that slip
 CERTAIN = 0.9
-ORDER = ", "  # between the items of an ordering, which therefore hold none
 
 
 class Mark(NamedTuple):

@@ -20,8 +20,8 @@ from mlsysim.core.errors import BadArgument, ended, shown
 from mlsysim.core.units import parse, read_number
 from mlsysim.course.calibration import CONFIDENCE
 from mlsysim.course.journal import Journal, Record
-from mlsysim.course.lessons import Prediction
-from mlsysim.learn.marks import ORDER, SPOT_ON, Mark, joined, mark
+from mlsysim.course.lessons import ORDER, Prediction
+from mlsysim.learn.marks import SPOT_ON, Mark, joined, mark
 from mlsysim.learn.say import in_unit, is_word, spell
 
 LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a commitment is final

@@ -31,6 +31,25 @@ def test_each_commitment_earns_whether_right_or_wrong(checks):
     assert judge_journal(checks, journal(*ALL)).points == earned.out_of
 
 
+@pytest.mark.parametrize(
+    ("question", "value", "unit"),
+    [
+        ("00.1", "banana", None),
+        ("00.1", " ", "tokens/s"),
+        ("00.1", 1e400, "tokens/s"),
+        ("00.3", 8.0, "GB"),
+        ("00.2", "banana", None),
+        ("00.2", 8.0, "ms"),
+        ("00.5", "A100, L4", None),
+        ("00.5", 3.0, None),
+    ],
+)
+def test_what_answers_no_question_earns_nothing(checks, question, value, unit):
+    (record,) = journal(question)
+    assert judge_journal(checks, [record]).committed == (question,)
+    assert judge_journal(checks, [{**record, "value": value, "unit": unit}]).committed == ()
+
+
 def test_records_of_other_lessons_stand_in_the_chain_and_earn_nothing_here(checks):
     assert judge_journal(checks, journal("01.1", "00.1", "02.2")).committed == ("00.1",)
 
@@ -75,7 +94,7 @@ def test_guesses_are_measured_against_the_lessons_truths(checks):
     assert judge_journal(checks, near).guesses[0].off_by == pytest.approx(1.5)
     assert judge_journal(checks, far).guesses[0].off_by == pytest.approx(1.0)
     wrong_unit = [{**near[0], "unit": "GB"}]
-    assert judge_journal(checks, wrong_unit).guesses[0].off_by is None
+    assert judge_journal(checks, wrong_unit).guesses == ()
 
 
 def test_calibration_is_the_hit_rate_at_each_stated_confidence():
