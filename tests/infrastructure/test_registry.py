@@ -18,7 +18,7 @@ RENTS = {
     "H200_cloud": 3.99,
     "T4_cloud": 0.526,
 }
-RENTED = {"H100", "H200", "A100", "B200", "GB200", "MI300X", "L4", "L40S", "T4"} | {
+RENTED = {"H100", "H200", "A100", "B200", "GB200", "MI300X", "L4", "L40S", "T4", "A10G"} | {
     *("TPU_v5e", "TPU_v5p", "Trainium2")
 }
 

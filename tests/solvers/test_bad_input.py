@@ -141,6 +141,7 @@ VALID = {
     "delta": 1e-5,
     "clip_norm": 1.0,
     "releases": 1,
+    "dataset_size": 1_000_000,
     "base_training_time": "1 hour",
     "groups": 2,
     "smallest_share": 0.1,
@@ -168,6 +169,7 @@ TOGETHER = {
 # what an argument needs beside it, or cannot stand beside (None)
 BESIDE = {
     ("ContinuousBatchingModel", "max_seq_len"): {"seq_len": 512},
+    ("ResponsibleEngineeringModel", "dataset_size"): {"batch_size": 8},
     ("DataModel", "step_time"): {"samples_per_second": None, "batch_size": 8},
     ("DataModel", "batch_size"): {"samples_per_second": None, "step_time": "100 ms"},
     ("TransformationModel", "bytes_per_sample"): {"storage_bandwidth": "10 GB/s"},

@@ -17,6 +17,7 @@ from mlsysim.equations import fleet as fleets
 from mlsysim.literature.registry import Literature
 from mlsysim.models.types import FULL_WIDTH, Workload
 from mlsysim.solvers.node.learning import MOMENTS, Optimizer
+from mlsysim.solvers.ops.accountant import sampled_noise
 from mlsysim.systems.types import Fleet
 
 # ---- wall 19 ------------------------------------------------------------------------------------
@@ -160,7 +161,8 @@ class Responsibility(Result):
 
     `noise_multiplier` is the Gaussian mechanism's, for one release; it is `proved` for epsilon
     up to 1. `composed_noise_multiplier` keeps the budget over all `releases` together and holds for
-    every epsilon. `gradient_noise` is that of the composed one where there are several releases.
+    every epsilon; `sampled_noise_multiplier` is credited with each release seeing a batch alone,
+    where a `dataset_size` was given. `gradient_noise` is that of the last of them that applies.
     The slow-downs are measured ones, low and high.
     """
 
@@ -169,6 +171,8 @@ class Responsibility(Result):
     noise_multiplier: u.Number
     proved: bool
     composed_noise_multiplier: u.Number
+    sampled_noise_multiplier: u.Number | None
+    sampling_rate: u.Number | None
     gradient_noise: u.Number | None
     noise_to_gradient: u.Number | None
     slowdown_low: float
@@ -192,7 +196,8 @@ class Responsibility(Result):
 class ResponsibleEngineeringModel(Solver):
     """Wall 20: the price of privacy (noise, slower steps) and of fairness (samples in each group).
 
-    Privacy is the Gaussian mechanism's on gradients clipped to `clip_norm` (DP-SGD). Fairness is
+    Privacy is the Gaussian mechanism's on gradients clipped to `clip_norm` (DP-SGD), whose batches
+    are drawn at random from `dataset_size` records. Fairness is
     the number of test samples with which an error rate in each group is known to `half_width`.
 
     Fallacy: "Privacy is a slower step." Its larger price is noise, and it shrinks with the batch.
@@ -208,6 +213,7 @@ class ResponsibleEngineeringModel(Solver):
         clip_norm: u.Number = 1.0,
         batch_size: u.Batch | None = None,
         releases: u.Count = 1.0,
+        dataset_size: u.Count | None = None,
         model: Given[Workload] | None = None,
         base_training_time: u.Seconds | None = None,
         stack: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
@@ -220,7 +226,8 @@ class ResponsibleEngineeringModel(Solver):
         """Noise for a budget (`epsilon`, `delta`) over all `releases`, and samples for groups.
 
         With a `batch_size` the noise on its mean gradient is known, and with a `model` how long it
-        is against the gradient. The defaults of delta, clipping norm, groups, half-width,
+        is against the gradient; with a `dataset_size` too, `releases` are steps that each see a
+        random batch of it. The defaults of delta, clipping norm, groups, half-width,
         confidence and proportion are teaching values; one half is the worst case of a proportion.
         """
         for name, value in (("delta", delta), ("confidence", confidence)):
@@ -230,18 +237,24 @@ class ResponsibleEngineeringModel(Solver):
         together = ops.composed_noise(epsilon, delta, releases)
         sigma = np.where(np.asarray(releases) > 1, together, one)[()]
         known = batch_size is not None
+        sampled = rate = None
+        if dataset_size is not None:
+            rate = _sampling(batch_size, dataset_size)
+            sigma = sampled = sampled_noise(epsilon, delta, rate, releases, together)
         low, high, notes = _slowdown(stack)
         proved = np.asarray(epsilon) <= 1
         if not proved.all():
             notes += ("the classical bound is proved for epsilon up to 1; above, use the composed",)
-        if np.any(np.asarray(releases) > 1):
-            notes += ("releases add up without credit for sampling, which would allow less noise",)
+        if np.any(np.asarray(releases) > 1) and rate is None:
+            notes += ("no credit for sampling, which allows less noise: give a dataset_size",)
         quantile = np.vectorize(NormalDist().inv_cdf, otypes=[float])
         deviate = quantile((1 + np.asarray(confidence)) / 2)[()]
         return Responsibility(
             noise_multiplier=one,
             proved=_plain(proved[()]),
             composed_noise_multiplier=together,
+            sampled_noise_multiplier=sampled,
+            sampling_rate=rate,
             gradient_noise=ops.gradient_noise(sigma, clip_norm, batch_size) if known else None,
             noise_to_gradient=ops.noise_to_gradient(sigma, model.parameters, batch_size)
             if known and model is not None
@@ -257,6 +270,15 @@ class ResponsibleEngineeringModel(Solver):
             groups=groups,
             notes=notes,
         )
+
+
+def _sampling(batch_size: Any, dataset_size: Any) -> Any:
+    """The chance with which a step sees one record."""
+    if batch_size is None:
+        raise MissingValue("DP-SGD", "batch_size", "give batch_size=256, drawn from dataset_size")
+    if np.any(np.asarray(batch_size) > np.asarray(dataset_size)):
+        raise OutOfRange("batch_size", batch_size, f"give at most dataset_size {dataset_size:,g}")
+    return batch_size / dataset_size
 
 
 def _slowdown(stack: str) -> tuple[float, float, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlsysim import (
@@ -26,6 +26,7 @@ from mlsysim.core.errors import (
     UnknownName,
     WrongUnit,
 )
+from mlsysim.solvers.ops import accountant
 from mlsysim.systems.types import Fleet
 
 SAVING = {"storage_bandwidth": "10 GB/s", "interval": "1 hour"}
@@ -253,6 +254,83 @@ def test_less_privacy_is_less_noise():
     noise = protect(budgets).noise_multiplier
     assert np.all(np.diff(noise) < 0)
     assert len(protect(budgets)) == 3
+
+
+def steps(epsilon, rate, releases, **how):
+    return protect(
+        epsilon, 1e-5, batch_size=round(rate * 1e6), dataset_size=1e6, releases=releases, **how
+    )
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "rate", "releases", "noise", "without"),
+    [(8, 0.01, 1953, 0.67, 30.5), (8, 0.004, 1000, 0.51, 21.8), (3, 0.0043, 14_000, 1.01, 201)],
+)
+def test_a_random_batch_needs_far_less_noise(epsilon, rate, releases, noise, without):
+    # the noise by the accountants of DP-SGD libraries for these runs
+    r = steps(epsilon, rate, releases, model=LLAMA)
+    assert r.sampled_noise_multiplier == pytest.approx(noise, rel=0.15)
+    assert r.composed_noise_multiplier == pytest.approx(without, rel=0.01)
+    assert r.gradient_noise == pytest.approx(r.sampled_noise_multiplier / (rate * 1e6))
+    assert not any("sampling" in note for note in r.notes)
+    assert any("dataset_size" in note for note in protect(epsilon, releases=releases).notes)
+
+
+@pytest.mark.parametrize(("noise", "rate", "count"), [(0.67, 0.01, 1953), (1.1, 0.02, 300)])
+def test_the_accountant_sums_the_divergence_of_every_order(noise, rate, count):
+    """Term by term in Python's own numbers, at the orders that these hold."""
+
+    def moment(order):
+        return sum(
+            math.comb(order, k)
+            * (1 - rate) ** (order - k)
+            * rate**k
+            * math.exp((k * k - k) / (2 * noise**2))
+            for k in range(order + 1)
+        )
+
+    budget = min(
+        count * math.log(moment(a)) / (a - 1) + math.log(1 - 1 / a) - math.log(1e-5 * a) / (a - 1)
+        for a in range(2, 20)
+    )
+    assert accountant.spent(noise, 1e-5, rate, count) == pytest.approx(budget)
+
+
+def test_a_batch_of_everything_has_no_credit():
+    # one release of all the data: alpha / 2 sigma^2 at the best integer order
+    sigma = 4.0
+    budget = min(
+        a / (2 * sigma**2) + math.log(1 - 1 / a) - math.log(1e-5 * a) / (a - 1)
+        for a in range(2, 33)
+    )
+    assert accountant.spent(sigma, 1e-5, 1.0, 1) == pytest.approx(budget)
+
+
+@given(epsilon=st.floats(0.1, 10), rate=st.floats(1e-4, 1), releases=st.integers(1, 20_000))
+@settings(max_examples=25, deadline=None)
+def test_sampled_noise_keeps_the_budget_and_is_never_more_than_without_sampling(
+    epsilon, rate, releases
+):
+    r = steps(epsilon, rate, releases)
+    assert r.sampled_noise_multiplier <= r.composed_noise_multiplier * (1 + 1e-9)
+    if r.sampled_noise_multiplier < 0.999 * r.composed_noise_multiplier:
+        noise, rate = r.sampled_noise_multiplier, r.sampling_rate  # of whole records
+        spent = accountant.spent(noise, 1e-5, rate, releases)
+        assert spent == pytest.approx(epsilon, rel=1e-4)
+
+
+def test_sampling_needs_a_batch_that_the_data_hold():
+    with pytest.raises(MissingValue, match="batch_size"):
+        protect(1.0, dataset_size=1000)
+    with pytest.raises(OutOfRange, match="batch_size"):
+        protect(1.0, batch_size=2000, dataset_size=1000)
+
+
+def test_a_column_of_budgets_is_a_column_of_sampled_noise():
+    column = protect(np.array([1.0, 8.0]), batch_size=100, dataset_size=1e5, releases=1000)
+    assert column[1].sampled_noise_multiplier == pytest.approx(
+        protect(8.0, batch_size=100, dataset_size=1e5, releases=1000).sampled_noise_multiplier
+    )
 
 
 def test_a_larger_batch_drowns_the_noise():
