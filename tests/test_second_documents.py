@@ -85,6 +85,7 @@ BESIDE = {
     "BERT_Large": 2 * 1024,
     "BLOOM_176B": 2 * 14336,  # a norm behind the embedding
     "Gemma2_9B": 42 * 2 * 3584,  # two more norms in each layer
+    "Whisper_large_v3": 1500 * 1280 - 96 * 1280,  # waves for positions, but no biases of keys
 }
 # published in round numbers
 ROUND = {

@@ -86,7 +86,7 @@ class Decodes:
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         names = [name for name, model in Models.entries() if DECODE in model.phases]
         causal = {"kind": {"const": "transformer"}, "causal": {"const": True}}
-        kinds = [causal, {"kind": {"const": "statespace"}}]
+        kinds = [causal, {"kind": {"enum": ["statespace", "speech"]}}]
         written = [{"type": "object", "required": ["kind"], "properties": each} for each in kinds]
         decodes = {"anyOf": [{"enum": names}, *written]}
         return {"allOf": [handler(core), decodes if self.so else {"not": decodes}]}

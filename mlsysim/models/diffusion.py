@@ -15,9 +15,11 @@ class DiffusionWorkload(Network):
     """A latent diffusion model; one sample is one image, that is all `steps` passes of its U-Net.
 
     With classifier-free guidance each step runs with and without the prompt: twice the work, in one
-    pass over the weights. The U-Net follows Stable Diffusion 1: `blocks` residual blocks at each of
-    the `channels` widths (one more on the way up), with attention at all but the deepest. The text
-    encoder and the image decoder, which run once, are left out.
+    pass over the weights. The U-Net has `blocks` residual blocks at each of the `channels` widths
+    (one more on the way up), each with as many transformer blocks behind it as `depths` says for
+    its width, or one at all but the deepest, as in Stable Diffusion 1. The bottom has those of the
+    deepest width that has any. `added` values are embedded beside the noise level. The text encoder
+    and the image decoder, which run once, are left out.
     """
 
     kind: Literal["diffusion"] = "diffusion"
@@ -25,6 +27,8 @@ class DiffusionWorkload(Network):
     latent_channels: u.Count
     channels: Many[u.Count]
     blocks: u.Count
+    depths: Many[u.CountOrZero] = ()
+    added: u.CountOrZero = 0
     text_width: u.Count
     text_tokens: u.Count
     steps: u.Count
@@ -36,6 +40,8 @@ class DiffusionWorkload(Network):
         super().check()
         if not self.channels:
             raise self.wrong("channels", "give at least one width")
+        if self.depths and (len(self.depths) != len(self.channels) or not any(self.depths)):
+            raise self.wrong("depths", "give one for each of the channels, and not only zeros")
         if self.latent % 2 ** (len(self.channels) - 1):
             times = len(self.channels) - 1
             raise self.wrong("latent", f"{self.latent} cannot be halved {times} times")
@@ -58,24 +64,28 @@ class _UNet:
         self.size, self.width = float(model.latent), float(model.channels[0])
         self.time = 4 * self.width  # the width of the embedded noise level
         deepest = len(model.channels) - 1
+        depths = model.depths or (*[1] * deepest, 0)
+        bottom = next((depth for depth in reversed(depths) if depth), 1)
 
         for width in (self.width, self.time):
             self.parts.append(dense("time", 1.0, width, self.time))
+        for width in (model.added, self.time) if model.added else ():
+            self.parts.append(dense("added", 1.0, width, self.time))
         self._convolution("conv in", model.latent_channels, self.width)
         skips = [self.width]
         for level, channels in enumerate(map(float, model.channels)):
             for _ in range(int(model.blocks)):
-                self._block(self.width, channels, attends=level < deepest)
+                self._block(self.width, channels, depths[level])
                 skips.append(channels)
             if level < deepest:
                 self.size /= 2
                 self._convolution("down", channels, channels, stride=2.0)
                 skips.append(channels)
-        self._block(self.width, self.width, attends=True)
+        self._block(self.width, self.width, bottom)
         self._residual(self.width, self.width)
         for level, channels in reversed(list(enumerate(map(float, model.channels)))):
             for _ in range(int(model.blocks) + 1):
-                self._block(self.width + skips.pop(), channels, attends=level < deepest)
+                self._block(self.width + skips.pop(), channels, depths[level])
             if level:
                 self.size *= 2
                 self._convolution("up", channels, channels)
@@ -91,10 +101,10 @@ class _UNet:
     ) -> None:
         self.parts.append(convolution(name, self.positions, kernel, inner, out, stride=stride))
 
-    def _block(self, inner: float, out: float, *, attends: bool) -> None:
+    def _block(self, inner: float, out: float, depth: int) -> None:
         self._residual(inner, out)
-        if attends:
-            self._transformer(out)
+        if depth:
+            self._transformer(out, depth)
 
     def _residual(self, inner: float, out: float) -> None:
         self.parts.append(norm("norm", self.positions, inner))
@@ -105,13 +115,11 @@ class _UNet:
             self._convolution("shortcut", inner, out, kernel=1.0)
         self.width = out
 
-    def _transformer(self, width: float) -> None:
-        """Attention of the image to itself and to the text, then a gated network."""
+    def _transformer(self, width: float, depth: int) -> None:
+        """Blocks of attention of the image to itself and to the text, and of a gated network."""
         rows = self.positions
         text, words = float(self.model.text_width), float(self.model.text_tokens)
-        self.parts += [
-            norm("norm", rows, width),
-            dense("proj in", rows, width, width),
+        block = [
             norm("norm", rows, width),
             dense("qkv", rows, width, 3 * width, bias=False),
             attention("self attention", rows, rows, width),
@@ -124,5 +132,10 @@ class _UNet:
             norm("norm", rows, width),
             dense("ffn up", rows, width, 8 * width),
             dense("ffn down", rows, 4 * width, width),
+        ]
+        self.parts += [
+            norm("norm", rows, width),
+            dense("proj in", rows, width, width),
+            *depth * block,
             dense("proj out", rows, width, width),
         ]

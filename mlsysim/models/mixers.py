@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class Indexer(Value):
     dim: u.Count
     tokens: u.Count
     layers: u.Count | None = None
+    chunked: ClassVar[bool] = False
 
     def pairs(self, step: Step) -> Any:
         """(Query, key) pairs of one sequence: as many as in a window, wherever they stand."""

@@ -15,6 +15,7 @@ _TYPES = {
     "recommendation": "RecommendationWorkload",
     "diffusion": "DiffusionWorkload",
     "statespace": "StateSpaceWorkload",
+    "speech": "SpeechWorkload",
 }
 
 

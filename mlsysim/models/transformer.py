@@ -130,6 +130,11 @@ class TransformerWorkload(Workload):
         return self.layers - (self.recurrence.layers if self.recurrence else 0)
 
     @property
+    def near(self) -> Window | Indexer | None:
+        """What keeps some layers from attending to all tokens of a long context."""
+        return self.window or self.indexer
+
+    @property
     def routed_layers(self) -> int:
         """Layers whose feed-forward is a mixture of experts."""
         return self.layers - self.bare_layers - self.moe.dense_layers if self.moe else 0

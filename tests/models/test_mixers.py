@@ -149,3 +149,17 @@ def test_heads_that_share_unevenly_are_refused():
 def test_a_mamba_is_of_one_kind_and_has_whole_heads(changes):
     with pytest.raises(InvalidEntry):
         MAMBA.replace(**changes)
+
+
+def test_an_answer_that_outgrows_what_is_picked_is_the_sum_of_its_steps():
+    """From 1,500 to 2,500 tokens: attention grows up to 2,048, and the indexer's scores go on."""
+    how = {"batch_size": 512, "precision": "fp8", "stack": "ideal"}
+    steps = [
+        Engine.solve(SPARSE, Hardware.Cloud.GB200, seq_len=n, **how).si("latency")
+        for n in range(1501, 2501)
+    ]
+    served = ServingModel().solve(
+        SPARSE, Hardware.Cloud.GB200, seq_len=1500, decode_tokens=1001, **how
+    )
+    whole = served.si("latency") - served.si("ttft_batch")
+    assert whole == pytest.approx(sum(steps), rel=1e-3)

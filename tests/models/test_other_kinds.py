@@ -246,3 +246,80 @@ def test_patches_see_each_other():
     vit = Models.ViT_B_16.to_dict() | {"causal": True}
     with pytest.raises(InvalidEntry, match="causal: patches see each other; leave it out"):
         Models.from_spec(vit)
+
+
+# ---- speech --------------------------------------------------------------------------------------
+
+WHISPER = Models.Speech.Whisper_large_v3
+
+
+def test_a_whisper_is_the_published_one_but_for_what_is_not_learned():
+    # the authors' keys have no biases (in 32 + 2 x 32 attentions), and positions of the encoder
+    # are waves that their file counts
+    unlike = 1500 * 1280 - 96 * 1280
+    assert WHISPER.counted_parameters() + unlike == WHISPER.parameters
+
+
+def test_a_token_of_speech_reads_what_was_heard_and_not_the_encoder():
+    """Per layer 1,500 keys and values of 1,280 for the audio, and those of 100 tokens written."""
+    step = WHISPER.step(2.0, 100.0, "decode", equal(2.0))
+    total = WHISPER.totals(step)
+    kept = 2 * 32 * (1500 + 100) * 2 * 1280 * 2
+    assert WHISPER.held_state(step) == total.state == kept
+    # self attention and its output, a query and an output across, two matrices, and the head
+    layer = 4 * 1280 * 1280 + 2 * 1280 * 1280 + 2 * 1280 * 5120
+    matrices = 32 * layer + 1280 * 51866
+    assert total.weights == pytest.approx(2 * matrices, rel=1e-3)
+    attention = 32 * (1500 + 100) * 2 * 1280
+    assert total.flops == pytest.approx(2 * 2 * (matrices + attention), rel=1e-3)
+
+
+def test_a_prompt_hears_the_audio_once():
+    """An encoder of 32 layers over 1,500 tokens that all see each other, after two convolutions."""
+    prompt, token = (
+        WHISPER.totals(WHISPER.step(1.0, 1.0, phase, equal(2.0))) for phase in ("prefill", "decode")
+    )
+    layer = 4 * 1280 * 1280 + 2 * 1280 * 5120
+    encoder = 1500 * 32 * layer + 32 * 1500 * 1500 * 2 * 1280
+    convolutions = 3000 * 3 * 128 * 1280 + 1500 * 3 * 1280 * 1280
+    keys = 32 * 1500 * 2 * 1280 * 1280
+    assert prompt.flops - token.flops == pytest.approx(2 * (encoder + convolutions + keys))
+    assert prompt.held == token.held  # the encoder stays on the device
+
+
+def test_speech_is_solved_served_and_swept():
+    assert Models.from_spec(WHISPER.to_dict()) == WHISPER
+    sweep = Engine.sweep(WHISPER, ["H200"], batch_sizes=[1, 8], seq_lens=[4, 400])
+    for row in sweep:
+        one = solve(WHISPER, batch_size=row["batch_size"], seq_len=row["seq_len"])
+        assert row["profile"].si("latency") == pytest.approx(one.si("latency"), rel=1e-12)
+    served = ServingModel().solve(WHISPER, Hardware.H200, seq_len=4, decode_tokens=100)
+    assert served.si("ttft") > 0
+    assert solve(WHISPER, training=True).si("operations") > 0
+    with pytest.raises(InvalidEntry, match="even number"):
+        WHISPER.replace(frames=2999)
+
+
+# ---- the larger U-Net ----------------------------------------------------------------------------
+
+SDXL = Models.Diffusion.SDXL
+
+
+def test_sdxl_has_the_parameters_of_its_unet():
+    """2.6 billion in the paper's table 1; the file of its weights holds 2,567,463,684."""
+    assert SDXL.counted_parameters() == SDXL.parameters == 2_567_463_684
+
+
+def test_sdxl_attends_to_four_thousand_and_one_thousand_positions():
+    # 2 + 3 blocks of depth 2 at 64 x 64, and 2 + 3 of depth 10 and the bottom's 10 at 32 x 32
+    attention = [part for part in SDXL.parts if part.name == "self attention"]
+    assert sorted(part.macs for part in attention) == [
+        *[2 * 1024**2 * 1280] * 60,
+        *[2 * 4096**2 * 640] * 10,
+    ]
+
+
+@pytest.mark.parametrize("depths", [[1, 1], [0, 0, 0]])
+def test_depths_are_one_for_each_width_and_not_all_zero(depths):
+    with pytest.raises(InvalidEntry, match="one for each of the channels"):
+        Models.from_spec({**SDXL.to_dict(), "depths": depths})

@@ -104,9 +104,9 @@ class Share(Workload):
         return self.whole.context
 
     @property
-    def window(self) -> Any:
+    def near(self) -> Any:
         """That of the whole model."""
-        return self.whole.window
+        return self.whole.near
 
     @cached_property
     def cached(self) -> float:

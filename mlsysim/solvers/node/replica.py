@@ -142,7 +142,7 @@ class Replica(NamedTuple):
 
     def _even(self, first: Any, last: Any) -> list[tuple[Any, Any]]:
         """Parts of the contexts from first to last over which a step grows evenly."""
-        window = getattr(self.question.model, "window", None)
+        window = getattr(self.question.model, "near", None)
         if window is None:
             return [(first, last)]
         reach = float(window.tokens)
