@@ -10,6 +10,7 @@ ARCHITECTURES: dict[str, Reader] = {
     "bert": attentive.bert,
     "deepseek_v3": attentive.deepseek,
     "deepseek_v32": attentive.sparse_deepseek,
+    "deepseek_v4": attentive.deepseek_v4,
     "gemma": attentive.gemma,
     "gemma2": attentive.gemma2,
     "gemma3": attentive.gemma3,
@@ -43,7 +44,6 @@ ARCHITECTURES: dict[str, Reader] = {
 
 # What is known, and cannot be said with these operators.
 REFUSED = {
-    "deepseek_v4": "it attends to a cache that is compressed over tokens, which no layer here does",
     "gemma4": "its layers have heads of two widths, and here all have one",
     "minimax_m3": "its attention picks blocks of a cache by scores, which no layer here does",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mlsysim.models.configuration import Config, Fields, experts, llama, window, windowed
 
 
@@ -163,6 +165,45 @@ def sparse_deepseek(c: Config) -> tuple[Fields, int]:
         "layers": scoring if scoring < layers else None,
     }
     return fields, extra + scoring * 2 * dim  # a norm of the keys, with its shift
+
+
+def deepseek_v4(c: Config) -> tuple[Fields, int]:
+    """Attention to a window and to what is compressed of the rest; all layers route."""
+    fields, extra = llama(c.defaulting(intermediate_size=c.data.get("moe_intermediate_size")))
+    layers, hidden, dim = (fields[key] for key in ("layers", "hidden", "head_dim"))
+    q_rank, ratios = c.count("q_lora_rank"), c.data.get("compress_ratios")
+    if not isinstance(ratios, list) or len(ratios) < layers:
+        raise c.wrong("compress_ratios", f"give one for each of {layers} layers")
+    many = Counter(ratios[:layers])  # those behind the last are of modules that predict tokens
+    index = {"heads": "index_n_heads", "dim": "index_head_dim", "tokens": "index_topk"}
+    streams = [
+        {"layers": many[4], "rate": 4, "overlap": True}
+        | {"indexer": {name: c.count(key) for name, key in index.items()}},
+        {"layers": many[128], "rate": 128},
+    ]
+    if many[0] + many[4] + many[128] < layers:
+        raise c.wrong("compress_ratios", "only 0, 4 and 128 are understood")
+    shared, hashed = (
+        c.count("n_shared_experts", 0, zero=True),
+        c.count("num_hash_layers", 0, zero=True),
+    )
+    fields |= {
+        **experts(c, layers, 0, many="n_routed_experts", shared=shared),
+        "compressed": {
+            "q_rank": q_rank,
+            "o_rank": c.count("o_lora_rank"),
+            "o_groups": c.count("o_groups"),
+            "window": c.count("sliding_window"),
+            "streams": [stream for stream in streams if stream["layers"]],
+        },
+    }
+    index_dim, ways = c.count("index_head_dim"), c.count("hc_mult", 1)
+    # norms, sinks and routing biases; positions in a window; the weights that mix `ways` residuals
+    small = layers * (q_rank + dim + fields["heads"]) + (layers - hashed) * fields["moe"]["experts"]
+    placed = many[4] * (4 * 2 + 1) * (dim + index_dim) + many[128] * (128 + 1) * dim
+    mixing = (2 + ways) * ways * (ways * hidden + 1) + 3
+    ending = ways * (ways * hidden + 1) + 1
+    return fields, extra + small + placed + 2 * layers * mixing + ending
 
 
 def glm4_moe(c: Config) -> tuple[Fields, int]:

@@ -89,16 +89,27 @@ class Indexer(Value):
         return tokens
 
     def operators(
-        self, layers: float, hidden: int, q_rank: int, step: Step, *, cached: bool
+        self,
+        layers: float,
+        hidden: int,
+        q_rank: int,
+        step: Step,
+        *,
+        cached: bool,
+        rate: float = 1.0,
+        mixed: int = 1,
     ) -> list[Operator]:
-        """Queries from the compressed ones, a key and a weight for each head, and the scores."""
+        """Queries from the compressed ones, a key and a weight for each head, and the scores.
+
+        One key of `rate` tokens is mixed from `mixed` values of each.
+        """
         tokens, widths = step.tokens, step.widths
-        pairs = step.batch * eq.causal_pairs(step.new, step.past)
-        read = step.batch * step.seq_len if cached else 0.0 * tokens
+        pairs = step.batch * eq.causal_pairs(step.new, step.past) / rate
+        read = step.batch * step.seq_len / rate if cached else 0.0 * tokens
         fed = self.heads * (self.dim + 1.0)
         return [
             gemm("index queries", layers, tokens, q_rank, self.heads * self.dim, widths),
-            gemm("index keys", layers, tokens, hidden, self.dim, widths),
+            gemm("index keys", layers, tokens, hidden, mixed * self.dim, widths),
             gemm("index weights", layers, tokens, hidden, self.heads, widths),
             Operator(
                 "index scores",

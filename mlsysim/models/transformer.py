@@ -10,6 +10,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import PRECISIONS, Q_, Quantity, dim_of
 from mlsysim.core.values import Value
 from mlsysim.equations import algorithm as eq
+from mlsysim.models.compressed import CompressedAttention, Heads
 from mlsysim.models.mixers import Indexer, LatentAttention, Recurrence, Window
 from mlsysim.models.operators import (
     ATTENTION,
@@ -81,6 +82,7 @@ class TransformerWorkload(Workload):
     mla: LatentAttention | None = None
     window: Window | None = None
     indexer: Indexer | None = None
+    compressed: CompressedAttention | None = None
     recurrence: Recurrence | None = None
     gated_attention: bool = False
     bare_layers: u.CountOrZero = 0
@@ -96,6 +98,7 @@ class TransformerWorkload(Workload):
             ("recurrence.layers", self.layers - self.attending, self.layers),
             ("window.layers", self.window and self.window.layers, self.attending),
             ("indexer.layers", self.indexer and self.indexer.layers, self.attending),
+            ("compressed.streams", self.compressed and self.compressed.layers, self.layers),
             ("bare_layers", self.bare_layers, self.layers),
             ("moe.dense_layers", self.moe and self.moe.dense_layers, fed),
         ):
@@ -103,6 +106,8 @@ class TransformerWorkload(Workload):
                 raise self.wrong(key, f"there are only {there} layers")
         if self.indexer and not self.mla:
             raise self.wrong("indexer", "only latent attention (mla) has one")
+        if self.compressed and (self.mla or self.window or self.recurrence):
+            raise self.wrong("compressed", "it is all of a model's attention; leave out the other")
         if self.head_dim is None and self.hidden % self.heads:
             raise self.wrong(
                 "head_dim",
@@ -130,9 +135,9 @@ class TransformerWorkload(Workload):
         return self.layers - (self.recurrence.layers if self.recurrence else 0)
 
     @property
-    def near(self) -> Window | Indexer | None:
+    def near(self) -> Window | Indexer | CompressedAttention | None:
         """What keeps some layers from attending to all tokens of a long context."""
-        return self.window or self.indexer
+        return self.window or self.indexer or self.compressed
 
     @property
     def routed_layers(self) -> int:
@@ -155,7 +160,7 @@ class TransformerWorkload(Workload):
     @cached_property
     def _reaches(self) -> list[tuple[float, Window | Indexer | None]]:
         """How many layers attend to all, and how many to a window or to what is picked."""
-        layers = float(self.attending)
+        layers = 0.0 if self.compressed else float(self.attending)
         near = float(self.window.layers or layers) if self.window else 0.0
         kinds = [(layers - near, self.indexer), (near, self.window)]
         return [kind for kind in kinds if kind[0]]
@@ -170,6 +175,8 @@ class TransformerWorkload(Workload):
         if not self.causal:
             return 0.0 * step.batch
         values = 0.0
+        if self.compressed:
+            values = self.compressed.kept(self.layers, self.key_dim, step.seq_len)
         for layers, near in self._reaches:
             values = values + layers * self._kept * (
                 near.kept(step.seq_len) if near else step.seq_len
@@ -218,6 +225,10 @@ class TransformerWorkload(Workload):
 
     def _mixers(self, tokens: Any, step: Step) -> list[Operator]:
         """Attention in the layers that have it, and the recurrence of the others."""
+        if self.compressed:
+            heads = Heads(self.hidden, self.heads, self.key_dim)
+            cached = self._cached(step)
+            return self.compressed.operators(self.layers, heads, step, cached=cached)
         attention = self._latent_attention if self.mla else self._attention
         return [
             *(attention(tokens, step) if self.attending else []),

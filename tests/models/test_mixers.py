@@ -16,7 +16,8 @@ TWO = Widths.equal(2.0)
 NEXT, NANO = Models.Language.Qwen3_Next_80B_A3B, Models.Language.Nemotron3_Nano
 SPARSE, LATENT = Models.Language.DeepSeek_V3_2, Models.Language.DeepSeek_R1
 MAMBA = Models.Statespace.Mamba2_2_7B
-models = st.sampled_from([NEXT, NANO, SPARSE, MAMBA, Models.Language.GLM_5])
+FAR = Models.Language.DeepSeek_V4_Flash
+models = st.sampled_from([NEXT, NANO, SPARSE, MAMBA, FAR, Models.Language.GLM_5])
 
 
 def step(model, context, new=None, phase=PREFILL, batch=3.0):
@@ -58,6 +59,22 @@ def test_an_indexer_scores_all_and_attention_sees_the_best():
     assert attention.state == 3 * 2048 * (512 + 64) * 2
     # every token of the past may be picked by some token of a prompt, so all are read
     assert named(SPARSE, "attention", 9000, 1000).state == 3 * 9000 * (512 + 64) * 2
+
+
+def test_attention_far_back_sees_one_key_for_four_tokens_or_for_128():
+    few, many = (
+        op for op in FAR.operators(step(FAR, 128_000, phase=DECODE)) if op.name == "far attention"
+    )
+    # 512 are picked of 32,000, and all 1,000 are seen; 64 heads over one key that is the value too
+    assert (few.repeat, many.repeat) == (21, 20)
+    assert few.flops == 2 * 3 * 512 * 64 * (512 + 512)
+    assert few.state == 3 * 512 * 512 * 2
+    assert many.flops == 2 * 3 * 1000 * 64 * (512 + 512)
+    assert many.state == 3 * 1000 * 512 * 2
+    near = named(FAR, "near attention", 128_000, phase=DECODE)
+    assert (near.repeat, near.state) == (43, 3 * 128 * 512 * 2)
+    scores = named(FAR, "index scores", 128_000, phase=DECODE)
+    assert scores.flops == 2 * 3 * 32_000 * 64 * 128
 
 
 def test_sparse_attention_pays_in_long_contexts_only():
@@ -108,7 +125,7 @@ def test_a_sweep_is_its_solves(model, batches, lengths, stack, phase):
             assert row["profile"].si(field) == pytest.approx(one.si(field), rel=1e-12)
 
 
-@pytest.mark.parametrize("model", [NEXT, NANO, SPARSE], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [NEXT, NANO, SPARSE, FAR], ids=lambda model: model.name)
 def test_a_group_of_devices_serves_and_trains_it(model):
     served = ServingModel().solve(model, Hardware.H200, seq_len=2000, tensor_parallel=8)
     assert served.si("ttft") > 0
@@ -132,6 +149,8 @@ def test_an_index_is_no_attention_without_layers_that_attend():
         (NANO, {"bare_layers": 29, "moe": NANO.moe.replace(dense_layers=1)}, "moe.dense_layers"),
         (LATENT, {"indexer": Indexer(heads=1, dim=8, tokens=9, layers=62)}, "indexer.layers"),
         (NEXT, {"indexer": Indexer(heads=1, dim=8, tokens=9)}, "indexer"),
+        (NEXT, {"compressed": FAR.compressed}, "compressed"),
+        (FAR, {"layers": 40}, "compressed.streams"),
     ],
 )
 def test_layers_that_are_not_there_are_refused(model, changes, key):
