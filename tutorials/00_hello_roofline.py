@@ -182,16 +182,17 @@ def _(q4, this):
 
 
 @app.cell(hide_code=True)
-def _(batch, context, h100, one, peak, this, write):
-    _now = write(batch.value, context.value)
+def _(batch, context, h100, llama, one, peak, this, write):
+    _model, _chip = this.own(llama, h100)
+    _now = write(batch.value, context.value, _chip, _model)
     mo.vstack([
         lesson.stats({
             "one step": _now.latency, "all users together": say(_now.throughput, "tokens/s"), "bound by": _now.bottleneck.lower(),
             "fits" if _now.feasible else "does NOT fit": f"{say(_now.memory_required)} of {say(_now.memory_capacity)}",
         }),
         charts.roofline(
-            [h100], [write(n, context.value) for n in sorted({1, 4, 16, 64, 256, 1024, batch.value})], efficiency=this.eta, highlight=batch.value,
-            title=f"Batches at a context of {context.value:,}", subtitle="Numbers under the dots are batch sizes; yours is large"),
+            [_chip], [write(n, context.value, _chip, _model) for n in sorted({1, 4, 16, 64, 256, 1024, batch.value})], efficiency=this.eta, highlight=batch.value,
+            title=f"{_model.name} on {_chip.name}, at a context of {context.value:,}", subtitle="Numbers under the dots are batch sizes; yours is large"),
         mo.md(f"""
 ## A fallacy
 

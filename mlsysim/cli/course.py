@@ -33,6 +33,13 @@ def learn(
     slides: Annotated[
         bool, typer.Option("--slides", help="For a projector: large, one step a screen.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Explore with your own: a config.json, a YAML, a name."),
+    ] = None,
+    hardware: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Explore with your own chip: a YAML, a name.")
+    ] = None,
     learner: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Whose journal, where several people share a machine."),
@@ -72,6 +79,10 @@ def learn(
     if reset:
         _put_away()
         return
+    if model is not None or hardware is not None:
+        from mlsysim.learn.own import choose
+
+        choose(model, hardware)
     chosen = lessons.find_lesson(lesson) if lesson is not None else None
     if export is not None:
         from mlsysim.learn.handout import export as write

@@ -24,6 +24,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import Lesson, find_lesson
 from mlsysim.learn.intuition import intuition
+from mlsysim.learn.own import own
 from mlsysim.learn.predict import Question, Words
 from mlsysim.learn.say import say
 
@@ -74,6 +75,10 @@ class Opened:
         """Prose that opens once the question is answered."""
         mo.stop(not question.committed)
         return mo.Html(question.told(words))
+
+    def own(self, model: Any, chip: Any) -> tuple[Any, Any]:
+        """The learner's own model and chip to explore with, or these where none are named."""
+        return own(model, chip)
 
     def wait(self, *questions: Question) -> None:
         """Stop the cell until every question is answered: sliders and what they move."""
