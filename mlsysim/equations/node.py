@@ -163,3 +163,18 @@ def crossover_batch(
     gain = compute_time(operations, peak, efficiency) - memory_time(state, bandwidth)
     with np.errstate(divide="ignore"):
         return np.divide(memory_time(weights, bandwidth), np.maximum(gain, 0.0 * np.abs(gain)))
+
+
+def short_product(inner: u.Number, half: u.Number) -> u.Number:
+    r"""The part of its rate that a matrix product keeps when it sums over few values.
+
+    $$\frac{K}{K + K_{1/2}}$$
+
+    Filling and emptying its pipeline takes as long as summing over $K_{1/2}$ values does.
+
+    >>> short_product(inner=2048.0, half=2048.0)
+    0.5
+
+    Source: Hockney & Jesshope (1981), Parallel Computers, for $n_{1/2}$ of a pipeline.
+    """
+    return inner / (inner + half)

@@ -107,6 +107,7 @@ VALID = {
     "sequence_parallel": False,
     "flash_attention": True,
     "overlap": 0.5,
+    "imbalance": 1,
     "link_latency": "1 us",
     "optimal_parameters": 1e9,
     "optimal_tokens": 2e10,

@@ -36,6 +36,7 @@ from mlsysim.solvers.node.single import Stack, one_each, total
 from mlsysim.systems.types import Fleet
 
 ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
+Imbalance = Annotated[Any, Dim("", low=1.0, open_low=False)]
 USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
 
 
@@ -124,7 +125,8 @@ class Ask(NamedTuple):
         """FLOP of a whole step of so many sequences, forward and backward."""
         if self.model is None:
             return self._unknown(batch).load.operations
-        return work(self.model, self._step(batch), self.way.recipe).whole.operations
+        learns = self.way.recipe._replace(imbalance=1.0)
+        return work(self.model, self._step(batch), learns).whole.operations
 
     def cost(self, plan: Plan, microbatch: Any) -> Cost:
         """What one step costs under a plan."""
@@ -178,6 +180,7 @@ class DistributedModel(Solver):
         link_latency: u.SecondsOrZero = LINK_LATENCY,
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
+        imbalance: Imbalance = 1.0,
         stack: Stack | None = None,
         tokens: u.Number | None = None,
         optimal_parameters: u.Number | None = None,
@@ -194,6 +197,7 @@ class DistributedModel(Solver):
         the 0.9 that frameworks hide.
         With `lora_rank` adapters of that rank learn beside every matrix of a layer; all else is
         frozen, and stored in `base_precision` where that is given (as int4, or fp4 for QLoRA).
+        Of a mixture of experts the fullest device gets `imbalance` times the mean of the tokens.
         `stack="ideal"` costs a device's operators one after the other, each under its own roof.
         `link_latency` (1 us) is a teaching value for one hop inside a node. For models without a
         sequence `tokens` counts samples.
@@ -204,6 +208,7 @@ class DistributedModel(Solver):
         one_each(locals())
         way = {"efficiency": mfu or efficiency, "overlap": overlap, "link_latency": link_latency}
         learn = {"optimizer": optimizer, "lora_rank": lora_rank, "base_precision": base_precision}
+        learn["imbalance"] = imbalance
         asked = (model, fleet, precision, seq_len, optimal_parameters)
         ask = ask_about(*asked, **way, **learn, stack=stack)
         divided = (tensor_parallel, pipeline_parallel, expert_parallel, context_parallel)
@@ -244,6 +249,7 @@ def ask_about(
     optimizer: str,
     lora_rank: float | None = None,
     base_precision: str | None = None,
+    imbalance: float = 1.0,
     stack: str | None = None,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
@@ -253,7 +259,9 @@ def ask_about(
     elif parameters is None:
         why = "give model=..., or optimal_parameters=... as ScalingModel finds them"
         raise MissingValue("DistributedModel", "model", why)
-    learns = recipe(model, optimizer, RECOMPUTE[NONE], lora_rank, base_precision)  # plans recompute
+    learns = recipe(
+        model, optimizer, RECOMPUTE[NONE], lora_rank, base_precision, imbalance
+    )  # plans recompute
     kept, supply = formats(model, fleet_.hw, precision, base=base_precision, training=True)
     talk = wires(fleet_, link_latency)
     whose = ""
@@ -356,6 +364,12 @@ def _notes(ask: Ask, plan: Plan) -> tuple[str, ...]:
         notes.append(
             "attention scores are kept at 2 bytes each; a model with dropout keeps 5, and more "
             "of what was measured without flash attention"
+        )
+    if getattr(ask.model, "moe", None):
+        notes.append(
+            f"experts get {ask.way.recipe.imbalance:g} times the mean of the tokens at most, and "
+            "their kernels are launched for nothing: published runs with many small experts took "
+            "up to five times as long"
         )
     if ask.whose:
         notes.append(ask.whose)

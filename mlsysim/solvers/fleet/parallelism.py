@@ -11,7 +11,14 @@ from mlsysim.core.solver import Given, Result, Solver, show
 from mlsysim.core.units import Q_
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.solvers.fleet.distributed import USUAL_BATCH, Ask, FleetProfile, ask_about, profile_of
+from mlsysim.solvers.fleet.distributed import (
+    USUAL_BATCH,
+    Ask,
+    FleetProfile,
+    Imbalance,
+    ask_about,
+    profile_of,
+)
 from mlsysim.solvers.fleet.group import LINK_LATENCY
 from mlsysim.solvers.fleet.plan import ENDS, NEAR, Fault, Plan, faults, shortage
 from mlsysim.solvers.node.learning import (
@@ -151,6 +158,7 @@ class ParallelismOptimizer(Solver):
         link_latency: u.SecondsOrZero = LINK_LATENCY,
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
+        imbalance: Imbalance = 1.0,
         stack: Stack | None = IDEAL,
         tokens: u.Number | None = None,
     ) -> PlanSearch:
@@ -172,6 +180,7 @@ class ParallelismOptimizer(Solver):
             optimizer=optimizer,
             lora_rank=lora_rank,
             base_precision=base_precision,
+            imbalance=imbalance,
             stack=stack,
         )
         plan, microbatch = _grid(ask, batch_size, sequence_parallel, flash_attention)

@@ -13,12 +13,13 @@ import numpy as np
 
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Names
-from mlsysim.equations import algorithm, memory, system
+from mlsysim.equations import algorithm, memory, node, system
 from mlsysim.models.operators import (
     ATTENTION,
     EXPERTS,
     GATHER,
     LOSS,
+    Met,
     Operator,
     Rates,
     Step,
@@ -29,6 +30,7 @@ from mlsysim.models.operators import (
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import ADAM_MOMENTS, FULL_WIDTH, Workload, flop
 from mlsysim.models.widths import ONE, Widths
+from mlsysim.solvers.node.beside import SHORT, adapters, crowded, in_order
 
 # Bytes of moments that an optimizer keeps for each parameter, at full width unless said otherwise.
 MOMENTS = {
@@ -44,6 +46,7 @@ RECOMPUTE = ("none", "selective", "full")
 LAYER_TALKS = 4  # exchanges with the experts of a layer: to them and back, forward and backward
 TABLE_TALKS = 2  # with the tables: what was looked up, and its gradients
 
+
 Optimizer = Annotated[str, Names(*MOMENTS)]
 Recompute = Annotated[str, Names(*RECOMPUTE)]
 TrainingPrecision = Annotated[str, Names("fp32", "tf32", "bf16", "fp16", "fp8")]
@@ -52,6 +55,7 @@ TrainingPrecision = Annotated[str, Names("fp32", "tf32", "bf16", "fp16", "fp8")]
 class Recipe(NamedTuple):
     """How a model learns: bytes of moments a parameter, what is computed again on the way back.
 
+    Of a mixture the fullest device gets `imbalance` times the mean of the tokens.
     With a `rank`, adapters of it learn beside every matrix of a layer and all else is frozen: Hu et
     al. (2021), LoRA, arXiv:2106.09685; on all of them, Dettmers et al. (2023), arXiv:2305.14314.
     """
@@ -59,6 +63,7 @@ class Recipe(NamedTuple):
     moments: float = ADAM_MOMENTS
     again: Any = NONE
     rank: float | None = None
+    imbalance: float = 1.0
 
     def state(self, count: Any, widths: Widths) -> Any:
         """Bytes that the optimizer keeps for so many parameters that learn."""
@@ -72,6 +77,7 @@ def recipe(
     recompute: Any,
     rank: float | None,
     base_precision: str | None,
+    imbalance: float = 1.0,
 ) -> Recipe:
     """The recipe that arguments ask for; raises BadArgument where the model has no such parts."""
     layered = isinstance(model, TransformerWorkload)
@@ -84,7 +90,9 @@ def recipe(
         raise BadArgument("lora_rank", rank, why)
     if recompute != RECOMPUTE[NONE] and not layered:
         raise BadArgument("recompute", recompute, f"{of} has no equal layers; leave it out")
-    return Recipe(MOMENTS[optimizer], RECOMPUTE.index(recompute), rank)
+    if imbalance != 1.0 and not (layered and model.moe):
+        raise BadArgument("imbalance", imbalance, f"{of} has no experts; leave it out")
+    return Recipe(MOMENTS[optimizer], RECOMPUTE.index(recompute), rank, imbalance)
 
 
 class Held(NamedTuple):
@@ -187,8 +195,11 @@ def work(
     whole = model.operators(step)
     mine = [part(op, ways) for op in whole] if part else whole
     alone = [part(op, 1.0) for op in whole] if part else whole
-    ours = [*mine, *_adapters(mine, recipe, step)]
-    all_of_them = [*alone, *_adapters(alone, recipe, step)] if part else ours
+    mine = [crowded(op, recipe.imbalance) if op.split.experts else op for op in mine]
+    ours = [*mine, *adapters(mine, recipe.rank, step), *in_order(mine, ways)]
+    all_of_them = ours
+    if part:
+        all_of_them = [*alone, *adapters(alone, recipe.rank, step), *in_order(alone, 1.0)]
     divide = part and (lambda op: part(op, ways))
     held, experts, table, rest = _parameters(model, step, recipe, ours, divide)
     kept, ranks = (all_of_them, ways) if sequence else (ours, 1.0)
@@ -250,35 +261,20 @@ def _sum(operators: Any) -> Totals:
     return fold(operators, "forward")
 
 
-def _adapters(ops: list[Operator], recipe: Recipe, step: Step) -> list[Operator]:
-    """Beside each matrix of a layer two products: down to `rank` values, and up again.
-
-    Their input is the matrix's, which stands for it among what is kept.
-    """
-    if recipe.rank is None:
-        return []
-    rank, width, beside = recipe.rank, step.widths.activations, []
-    for op in ops:
-        if op.product is None or op.split.end:
-            continue
-        rows, inner, columns, parts, sets = op.product
-        down, up = parts * inner * rank, rank * columns
-        beside.append(
-            Operator(
-                "adapter",
-                "gemm",
-                op.repeat,
-                flop(rows * (down + up)),
-                algorithm.stored(sets * (down + up), width),
-                0.0,
-                algorithm.stored(rows * parts * rank, width),
-                algorithm.stored(rows * (inner + parts * rank + columns), width),
-                algorithm.stored(sets * (down + up), width),
-                op.split,
-                wide=True,
-            )
-        )
-    return beside
+def _met(ops: list[Operator], step: Step, rates: Rates) -> Met:
+    """Operators one after the other; the products of experts are short, and slower for it."""
+    short = [op for op in ops if op.split.experts and op.product]
+    met = (
+        meet([op for op in ops if op not in short], step, rates)
+        if short
+        else meet(ops, step, rates)
+    )
+    for op in short:
+        assert op.product is not None
+        rate = rates.arithmetic * node.short_product(op.product.inner, float(SHORT))
+        one = meet([op], step, rates._replace(arithmetic=rate))
+        met = Met(met.compute + one.compute, met.memory + one.memory)
+    return met
 
 
 def _load(
@@ -312,7 +308,7 @@ def _load(
     count, move = algorithm.training_operations, algorithm.training_traffic
     waits: Any = None, None
     if rates is not None:
-        met = zip(*(meet(some, step, rates) for some in (ops, fixed, attending)), strict=True)
+        met = zip(*(_met(some, step, rates) for some in (ops, fixed, attending)), strict=True)
         waits = [count(whole, kept, repeated(whole, part)) for whole, kept, part in met]
     return Load(
         count(total.flops, frozen.flops, repeated(total.flops, attended.flops)),
