@@ -17,6 +17,7 @@ from mlsysim import Q_, Hardware, Models
 LINES = Path(__file__).with_name("second_documents.csv").read_text(encoding="utf-8").splitlines()
 DOCUMENTS = {line[2:].split()[0] for line in LINES if line.startswith("# ") and line[2] != " "}
 ROWS = list(csv.DictReader(line for line in LINES if not line.startswith("#")))
+STREET = 0.25  # no list price is published, and two documents differ by so much
 WITHIN = 0.02  # 2.0 TB/s is printed for 2,039 GB/s, and 1,300 TFLOP/s for 1,307.4
 
 
@@ -35,6 +36,8 @@ def test_a_second_document_says_the_same(row):
     ours = registered(row["entry"], row["field"])
     typed = Q_(row["value"]) if " " in row["value"] else float(row["value"])
     within = WITHIN if " " in row["value"] else 1e-12  # what is counted is so to the last digit
+    if row["field"] == "unit_cost":
+        within = STREET
     assert float(Q_(ours / typed).m_as("")) == pytest.approx(1, abs=within)
     assert row["document"] in DOCUMENTS
 

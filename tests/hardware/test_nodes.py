@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlsysim import DistributedModel, Models, Systems
-from mlsysim.systems.types import Fleet, Node
+from mlsysim.systems.types import Fabric, Fleet, Node
 
 NODES = {name: node for name, node in Systems.entries() if isinstance(node, Node)}
 each = pytest.mark.parametrize("name", NODES)
@@ -48,6 +48,26 @@ def test_a_node_takes_more_power_than_its_devices_and_not_much_over_twice(name):
 def test_the_ports_of_a_node_add_up(name, gigabits):
     node = NODES[name]
     assert (node.nics * node.nic_bandwidth).m_as("Gbit/s") == pytest.approx(gigabits)
+
+
+FABRICS = {name: fabric for name, fabric in Systems.entries() if isinstance(fabric, Fabric)}
+# one way, in microseconds: two adapters of 0.3 to 0.8 and three switches of 0.1 (InfiniBand) or 0.4
+# to 0.6 (Ethernet); TCP in the kernel 10 to 30, EFA between the two; one hop where none switches
+ONE_WAY = {
+    "InfiniBand": (0.9, 1.9),
+    "RoCE": (1.8, 3.4),
+    "Ethernet": (10, 30),
+    "EFA": (3.4, 20),
+    "ICI": (1, 1),
+    "NVLink": (0.5, 1.5),
+}
+
+
+@pytest.mark.parametrize("name", FABRICS)
+def test_a_small_message_takes_what_adapters_and_switches_take(name):
+    least, most = ONE_WAY[name.split("_")[0]]
+    assert least <= FABRICS[name].latency.m_as("us") <= most
+    assert FABRICS[name].oversubscription == 1  # full bisection; who has less says so
 
 
 @pytest.mark.parametrize(
