@@ -67,7 +67,11 @@ def _(llama, this):
 
 
 @app.cell(hide_code=True)
-def _(l4, qwen, this, write):
+def _(a100, h100, h200, l4, qwen, this, write):
+    _chips = lesson.table(
+        ["Chip", "Year", "Operations a second (fp16)", "Memory bandwidth"],
+        [[chip.name.split()[0], str(chip.release_year), chip.peak("fp16"), chip.memory.bandwidth] for chip in (a100, h100, h200)],
+    )
     _step = write(l4, qwen)
     (q1 := this.ask(
         1, f"From lesson 0: {qwen.name} ({say(qwen.parameters / 1e9)} billion weights of two bytes) writes for **one user** on an L4 ({say(l4.peak('fp16'))}; {say(l4.memory.bandwidth)}). How many tokens a second?",
@@ -81,19 +85,16 @@ def _(l4, qwen, this, write):
         _step.throughput,
         why="Each token fetches every weight once. The bytes are the slower clock by far, so bandwidth decides.",
         formula=lambda _: f"{say(_step.traffic)} ÷ {say(l4.memory.bandwidth)} = {say(_step.memory_time)} a token: **{say(_step.throughput, 'tokens/s')}**",
+        then=f"Whoever has an A100 can buy two upgrades. One adds operations above all, the other bytes:\n\n{_chips}",
     ))
     return (q1,)
 
 
 @app.cell(hide_code=True)
-def _(a100, bands, gain, h100, h200, llama, peaks, q1, reading, request, this):
+def _(a100, bands, gain, h100, llama, peaks, q1, reading, request, this):
     _old, _new = request(a100), request(h100)
-    _chips = lesson.table(
-        ["Chip", "Year", "Operations a second (fp16)", "Memory bandwidth"],
-        [[chip.name.split()[0], str(chip.release_year), chip.peak("fp16"), chip.memory.bandwidth] for chip in (a100, h100, h200)],
-    )
     (q2 := this.ask(
-        2, f"Two upgrades are for sale:\n\n{_chips}\n\nA chat request to {llama.name}: a prompt of 2,048 tokens is **read**, then 256 tokens of answer are **written**, for one user, at η = {this.eta:g} on every chip. "
+        2, f"A chat request to {llama.name}: a prompt of 2,048 tokens is **read**, then 256 tokens of answer are **written**, for one user, at η = {this.eta:g} on every chip. "
         "How many times faster is the **whole request** on the H100 than on the A100?",
         unit="x", after=q1,
         slips={
@@ -129,10 +130,10 @@ def _(a100, bands, gain, h100, h200, q2, this):
     ).reveal(
         "only the pace of the answer",
         why=f"Each phase follows its own roof: the pace gains {say(bands(h100, h200), 'x')}, the first word nothing. The whole chat request gains {say(gain(h100, h200), 'x')}, without one more operation a second. "
-        f"That is {say((gain(h100, h200) - 1) / (gain(a100, h100) - 1), '%')} of what the step from A100 to H100 gained.",
+        f"That is {say((gain(h100, h200) - 1) / (gain(a100, h100) - 1), '%')} of what the step from A100 to H100 gained. Beside it is what NVIDIA measured for full chips; there the larger memory of the H200 helps, too.",
         chart=lambda _: charts.ranked(
-            _seen, x="H200 over H100, measured (times)", sort=False, level={"FLOPS": 1.0, "bandwidth": bands(h100, h200)},
-            title="Measured: every load gains something between the two ratios", subtitle="Llama 3.1 8B in fp8, both chips full of users (TensorRT-LLM 0.17)"),
+            _seen, x="H200 over H100, measured (times)", level={"FLOPS": 1.0, "bandwidth": bands(h100, h200)},
+            title="Measured: every load gains something between the two ratios", subtitle="Tokens read in and written out, Llama 3.1 8B in fp8, chips full of users (TensorRT-LLM 0.17)"),
     ))
     return (q3,)
 
