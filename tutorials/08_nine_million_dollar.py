@@ -115,7 +115,7 @@ def _(q3, think, this):
     _rows = {row.id: row for row in read()}
     _seen = [_rows[name] for name in ("dec0402", "dec0406", "dec0410")]
     _batches, _times = [int(row.number("batch")) for row in _seen], [Q_(row.measured, row.unit).m_as("s") for row in _seen]
-    _law = [think(4, n, Hardware.A100, Models.Language.Megatron_20B, "fp16", prompt_tokens=200).latency.m_as("s") for n in _batches]
+    _law = [think(4, n, Hardware.A100, Models.Language.Megatron_20B, "fp16", prompt_tokens=200).latency.m_as("s") for n in range(1, 65)]
     (q4 := this.ask(
         4, f"Alone on its H100, a request with eight steps was answered in {say(think(8).latency)}. Now it shares the H100 with seven others. How long does **its** answer take?",
         options=["less than a quarter longer", "about twice as long", "about 8 times as long", "shorter than alone"], after=q3,
@@ -131,7 +131,7 @@ def _(q3, think, this):
         "less than a quarter longer", cause="a step fetches the weights once for all eight",
         why=f"{say(think(8, 8).latency)} instead of {say(think(8).latency)}: a step takes {say(think(8, 8).itl)} instead of {say(think(8).itl)}, and eight prompts are read before the first token.",
         chart=lambda _: charts.lines(
-            {"the law": (_batches, _law)}, x="Requests at once", y="One answer (s)", log="x", dots={"measured": (_batches, _times)},
+            {"the law": (range(1, 65), _law)}, x="Requests at once", y="One answer (s)", log="x", dots={"measured": (_batches, _times)},
             title=f"Measured: eight at once take {say(_times[1] / _times[0] - 1, '%')} longer", subtitle="A GPT of 20 billion weights on one A100, 200 tokens in, 200 out (NVIDIA, FasterTransformer)"),
         then=f"The measured server is slower than the law at every batch, and it bends as the law says. With 64 requests at once an answer took {say(_times[2] / _times[0], 'x')} as long: sharing is nearly free, not free.",
     ))
