@@ -51,10 +51,34 @@ def test_siblings_of_one_die_have_one_peak(one, other):
     assert Hardware[one].compute.datapaths == two.compute.datapaths
 
 
-def test_the_h800_is_an_h100_of_a_slower_link_and_next_to_no_fp64():
-    one, other = Hardware.H100, Hardware.H800
+@pytest.mark.parametrize(("one", "other"), [("H100", "H800")])
+def test_a_chip_for_export_has_a_slower_link_and_next_to_no_fp64(one, other):
+    one, other = Hardware[one], Hardware[other]
     assert {**other.compute.datapaths, "fp64": one.peak("fp64")} == one.compute.datapaths
     assert (one.memory, one.tdp) == (other.memory, other.tdp)
+
+
+# Authors say in thousands (of 1,024) how long a sequence may be, in papers, cards and names
+THOUSANDS = {
+    "DeepSeek_V3": 128,
+    "Gemma2_9B": 8,
+    "Llama2_7B": 4,
+    "Llama2_13B": 4,
+    "Llama2_70B": 4,
+    "Llama3_8B": 8,
+    "Llama3_70B": 8,
+    "Llama3_405B": 128,
+    "Mixtral_8x7B": 32,
+    "Mixtral_8x22B": 64,
+    "Phi3_mini": 4,
+    "Qwen2_5_7B": 128,
+    "Qwen2_5_72B": 128,
+}
+
+
+@pytest.mark.parametrize("name", THOUSANDS)
+def test_a_sequence_is_as_long_as_authors_say(name):
+    assert Models[name].context == 1024 * THOUSANDS[name]
 
 
 # Authors and hubs print these numbers of parameters to the last digit (torchvision's tables, the
