@@ -105,6 +105,21 @@ def all_to_all(
     return np.maximum(inside, outside) + (ranks - 1) * latency
 
 
+def mesh_share(link: u.Bandwidth, group: u.Number, devices: u.Number) -> u.Bandwidth:
+    r"""A device's rate to a group of $k$ that includes it, where each two have a wire of their own.
+
+    $$BW_k = BW \frac{k - 1}{n - 1}$$
+
+    Its wires to the others of the node's $n$ devices carry nothing meanwhile.
+
+    >>> mesh_share(link=448e9, group=2.0, devices=8.0)
+    64000000000.0
+
+    Source: definition; of a switch every device has the whole rate to any other.
+    """
+    return link * (group - 1) / (devices - 1)
+
+
 def network_share(
     port: u.Bandwidth, ports: u.Number, devices: u.Number, oversubscription: u.Number
 ) -> u.Bandwidth:

@@ -57,10 +57,14 @@ class MemoryHierarchy(Tier):
 
 
 class Link(Value):
-    """A connection to other devices or to the host; the rate is for one direction."""
+    """A connection to other devices or to the host; the rate is for one direction.
+
+    In a `mesh` each two devices have a wire of their own, and the rate is that of all such wires.
+    """
 
     name: str | None = None
     bandwidth: u.Bandwidth
+    mesh: bool = False
 
 
 class Supply(NamedTuple):

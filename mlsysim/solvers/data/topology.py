@@ -104,7 +104,7 @@ class TopologyModel(Solver):
         if topology is None:
             raise BadArgument("topology", None, "give one, such as 'fat_tree', or a fabric")
         return TopologyResult(
-            bisection_fraction=_bisection(topology, nodes),
+            bisection_fraction=bisection(topology, nodes),
             link_bandwidth=bandwidth,
             oversubscription=1.0 if oversubscription is None else oversubscription,
             topology=topology,
@@ -112,7 +112,8 @@ class TopologyModel(Solver):
         )
 
 
-def _bisection(topology: str, nodes: Any) -> Any:
+def bisection(topology: str, nodes: Any) -> Any:
+    """The part of full bisection bandwidth that so many nodes have among them."""
     if topology in _SWITCHED:
         return float(_SWITCHED[topology])
     if nodes is None:

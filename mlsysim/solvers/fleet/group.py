@@ -20,6 +20,7 @@ from mlsysim.models.operators import ATTENTION, DECODE, Operator, Product, Split
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths, widths
+from mlsysim.solvers.data.topology import bisection
 from mlsysim.solvers.node.single import one_each
 from mlsysim.systems.types import PLAIN_NODE, Fleet
 
@@ -183,6 +184,18 @@ class Wires(NamedTuple):
     link_latency: float
     network: float
     network_latency: float
+    mesh: bool = False
+    topology: str = "fat_tree"
+
+    def among(self, group: Any) -> Any:
+        """The rate of one device to a group of so many in its node."""
+        if not self.mesh:
+            return self.link
+        return fleet.mesh_share(self.link, np.maximum(group, 2), self.inside)
+
+    def across(self, nodes: Any) -> Any:
+        """One device's share of the fabric where all of so many nodes send to all."""
+        return self.network * bisection(self.topology, nodes)
 
 
 def wires(place: Fleet, link_latency: float, *, across: bool = True) -> Wires:
@@ -205,7 +218,12 @@ def wires(place: Fleet, link_latency: float, *, across: bool = True) -> Wires:
         taper = place.need("fabric.oversubscription", why)
         network = fleet.network_share(port, ports, inside, taper)
     # a missing wire is one that no message takes; a rate of one keeps its zero bytes finite
-    return Wires(inside, total, link or 1.0, link_latency, network or 1.0, network_latency)
+    wired, fabric = server.interconnect, place.fabric
+    return Wires(
+        *(inside, total, link or 1.0, link_latency, network or 1.0, network_latency),
+        mesh=wired is not None and wired.mesh,
+        topology="fat_tree" if fabric is None else fabric.topology,
+    )
 
 
 def all_reduce(data: Any, ranks: Any, local: Any, wires: Wires) -> Any:
@@ -214,10 +232,22 @@ def all_reduce(data: Any, ranks: Any, local: Any, wires: Wires) -> Any:
         data,
         local,
         ranks / local,
-        link=wires.link,
+        link=wires.among(local),
         link_latency=wires.link_latency,
         network=wires.network,
         network_latency=wires.network_latency,
+    )
+
+
+def exchanged(data: Any, ranks: Any, local: Any, latency: Any, wires: Wires) -> Any:
+    """Seconds in which each of `ranks` devices, `local` in a node, sends a part to every one."""
+    return fleet.all_to_all(
+        data,
+        ranks,
+        local,
+        link=wires.among(local),
+        network=wires.across(ranks / local),
+        latency=latency,
     )
 
 
@@ -278,27 +308,26 @@ class Talk(NamedTuple):
             )
         if way.pipeline > 1:
             before = way.tensor * way.context * way.expert
-            rate, wait = self._reach(way.pipeline * before)
+            rate, wait = self._reach(way.pipeline * before, 2)
             seconds = seconds + (way.pipeline - 1) * fleet.transfer_time(values, rate, wait)
         return seconds
 
-    def _reach(self, devices: int) -> tuple[float, float]:
-        """Rate and latency between devices of a group: of the network once it leaves a node."""
+    def _reach(self, devices: int, group: int) -> tuple[Any, float]:
+        """Rate and latency in a group among devices: of the network once these leave a node."""
         w = self.wires
         outside = devices > w.inside
-        return (w.network, w.network_latency) if outside else (w.link, w.link_latency)
+        return (w.network, w.network_latency) if outside else (w.among(group), w.link_latency)
 
     def _exchange(self, data: Any, ranks: int, beside: int) -> Any:
         w = self.wires
         local = max(min(ranks, w.inside // beside), 1)
-        wait = self._reach(ranks * beside)[1]
-        how = {"link": w.link, "network": w.network, "latency": wait}
-        return fleet.all_to_all(data, ranks, local, **how)
+        wait = self._reach(ranks * beside, ranks)[1]
+        return exchanged(data, ranks, local, wait, w)
 
     def _sequence(self, batch: Any, new: Any, values: Any, phase: str) -> Any:
         """Parts of a sequence: in prefill they pass keys and values round, in decode sums."""
         model, ranks, beside = self.model, self.layout.context, self.layout.tensor
-        rate, wait = self._reach(ranks * beside)
+        rate, wait = self._reach(ranks * beside, ranks)
         if phase == DECODE:
             return model.layers * fleet.ring_all_reduce(values, ranks, rate, wait)
         kept = model.held_state(model.step(batch, new, phase, self.widths))

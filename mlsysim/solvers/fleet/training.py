@@ -18,7 +18,7 @@ from mlsysim.hardware.types import Supply
 from mlsysim.models.operators import Rates, Step
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
-from mlsysim.solvers.fleet.group import REDUCES, Wires, all_reduce, part
+from mlsysim.solvers.fleet.group import REDUCES, Wires, all_reduce, exchanged, part
 from mlsysim.solvers.fleet.plan import Plan
 from mlsysim.solvers.node.cost import rates
 from mlsysim.solvers.node.learning import FULL, Held, Load, Recipe, Work, activations, work
@@ -190,26 +190,20 @@ def messages(work: Work, plan: Plan, wires: Wires, fullest: Any) -> tuple[Any, A
     outside = t * c > wires.inside
     rate, wait = (
         np.where(outside, *of)
-        for of in ((wires.network, wires.link), (wires.network_latency, wires.link_latency))
+        for of in ((wires.network, wires.among(c)), (wires.network_latency, wires.link_latency))
     )
     round_trip = (c - 1) * fleet.transfer_time(work.keys, rate, wait)
     context = np.where(c > 1, fullest * (3 + again) * round_trip, 0.0)
     crosses = wires.total > wires.inside  # the outermost split is the pipeline's
     hop = fleet.transfer_time(
         work.entry / t,
-        wires.network if crosses else wires.link,
+        wires.network if crosses else wires.among(2),
         wires.network_latency if crosses else wires.link_latency,
     )
     pipeline = np.where(plan.pipeline > 1, 2 * plan.interleave * hop, 0.0)
     local = np.gcd(_whole(e), _neighbours(plan, wires))
-    dispatch = fleet.all_to_all(
-        work.dispatched,
-        e,
-        local,
-        link=wires.link,
-        network=wires.network,
-        latency=np.where(e > local, wires.network_latency, wires.link_latency),
-    )
+    wait = np.where(e > local, wires.network_latency, wires.link_latency)
+    dispatch = exchanged(work.dispatched, e, local, wait, wires)
     talks = fullest * (work.talks + REDUCES * again)
     return tensor, context, pipeline, np.where(work.dispatched > 0, talks * dispatch, 0.0)
 
