@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MissingValue
-from mlsysim.core.solver import Given, Result, Solver, lazily, show
+from mlsysim.core.solver import Given, Solver
 from mlsysim.core.units import Dim
-from mlsysim.equations import fleet, node
-from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import DEFAULT_CONTEXT, TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.group import LINK_LATENCY, wires
-from mlsysim.solvers.fleet.plan import Plan, faults, shortage
-from mlsysim.solvers.fleet.training import Cost, Way, cost
+from mlsysim.solvers.fleet.plan import Plan
+from mlsysim.solvers.fleet.profile import Ask, FleetProfile, profile_of
+from mlsysim.solvers.fleet.training import Way
 from mlsysim.solvers.fleet.usual import HALF, attained
 from mlsysim.solvers.fleet.usual import overlap as usual_overlap
 from mlsysim.solvers.node.cost import formats
@@ -27,118 +26,14 @@ from mlsysim.solvers.node.learning import (
     Optimizer,
     Recompute,
     TrainingPrecision,
-    Work,
     recipe,
-    unknown_work,
-    work,
 )
-from mlsysim.solvers.node.single import Stack, one_each, total
+from mlsysim.solvers.node.single import Stack, one_each
 from mlsysim.systems.types import Fleet
 
 ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
 Imbalance = Annotated[Any, Dim("", low=1.0, open_low=False)]
 USUAL_BATCH = 1024  # sequences a step: two million tokens at a context of 2,048, a teaching value
-
-
-_TALKS = ("tensor", "context", "pipeline", "expert", "exposed_data")
-
-
-def _talking(p: FleetProfile) -> Any:
-    if p.si("step_time") is None:
-        return None
-    waiting = sum(p.si(f"{name}_time") for name in _TALKS)
-    return waiting / p.si("step_time")
-
-
-class FleetProfile(Result):
-    """One training step of a fleet: where its time goes, and whether its memory suffices.
-
-    The times of a plan that does not fit are what it would take; its efficiencies are None.
-    `mfu` is that of the whole step, as runs publish it: what a device attains by itself times
-    `scaling_efficiency`. `compute_time` is one device's own work; `data_time` counts what overlap
-    hides, and `exposed_data_time` does not.
-    """
-
-    walls = (14,)
-
-    step_time: u.Seconds = "s"
-    scaling_efficiency: u.Number
-    mfu: u.Number
-    feasible: bool
-    reason: str
-    training_time: u.Seconds = "day"
-    throughput: u.Rate = "1/s"
-    token_throughput: u.Rate = "1/s"
-    compute_time: u.Seconds = "s"
-    tensor_time: u.Seconds = "s"
-    context_time: u.Seconds = "s"
-    pipeline_time: u.Seconds = "s"
-    expert_time: u.Seconds = "s"
-    bubble_time: u.Seconds = "s"
-    data_time: u.Seconds = "s"
-    exposed_data_time: u.Seconds = "s"
-    bubble_fraction: u.Number
-    communication_fraction: u.Number = lazily("", _talking)
-    memory_required: u.Bytes = lazily(
-        "GB", total, "weights", "gradients", "optimizer_state", "activations"
-    )
-    weights: u.Bytes = "GB"
-    gradients: u.Bytes = "GB"
-    optimizer_state: u.Bytes = "GB"
-    activations: u.Bytes = "GB"
-    memory_capacity: u.Bytes = "GB"
-    operations: u.Operations = "EFLOP"
-    devices: u.Count
-    tensor_parallel: u.Count
-    pipeline_parallel: u.Count
-    data_parallel: u.Count
-    expert_parallel: u.Count
-    context_parallel: u.Count
-    interleave: u.Count
-    microbatch: u.Batch
-    microbatches: u.Count
-    batch_size: u.Batch
-    seq_len: u.Number
-    parameters: u.Number
-    tokens: u.Number
-    efficiency: u.Fraction
-    precision: str
-    stack: str | None
-    notes: tuple
-
-
-class Ask(NamedTuple):
-    """A training question after the door: everything but the plan."""
-
-    model: Workload | None
-    fleet: Fleet
-    parameters: float
-    seq_len: float
-    precision: str
-    way: Way
-    whose: str  # where the efficiency is from
-
-    def _step(self, batch: Any) -> Step:
-        return Step(batch, self.seq_len, 0.0, FORWARD, self.way.widths, training=True)
-
-    def useful(self, batch: Any) -> Any:
-        """FLOP of a whole step of so many sequences, forward and backward."""
-        if self.model is None:
-            return self._unknown(batch).load.operations
-        learns = self.way.recipe._replace(imbalance=1.0)
-        return work(self.model, self._step(batch), learns).whole.operations
-
-    def cost(self, plan: Plan, microbatch: Any) -> Cost:
-        """What one step costs under a plan."""
-        if self.model is None:
-            return cost(self._unknown(microbatch), plan, self.way)
-        if self.model.sparse:  # each device keeps a part of the tables, as it would of experts
-            plan = plan._replace(expert=plan.data)
-        step = self._step(microbatch / plan.context)
-        return cost(self.way.work(self.model, step, plan), plan, self.way)
-
-    def _unknown(self, batch: Any) -> Work:
-        return unknown_work(self.parameters, batch * self.seq_len, self.way.widths)
 
 
 class DistributedModel(Solver):
@@ -200,13 +95,18 @@ class DistributedModel(Solver):
         Of a mixture of experts the fullest device gets `imbalance` times the mean of the tokens.
         `stack="ideal"` costs a device's operators one after the other, each under its own roof.
         `link_latency` (1 us) is a teaching value for one hop inside a node. For models without a
-        sequence `tokens` counts samples.
+        sequence `tokens` counts samples. Batches, lengths, tokens and the two rates may be columns.
 
         Without a `model`, `optimal_parameters` (as ScalingModel finds them) are trained by data
         parallelism alone: six FLOP a parameter and token, and activations are not counted.
         """
-        one_each(locals())
-        way = {"efficiency": mfu or efficiency, "overlap": overlap, "link_latency": link_latency}
+        columns = {"batch_size", "seq_len", "efficiency", "mfu", "overlap", "tokens"}
+        one_each({name: value for name, value in locals().items() if name not in columns})
+        way = {
+            "efficiency": efficiency if mfu is None else mfu,
+            "overlap": overlap,
+            "link_latency": link_latency,
+        }
         learn = {"optimizer": optimizer, "lora_rank": lora_rank, "base_precision": base_precision}
         learn["imbalance"] = imbalance
         asked = (model, fleet, precision, seq_len, optimal_parameters)
@@ -230,7 +130,8 @@ class DistributedModel(Solver):
             sequence_parallel,
             flash_attention,
         )
-        return profile_of(ask, plan, batch_size, microbatch, tokens or optimal_tokens)
+        tokens = optimal_tokens if tokens is None else tokens
+        return profile_of(ask, plan, batch_size, microbatch, tokens)
 
 
 # ---- from arguments to a question --------------------------------------------------------------
@@ -240,11 +141,11 @@ def ask_about(
     model: Workload | None,
     fleet_: Fleet,
     precision: str,
-    seq_len: float | None,
+    seq_len: Any,
     parameters: float | None = None,
     *,
-    efficiency: float | None,
-    overlap: float | None,
+    efficiency: Any,
+    overlap: Any,
     link_latency: float,
     optimizer: str,
     lora_rank: float | None = None,
@@ -269,108 +170,18 @@ def ask_about(
         efficiency, whose = (HALF, "") if stack is None else attained(fleet_.hw, supply.datapath)
     overlap = usual_overlap() if overlap is None else overlap
     way = Way(supply, talk, kept, learns, efficiency, overlap, stack)
-    return Ask(model, fleet_, parameters, float(seq_len or DEFAULT_CONTEXT), precision, way, whose)
+    if not np.ndim(seq_len):
+        seq_len = float(seq_len or DEFAULT_CONTEXT)
+    return Ask(model, fleet_, parameters, seq_len, precision, way, whose)
 
 
-def _batches(
-    ask: Ask, batch: float | None, microbatch: float | None, data: float
-) -> tuple[float, float]:
+def _batches(ask: Ask, batch: Any, microbatch: float | None, data: float) -> tuple[Any, Any]:
     """Sequences a step and a microbatch, as given or by default."""
     if batch is None:
         unit = data * (microbatch or 1.0)
         batch = unit * math.ceil(USUAL_BATCH / unit)
     if microbatch is None:
-        microbatch = 1.0 if isinstance(ask.model, TransformerWorkload) else max(batch / data, 1.0)
+        microbatch = (
+            1.0 if isinstance(ask.model, TransformerWorkload) else np.maximum(batch / data, 1.0)
+        )
     return batch, microbatch
-
-
-# ---- from a plan to an answer ------------------------------------------------------------------
-
-_TIMES = [name for name in Cost._fields if name != "ideal_time"]
-_IF_FEASIBLE = ("scaling_efficiency", "mfu", "throughput", "token_throughput", "training_time")
-
-
-def profile_of(
-    ask: Ask, plan: Plan, batch: float, microbatch: float, tokens: float | None
-) -> FleetProfile:
-    """Answer for one plan: an impossible one has no times, one too large no efficiency."""
-    useful, supply, devices = ask.useful(batch), ask.way.supply, ask.way.wires.total
-    same = {
-        "devices": devices,
-        "tensor_parallel": plan.tensor,
-        "pipeline_parallel": plan.pipeline,
-        "data_parallel": plan.data,
-        "expert_parallel": plan.expert,
-        "context_parallel": plan.context,
-        "interleave": plan.interleave,
-        "microbatch": microbatch,
-        "microbatches": plan.microbatches,
-        "batch_size": batch,
-        "seq_len": ask.seq_len,
-        "operations": useful,
-        "memory_capacity": supply.capacity,
-        "parameters": ask.parameters,
-        "tokens": tokens,
-        "efficiency": ask.way.efficiency,
-        "precision": ask.precision,
-        "stack": ask.way.stack,
-        "notes": _notes(ask, plan),
-    }
-    for mask, _, sentence in faults(ask.model, ask.way.wires, plan, batch):
-        if mask:
-            unknown = dict.fromkeys([*_TIMES, *_IF_FEASIBLE, "bubble_fraction"])
-            why = sentence(plan, microbatch, 0.0)
-            return FleetProfile(**same, **unknown, feasible=False, reason=why)
-    c = Cost(*(float(value) for value in ask.cost(plan, microbatch)))
-    lacking, _, sentence = shortage(supply, c.held)
-    efficiencies: dict[str, Any] = dict.fromkeys(_IF_FEASIBLE)
-    if not lacking:
-        rate = node.throughput(batch, c.step_time)
-        sequences = ask.model is None or isinstance(ask.model, TransformerWorkload)
-        a_sample = ask.seq_len if sequences else None
-        efficiencies = {
-            "scaling_efficiency": fleet.scaling_efficiency(c.ideal_time, c.step_time),
-            "mfu": node.utilization(useful, c.step_time, devices * supply.peak),
-            "throughput": rate,
-            "token_throughput": a_sample and rate * a_sample,
-            "training_time": tokens / (rate * (a_sample or 1.0)) if tokens else None,
-        }
-    return FleetProfile(
-        **same,
-        **efficiencies,
-        feasible=not lacking,
-        reason=sentence(plan, microbatch, c.held) if lacking else "",
-        bubble_fraction=fleet.bubble_fraction(plan.pipeline, plan.microbatches, plan.interleave),
-        **{name: getattr(c, name) for name in _TIMES},
-    )
-
-
-def _notes(ask: Ask, plan: Plan) -> tuple[str, ...]:
-    notes, node = [], ask.fleet.node
-    if ask.model is None:
-        notes.append("only the number of parameters is known: activations are not counted")
-    elif np.any(ask.seq_len > (most := getattr(ask.model, "context", math.inf))):
-        longest = f"{np.max(ask.seq_len):,.0f} tokens"
-        notes.append(f"{longest} are more than the {most:,} that the model takes")
-    if ask.fleet.count > 1 and not node.nics:
-        notes.append("the node's ports are unknown: one port of the fabric for each device")
-    if ask.fleet.count > 1 and ask.fleet.fabric and node.nic_bandwidth:
-        port, wire = node.nic_bandwidth, ask.fleet.fabric.bandwidth
-        if port < wire:
-            notes.append(f"the nodes' ports, {show(port)}, cap the fabric's {show(wire)}")
-    if ask.way.supply.datapath != ask.precision:
-        notes.append(f"{ask.precision} runs at the {ask.way.supply.datapath} datapath")
-    if not plan.flash:
-        notes.append(
-            "attention scores are kept at 2 bytes each; a model with dropout keeps 5, and more "
-            "of what was measured without flash attention"
-        )
-    if getattr(ask.model, "moe", None):
-        notes.append(
-            f"experts get {ask.way.recipe.imbalance:g} times the mean of the tokens at most, and "
-            "their kernels are launched for nothing: published runs with many small experts took "
-            "up to five times as long"
-        )
-    if ask.whose:
-        notes.append(ask.whose)
-    return tuple(notes)

@@ -11,16 +11,10 @@ from mlsysim.core.solver import Given, Result, Solver, show
 from mlsysim.core.units import Q_
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
-from mlsysim.solvers.fleet.distributed import (
-    USUAL_BATCH,
-    Ask,
-    FleetProfile,
-    Imbalance,
-    ask_about,
-    profile_of,
-)
+from mlsysim.solvers.fleet.distributed import USUAL_BATCH, Imbalance, ask_about
 from mlsysim.solvers.fleet.group import LINK_LATENCY
-from mlsysim.solvers.fleet.plan import ENDS, NEAR, Fault, Plan, faults, shortage
+from mlsysim.solvers.fleet.plan import ENDS, NEAR, Fault, Plan, at, faults, shortage
+from mlsysim.solvers.fleet.profile import Ask, FleetProfile, profile_of
 from mlsysim.solvers.node.learning import (
     FULL,
     NONE,
@@ -50,12 +44,7 @@ class Grid(NamedTuple):
     def at(self, i: int) -> tuple[Plan, float]:
         """Plan number `i` and its microbatch, as plain numbers."""
         where = np.unravel_index(i, self.shape)
-        columns = (
-            np.broadcast_to(value, self.shape)[where].item() if np.ndim(value) else value
-            for value in (*self.plan, self.microbatch)
-        )
-        *plan, microbatch = columns
-        return Plan(*plan), microbatch
+        return self.plan.at(where, self.shape), at(self.microbatch, where, self.shape)
 
     def row(self, i: int) -> dict[str, Any]:
         """Plan number `i` in short."""
@@ -184,7 +173,7 @@ class ParallelismOptimizer(Solver):
             stack=stack,
         )
         plan, microbatch = _grid(ask, batch_size, sequence_parallel, flash_attention)
-        grid = _costs(ask, plan, batch_size, microbatch)
+        grid = _costs(ask, plan, microbatch)
         return _best(ask, grid, batch_size, tokens)
 
 
@@ -226,13 +215,13 @@ def _chunks(stages: float, layers: int) -> list[float]:
     return [v for v in _divisors(most, most) if stages * v <= layers + ENDS]
 
 
-def _costs(ask: Ask, plan: Plan, batch: float, microbatch: np.ndarray) -> Grid:
+def _costs(ask: Ask, plan: Plan, microbatch: np.ndarray) -> Grid:
     """What every plan costs, and what is wrong with it."""
     with np.errstate(divide="ignore", invalid="ignore"):
         costs = ask.cost(plan, microbatch)
     shape = np.broadcast_shapes(*map(np.shape, (*plan, microbatch)))
     step, held = (np.broadcast_to(each, shape).ravel() for each in (costs.step_time, costs.held))
-    wrong = [*faults(ask.model, ask.way.wires, plan, batch)]
+    wrong = [*faults(ask.model, ask.way.wires, plan)]
     wrong.append(shortage(ask.way.supply, costs.held))
     masks = [np.broadcast_to(mask, shape).ravel() for mask, _, _ in wrong]
     which = np.select(masks, range(1, len(wrong) + 1), 0)

@@ -34,6 +34,10 @@ class Plan(NamedTuple):
     sequence: bool
     flash: bool
 
+    def at(self, where: Any, shape: tuple[int, ...]) -> Plan:
+        """One of many plans, in plain numbers."""
+        return Plan(*(at(value, where, shape) for value in self))
+
     @property
     def ranks(self) -> Any:
         """Devices that hold the same weights: replicas, and those that share a sequence."""
@@ -63,11 +67,16 @@ class Plan(NamedTuple):
         return np.maximum(layers - (self.pipeline - 1) * self.fullest(layers), 1.0)
 
 
+def at(value: Any, where: Any, shape: tuple[int, ...]) -> Any:
+    """One number of a column that broadcasts to `shape`."""
+    return np.broadcast_to(value, shape)[where].item() if np.ndim(value) else value
+
+
 # where it holds, in a word, and the sentence about one plan, its microbatch and the bytes it holds
 Fault = tuple[Any, str, Callable[[Plan, float, float], str]]
 
 
-def faults(model: Workload | None, wires: Wires, plan: Plan, batch: float) -> Iterator[Fault]:
+def faults(model: Workload | None, wires: Wires, plan: Plan) -> Iterator[Fault]:
     """Every way in which a plan may fail to divide its model, its fleet or its batch."""
     t, p, m, c = plan.tensor, plan.pipeline, plan.microbatches, plan.context
     experts = 1
@@ -116,8 +125,8 @@ def faults(model: Workload | None, wires: Wires, plan: Plan, batch: float) -> It
         (m != np.floor(m)) | (m < 1),
         "batch",
         lambda at, micro, _: (
-            f"A batch of {batch:g} cannot be divided into microbatches of {micro:g} on {at.data:g} "
-            f"replicas; use a multiple of {micro * at.data:g}."
+            f"A batch of {at.microbatches * at.data * micro:g} cannot be divided into microbatches "
+            f"of {micro:g} on {at.data:g} replicas; use a multiple of {micro * at.data:g}."
         ),
     )
 
