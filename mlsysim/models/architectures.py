@@ -40,6 +40,8 @@ ARCHITECTURES: dict[str, Reader] = {
     "qwen3_5_text": hybrid.qwen3_next,
     "qwen3_moe": attentive.qwen3_moe,
     "qwen3_next": hybrid.qwen3_next,
+    "qwen3_vl": attentive.qwen3,
+    "qwen3_vl_moe": attentive.qwen3_moe,
 }
 
 # What is known, and cannot be said with these operators.

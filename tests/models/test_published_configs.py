@@ -257,6 +257,20 @@ def test_some_layers_may_take_over_what_others_picked(tmp_path):
     assert next(kept) - next(kept) == pytest.approx(2 * 1000 * 75 * 128)
 
 
+def test_a_model_that_also_sees_is_read_for_its_language(tmp_path):
+    """Beside the part that speaks stand whether its tables are one, and its quantisation."""
+    spoken = json.loads((CONFIGS / "Qwen3_4B.json").read_text(encoding="utf-8"))
+    tied = spoken.pop("tie_word_embeddings")
+    spoken["model_type"] = "qwen3_vl_text"
+    file = tmp_path / "config.json"
+    seen = {"model_type": "qwen3_vl", "text_config": spoken, "vision_config": {"depth": 24}}
+    kept = {"quantization_config": {"quant_method": "fp8"}}
+    file.write_text(json.dumps({**seen, **kept, "tie_word_embeddings": tied}), encoding="utf-8")
+    read = from_config(file)
+    assert (read.parameters, read.tied_embeddings) == (TO_THE_LAST["Qwen3_4B"], True)
+    assert "precision='fp8'" in read.source_of("layers").note
+
+
 def test_layers_with_chunks_may_be_listed(tmp_path):
     data = json.loads((CONFIGS / "Llama4_Scout.json").read_text(encoding="utf-8"))
     spoken = {**data["text_config"], "no_rope_layers": [1] * 40 + [0] * 8}
