@@ -7,63 +7,72 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import MLSysError
 
+_Lesson = Annotated[str | None, typer.Argument(metavar="[NN]", help="One lesson, by number.")]
+_Way = Annotated[str | None, typer.Option(metavar="NAME", help="One path: A, B, C, D or D+.")]
+_Edit = Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")]
+_Exercise = Annotated[bool, typer.Option(help="Open the lesson's exercise.")]
+_Review = Annotated[
+    bool, typer.Option("--review", help="Two minutes of questions from finished lessons.")
+]
+_Quiz = Annotated[
+    bool, typer.Option("--quiz", help="Twelve questions, before the course and after it.")
+]
+_Slides = Annotated[
+    bool, typer.Option("--slides", help="For a projector: large, one step a screen.")
+]
+_Model = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Explore with your own: a config.json, a YAML, a name."),
+]
+_Chip = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Explore with your own chip: a YAML, a name.")
+]
+_Learner = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Whose journal, where several people share a machine."),
+]
+_Reset = Annotated[
+    bool, typer.Option("--reset", help="Start anew; asks first, and keeps the old journal.")
+]
+_Folder = Annotated[Path, typer.Option(help="Where your own copies go.")]
+_Export = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write handouts to print: of one lesson, or of all."),
+]
+_Answers = Annotated[
+    bool, typer.Option("--answers/--no-answers", help="Handouts with what the solvers say.")
+]
+_Port = Annotated[
+    str | None,
+    typer.Option(metavar="PORT", help="0 takes any.", show_default="2718, or the next free"),
+]
+_Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")]
+
 
 def learn(
-    lesson: Annotated[
-        str | None, typer.Argument(metavar="[NN]", help="One lesson, by number.")
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One path: A, B, C, D or D+.")
-    ] = None,
-    edit: Annotated[bool, typer.Option(help="Open the editor on a copy of your own.")] = False,
-    exercise: Annotated[bool, typer.Option(help="Open the lesson's exercise.")] = False,
-    review: Annotated[
-        bool, typer.Option("--review", help="Two minutes of questions from finished lessons.")
-    ] = False,
-    quiz: Annotated[
-        bool, typer.Option("--quiz", help="Twelve questions, before the course and after it.")
-    ] = False,
-    slides: Annotated[
-        bool, typer.Option("--slides", help="For a projector: large, one step a screen.")
-    ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Explore with your own: a config.json, a YAML, a name."),
-    ] = None,
-    hardware: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Explore with your own chip: a YAML, a name.")
-    ] = None,
-    learner: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Whose journal, where several people share a machine."),
-    ] = None,
-    reset: Annotated[
-        bool, typer.Option("--reset", help="Start anew; asks first, and keeps the old journal.")
-    ] = False,
-    folder: Annotated[Path, typer.Option(help="Where your own copies go.")] = Path(
-        "mlsysim-lessons"
-    ),
-    export: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write handouts to print: of one lesson, or of all."),
-    ] = None,
-    answers: Annotated[
-        bool, typer.Option("--answers/--no-answers", help="Handouts with what the solvers say.")
-    ] = False,
-    port: Annotated[
-        str | None,
-        typer.Option(metavar="PORT", help="0 takes any.", show_default="2718, or the next free"),
-    ] = None,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
-    ] = True,
+    lesson: _Lesson = None,
+    path: _Way = None,
+    edit: _Edit = False,
+    exercise: _Exercise = False,
+    review: _Review = False,
+    quiz: _Quiz = False,
+    slides: _Slides = False,
+    model: _Model = None,
+    hardware: _Chip = None,
+    learner: _Learner = None,
+    reset: _Reset = False,
+    folder: _Folder = Path("mlsysim-lessons"),
+    export: _Export = None,
+    answers: _Answers = False,
+    port: _Port = None,
+    browser: _Browser = True,
 ) -> None:
     """Open the course in a browser: the gallery, or one lesson.
 
@@ -79,37 +88,40 @@ def learn(
     if reset:
         _put_away()
         return
+    chosen = lessons.find_lesson(lesson) if lesson is not None else None
+    if export is not None:
+        _export(export, answers=answers, stem=chosen and chosen.stem)
+        return
     if model is not None or hardware is not None:
         from mlsysim.learn.own import choose
 
         choose(model, hardware)
-    chosen = lessons.find_lesson(lesson) if lesson is not None else None
-    if export is not None:
-        from mlsysim.learn.handout import export as write
-
-        stems = None if chosen is None else [chosen.stem]
-        for page in write(export, answers=answers, stems=stems):
-            typer.echo(f"{page}")
-        return
-    from mlsysim.learn import server
-
     way = find_path(path) if path is not None else None
     at = None if port is None else u.dim_of(u.CountOrZero).quantity(port, "port")
-    if not edit:
-        if exercise and chosen is None:
-            raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
-        first = "/review" if review else "/quiz" if quiz else "/"
-        if chosen is not None:
-            first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
-        server.serve(first + "?slides" * slides, way, port=at, browser=browser)
-        return
-    if chosen is None:
-        raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")
-    copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
-    _become(*server.editor(copy, at, browser=browser))
+    from mlsysim.learn import server
+
+    if edit:
+        if chosen is None:
+            raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")
+        copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
+        _become(*server.editor(copy, at, browser=browser))
+    if exercise and chosen is None:
+        raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
+    first = "/review" if review else "/quiz" if quiz else "/"
+    if chosen is not None:
+        first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
+    server.serve(first + "?slides" * slides, way, port=at, browser=browser)
 
 
-def _become(command: list[str], environment: dict[str, str]) -> None:
+def _export(folder: Path, *, answers: bool, stem: str | None) -> None:
+    """Write handouts, and say where they are."""
+    from mlsysim.learn.handout import export
+
+    for page in export(folder, answers=answers, stems=[stem] if stem else None):
+        typer.echo(f"{page}")
+
+
+def _become(command: list[str], environment: dict[str, str]) -> NoReturn:
     """Become another program, so that ending this one ends it; call it where there is no exec."""
     if os.name == "posix":
         os.execve(command[0], command, environment)
