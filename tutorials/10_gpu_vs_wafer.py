@@ -82,7 +82,7 @@ def _(eight, gpt3, h100, q1, streamed, this, wafer):
         chart=lambda guess: charts.ladder(
             {"wafer, weights outside": {"memory": _inside, "I/O": _link}, "8 H100s, weights inside": {"memory": 8 * h100.memory.bandwidth}}, x="Bandwidth (GB/s)",
             lit={"wafer, weights outside": "I/O", "8 H100s, weights inside": "memory"}, guess={"wafer, weights outside": (streamed.streamed.m_as("GB") / guess) if guess else 0},
-            title="Fast memory helps only what fits in it", subtitle="The bandwidth that the weights really get stands out; yours is the one that your answer would take"),
+            title="Fast memory helps only what fits in it", subtitle="Blue: what the weights really get. You: what your answer would take"),
     ))
     return (q2,)
 
@@ -203,7 +203,7 @@ def _(h100, inside, q5, small, this, wafer):
         why=f"A token takes {say(_token)}, {say(_token / small.layers)} for each of the {small.layers} layers that come one after the other. The memory explains {say(_law.memory_time.to('us'))} of it and the arithmetic {say(_law.compute_time.to('us'))}. "
         "What the rest is, the vendor has not said; results that travel over a wafer from layer to layer take a time of their own, and a roofline has no term for it. So a roof tells you what cannot be passed. Only a roof that is *near* tells you the speed.",
         chart=lambda guess: charts.ranked(
-            {"CS-3, roof": _law.throughput, "CS-3, announced": _said.value, "H100, roof": _gpu.throughput}, x="Tokens a second for one user (1/s)", log=True, sort=False, guess={"CS-3, announced": guess} if guess else {},
+            {name: rate.m_as("1/s") for name, rate in {"CS-3, roof": _law.throughput, "CS-3, announced": _said.value, "H100, roof": _gpu.throughput}.items()}, x="Tokens a second for one user", log=True, sort=False, guess={"CS-3, announced": guess} if guess else {},
             highlight=["CS-3, announced"], title=f"Far below its roof, and {say(_said.value / _gpu.throughput, 'x')} the roof of an H100"),
         then="A vendor's figure is an advertisement until somebody else measures it. Artificial Analysis, who measure such services, saw about the same rate; it is not said how many wafers worked on it.",
     ))
