@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mlsysim
-from mlsysim import Q_, Hardware, Models
+from mlsysim import Q_, Hardware, Infrastructure, Models
 
 LINES = Path(__file__).with_name("second_documents.csv").read_text(encoding="utf-8").splitlines()
 DOCUMENTS = {line[2:].split()[0] for line in LINES if line.startswith("# ") and line[2] != " "}
@@ -43,7 +43,8 @@ def test_a_second_document_says_the_same(row):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("H100", "H200"), ("MI300X", "MI325X"), ("B200", "DGX_B200")]
+    ("one", "other"),
+    [("H100", "H200"), ("H100", "GH200"), ("MI300X", "MI325X"), ("B200", "DGX_B200")],
 )
 def test_siblings_of_one_die_have_one_peak(one, other):
     # H200 is GH100 and MI325X is MI300X with other memory; a node holds the device itself
@@ -79,6 +80,32 @@ THOUSANDS = {
 @pytest.mark.parametrize("name", THOUSANDS)
 def test_a_sequence_is_as_long_as_authors_say(name):
     assert Models[name].context == 1024 * THOUSANDS[name]
+
+
+# in trillions, as abstracts and announcements say
+TOKENS = {
+    "DeepSeek_V3": 14.8,
+    "GPT3_175B": 0.3,
+    "LLaMA_33B": 1.4,
+    "Llama2_7B": 2,
+    "Llama2_13B": 2,
+    "Llama2_70B": 2,
+    "Llama3_8B": 15,
+    "Llama3_70B": 15,
+    "Llama3_405B": 15.6,
+    "Qwen2_5_7B": 18,
+    "Qwen2_5_72B": 18,
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_model_saw_as_many_tokens_as_its_authors_say(name):
+    assert Models[name].training_tokens == pytest.approx(TOKENS[name] * 1e12, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", [*Infrastructure])
+def test_no_figure_is_of_a_year_to_come(name):
+    assert 2000 <= Infrastructure[name].year <= 2026
 
 
 # Authors and hubs print these numbers of parameters to the last digit (torchvision's tables, the

@@ -84,6 +84,21 @@ def test_a_cluster_has_as_many_devices_as_its_name_says(name, devices):
     assert Systems.Clusters[name].devices == devices
 
 
+def test_a_gpu_of_a_rack_is_priced_as_a_share_of_it():
+    rack = NODES["GB200_NVL72"]
+    share = rack.unit_cost / rack.accelerators
+    assert rack.accelerator.unit_cost.m_as("USD") == pytest.approx(share.m_as("USD"), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["DGX_H100", "DGX_H200"])
+def test_32_nodes_of_the_reference_design_have_the_storage_of_its_table(name):
+    storage = NODES[name].storage
+    assert 32 * storage.bandwidth.m_as("GB/s") == pytest.approx(125, rel=0.01)
+    assert 32 * storage.write_bandwidth.m_as("GB/s") == pytest.approx(62, rel=0.01)
+    # eight drives of 3.84 TB, as sheets round them
+    assert storage.capacity.m_as("TB") == pytest.approx(8 * 3.84, rel=0.03)
+
+
 def test_a_pod_of_cubes_trains():
     pod = Fleet(name="a pod", node="TPU_v5p_Cube", count=140, fabric="ICI_v5p")
     assert pod.devices == 8960

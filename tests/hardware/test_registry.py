@@ -116,6 +116,22 @@ def test_a_small_arm_core_does_one_flop_four_narrow_operations_and_a_word_a_cycl
     assert device.memory.bandwidth.m_as("B/s") == 4 * clock
 
 
+def test_two_vector_cores_at_240_megahertz():
+    device, clock = Hardware.ESP32_S3, 240e6  # each a multiply and an add, and 128 bits a cycle
+    assert device.peak("fp32").m_as("FLOP/s") == 2 * 2 * clock
+    assert device.peak("int8").m_as("FLOP/s") == 2 * 2 * 16 * clock
+    assert device.memory.bandwidth.m_as("B/s") == 2 * 16 * clock
+
+
+def test_four_cores_at_2400_megahertz_with_two_vector_units():
+    device, clock = Hardware.RaspberryPi_5, 2.4e9  # 128 bits each, multiply and add in one
+    lanes = {"fp64": 2, "fp32": 4, "fp16": 8, "int8": 16}
+    for precision, wide in lanes.items():
+        assert device.peak(precision).m_as("FLOP/s") == pytest.approx(4 * clock * 2 * wide * 2)
+    # LPDDR4X at 4,267 megatransfers over 32 bits
+    assert device.memory.bandwidth.m_as("GB/s") == pytest.approx(4.267 * 4, rel=0.005)
+
+
 @pytest.mark.parametrize("name", ["M1_7core", "M1_Max", "M2_Ultra", "M3_Ultra", "M4_Max"])
 def test_apple_runs_both_widths_at_one_rate(name):
     assert ENTRIES[name].peak("fp16") == ENTRIES[name].peak("fp32")
@@ -184,6 +200,9 @@ def test_capacity_is_what_can_be_allocated(name, gigabytes):
         ("B200", 1800),
         ("H800", 400),
         ("H20", 900),
+        ("GH200", 900),
+        ("GB200", 1800),
+        ("GB300", 1800),
         ("H100_NVL", 600),
         ("TPU_v5e", 400),
         ("TPU_v6e", 800),
