@@ -59,6 +59,13 @@ class Chip(NamedTuple):
     price: Figure
 
 
+# boards and exports of a chip that has a row, and chips of which there are younger ones
+VARIANTS = {"A10G", "A100_40GB", "A100_PCIe", "CS2", "EPYC_9654", "GH200"}
+VARIANTS |= {"H100_NVL", "H100_PCIe", "H800", "Inferentia2"}
+TODAY = 2024  # younger models than that, one page has room for
+CLASSICS = ("GPT3_175B", "Llama2_7B", "Llama2_70B", "Mistral_7B", "Mixtral_8x7B")
+
+
 class Model(NamedTuple):
     """A language model: its parameters, and what it keeps for each token in 16 bit."""
 
@@ -68,9 +75,9 @@ class Model(NamedTuple):
 
 
 def chips() -> list[Chip]:
-    """Every device of the cloud shelf that has published its peak and bandwidth."""
+    """The devices of the cloud shelf, one of each kind."""
     rows = []
-    for stem in Hardware.Cloud:
+    for stem in sorted({*Hardware.Cloud} - VARIANTS):
         chip = Hardware.Cloud[stem]
         peak, rate = chip.peak().m_as("FLOP/s"), chip.memory.bandwidth.m_as("B/s")
         ridge = node.ridge_point(peak, rate)
@@ -90,12 +97,14 @@ def chips() -> list[Chip]:
 
 
 def models() -> list[Model]:
-    """Every shipped language model that writes token by token."""
+    """The language models of today that write token by token, and those that others are held to."""
     rows = []
     for stem in Models.Language:
         model = Models.Language[stem]
-        if isinstance(model, TransformerWorkload) and "decode" in model.phases:
-            held = model.kv_cache(1).m_as("kB")
+        today = (model.release_year or 0) >= TODAY or stem in CLASSICS
+        if today and isinstance(model, TransformerWorkload) and "decode" in model.phases:
+            # what one token more takes: a state that does not grow is none of it
+            held = (model.kv_cache(2) - model.kv_cache(1)).m_as("kB")
             parameters = model.counted_parameters()
             rows.append(
                 Model(

@@ -55,15 +55,13 @@ def test_every_ridge_is_where_the_solver_turns_from_memory_to_compute():
 
 def test_every_cache_is_what_one_more_token_adds_to_the_solvers():
     rows = {row.name: row for row in cheatsheet.models()}
-    for stem in Models.Language:
-        model = Models.Language[stem]
-        row = rows.get(stem.replace("_", " "))
-        if "decode" not in getattr(model, "phases", ()):
-            assert row is None
-            continue
+    known = {stem.replace("_", " "): Models.Language[stem] for stem in Models.Language}
+    assert {"Llama3 8B", "Llama2 7B", "GPT3 175B", "Qwen3 8B"} <= rows.keys() <= known.keys()
+    assert "OPT 175B" not in rows  # one page has room for the models of today
+    for name, row in rows.items():
         held = [
-            Engine.solve(model, Hardware.H100, batch_size=b, seq_len=1).kv_cache.m_as("kB")
-            for b in (1, 2)
+            Engine.solve(known[name], Hardware.H100, seq_len=tokens).kv_cache.m_as("kB")
+            for tokens in (1, 2)
         ]
         assert number(row.cache.text) == pytest.approx(held[1] - held[0], rel=0.006)
     # Llama 3 8B by hand: 2 x 32 layers x 8 heads x 128 x 2 bytes
