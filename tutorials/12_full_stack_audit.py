@@ -22,6 +22,7 @@ with app.setup(hide_code=True):
         Infra,
         Models,
         ReliabilityModel,
+        ResponsibleEngineeringModel,
         Systems,
     )
     from mlsysim.learn import charts, lesson, say
@@ -186,13 +187,40 @@ def _(audit, between_faults, eta, gpus, rate):
 
 
 @app.cell(hide_code=True)
-def _(fleet, q4, run, this, train, unseen):
+def _(llama, q4, this, tokens):
+    _rows = round(tokens / 4096)
+
+    def _private(batch=1024, **counted):
+        """Noise that keeps one sequence secret, over the whole run."""
+        return ResponsibleEngineeringModel().solve(epsilon=8, batch_size=batch, releases=round(_rows / batch), model=llama, **counted)
+
+    _now = _private(dataset_size=_rows)
+    (q5 := this.ask(
+        5, f"The text holds private messages, and nobody shall be able to tell whether one sequence was in it. So each step adds noise to its gradient (*differential privacy*, ε = 8 over the whole run). A step averages 1,024 of {_rows / 1e6:.0f} million sequences. "
+        f"Over all {llama.parameters / 1e9:.1f} billion weights, how many times **as long as the gradient** is the noise?",
+        unit="x", within=1.5, after=q4,
+        slips={
+            "a little noise on each weight is a little noise": _now.gradient_noise,
+            "every step sees all of the text": _private().noise_to_gradient,
+            "one step is all that is told": _private(dataset_size=_rows).noise_to_gradient / (_rows / 1024) ** 0.5,
+        },
+    ).reveal(
+        _now.noise_to_gradient,
+        why="Each weight gets next to nothing. But lengths add in squares, and there are very many weights. What helps is that a step sees so few of the sequences: whoever does not count that needs a thousand times the noise.",
+        formula=f"{_now.gradient_noise:.2g} of the gradient on each weight × √{llama.parameters / 1e9:.1f} billion = **{say(_now.noise_to_gradient, 'x')}**",
+        then=f"With 64 times the batch it is {say(_private(64 * 1024, dataset_size=_rows).noise_to_gradient, 'x')}. Private training wants batches as large as can be; what those cost to exchange and to learn from, other walls tell.",
+    ))
+    return (q5,)
+
+
+@app.cell(hide_code=True)
+def _(fleet, q5, run, this, train, unseen):
     _on = fleet(node=Systems.Nodes.DGX_B200)
     _new, _peak = train(_on, unseen), 512 * Systems.Nodes.DGX_B200.accelerator.peak("fp16")
     _ideal = (Q_(6 * unseen.parameters * run.tokens, "FLOP") / _peak).to("day")
-    (q5 := this.ask(
-        5, f"A model and a chip not seen so far: {unseen.name} ({unseen.parameters / 1e9:.1f} billion), the same tokens and split, on 512 B200 ({say(Systems.Nodes.DGX_B200.accelerator.peak('fp16'))} each), η = {this.eta:g}. How long, without failures?",
-        unit="days", within=1.2, after=q4, because="The largest factor after the arithmetic is … because",
+    (q6 := this.ask(
+        6, f"A model and a chip not seen so far: {unseen.name} ({unseen.parameters / 1e9:.1f} billion), the same tokens and split, on 512 B200 ({say(Systems.Nodes.DGX_B200.accelerator.peak('fp16'))} each), η = {this.eta:g}. How long, without failures?",
+        unit="days", within=1.2, after=q5, because="The largest factor after the arithmetic is … because",
         slips={
             "the whole peak is reached and nothing is lost": _ideal,
             "half of the peak is reached and nothing else is lost": _ideal / this.eta,
@@ -203,12 +231,12 @@ def _(fleet, q4, run, this, train, unseen):
         why=f"The arithmetic is {say(train(fleet(), unseen).compute_time / _new.compute_time, 'x')} as quick, the links between GPUs are not: the MFU falls from {say(run.mfu, '%')} to {say(_new.mfu, '%')}. "
         "What this audit has not counted: restarts by hand, evaluation runs, people, and whether the model is any good.",
     ))
-    return (q5,)
+    return (q6,)
 
 
 @app.cell(hide_code=True)
-def _(q1, q2, q3, q4, q5, this):
-    this.close(q1, q2, q3, q4, q5)
+def _(q1, q2, q3, q4, q5, q6, this):
+    this.close(q1, q2, q3, q4, q5, q6)
     return
 
 
