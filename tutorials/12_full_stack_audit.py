@@ -218,6 +218,7 @@ def _(fleet, q5, run, this, train, unseen):
     _on = fleet(node=Systems.Nodes.DGX_B200)
     _new, _peak = train(_on, unseen), 512 * Systems.Nodes.DGX_B200.accelerator.peak("fp16")
     _ideal = (Q_(6 * unseen.parameters * run.tokens, "FLOP") / _peak).to("day")
+    _walls = sorted({wall for solver in (DistributedModel, EconomicsModel, ReliabilityModel, ResponsibleEngineeringModel) for wall in solver.walls})
     (q6 := this.ask(
         6, f"A model and a chip not seen so far: {unseen.name} ({unseen.parameters / 1e9:.1f} billion), the same tokens and split, on 512 B200 ({say(Systems.Nodes.DGX_B200.accelerator.peak('fp16'))} each), η = {this.eta:g}. How long, without failures?",
         unit="days", within=1.2, after=q5, because="The largest factor after the arithmetic is … because",
@@ -230,6 +231,7 @@ def _(fleet, q5, run, this, train, unseen):
         _new.training_time,
         why=f"The arithmetic is {say(train(fleet(), unseen).compute_time / _new.compute_time, 'x')} as quick, the links between GPUs are not: the MFU falls from {say(run.mfu, '%')} to {say(_new.mfu, '%')}. "
         "What this audit has not counted: restarts by hand, evaluation runs, people, and whether the model is any good.",
+        then=f"Some call such an audit twelve of the 22 walls. Its solvers stand for {len(_walls)} of them ({', '.join(map(str, _walls))}). Ask of your own run which of the others it meets.",
     ))
     return (q6,)
 
