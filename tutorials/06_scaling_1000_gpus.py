@@ -98,7 +98,7 @@ def _(faults, log, q1, this):
             {"every part counted": (_sizes, [faults(n).mtbf.m_as("hour") for n in _sizes]),
              "pessimistic parts": (_sizes, [faults(n, parts="pessimistic").mtbf.m_as("hour") for n in _sizes])},
             x="GPUs", y="Between two stops (h)", log="xy", guess=(16384, guess),
-            dots={"Llama 3, as logged": ([16384], [log.Llama3_cluster_mtbf.value.m_as("hour")]), "OPT, hosts lost": ([1024], [24 / log.OPT_175B_host_failures.value])},
+            dots={"Llama 3": ([16384], [log.Llama3_cluster_mtbf.value.m_as("hour")]), "OPT": ([1024], [24 / log.OPT_175B_host_failures.value])},
             title="Ten times the GPUs stop ten times as often"),
     ))
     return (q2,)
@@ -107,7 +107,7 @@ def _(faults, log, q1, this):
 @app.cell(hide_code=True)
 def _(q2, ring, this):
     _few, _many = ml.Q_(ring(1e6, 64), "s"), ml.Q_(ring(1e6, 1024), "s")
-    _sizes = [10.0**n for n in range(3, 11)]
+    _sizes = [*(10.0**n for n in range(3, 11)), 3e10]
     _seen = [row for row in read() if row.source_table == "stas00-allreduce-A100x8"]
     (q3 := this.ask(
         3, f"GPUs that share the work must add up their results. In a *ring* each passes pieces on to its neighbour, at 50 GB/s and with 5 microseconds a hop. For 16 GB, 64 GPUs take {say(ml.Q_(ring(16e9, 64), 's'))}, and 1,024 take hardly longer: {say(ml.Q_(ring(16e9, 1024), 's'))}. "
@@ -115,7 +115,7 @@ def _(q2, ring, this):
         unit="ms", after=q2, within=1.15,
         why=["the message waits at every hop and there are more hops", "each GPU sends more bytes", "the links get slower"],
         slips={
-            "as with 16 GB, the number does not matter": _few,
+            "the number of GPUs does not matter, as with 16 GB": _few,
             "bytes are divided by bandwidth, and nothing else": ml.Q_(2 * 1e6 / 50e9, "s"),
             "the steps grow like the depth of a tree": _few * 10 / 6,
         },
@@ -126,7 +126,7 @@ def _(q2, ring, this):
         chart=lambda guess: charts.lines(
             {name: (_sizes, [1e3 * ring(size, ranks, wire) for size in _sizes]) for name, ranks, wire in (("1,024 GPUs", 1024, 50e9), ("64 GPUs", 64, 50e9), ("8 in a server", 8, 300e9))},
             x="Message (bytes)", y="Time to add up (ms)", log="xy", guess=(1e6, guess),
-            dots={"measured, 8 in a server": ([float(row.batch) for row in _seen], [row.measured / 1e3 for row in _seen])},
+            dots={"measured, 8 GPUs": ([float(row.batch) for row in _seen], [row.measured / 1e3 for row in _seen])},
             title="Small messages pay for hops, large ones for bytes"),
     ))
     return (q3,)
