@@ -167,7 +167,7 @@ def _(cell, esp, life, nordic, q5, this, tuned):
     _pauses = [1, 4, 15, 60, 240, 900, 3600]
     (q6 := this.ask(
         6, f"Let the deadline go. The same two chips, one look a minute, η = {tuned:g}: awake the {esp.name} draws {say(esp.tdp / nordic.tdp, 'x')} the power, asleep {say(esp.sleep_power / nordic.sleep_power, 'x')}. How many times as long as the {esp.name} does the {nordic.name} live on the same cell?",
-        unit="x", within=1.3, after=q5,
+        unit="times as long", within=1.3, after=q5,
         slips={"the power awake decides": esp.tdp / nordic.tdp, "nearly all the time is sleep, so the sleep decides": esp.sleep_power / nordic.sleep_power},
     ).reveal(
         life(nordic) / life(esp),
