@@ -6,6 +6,8 @@ the last stage before it that has a field of that name; given to all (`batch_siz
 each stage that would not be fed otherwise. A stage finds out the fields that are no inputs of its
 own, and the inputs that it works out when they are left at None (`mtbf`). A default that it repeats
 (`efficiency`) is not passed on; nor are the words in `OWN`, which each stage means in its own way.
+Where a result says that a field `feeds` an input of another name (a training time the days that are
+paid for), it does, unless that input is given; what feeds None stays with its stage.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ class Pipeline:
     ) -> None:
         self.stages = _named(stages)
         self.callbacks = list(callbacks)
-        self._sources = {(edge.consumer, edge.field): edge.producer for edge in self._edges()}
+        self._sources = {(name, key): source for name, key, source in self._wires()}
+        self._certain = {at for at, (_, field) in self._sources.items() if at[1] == field}
         for callback in self.callbacks:
             if not callable(callback) and not any(hasattr(callback, hook) for hook in HOOKS):
                 remedy = f"a function of (event, details), or an object with {', '.join(HOOKS)}"
@@ -97,7 +100,10 @@ class Pipeline:
     @property
     def edges(self) -> list[Edge]:
         """Every field that flows from one stage to a later one."""
-        return [e._replace(unit=_unit(self.stages[e.consumer], e.field)) for e in self._edges()]
+        return [
+            Edge(*source, name, _unit(self.stages[name], key))
+            for (name, key), source in self._sources.items()
+        ]
 
     @property
     def gaps(self) -> list[Gap]:
@@ -193,12 +199,12 @@ class Pipeline:
         arguments = {key: given[name, key] for key in stage.accepts if (name, key) in given}
         for key in stage.accepts:
             if key not in arguments and (name, key) in self._sources:
-                producer = self._sources[name, key]
-                value = _field(results[producer], key)
+                producer, field = self._sources[name, key]
+                value = _field(results[producer], field)
                 if value is not None:
                     arguments[key] = value
                 elif key in stage.requires:
-                    remedy = f"{producer} leaves it unknown{_why(results[producer])}"
+                    remedy = f"{producer} leaves it unknown{_why(results, producer)}"
                     raise MissingValue(f"Pipeline stage {name}", key, remedy)
         return arguments
 
@@ -217,18 +223,23 @@ class Pipeline:
 
     # ---- the graph -----------------------------------------------------------------------------
 
-    def _edges(self) -> Iterator[Edge]:
-        newest: dict[str, str] = {}
+    def _wires(self) -> Iterator[tuple[str, str, tuple[str, str]]]:
+        """Each input that another stage finds out: whose, which, and the stage and field."""
+        newest: dict[str, tuple[str, str]] = {}
         for name, stage in self.stages.items():
             for key in stage.accepts:
-                if key in newest:
-                    yield Edge(newest[key], key, name)
-            newest |= dict.fromkeys(_outputs(stage), name)
+                if key not in newest:
+                    continue
+                _, field = newest[key]
+                if key == field or field not in stage.accepts:  # it may want the field itself
+                    yield name, key, newest[key]
+            newest |= {key: (name, field) for key, field in _outputs(stage)}
 
     def _flow(self) -> list[str]:
         pairs: dict[tuple[str, str], list[str]] = {}
-        for edge in self._edges():
-            pairs.setdefault((edge.producer, edge.consumer), []).append(edge.field)
+        for (name, key), (producer, field) in self._sources.items():
+            words = key if key == field else f"{field} as {key}"
+            pairs.setdefault((producer, name), []).append(words)
         return [f"   {a} -> {b}: {', '.join(keys)}" for (a, b), keys in pairs.items()]
 
     def _gaps(self, given: Given) -> list[Gap]:
@@ -256,7 +267,7 @@ class Pipeline:
     def _meant(self, key: str, value: Any, given: Given) -> list[str]:
         """List the stages for which an input without a stage's name is meant."""
         takers = [n for n, s in self.stages.items() if key in s.accepts and (n, key) not in given]
-        meant = [name for name in takers if (name, key) not in self._sources]
+        meant = [name for name in takers if (name, key) not in self._certain]
         solves = [self.stages[name].solve for name in meant]
         forms = {str(inspect.signature(solve).parameters.get(key)) for solve in solves}
         if meant and (len(forms) == 1 or key not in SEVERAL):
@@ -270,8 +281,10 @@ class Pipeline:
         """Tell an input with where it comes from: given, a stage, or nowhere yet."""
         if (name, key) in given:
             return f"{key} (given)"
-        producer = self._sources.get((name, key))
-        return f"{key} (from {producer})" if producer else key
+        if (name, key) not in self._sources:
+            return key
+        producer, field = self._sources[name, key]
+        return f"{key} ({'' if field == key else f'{field} '}from {producer})"
 
 
 def _named(stages: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
@@ -307,9 +320,15 @@ def _unit(stage: Any, key: str) -> str:
     return getattr(dim_of(hints.get(key)), "unit", "")
 
 
-def _outputs(stage: Any) -> list[str]:
-    """List what a stage finds out for others: all that it works out but its own step's numbers."""
-    return [field for field in _found(stage) if field not in OWN]
+def _outputs(stage: Any) -> list[tuple[str, str]]:
+    """List what a stage finds out for others, by the input that it is for, and its field.
+
+    That is all that it works out but its own step's numbers.
+    """
+    feeds = getattr(stage, "feeds", {})
+    own = OWN.union(field for field, key in feeds.items() if key is None)
+    fed = [(key, field) for field, key in feeds.items() if key is not None]
+    return fed + [(field, field) for field in _found(stage) if field not in own]
 
 
 def _found(stage: Any) -> list[str]:
@@ -323,8 +342,10 @@ def _field(result: Any, key: str) -> Any:
     return result.get(key) if isinstance(result, Mapping) else getattr(result, key, None)
 
 
-def _why(result: Any) -> str:
-    reason = getattr(result, "reason", "")
+def _why(results: Mapping[str, Any], producer: str) -> str:
+    """The reason that a stage gives, or else the first of those before it."""
+    told = (getattr(result, "reason", "") for result in [results[producer], *results.values()])
+    reason = next(filter(None, told), "")
     return f": {reason}" if reason else ""
 
 

@@ -13,17 +13,15 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 
-from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, UnknownField
+from mlsysim.core.door import guarded
+from mlsysim.core.errors import UnknownArgument, UnknownField
 from mlsysim.core.units import Q_, Dim, Names, Quantity, dim_of, factor, ureg
-from mlsysim.core.values import Entry
 
-Solve = TypeVar("Solve", bound=Callable[..., Any])
 T = TypeVar("T")
 if TYPE_CHECKING:
     Given = T | Any  # how a solver asks for an entry: the door takes one, its name or a mapping
@@ -69,6 +67,7 @@ class Solver:
                 answer = function.__annotations__.get("return")  # its name, or the class itself
                 answer = function.__globals__.get(answer, answer)
                 cls.produces = tuple(getattr(answer, "_fields", ()))
+                cls.feeds = getattr(answer, "feeds", {})
             cls.solve = guarded(function, cls.__name__)
 
     @classmethod
@@ -78,77 +77,6 @@ class Solver:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
-
-
-def guarded(function: Solve, owner: str) -> Solve:
-    """`function` behind a door, where its arguments are read and become plain SI numbers."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    names = [p.name for p in parameters]
-    positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    label = f"{owner}.{function.__name__}"
-    readers: dict[str, Callable[[Any, str], Any]] = {}
-
-    @wraps(function)
-    def door(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not readers:
-            hints = get_type_hints(function, include_extras=True)
-            readers.update({name: _reader(hints.get(name)) for name in names})
-        if len(args) > len(positional):
-            raise TypeError(
-                f"{label} takes at most {len(positional)} arguments by place; name the others"
-            )
-        for name, value in zip(positional, args):  # noqa: B905 - fewer arguments than names is normal
-            if name in kwargs:
-                raise TypeError(f"{label} got two values for argument {name!r}")
-            kwargs[name] = value
-        shapes = {}
-        for name, value in kwargs.items():
-            if name not in readers:
-                raise UnknownArgument(label, name, names)
-            kwargs[name] = given = readers[name](value, name)
-            if isinstance(given, np.ndarray):
-                shapes[name] = given.shape
-        if len(shapes) > 1:
-            _broadcast(shapes)
-        return function(self, **kwargs)
-
-    return door  # type: ignore[return-value] - it takes what `function` takes
-
-
-def _broadcast(shapes: dict[str, tuple[int, ...]]) -> None:
-    try:
-        np.broadcast_shapes(*shapes.values())
-    except ValueError:
-        sizes = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise OutOfRange(
-            " and ".join(shapes), sizes, "their shapes do not broadcast; make them equal"
-        ) from None
-
-
-def _reader(hint: Any) -> Callable[[Any, str], Any]:
-    """The function that reads an argument annotated with `hint`."""
-    word = dim_of(hint)
-    optional = type(None) in get_args(hint)
-    kinds = tuple(t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None))
-    if word is not None:
-        read = word.si
-    elif kinds and issubclass(kinds[0], Entry):
-        read = kinds[0].asked
-    else:
-        read = _instance_of(kinds)
-    if optional:
-        return lambda value, name: None if value is None else read(value, name)
-    return read
-
-
-def _instance_of(kinds: tuple[type, ...]) -> Callable[[Any, str], Any]:
-    def read(value: Any, name: str) -> Any:
-        if kinds and not isinstance(value, kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise BadArgument(name, value, f"give a {wanted}{': True or False' * (bool in kinds)}")
-        return value
-
-    return read
 
 
 class Lazily:
@@ -191,6 +119,7 @@ class Result:
     """
 
     walls: tuple[int, ...] = ()
+    feeds: ClassVar[dict[str, str | None]] = {}  # the name that a later question has for a field
     _fields: ClassVar[dict[str, _Field]] = {}
     _names: ClassVar[frozenset[str]] = frozenset()  # all that it may hold, the kept ones too
 

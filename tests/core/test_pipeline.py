@@ -181,6 +181,120 @@ def test_the_listing_of_three_stages_flows_from_the_budget_to_the_fleet():
     assert results["DistributedModel"].parameters == pytest.approx(math.sqrt(1e21 / 120), rel=1e-3)
 
 
+RUN = {
+    "compute_budget": "1e22 FLOP",
+    "fleet": mlsysim.Systems.Clusters.Training_1K,
+    "datacenter": mlsysim.Infra.Grids.Quebec,
+    "infrastructure_multiplier": 2.5,
+    "zero_stage": 1,
+}
+AUDIT = ["Scaling", "Distributed", "Checkpoint", "Reliability", "Economics", "Sustainability"]
+
+
+def test_a_budget_becomes_days_failures_dollars_and_tonnes_with_nothing_typed_in_between():
+    pipe = Pipeline([getattr(mlsysim, f"{name}Model")() for name in AUDIT])
+    assert pipe.gaps == [
+        ("ScalingModel", "compute_budget"),
+        *((f"{name}Model", "fleet") for name in ("Distributed", "Reliability", "Economics")),
+        ("SustainabilityModel", "fleet"),
+        ("SustainabilityModel", "datacenter"),
+    ]
+    found = pipe.run(**RUN)
+    scaled, run, saved, fails, bill, green = (found[f"{name}Model"] for name in AUDIT)
+    # by hand: sqrt(1e22 / 120) parameters on 20 tokens each, at 1,024 peaks of 989.4 TFLOP/s
+    parameters = math.sqrt(1e22 / 120)
+    assert run.parameters == pytest.approx(parameters)
+    useful = 1e22 / (1024 * 989.4e12 * run.mfu)
+    assert run.training_time.m_as("s") == pytest.approx(useful)
+    # 14 bytes a parameter onto 128 nodes' drives, and Young's interval for a failure in 49.49 h
+    writes = 14 * parameters / (128 * 1.94e9)
+    between = 16_384 * 54 * 24 * 3600 / 419 / 1024
+    assert saved.blocking_time.m_as("s") == pytest.approx(writes)
+    assert saved.interval.m_as("s") == pytest.approx(math.sqrt(2 * writes * between), rel=1e-3)
+    assert fails.checkpoint_time == saved.blocking_time
+    assert fails.interval.m_as("s") == pytest.approx(saved.interval.m_as("s"))
+    assert sum(fails.failure_shares.values()) == pytest.approx(1)  # of its own parts
+    # goodput stretches the run, and that is what is paid for and what emits
+    assert fails.elapsed_time.m_as("s") == pytest.approx(useful / fails.goodput)
+    assert fails.expected_failures == pytest.approx((fails.elapsed_time / fails.mtbf).m_as(""))
+    assert bill.duration.m_as("s") == pytest.approx(useful / fails.goodput)
+    assert green.duration == bill.duration
+    servers = 2.5 * 1024 * 30_000 * fails.elapsed_time.m_as("year") / 3
+    assert bill.capex.m_as("USD") == pytest.approx(servers)
+    assert green.carbon.m_as("g") == pytest.approx(30.5 * bill.energy.m_as("kWh"))
+    # and the work is that of the budget: an exaFLOP has its price and its grams
+    assert bill.cost_per_exaflop == pytest.approx(bill.tco_usd / (1e22 / 1e18), rel=1e-6)
+    assert green.operations.m_as("FLOP") == pytest.approx(scaled.compute.m_as("FLOP"))
+
+
+def test_a_run_of_six_domains_reads_its_data_and_knows_what_its_step_is_sensitive_to():
+    """Node, data, algorithm, fleet, operations and analysis: what one finds out, others take."""
+    names = ["ScalingModel", "SingleNodeModel", "DistributedModel", "DataModel", "CheckpointModel"]
+    names += ["ReliabilityModel", "EconomicsModel", "SustainabilityModel", "SensitivitySolver"]
+    pipe = Pipeline([getattr(mlsysim, name)() for name in names])
+    found = pipe.run(
+        **RUN,
+        model=Models.GPT2,
+        hardware=Hardware.H100,
+        bytes_per_sample="4 kB",
+        DataModel__batch_size=1024,
+        storage_bandwidth="100 GB/s",
+        seq_len=1024,
+    )
+    # a step of 1,024 samples of 4 kB in the time that the fleet takes for it
+    demand = 1024 * 4e3 / found["DistributedModel"].step_time.m_as("s")
+    assert found["DataModel"].demand.m_as("B/s") == pytest.approx(demand)
+    # the tokens that the budget buys for this model, and not for the one that it would buy best
+    tokens = found["ScalingModel"].optimal_tokens
+    assert tokens == pytest.approx(1e22 / (6 * Models.GPT2.parameters))
+    assert found["DistributedModel"].tokens == pytest.approx(tokens)
+    elapsed = found["ReliabilityModel"].elapsed_time
+    assert found["SustainabilityModel"].duration.m_as("day") == pytest.approx(elapsed.m_as("day"))
+
+
+def test_days_that_are_given_hold_against_those_that_a_run_takes():
+    pipe = Pipeline([mlsysim.ScalingModel(), mlsysim.DistributedModel(), mlsysim.EconomicsModel()])
+    assert "duration_days (training_time from DistributedModel)" in pipe.explain()
+    assert "training_time as duration_days" in pipe.explain()
+    given = {key: RUN[key] for key in ("compute_budget", "fleet", "zero_stage")}
+    assert pipe.run(**given, duration_days=30)["EconomicsModel"].duration.m_as("day") == 30
+    alone = pipe.run(**given)
+    assert alone["EconomicsModel"].duration == alone["DistributedModel"].training_time
+
+
+def test_a_plan_that_does_not_fit_is_the_reason_why_nothing_can_be_billed():
+    pipe = Pipeline([getattr(mlsysim, f"{name}Model")() for name in AUDIT])
+    with pytest.raises(MissingValue, match=r"duration_days: .* A device needs .* and holds"):
+        pipe.run(**{**RUN, "compute_budget": "1e23 FLOP"})
+
+
+def test_an_interval_is_best_for_the_checkpoint_that_was_asked_about():
+    """Was wrong: a save of 10 s inherited the interval that is best for one of 60 s."""
+    pipe = Pipeline([mlsysim.ReliabilityModel(), mlsysim.CheckpointModel()])
+    found = pipe.run(
+        fleet=RUN["fleet"], model=Models.Language.Llama3_70B, storage_bandwidth="100 GB/s"
+    )
+    fails, saved = found.values()
+    best = math.sqrt(2 * saved.blocking_time.m_as("s") * fails.mtbf.m_as("s"))
+    assert saved.interval.m_as("s") == pytest.approx(best)
+    assert saved.interval < fails.interval / 2
+
+
+def test_what_serves_occupies_the_servers_of_the_queue():
+    pipe = Pipeline([mlsysim.ServingModel(), mlsysim.TailLatencyModel()])
+    found = pipe.run(
+        model=Models.Llama3_8B, hardware=Hardware.H100, batch_size=8, arrival_rate_qps=2
+    )
+    served, tail = found.values()
+    assert tail.service_time.m_as("s") == pytest.approx(served.latency.m_as("s"))
+    assert tail.num_replicas == 8
+    assert tail.utilization == pytest.approx(2 * served.latency.m_as("s") / 8)
+    slow = pipe.run(
+        model=Models.Llama3_8B, hardware=Hardware.H100, arrival_rate_qps=2, service_latency_ms=400
+    )
+    assert slow["TailLatencyModel"].service_time.m_as("ms") == pytest.approx(400)
+
+
 def test_a_convolution_passes_through_stages_that_differ_in_what_they_repeat():
     """SingleNodeModel reports seq_len 1 for an image; no later stage must be fed that."""
     pipe = Pipeline([SingleNodeModel(), SensitivitySolver()])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mlsysim import Q_, Engine, Hardware, Models
+from mlsysim.core import units as u
 from mlsysim.core.errors import (
     BadArgument,
     MLSysError,
@@ -348,3 +349,34 @@ def test_a_result_goes_to_another_process_without_the_model_that_it_was_asked_of
     assert len(sent) < 4_000
     assert pickle.loads(sent) == step
     assert "different roofs" in pickle.loads(sent).notes[0]
+
+
+FORTY = Q_("40 kW")
+
+
+class Rack(Solver):
+    """A wall of a user's own, with defaults as a user would write them."""
+
+    def solve(
+        self, servers: float = 4.0, power: u.Power = FORTY, time: u.Seconds = "2 hour"
+    ) -> Result:
+        """The plain numbers that reach the body."""
+        self.reached = (servers, power, time)
+        return Result()
+
+
+def test_a_default_passes_the_door_like_what_is_given():
+    rack = Rack()
+    rack.solve()
+    assert rack.reached == (4.0, 40_000.0, 7200.0)
+    rack.solve(power="1 MW", time="1 hour")
+    assert rack.reached == (4.0, 1_000_000.0, 3600.0)
+
+
+def test_a_whole_number_is_a_number_where_a_float_is_asked_for():
+    rack = Rack()
+    rack.solve(servers=20)
+    assert rack.reached[0] == 20.0
+    assert type(rack.reached[0]) is float
+    with pytest.raises(BadArgument, match="give a float"):
+        rack.solve(servers=True)

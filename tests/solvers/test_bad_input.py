@@ -115,6 +115,8 @@ VALID = {
     "restart_time": "600 s",
     "interval": "1 hour",
     "duration_days": 30,
+    "training_time": "30 day",
+    "training_operations": "1e21 FLOP",
     "mtbf": "20 hour",
     "device_mtbf": "50000 hour",
     "nic_mtbf": "150000 hour",
@@ -164,12 +166,13 @@ TOGETHER = {
     "TopologyModel": ("topology", "nodes", "bandwidth"),
     "EfficiencyModel": ("achieved", "hardware"),
     "DistributedModel": ("model", "batch_size"),
-    "CheckpointModel": ("storage_bandwidth", "mtbf"),
+    "CheckpointModel": ("model", "storage_bandwidth", "mtbf"),
 }
 
 # what an argument needs beside it, or cannot stand beside (None)
 BESIDE = {
     ("ContinuousBatchingModel", "max_seq_len"): {"seq_len": 512},
+    ("CheckpointModel", "optimal_parameters"): {"model": None},
     ("ResponsibleEngineeringModel", "dataset_size"): {"batch_size": 8},
     ("DataModel", "step_time"): {"samples_per_second": None, "batch_size": 8},
     ("DataModel", "batch_size"): {"samples_per_second": None, "step_time": "100 ms"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import mul, truediv
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class ScalingResult(Result):
     """
 
     walls = (11,)
+    feeds: ClassVar[dict] = {"training_time": "duration_days"}
 
     optimal_parameters: u.Number
     optimal_tokens: u.Number
@@ -60,16 +61,20 @@ class ScalingModel(Solver):
         *,
         parameters: u.Number | None = None,
         tokens: u.Number | None = None,
+        model: Given[Workload] | None = None,
         fleet: Given[Fleet] | None = None,
         mfu: u.Fraction = 0.4,
         precision: u.Precision = "fp16",
     ) -> ScalingResult:
         """Spend a budget of FLOP compute-optimally, or on given `parameters` or `tokens`.
 
+        A `model` gives its own parameters (those that a token meets, where experts share them).
         With a `fleet` the result says how long it trains, at `mfu` (0.4 is a teaching value; large
         published runs reach 0.35 to 0.5) and the peak of `precision`.
         """
         six, twenty = _scaling_law()
+        if parameters is None and tokens is None and model is not None:
+            parameters = getattr(model, "active_parameters", None) or model.parameters
         if parameters is not None and tokens is not None:
             remedy = "one follows from the other; leave one out, or ask ScalingModel().budget"
             raise BadArgument("tokens", tokens, remedy)

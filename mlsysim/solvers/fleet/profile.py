@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class FleetProfile(Result):
     """
 
     walls = (14,)
+    feeds: ClassVar[dict] = {"training_time": "duration_days"}
 
     step_time: u.Seconds = "s"
     scaling_efficiency: u.Number
@@ -67,6 +68,11 @@ class FleetProfile(Result):
     activations: u.Bytes = "GB"
     memory_capacity: u.Bytes = "GB"
     operations: u.Operations = "EFLOP"
+    training_operations: u.Operations = lazily(
+        "EFLOP",
+        lambda operations, time, step: operations * time / step,
+        *("operations", "training_time", "step_time"),
+    )
     devices: u.Count
     tensor_parallel: u.Count
     pipeline_parallel: u.Count

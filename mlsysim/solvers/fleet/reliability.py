@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from operator import truediv
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -37,9 +38,12 @@ class Reliability(Result):
     Llama 3 reported, of every cause, to this number of devices. `failure_shares` says which parts
     are behind the failures. `goodput` and the shares of checkpoints, rework and restarts are parts
     of all time and add up to one; a fleet that leaves less than a hundredth is not feasible.
+    `elapsed_time` is that of a `training_time` with all that failures and checkpoints add to it.
     """
 
     walls = (15,)
+    # the interval is best for the checkpoint that it was asked about, not for another
+    feeds: ClassVar[dict] = {"elapsed_time": "duration_days", "interval": None}
 
     mtbf: u.Seconds = "hour"
     mtbf_published: u.Seconds = "hour"
@@ -58,6 +62,8 @@ class Reliability(Result):
     waste: u.Number = lazily("", total, "checkpoint_share", "rework_share", "restart_share")
     feasible: bool = lazily("", lambda goodput: _plain(goodput >= _NEVER), "goodput")
     reason: str = because(_why_never)
+    training_time: u.Seconds | None = "day"
+    elapsed_time: u.Seconds | None = lazily("day", truediv, "training_time", "goodput")
     expected_failures: u.Number
     survival: u.Fraction
     devices: u.Count
@@ -86,6 +92,7 @@ class ReliabilityModel(Solver):
         restart_time: u.SecondsOrZero = 600.0,
         interval: u.Seconds | None = None,
         duration_days: u.Days | None = None,
+        training_time: u.Seconds | None = None,
         mtbf: u.Seconds | None = None,
         device_mtbf: u.Seconds | None = None,
         nic_mtbf: u.Seconds | None = None,
@@ -99,7 +106,8 @@ class ReliabilityModel(Solver):
         A part's time between failures is that of `parts` unless given; `mtbf`, when given, is the
         whole fleet's and takes the place of them all. `checkpoint_time` (60 s, in which the
         job stands still) and `restart_time` (10 minutes) are teaching values. Without an `interval`
-        checkpoints are written at the best one. Numbers may be arrays, giving columns.
+        checkpoints are written at the best one. Failures are expected over `duration_days`, or else
+        over what a run of `training_time` takes with them. Numbers may be arrays, giving columns.
         """
         node, known = fleet.node, Literature.Reliability
         ports = node.nics or node.accelerators
@@ -131,8 +139,13 @@ class ReliabilityModel(Solver):
         best = eq.young_daly(checkpoint_time, mtbf)
         interval = best if interval is None else interval
         published = eq.failure_rate(fleet.devices, _hours(known.Llama3_gpu_hours_per_interruption))
+        if duration_days is None and training_time is not None:
+            duration_days = training_time / eq.goodput(
+                interval, checkpoint_time, restart_time, mtbf
+            )
         return Reliability(
             mtbf=mtbf,
+            training_time=training_time,
             mtbf_published=eq.mean_time_between_failures(published),
             failure_shares=shares,
             checkpoint_time=checkpoint_time,

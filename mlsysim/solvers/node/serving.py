@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class Served(Result):
     """
 
     walls = (4,)
+    # a replica is as many servers as it has sequences in flight, each held for a whole answer
+    feeds: ClassVar[dict] = {"latency": "service_latency_ms", "batch_size": "num_replicas"}
 
     ttft: u.Seconds = "ms"
     ttft_batch: u.Seconds = "ms"

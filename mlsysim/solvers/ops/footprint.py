@@ -124,9 +124,10 @@ def _electricity(datacenter: Grid | None, given: Any) -> Any:
     return si(place.electricity_price, "USD/J")
 
 
-def _work(fleet: Fleet, time: Any, mfu: Any, precision: str) -> Any:
+def _work(fleet: Fleet, time: Any, mfu: Any, precision: str, operations: Any) -> Any:
+    """The work done in a time: at an `mfu`, or that of the run which took it."""
     if mfu is None:
-        return None
+        return operations
     peak = si(fleet.hw.peak(precision), "FLOP/s")
     return ops.useful_operations(peak, fleet.devices, mfu, time)
 
@@ -181,7 +182,7 @@ class Economics(Result):
     beside the servers split as in Literature.Cost. `rent` is what the same accelerators cost for
     the same time by the hour, None where no price is known, and `breakeven_utilization` the part of
     the time in use from which owning is cheaper. Carbon is known when a `datacenter` was given,
-    work when an `mfu` was.
+    work when an `mfu` or the run's `training_operations` were.
     """
 
     walls = (17,)
@@ -246,6 +247,7 @@ class EconomicsModel(Solver):
         power_fraction: u.Fraction | None = None,
         rental_price: u.HourlyPrice | None = None,
         maintenance_fraction: u.FractionOrZero = 0.0,
+        training_operations: u.Operations | None = None,
         precision: u.Precision = "fp16",
     ) -> Economics:
         """Cost, and with a `datacenter` carbon, of `duration_days`; amortized over three years.
@@ -285,7 +287,7 @@ class EconomicsModel(Solver):
             energy=use.energy,
             carbon=carbon,
             region_name=datacenter.name if datacenter else "",
-            operations=_work(fleet, duration_days, mfu, precision),
+            operations=_work(fleet, duration_days, mfu, precision, training_operations),
             tariff=tariff,
             pue=use.pue,
             infrastructure_multiplier=infrastructure_multiplier,
@@ -353,6 +355,7 @@ class SustainabilityModel(Solver):
         embodied_carbon: Embodied | None = None,
         lifetime_years: u.Years | None = None,
         basis: Annotated[str, Names("lifecycle", "direct")] | None = None,
+        training_operations: u.Operations | None = None,
         precision: u.Precision = "fp16",
     ) -> Sustainability:
         """Energy, carbon and water of `duration_days` on the grid `datacenter`.
@@ -383,7 +386,7 @@ class SustainabilityModel(Solver):
             if embodied_carbon is None
             else ops.embodied_carbon(embodied_carbon, fleet.devices, duration_days, lifetime),
             power=use.power,
-            operations=_work(fleet, duration_days, mfu, precision),
+            operations=_work(fleet, duration_days, mfu, precision, training_operations),
             carbon_intensity=intensity,
             basis=known,
             pue=use.pue,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import mul, truediv
 from statistics import NormalDist
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mlsysim.equations import algorithm, memory, node, ops
 from mlsysim.equations import fleet as fleets
 from mlsysim.literature.registry import Literature
 from mlsysim.models.types import FULL_WIDTH, Workload
+from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.solvers.node.learning import MOMENTS, Optimizer
 from mlsysim.solvers.ops.accountant import sampled_noise
 from mlsysim.systems.types import Fleet
@@ -35,10 +36,11 @@ class Checkpoint(Result):
 
     `blocking_time` is the part of the write during which training stands still. `overhead` is
     blocking over interval plus blocking, so it stays below one. `rework` is the part of the time
-    that failures undo before it is saved; it is known when an `mtbf` was given.
+    that failures undo before it is saved; it is known when an `mtbf` or a `fleet` was given.
     """
 
     walls = (19,)
+    feeds: ClassVar[dict] = {"blocking_time": "checkpoint_time"}
 
     size: u.Bytes = "GB"
     bytes_per_parameter: u.Number = lazily("", truediv, "size", "parameters")
@@ -49,7 +51,7 @@ class Checkpoint(Result):
     rework: u.Number | None = lazily(
         "",
         lambda work, save, mtbf: fleets.rework_share(work, save, 0.0, mtbf),
-        *("interval", "blocking_time", "mtbf"),
+        *("interval", "blocking_time", "_mtbf"),
     )
     feasible: bool
     reason: str = because(_why_piled)
@@ -64,6 +66,7 @@ class Checkpoint(Result):
     precision: str
     parameters: u.Number
     notes: tuple
+    _mtbf: u.Seconds | None
 
 
 class CheckpointModel(Solver):
@@ -82,8 +85,9 @@ class CheckpointModel(Solver):
 
     def solve(
         self,
-        model: Given[Workload],
+        model: Given[Workload] | None = None,
         *,
+        optimal_parameters: u.Number | None = None,
         optimizer: Optimizer = "adam",
         precision: u.Precision = "bf16",
         storage_bandwidth: u.Bandwidth | None = None,
@@ -96,9 +100,14 @@ class CheckpointModel(Solver):
         """Size, write time and overhead of checkpoints `interval` apart.
 
         The `interval` is the time of work between two saves; when it is left out it is that of
-        Young and Daly for the `mtbf`. Weights are stored at `precision`, optimizer state in fp32.
+        Young and Daly for the `mtbf`, by default that of the `fleet`'s parts. Weights are stored at
+        `precision`, optimizer state in fp32. Without a `model`, `optimal_parameters` (as
+        ScalingModel finds them) are saved.
         """
-        parameters, width = model.parameters, PRECISIONS[precision]
+        parameters = optimal_parameters if model is None else model.parameters
+        if parameters is None:
+            raise MissingValue("the run", "model", "give one, or optimal_parameters=7e9")
+        width = PRECISIONS[precision]
         size = algorithm.stored(parameters, width) + memory.optimizer_state(
             parameters, MOMENTS[optimizer], width, FULL_WIDTH
         )  # gradients are not saved
@@ -109,12 +118,14 @@ class CheckpointModel(Solver):
             if snapshot_bandwidth is None:
                 snapshot_bandwidth = _host_links(fleet)
             blocking = np.minimum(node.memory_time(size, snapshot_bandwidth), write)
-        notes: tuple[str, ...] = ()
+        failing, notes = mtbf, ()
+        if mtbf is None and fleet is not None:
+            failing = ReliabilityModel().solve(fleet).si("mtbf")
         if interval is None:
-            if mtbf is None:
+            if failing is None:
                 raise MissingValue("the run", "mtbf", "give mtbf='20 hour', or interval='1 hour'")
-            interval = fleets.young_daly(blocking, mtbf)
-            if np.any(blocking > mtbf / 2):
+            interval = fleets.young_daly(blocking, failing)
+            if np.any(blocking > failing / 2):
                 notes += ("a save takes over half the time between failures: no interval is good",)
             if asynchronous:  # a write must end before the next one begins
                 interval = np.maximum(np.asarray(interval), write - blocking)[()]
@@ -126,6 +137,7 @@ class CheckpointModel(Solver):
             feasible=_plain(write <= interval + blocking) if asynchronous else True,
             storage_bandwidth=storage_bandwidth,
             mtbf=mtbf,
+            _mtbf=failing,
             optimizer=optimizer,
             precision=precision,
             parameters=parameters,

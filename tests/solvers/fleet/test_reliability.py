@@ -172,6 +172,13 @@ def test_a_run_meets_the_failures_of_its_days():
     assert solve().expected_failures is None
 
 
+def test_a_training_time_is_stretched_by_what_failures_leave():
+    r = solve(training_time="30 day")
+    assert r.elapsed_time.m_as("day") == pytest.approx(30 / r.goodput)
+    assert r.expected_failures == pytest.approx((r.elapsed_time / r.mtbf).m_as(""))
+    assert solve().elapsed_time is None
+
+
 def test_a_part_that_never_fails_leaves_the_others():
     never = dict.fromkeys(("nic_mtbf", "cable_mtbf", "other_mtbf"), "1e30 hour")
     without = solve(**never, psus_per_node=0, device_mtbf="50000 hour")

@@ -112,6 +112,16 @@ def test_without_failures_and_without_an_interval_there_is_no_answer():
         save(LLAMA, storage_bandwidth="10 GB/s")
 
 
+def test_a_fleet_knows_how_often_it_fails_and_a_number_of_parameters_is_enough():
+    r = save(optimal_parameters=7e9, storage_bandwidth="10 GB/s", fleet=RESEARCH)
+    # 14 bytes each at 10 GB/s; 16,384 GPUs x 54 days / 419 failures / 256 GPUs
+    between = 16_384 * 54 * 24 * 3600 / 419 / 256
+    assert r.interval.m_as("s") == pytest.approx(math.sqrt(2 * 9.8 * between), rel=1e-3)
+    assert r.rework == pytest.approx(r.interval.m_as("s") / (2 * between), rel=0.02)
+    with pytest.raises(MissingValue, match="model"):
+        save(**SAVING)
+
+
 def test_the_default_interval_is_young_and_dalys_by_hand():
     # size / bandwidth = 100 s and 20 h: sqrt(2 x 100 x 72,000) = 3,794.7 s
     bandwidth = 14 * LLAMA.parameters / 100
