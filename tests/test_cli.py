@@ -91,6 +91,22 @@ def test_the_zoo_shows_every_entry(run):
     assert held["hardware"]["H100"]["memory"]["bandwidth"] == "3.35 TB/s"
 
 
+@pytest.mark.parametrize(
+    ("layer", "row", "said"),
+    [
+        ("infrastructure", "Poland", "carbon intensity 662 g/kWh"),
+        ("infrastructure", "H100_hyperscaler", "hourly 6.88 USD/h"),
+        ("systems", "DGX_H100", "power 10.2 kW"),
+        ("systems", "InfiniBand_NDR", "bandwidth 400 Gbps"),
+    ],
+)
+def test_the_zoo_shows_grids_prices_nodes_and_fabrics_too(run, layer, row, said):
+    code, out, _ = run("zoo", layer)
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if line.split()[:1] == [row]]
+    assert said in line
+
+
 def cells(table):
     """The rows of a printed table by their first cell; cells stand two or more blanks apart."""
     rows = (re.split(r" {2,}", line.strip()) for line in table.splitlines())

@@ -34,7 +34,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folders = Annotated[
     list[Path] | None,
     typer.Option(
-        "--registry", metavar="DIR", help="A folder of your own YAML entries.", callback=_add
+        "--registry",
+        metavar="DIR",
+        help="A folder of your own entries: DIR/hardware/cloud/MyChip.yaml, DIR/models/Mine.yaml.",
+        callback=_add,
     ),
 ]  # added when the line is read: a command has no more to do with them
 

@@ -17,18 +17,19 @@ from mlsysim.core.solver import show
 
 def zoo(
     layer: Annotated[
-        str | None, typer.Argument(help="hardware or models; both by default.")
+        str | None,
+        typer.Argument(
+            help="hardware, models, infrastructure or systems; the first two by default."
+        ),
     ] = None,
     folders: Folders = None,
     as_json: Json = False,
 ) -> None:
-    """Every device and model that the registry holds."""
-    from mlsysim import Hardware, Models
-
-    catalogs: dict[str, Any] = {"hardware": Hardware, "models": Models}
-    if layer is not None and layer not in catalogs:
-        raise UnknownName("layer", layer, catalogs)
-    chosen = {name: catalog for name, catalog in catalogs.items() if layer in (None, name)}
+    """Every device, model, grid, price, node and fabric."""
+    if layer is not None and layer not in _COLUMNS:
+        raise UnknownName("layer", layer, _COLUMNS)
+    names = ("hardware", "models") if layer is None else (layer,)
+    chosen = {name: registry.catalog(name) for name in names}
     if as_json:
         print_json(
             {
@@ -51,13 +52,19 @@ def audit(folders: Folders = None, as_json: Json = False) -> None:
 def _print(catalog: Any, columns: dict[str, Callable[[Any], str]]) -> None:
     """A table of entries, shelf by shelf; as wide as it needs to be outside a terminal."""
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for index, column in enumerate(["", *columns]):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for column in ["", *columns]:
+        table.add_column(column, justify="right" if column else "left", no_wrap=bool(column))
     for shelf_name, shelf in catalog.shelves():
         table.add_row(f"[bold]{shelf_name}[/]")
         for stem in shelf:
             table.add_row(f"  {stem}", *(cell(shelf[stem]) for cell in columns.values()))
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _said(entry: Any) -> str:
+    """The numbers that an entry itself says, in its own words."""
+    own = ((path, value) for path, value in entry.numbers() if "." not in path)
+    return ", ".join(f"{path.replace('_', ' ')} {show(value)}" for path, value in own)
 
 
 _COLUMNS: dict[str, dict[str, Callable[[Any], str]]] = {
@@ -75,4 +82,6 @@ _COLUMNS: dict[str, dict[str, Callable[[Any], str]]] = {
         "year": lambda model: str(model.release_year or "?"),
         "in fp16": lambda model: show(model.weights("fp16")),
     },
+    "infrastructure": {"": _said},
+    "systems": {"": _said},
 }

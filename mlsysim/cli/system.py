@@ -44,7 +44,9 @@ def schema(
 def import_model(
     config: Annotated[Path, typer.Argument(help="A Hugging Face config.json, or its folder.")],
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A new YAML file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A new YAML file; --registry DIR reads DIR/models.")
+    ] = None,
 ) -> None:
     """Turn a Hugging Face CONFIG on disk into a model's YAML."""
     from mlsysim.models.huggingface import from_config, save, to_yaml
