@@ -119,7 +119,7 @@ WALLS: tuple[Wall, ...] = (
          ("ops.gaussian_noise",), ("ResponsibleEngineeringModel",)),
     Wall(21, "Sensitivity", "Analysis", None, "which resource binds",
          "d ln T / d ln x",
-         ("analysis.elasticity",), ("SensitivitySolver",)),
+         ("analysis.elasticity",), ("SensitivitySolver", "FleetSensitivitySolver")),
     Wall(22, "Synthesis", "Analysis", None, "what a deadline demands",
          "BW >= bytes / T, peak >= OPs / (T * eta)",
          ("analysis.required_bandwidth", "analysis.required_peak"), ("SynthesisSolver",)),

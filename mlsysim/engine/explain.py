@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.single import Profile, SingleNodeModel
+
+if TYPE_CHECKING:
+    from mlsysim.engine.fleets import FleetExplanation
 
 WORTH_SAYING = 0.1  # a part of the step that deserves a sentence
 UNCHANGED = 1e-3  # a ratio this near to 1 is said to be the same
@@ -68,11 +71,12 @@ def explain(
     *,
     model: Given[Workload] | None = None,
     names: tuple[str, str] | None = None,
-) -> Explanation:
+) -> Explanation | FleetExplanation:
     """Explain the change from one profile to another.
 
-    Each side is a Profile, or the arguments that `Engine.solve` takes; `model` is the one that both
-    sides share. `names` are what the sentences call them, by default the names of the devices.
+    Each side is a Profile, or the arguments that `Engine.solve` takes; or both are FleetProfiles.
+    `model` is the one that both sides share. `names` are what the sentences call them, by default
+    the names of the devices.
 
     >>> from mlsysim import Hardware, Models
     >>> why = explain(
@@ -83,6 +87,11 @@ def explain(
     >>> why.regime_before, why.regime_after, round(why.changes["memory_bandwidth"], 2)
     ('Memory', 'Memory', 1.64)
     """
+    if type(before).__name__ == type(after).__name__ == "FleetProfile":
+        from mlsysim.engine.fleets import explain_fleets
+
+        sides: Any = before, after
+        return explain_fleets(*sides, names)
     before, after = _named(before), _named(after)
     names = names or (_device(before), _device(after))
     if len(names) != 2:
@@ -134,7 +143,9 @@ def _profile(argument: str, side: Any, model: Given[Workload] | None) -> Profile
                 raise BadArgument(argument, dict(side), f"add {needed} to it")
         side = SingleNodeModel().solve(**how)
     if not isinstance(side, Profile):
-        raise BadArgument(argument, side, "give a Profile, or the arguments of Engine.solve")
+        given = type(side).__name__ if isinstance(side, Result) else side
+        remedy = "give a Profile, or the arguments of Engine.solve; two FleetProfiles go together"
+        raise BadArgument(argument, given, remedy)
     if side.shape:
         raise BadArgument(argument, "a column of profiles", "give one of them, as in profiles[0]")
     return side

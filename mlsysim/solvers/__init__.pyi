@@ -1,6 +1,7 @@
 from .algorithm.compression import CompressionModel as CompressionModel
 from .algorithm.scaling import InferenceScalingModel as InferenceScalingModel
 from .algorithm.scaling import ScalingModel as ScalingModel
+from .analysis.fleets import FleetSensitivitySolver as FleetSensitivitySolver
 from .analysis.sensitivity import SensitivitySolver as SensitivitySolver
 from .analysis.sensitivity import SynthesisSolver as SynthesisSolver
 from .data.pipeline import DataModel as DataModel

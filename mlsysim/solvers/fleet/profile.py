@@ -226,6 +226,8 @@ def _notes(ask: Ask, plan: Plan) -> tuple[str, ...]:
         port, wire = node.nic_bandwidth, ask.fleet.fabric.bandwidth
         if port < wire:
             notes.append(f"the nodes' ports, {show(port)}, cap the fabric's {show(wire)}")
+        elif wire < port:
+            notes.append(f"the fabric, {show(wire)}, caps the nodes' ports, {show(port)}")
     if ask.way.supply.datapath != ask.precision:
         notes.append(f"{ask.precision} runs at the {ask.way.supply.datapath} datapath")
     if not plan.flash:
