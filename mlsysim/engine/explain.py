@@ -90,8 +90,9 @@ def explain(
     if type(before).__name__ == type(after).__name__ == "FleetProfile":
         from mlsysim.engine.fleets import explain_fleets
 
-        sides: Any = before, after
-        return explain_fleets(*sides, names)
+        one: Any = before
+        other: Any = after
+        return explain_fleets(one, other, names)
     before, after = _named(before), _named(after)
     names = names or (_device(before), _device(after))
     if len(names) != 2:
