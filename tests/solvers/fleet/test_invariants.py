@@ -71,7 +71,7 @@ def wider(place, what, by):
     return device(place, memory=memory.replace(bandwidth=memory.bandwidth * by))
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(models, places, plans, st.sampled_from(["fabric", "ports", "link", "memory"]), faster)
 def test_more_bandwidth_is_never_slower(model, place, plan, what, by):
     before = solve(model, place, **plan)
@@ -82,7 +82,7 @@ def test_more_bandwidth_is_never_slower(model, place, plan, what, by):
     assert after.si("memory_required") == before.si("memory_required")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(models, places, plans, faster)
 def test_more_memory_takes_nothing_away(model, place, plan, by):
     before = solve(model, place, **plan)
@@ -94,7 +94,7 @@ def test_more_memory_takes_nothing_away(model, place, plan, by):
     assert after.feasible or not before.feasible
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(models, places, st.sampled_from(["fabric", "link", "memory"]), st.floats(1, 8))
 def test_a_search_over_more_finds_nothing_worse(model, place, what, by):
     ask = {"batch_size": 512, "efficiency": 0.5}
@@ -107,6 +107,7 @@ def test_a_search_over_more_finds_nothing_worse(model, place, what, by):
         assert after.si("step_time") <= before.si("step_time") * NEVER
 
 
+@settings(max_examples=30)
 @given(places, st.floats(1e3, 1e8), faster)
 def test_fewer_failures_never_cost_goodput(place, every, by):
     seldom, often = (
@@ -116,7 +117,7 @@ def test_fewer_failures_never_cost_goodput(place, every, by):
     assert 0 <= often <= 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     model=st.sampled_from(["Llama3_8B", "GPT2_XL", "Mixtral_8x7B", "DeepSeek_V3", "ResNet50"]),
     name=st.sampled_from(["H100", "A100", "MI300X", "TPU_v5p"]),
