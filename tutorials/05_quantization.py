@@ -98,7 +98,7 @@ def _(gain, h100, llama, q1, step, this):
     ).reveal(
         gain("int4"),
         why="One user waits for bytes, so fewer bytes help. But the scales cost a little, the last layer is still wide, and the cache is not smaller at all.",
-        formula=f"{say(_wide.traffic)} ÷ {say(_narrow.traffic)} = {say(_wide.traffic / _narrow.traffic, 'x')}",
+        formula=f"{say(_wide.traffic)} ÷ {say(_narrow.traffic)} = {say(_wide.traffic / _narrow.traffic, 'x')}, less what the launch takes",
         chart=lambda guess: charts.stack(
             {name: {"weights": one.traffic - one.kv_cache, "cache": one.kv_cache} for name, one in (("16 bits", _wide), ("INT4", _narrow))},
             x="Read for one token (GB)", guess={"INT4": _wide.traffic / guess}, title="The weights shrink, and not quite to a quarter"),
@@ -172,7 +172,7 @@ def _(gain, q5, step, this):
     (q6 := this.ask(
         6, "One user again, Llama 3 8B on the H100, but with **131,072 tokens** of context. How many times faster does INT4 write than 16 bits?",
         unit="x", after=q5, within=1.2,
-        slips={"one user is one user": gain("int4", 1, 128), "the cache shrinks with the weights": gain("int4", 1, 131072, cache="int8"), "it is all cache": 1},
+        slips={"the cache is forgotten": gain("int4", 1, 128), "the cache shrinks with the weights": gain("int4", 1, 131072, cache="int8"), "it is all cache": 1},
     ).reveal(
         gain("int4", 1, 131072),
         why=f"Now the cache is as large as the weights were: {say(step('int4', 1, 131072).kv_cache)}, in 16 bits. To shrink it is a decision of its own: with an 8-bit cache as well it would be {say(gain('int4', 1, 131072, cache='int8'), 'x')}.",
@@ -203,14 +203,14 @@ def _(batch, cache, context, gain, llama, step):
     _loss = Literature.Compression
     mo.vstack([
         lesson.stats({"16 bits": "fits" if _now.baseline_feasible else "does NOT fit", "INT4": "fits" if _now.feasible else "does NOT fit", "INT4 is bound by": _now.bottleneck.lower(), "its cache": _now.kv_cache}),
-        charts.ranked({name: (one.baseline_latency / one.latency).m_as("") for name, one in _bars.items()}, x="Faster than 16 bits (times)", sort=False, level={"16 bits": 1.0}, title=f"{batch.value} users at {context.value:,} tokens"),
+        charts.ranked({name: (one.baseline_latency / one.latency).m_as("") for name, one in _bars.items()}, x="Faster than 16 bits (times)", sort=False, level={"16 bits": 1.0}, title=f"Batch {batch.value}, {context.value:,} tokens of each user"),
         mo.md(f"""
 ## A fallacy
 
-**"INT4 beats FP8, it has half the bits."** Move the batch to 512: FP8 is {say(gain("fp8", 512, 64) / gain("int4", 512, 64), "x")} as fast. You may read that INT4 gives *nearly 4 times* where memory binds, and *0 times* where arithmetic binds, as in training. It is {say(gain("int4"), "x")} at best for one user of {llama.name},
+**"INT4 beats FP8, it has half the bits."** Move the batch to 512: FP8 is {say(gain("fp8", 512, 64) / gain("int4", 512, 64), "x")} as fast. You may read that INT4 gives *nearly 4 times* where memory binds, and *0 times* where arithmetic binds, as in training. It is {say(gain("int4", 1, 64), "x")} at best for one user of {llama.name},
 {say(gain("int4", 1, 2048, phase="prefill"), "x")} for a prompt of 2,048 tokens: it gains nothing, but it does not stand still.
 
-And what does it cost in **quality**? Published, in perplexity on WikiText, where lower is better: {say(float(_loss.GPTQ_int4_LLaMA_7B.value))} more for LLaMA 7B with 4-bit weights, {say(float(_loss.SmoothQuant_w8a8_Llama3_8B.value))} more for Llama 3 8B with 8 bits throughout. We hold no measured speed of 4 bits for many users.
+And what does it cost in **quality**? Published, as a rise of perplexity, where lower is better: {say(float(_loss.GPTQ_int4_LLaMA_7B.value))} more for LLaMA 7B with 4-bit weights, {say(float(_loss.SmoothQuant_w8a8_Llama3_8B.value))} more for Llama 3 8B with 8 bits throughout. We hold no measured speed of 4 bits for many users.
 """),
     ])
     return
