@@ -36,13 +36,8 @@ compute: {peak_flops: 1200 TFLOP/s}   # dense, fp16
 memory: {capacity: 144 GB, bandwidth: 5 TB/s}
 tdp: 1000 W
 """
-    return (mine,)
-
-
-@app.cell
-def _():
     llama, llama2, unseen, h100 = Models.Language.Llama3_8B, Models.Language.Llama2_7B, Models.Language.Phi4, Hardware.H100
-    return h100, llama, llama2, unseen
+    return h100, llama, llama2, mine, unseen
 
 
 @app.cell

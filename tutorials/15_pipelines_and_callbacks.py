@@ -165,7 +165,7 @@ def _(calendar, fleet, given, q4, small, this):
     (q5 := this.ask(
         5, "A chain has three stages: training, calendar, bill. A **callback** of yours is called at the end of each stage, and keeps its result. This time the last stage fails: no price is known for the chip. What do you have?", after=q4,
         options=["two results that the callback kept and none from run", "two results from run and none in the callback", "nothing at all", "three results of which the last is empty"],
-        slips={"two results from run and none in the callback": "`run` raises, and what raises returns nothing.", "nothing at all": "The callback heard of each stage as it ended.", "three results of which the last is empty": "Nothing is made up: an unknown price is an error, not an empty result."},
+        slips={"two results from run and none in the callback": "What raises returns nothing.", "nothing at all": "The callback heard of each stage as it ended.", "three results of which the last is empty": "Nothing is made up: an unknown price is an error, not an empty result."},
     ).reveal(
         "two results that the callback kept and none from run" if len(_kept) == 2 else "nothing at all",
         why=f"The error comes through: *{_told}* What ended before it, the callback has: " + ", ".join(_kept) + ". So a log is written while things happen, and not at the end.",
