@@ -163,7 +163,7 @@ def _(shelf):
         spare=mo.ui.checkbox(value=True, label="any one may fail"), length=pick({"512": 512, "4,096": 4096}, value="512", label="Prompt"),
         beside=pick({"1": 1.0, "1.5": 1.5, "2.5": 2.5}, value="1", label="Multiplier"), eta=pick({"0.35": 0.35, "0.5": 0.5, "0.7": 0.7}, value="0.5", label="η"))
     own = mo.md("{model} {hardware} {phase}\n\n{batch_size} {seq_len}").batch(
-        model=mo.ui.dropdown(sorted(ml.Models.Language), value="Phi4", label="Model"), hardware=mo.ui.dropdown(sorted(ml.Hardware), value="L4", label="Chip"), phase=mo.ui.dropdown(["decode", "prefill"], value="decode", label="It"),
+        model=mo.ui.dropdown(sorted(ml.Models.Language), value="Phi4", label="Model"), hardware=mo.ui.dropdown(sorted(ml.Hardware), value="L4", label="Chip"), phase=mo.ui.dropdown(["decode", "prefill"], value="decode", label="Step"),
         batch_size=mo.ui.slider(steps=[1, 4, 16, 64, 256], value=1, label="Batch", show_value=True), seq_len=mo.ui.slider(steps=[128, 1024, 4096, 16384], value=1024, label="Tokens", show_value=True))
     return form, own
 
@@ -172,7 +172,7 @@ def _(shelf):
 def _(budget, cheapest, form, judged, llama, q5, this):
     this.wait(q5)
     (_mine, _total), _best = judged(**form.value), cheapest(**{key: form.value[key] for key in ("regions", "spare", "beside", "eta", "length")})
-    _lines = [[each["constraint"].split()[0], "unknown" if each["value"] is None else each["value"], each["bound"], "kept" if each["satisfied"] else "broken"] for each in _mine.constraints]
+    _lines = [[{"ttft": "first token", "tco": "cost"}[each["metric"]], "unknown" if each["value"] is None else each["value"], each["bound"], "kept" if each["satisfied"] else "broken"] for each in _mine.constraints]
     _reads = [ml.Engine.solve(llama, "H100", batch_size=n, seq_len=512, phase="prefill", precision="fp8", efficiency=this.eta) for n in (1, 16)]
     mo.vstack([
         form,
@@ -234,7 +234,7 @@ def _(own, q7, this):
     _found = ml.SensitivitySolver().solve(**own.value, efficiency=this.eta, stack="ideal")
     mo.vstack([
         own,
-        lesson.stats({"one step": _found.latency, "what binds": _found.binding_constraint.replace("_", " "), "fits": "yes" if _found.feasible else "NO", **{f"1 % more {name}": say(-0.01 * slope, "%") for name, slope in _found.sensitivities.items() if slope < 0}}),
+        lesson.stats({"one step": _found.latency, "what binds": _found.binding_constraint.replace("_", " "), "fits": "yes" if _found.feasible else "NO", **{f"1 % more {name.replace('_', ' ')}": say(-0.01 * slope, "%") + " faster" for name, slope in _found.sensitivities.items() if slope < 0}}),
         mo.md(_found.reason),
     ])
     return
