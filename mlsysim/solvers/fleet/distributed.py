@@ -102,11 +102,8 @@ class DistributedModel(Solver):
         """
         columns = {"batch_size", "seq_len", "efficiency", "mfu", "overlap", "tokens"}
         one_each({name: value for name, value in locals().items() if name not in columns})
-        way = {
-            "efficiency": efficiency if mfu is None else mfu,
-            "overlap": overlap,
-            "link_latency": link_latency,
-        }
+        reached = efficiency if mfu is None else mfu
+        way = {"efficiency": reached, "overlap": overlap, "link_latency": link_latency}
         learn = {"optimizer": optimizer, "lora_rank": lora_rank, "base_precision": base_precision}
         learn["imbalance"] = imbalance
         asked = (model, fleet, precision, seq_len, optimal_parameters)
@@ -117,19 +114,10 @@ class DistributedModel(Solver):
             raise MissingValue("DistributedModel", "model", why)
         data = ask.way.wires.total / (tensor_parallel * pipeline_parallel * context_parallel)
         batch_size, microbatch = _batches(ask, batch_size, microbatch, data)
-        plan = Plan(
-            tensor_parallel,
-            pipeline_parallel,
-            data,
-            expert_parallel,
-            batch_size / (data * microbatch),
-            zero_stage,
-            RECOMPUTE.index(recompute),
-            interleave,
-            context_parallel,
-            sequence_parallel,
-            flash_attention,
-        )
+        shape = (tensor_parallel, pipeline_parallel, data, expert_parallel)
+        kept = (zero_stage, RECOMPUTE.index(recompute), interleave, context_parallel)
+        many = batch_size / (data * microbatch)
+        plan = Plan(*shape, many, *kept, sequence_parallel, flash_attention)
         tokens = optimal_tokens if tokens is None else tokens
         return profile_of(ask, plan, batch_size, microbatch, tokens)
 
