@@ -70,6 +70,17 @@ class Reliability(Result):
     notes: tuple
 
 
+def _rates(nodes: Any, counted: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Failures a second of each kind of part, by the times given or else by those of the cited."""
+    rates, known = {}, Literature.Reliability
+    for name, (count, given, row) in counted.items():
+        stem = f"{prefix}{row}_mtbf"
+        if given is not None or stem in known:
+            each = _hours(known[stem]) if given is None else given
+            rates[name] = eq.failure_rate(nodes * count, each)
+    return rates
+
+
 class ReliabilityModel(Solver):
     """Wall 15: how often a fleet fails, how often to checkpoint, and what is left of its time.
 
@@ -118,12 +129,7 @@ class ReliabilityModel(Solver):
             "psu": (psus_per_node, psu_mtbf, "PSU"),
             "other": (node.accelerators, other_mtbf, "Other"),
         }
-        rates, prefix = {}, _MORE_OFTEN[parts]
-        for name, (count, given, row) in counted.items():
-            stem = f"{prefix}{row}_mtbf"
-            if given is not None or stem in known:
-                each = _hours(known[stem]) if given is None else given
-                rates[name] = eq.failure_rate(fleet.count * count, each)
+        rates = _rates(fleet.count, counted, _MORE_OFTEN[parts])
         notes = [] if node.nics else [f"the network ports of {node.name}: one for each device"]
         if mtbf is None:
             total = sum(rates.values())
