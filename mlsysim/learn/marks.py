@@ -55,7 +55,7 @@ def joined(order: Any) -> str:
 
 def _of_words(said: str, truth: Any, slips: Mapping[str, Any]) -> Mark:
     right = joined(truth)
-    if ORDER in right:
+    if not isinstance(truth, str):  # a choice is one word or sentence, with commas or without
         made = next((name for name, order in slips.items() if joined(order) == said), "")
         places = sum(a == b for a, b in zip(said.split(ORDER), right.split(ORDER), strict=False))
         if said == right:

@@ -84,6 +84,14 @@ def test_a_choice_is_told_why_it_is_wrong():
     assert found.sentence == "You said **compute**; it is **memory**. It works for 1 % of the time."
 
 
+def test_commas_make_no_order_of_a_choice():
+    truth, other = "yes, but only while it fits", "no, it never does"
+    assert mark(said(truth), truth, {other: "It does."}).grade == "right"
+    found = mark(said(other), truth, {other: "It does."})
+    assert (found.grade, found.slip) == ("wrong", other)
+    assert found.sentence.endswith("It does.")
+
+
 def test_an_order_is_marked_by_its_places_and_a_known_one_is_named():
     right, slips = (
         ["A100", "RTX 4090", "M4 Max", "L4"],
