@@ -39,8 +39,8 @@ class Days(Result):
 
 class Calendar(Solver):
     walls = (15,)
-    def solve(self, training_time: u.Seconds, goodput: u.Fraction = 1.0) -> Days:
-        return Days(duration_days=training_time / goodput)
+    def solve(self, training_time: u.Seconds, setup: u.Days = "7 day") -> Days:
+        return Days(duration_days=training_time + setup)
 """
     exec(stage, _made := {})  # what is shown below is what runs
     calendar = _made["Calendar"]()
@@ -57,17 +57,22 @@ def _(calendar, llama, this):
         "recompute": "selective", "microbatch": 1, "tokens": 1.4e12, "efficiency": this.eta, "electricity_price": "0.10 USD/kWh", "pue": 1.12, "infrastructure_multiplier": 2.5}
     faults = {"checkpoint_time": "60 s", "restart_time": "10 min", "mtbf": "48 hour"}
     short = Pipeline([s.DistributedModel(), s.EconomicsModel()])
-    whole = Pipeline([s.DistributedModel(), s.ReliabilityModel(), calendar, s.EconomicsModel()])
+    whole = Pipeline([s.DistributedModel(), s.ReliabilityModel(), s.EconomicsModel()])
 
-    def typed(**other):
-        """The bill of the short chain, to which somebody typed the days."""
-        return short.run(**{**given, "duration_days": 30, **other})["EconomicsModel"].tco
+    def paid(**other):
+        """The bill of the short chain."""
+        return short.run(**{**given, **other})["EconomicsModel"].tco
+
+    def told(chain, **more):
+        """What a chain's explanation says of where the days come from."""
+        line = next(line for line in chain.explain(**{**given, **more}).splitlines() if "requires" in line and "duration_days" in line)
+        return "duration_days" + line.partition("duration_days")[2].rstrip(",")
 
     def bill(**other):
         """The bill of the whole chain."""
         return whole.run(**{**given, **faults, **other})["EconomicsModel"].tco
 
-    return bill, faults, fleet, given, short, typed, whole
+    return bill, faults, fleet, given, paid, short, told, whole
 
 
 @app.cell(hide_code=True)
@@ -84,45 +89,43 @@ def _(bill, faults, given, llama, this, whole):
 
 
 @app.cell(hide_code=True)
-def _(bill, given, q1, short, stage, this, typed):
+def _(paid, q1, short, this, told):
     _shares = [0.25, 0.3, 0.4, 0.5, 0.6, 0.7]
     (q2 := this.ask(
         2, "Two solvers in a chain: the first works out a training run, the second its bill.\n\n```python\nchain = Pipeline([DistributedModel(), EconomicsModel()])\nchain.run(duration_days=30, ...)\n```\n\n"
-        "Without `duration_days` it did not run, so somebody typed 30. Now the share of the peak that is reached falls **from 0.5 to 0.25**, and nothing else changes. By what factor does the bill change?",
-        unit="x", within=1.05, after=q1, slips={"a slower run costs more": bill(efficiency=0.25) / bill(efficiency=0.5), "half the work costs half": 0.5, "half the speed costs twice": 2},
+        "The chain could find the days by itself, but somebody once typed 30. Now the share of the peak that is reached falls **from 0.5 to 0.25**, and nothing else changes. By what factor does the bill change?",
+        unit="x", within=1.05, after=q1, slips={"a slower run costs more": paid(efficiency=0.25) / paid(efficiency=0.5), "half the work costs half": 0.5, "half the speed costs twice": 2},
     ).reveal(
-        typed(efficiency=0.25) / typed(efficiency=0.5), why="Nothing flows between these two. The first knows how long the training takes, and the second never hears of it: it bills the 30 days that were typed. A chain that runs is not yet a chain that is connected.",
-        formula="`chain.explain()` says: *" + next(line for line in short.explain(**given).splitlines() if line.startswith("Flow")) + "*",
+        paid(duration_days=30, efficiency=0.25) / paid(duration_days=30, efficiency=0.5), why="What is typed goes before what flows. The first solver still finds how long the training takes, and the second bills the 30 days that stand in the call. No error, no warning: just a bill that has gone deaf.",
+        formula=f"`chain.explain()` says so: *{told(short, duration_days=30)}*; without the 30 it says *{told(short)}*",
         chart=lambda guess: charts.lines(
-            {"30 days typed": (_shares, [typed(efficiency=x).m_as("USD") / 1e6 for x in _shares]), "days worked out": (_shares, [bill(efficiency=x).m_as("USD") / 1e6 for x in _shares])},
-            x="Share of the peak inside a GPU (η)", y="Bill (million USD)", guess=(0.25, guess * typed(efficiency=0.5).m_as("USD") / 1e6), title="One of the two bills does not hear the training"),
-        then=f"""
-## The wire is a stage
-
-A field flows where one stage *produces* a name that a later one *accepts*. `DistributedModel` produces `training_time`, `ReliabilityModel` produces `goodput`, and `EconomicsModel` asks for `duration_days`. What turns the first two into the third is a wall of your own (lesson 14):
-
-```python
-{stage}
-chain = Pipeline([DistributedModel(), ReliabilityModel(), Calendar(), EconomicsModel()])
-```
-
-With it the same change makes the bill {say(bill(efficiency=0.25) / bill(efficiency=0.5), 'x')} as large.
-""",
+            {"30 days typed": (_shares, [paid(duration_days=30, efficiency=x).m_as("USD") / 1e6 for x in _shares]), "days that flow": (_shares, [paid(efficiency=x).m_as("USD") / 1e6 for x in _shares])},
+            x="Share of the peak inside a GPU (η)", y="Bill (million USD)", guess=(0.25, guess * paid(duration_days=30, efficiency=0.5).m_as("USD") / 1e6), title="One of the two bills does not hear the training"),
+        then=f"Take the 30 out, and the same change makes the bill {say(paid(efficiency=0.25) / paid(efficiency=0.5), 'x')} as large. So ask of every chain which numbers flow, and which ones you typed.",
     ))
     return (q2,)
 
 
 @app.cell(hide_code=True)
-def _(bill, q2, this):
+def _(bill, faults, paid, q2, stage, this, told, whole):
     (q3 := this.ask(
-        3, "In the chain with `Calendar`, your old script still says `duration_days=30` in `run(...)`. Which days does `EconomicsModel` bill?", after=q2,
-        options=["the days that Calendar found", "the 30 days that were typed", "none: the call is refused"],
-        slips={"the 30 days that were typed": "A value goes to the stages that nothing flows to; here only ReliabilityModel is left, which counts failures in 30 days.",
-               "none: the call is refused": "One stage is left that can use it, so it is no mistake yet."},
+        3, "The days flow again. Then `ReliabilityModel` goes between the two: it knows how much time failures cost. Whose time does `EconomicsModel` bill now?", after=q2,
+        options=["that of ReliabilityModel with the failures in it", "that of DistributedModel because it comes first", "none: two answers are refused"],
+        slips={"that of DistributedModel because it comes first": "The nearest stage that has something to say about the days is heard.", "none: two answers are refused": "They are not the same thing: one is a training time, the other the time from start to end, and that is asked for first."},
     ).reveal(
-        "the days that Calendar found" if bill(duration_days=30) == bill() else "the 30 days that were typed",
-        why="What is worked out goes before what is typed. To overrule a wire you must name the stage: `EconomicsModel__duration_days=30`. So a number that is typed over a wire can be seen in the call.",
-        formula=f"bill with 30 typed: {say(bill(duration_days=30))}; with the stage named: {say(bill(EconomicsModel__duration_days=30))}; without: {say(bill())}",
+        "that of ReliabilityModel with the failures in it" if "ReliabilityModel" in told(whole, **faults) else "that of DistributedModel because it comes first",
+        why=f"A training time feeds the days that are paid for; an elapsed time, failures included, does it better. The bill grows by {say(bill() / paid() - 1, '%')}, and nobody had to type how.",
+        formula=f"`chain.explain()`: *{told(whole, **faults)}*",
+        then=f"""
+## A stage of your own
+
+A field flows where one stage *produces* a name that a later one *accepts*, or where a result says what it feeds. So a class of your own (lesson 14) is a stage like any other. This one adds a week of setting up:
+
+```python
+{stage}
+chain = Pipeline([DistributedModel(), Calendar(), EconomicsModel()])
+```
+""",
     ))
     return (q3,)
 
@@ -138,9 +141,8 @@ def _(bill, q3, this):
         slips={"of what one hears about large clusters": [_names[n] for n in (2, 0, 1, 3)], "of what one hears about power": [_names[n] for n in (1, 3, 0, 2)]},
     ).reveal(
         sorted(_pulls, key=_pulls.get, reverse=True), why=f"The five factors of the Iron Law multiply, but they are not equal levers: one can move by a factor, the others by percents. The first really does move: published runs reached from {say(_low, '%')} (MPT 70B on 512 H100) to {say(_high, '%')} (MPT 7B on 8 A100) of the peak.",
-        chart=lambda guess: charts.tornado(
-            {name: (bill().m_as("USD") / 1e6, after.m_as("USD") / 1e6) for name, after in _pulls.items()}, x="Bill (million USD)", base=bill().m_as("USD") / 1e6, guess=guess,
-            title="The money hears one number, and it is not the failures"),
+        chart=lambda _: charts.ranked(
+            {name: 100 * (after / bill() - 1) for name, after in _pulls.items()}, x="The bill rises by (%)", title="The money hears one number, and it is not the failures"),
     ))
     return (q4,)
 
@@ -191,7 +193,7 @@ Put the call of your own tracker in the place of `print`. If the tracker itself 
 
 ## Explore
 
-Build a chain. Find the input that must be typed when `Calendar` is left out. Then take `CheckpointModel` and `ReliabilityModel` in both orders: each wants something that the other finds. What is it?
+Build a chain. See whose days reach the bill with `Calendar` and without it. Then take `CheckpointModel` and `ReliabilityModel` in both orders: each wants something that the other finds. What is it?
 """,
     ))
     return batch_refused, q5
@@ -200,7 +202,7 @@ Build a chain. Find the input that must be typed when `Calendar` is left out. Th
 @app.cell(hide_code=True)
 def _(q5, this):
     this.wait(q5)
-    boxes = mo.ui.multiselect(options=["DistributedModel", "CheckpointModel", "ReliabilityModel", "Calendar", "EconomicsModel", "SustainabilityModel"], value=["DistributedModel", "ReliabilityModel", "Calendar", "EconomicsModel"], label="Stages", full_width=True)
+    boxes = mo.ui.multiselect(options=["DistributedModel", "CheckpointModel", "ReliabilityModel", "Calendar", "EconomicsModel", "SustainabilityModel"], value=["DistributedModel", "ReliabilityModel", "EconomicsModel"], label="Stages", full_width=True)
     order = mo.ui.radio(["CheckpointModel before ReliabilityModel", "ReliabilityModel before CheckpointModel"], value="CheckpointModel before ReliabilityModel", label="Order")
     mo.vstack([boxes, order])
     return boxes, order
@@ -233,7 +235,7 @@ def _(bill, fleet, q5, this, unseen):
         6, f"A model and a chip not seen so far: {unseen.name} trains on 64 A100, with eight of them sharing each layer; the other prices stay as they are. What saves most of **this** bill?",
         options=list(_saves), because="The bill hears it because", after=q5, slips={"electricity at half the price": f"It saves {say(1 - _saves['electricity at half the price'] / bill(**_base), '%')}.", "half the failures": f"It saves {say(1 - _saves['half the failures'] / bill(**_base), '%')}."},
     ).reveal(
-        min(_saves, key=_saves.get), why=f"It saves {say(1 - _saves['two GPUs for a layer and not eight'] / bill(**_base), '%')}, and it is a setting, not a purchase. One way to finish: *the bill hears it because time flows from the split, through the calendar, into every dollar.*",
+        min(_saves, key=_saves.get), why=f"It saves {say(1 - _saves['two GPUs for a layer and not eight'] / bill(**_base), '%')}, and it is a setting, not a purchase. One way to finish: *the bill hears it because time flows from the split into every dollar.*",
     ))
     return (q6,)
 
