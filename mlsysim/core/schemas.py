@@ -120,7 +120,9 @@ def of_entry(kind: type[Any], core: Any, handler: Any) -> Schema:
     about = f"a name in {kind.home.title}, such as {kind.home.example!r}"
     options = [{"type": "string", "description": about, "x-entries": kind.home.title}]
     for each in cores:
-        written = {**handler.resolve_ref_schema(handler(each)), **kind.between}
+        found = handler.resolve_ref_schema(handler(each))
+        # a kind that names a type of its own twice comes as such a choice already
+        written = {**found.get("anyOf", [found])[-1], **kind.between}
         required = dict.fromkeys([*says, *written["required"]])
         written["required"] = [key for key in required if key != "name"]
         written["properties"] = {

@@ -32,6 +32,8 @@ def report():
             "fault": "one is out of order.",
         },
         "flags": [HOSTILE],
+        "other_numbers": True,
+        "drawn": {HOSTILE: HOSTILE},
         "page": "students/x.html",
     }
     questions = {
@@ -60,6 +62,7 @@ def report():
         "registry": "abc",
         "variants": "public",
         "unreadable": [{"file": HOSTILE, "reason": HOSTILE}],
+        "skipped": [{"file": HOSTILE, "reason": HOSTILE}],
         "assignments": {"00_hello_roofline": held},
         "students": [row],
     }
