@@ -136,7 +136,9 @@ class Pipeline:
                 *_wrapped("produces", _found(stage) or ["nothing that it declares"]),
             ]
         flow = self._flow()
-        lines += ["", "Flow" if flow else "Flow: no stage takes what another produces", *flow]
+        lines += ["", "Flow" if flow else "Flow: no stage takes what another produces"]
+        for text in flow:
+            lines += textwrap.wrap(text, 100, subsequent_indent=" " * 6)
         gaps: dict[str, list[str]] = {}
         for gap in self._gaps(given):
             gaps.setdefault(gap.input, []).append(gap.stage)

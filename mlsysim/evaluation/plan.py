@@ -97,12 +97,13 @@ def plan(system: SystemSpec, axes: Axes | None = None) -> Plan:
 def usual(system: SystemSpec) -> dict[str, Sequence[Any]]:
     """The axes of a system: what a planner may choose, as narrow as the system's own choices are.
 
-    Devices of the same shelf that have a price, precisions that are no wider, divisions inside a
-    node. A batch is no axis where it decides what is learned, nor where a server fills its own.
+    Precisions that are no wider, divisions inside a node, and where the fleet is paid for, devices
+    of the same shelf that have a price: a count of unlike devices says nothing. A batch is no axis
+    where it decides what is learned, nor where a server fills its own.
     """
     place, work = system.fleet, system.workload
     found: dict[str, Sequence[Any]] = {"workload.precision": _precisions(system)}
-    if place.hardware is not None:
+    if place.hardware is not None and system.environment.duration is not None:
         found["fleet.hardware"] = _shelf(system)
     if isinstance(work, Train):
         found[COUNT] = _counts(system)

@@ -79,7 +79,8 @@ def test_what_is_next_is_where_one_stopped_else_the_first_that_is_not_finished(j
 @pytest.mark.parametrize(
     ("sought", "level", "found"),
     [
-        ("carbon", "", []),
+        ("carbon", "", [7]),
+        ("zeppelin", "", []),
         ("ROOFLINE", "", [0]),
         ("kv users", "", [3]),
         ("", "developer", [14, 15]),

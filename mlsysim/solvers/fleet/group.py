@@ -189,7 +189,7 @@ class Wires(NamedTuple):
 
     def among(self, group: Any) -> Any:
         """The rate of one device to a group of so many in its node."""
-        if not self.mesh:
+        if not self.mesh or self.inside == 1:  # by itself a device has nobody to talk to
             return self.link
         return fleet.mesh_share(self.link, np.maximum(group, 2), self.inside)
 
