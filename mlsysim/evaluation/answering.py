@@ -36,7 +36,6 @@ from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
 from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
 from mlsysim.solvers.ops.footprint import energy_use, hosted
-from mlsysim.systems.types import PLAIN_NODE
 
 STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts
@@ -240,11 +239,8 @@ def _profile(work: OneStep, group: Group) -> Any:
 def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     """One step of each replica; those who ask for it queue, and each step takes as long."""
     profile, batch = _profile(work, group), work.batch_size
-    phase = DECODE if work.phase == DECODE else PREFILL
-    new = 1.0 if phase == DECODE else profile.si("seq_len")
-    wires = group.talk(work.precision)
-    talk = float(wires(batch, new, phase)) if wires else 0.0
-    latency = profile.si("latency") + talk
+    alone, talk = _latency(work, group, profile)
+    latency = alone + talk
     rate = node.throughput(group.replicas * batch, latency)
     own = Step.of(profile, latency=latency, throughput=rate)
     load = _load(system, group, rate, latency / batch, profile.si("power"))
@@ -272,6 +268,15 @@ def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     if queue is not None:
         why = f"At {queue.utilization:.1%} load {why[0].lower()}{why[1:]}"
     return Measured(parts, True, "", wall, why, notes)
+
+
+def _latency(work: OneStep, group: Group, profile: Any) -> tuple[float, float]:
+    """Seconds of a step: of a device's own work, and of the talk with the others of its replica."""
+    phase = DECODE if work.phase == DECODE else PREFILL
+    new = 1.0 if phase == DECODE else profile.si("seq_len")
+    wires = group.talk(work.precision)
+    talk = float(wires(work.batch_size, new, phase)) if wires else 0.0
+    return profile.si("latency"), talk
 
 
 def _waiting(rate: float, latency: float, slots: float) -> Queue:
@@ -340,15 +345,7 @@ def _needed(
         for limit in queued
         if limit not in ever
     )
-    return _whole(system, group, high), notes
-
-
-def _whole(system: SystemSpec, group: Group, replicas: int) -> int:
-    """The devices of so many replicas, in whole nodes."""
-    devices, inside = replicas * group.ways, int(group.fleet.node.accelerators)
-    if system.fleet.hardware is not None:  # bare devices
-        inside = PLAIN_NODE if devices > PLAIN_NODE else 1
-    return -(-devices // inside) * inside
+    return system.fleet.holding(high * group.ways) * system.fleet.each, notes
 
 
 def least(system: SystemSpec) -> int | None:
@@ -361,7 +358,7 @@ def least(system: SystemSpec) -> int | None:
     rate = getattr(work, "arrival_rate_qps", None)
     if rate is None or not isinstance(work, (Serve, OneStep)):
         return None
-    asked, loose = float(rate.m_as("1/s")), place.hardware is not None
+    asked = float(rate.m_as("1/s"))
     group = _grouped(work, place)
     if group.fault:
         raise BadArgument("fleet", place.entry.name, group.fault)
@@ -369,11 +366,10 @@ def least(system: SystemSpec) -> int | None:
         how = {"max_batch": work.batch_size, "reserve": 0.0}
         each = server(_replica(work, group), work.prompt, _answer(work), **how).max_rate
     else:
-        each = work.batch_size / _profile(work, group).si("latency")
+        each = work.batch_size / sum(_latency(work, group, _profile(work, group)))
     if not each:
         raise BadArgument("fleet", place.entry.name, "not one request fits on a replica")
-    devices = _whole(system, group, max(math.ceil(asked / each / BUSY), 1))
-    return devices if loose else devices // int(group.fleet.node.accelerators)
+    return place.holding(max(math.ceil(asked / each / BUSY), 1) * group.ways)
 
 
 _OF_THE_QUEUE = {

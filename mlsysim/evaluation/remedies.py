@@ -13,7 +13,7 @@ from typing import Any
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS, dim_of
-from mlsysim.evaluation.plan import plan, shortfall
+from mlsysim.evaluation.plan import FACTORS, plan, shortfall
 from mlsysim.evaluation.sections import PLAN, Train
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, VIOLATED, Evaluation, judge
@@ -23,13 +23,11 @@ from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
 from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
 from mlsysim.solvers.node.learning import TrainingPrecision
-from mlsysim.systems.types import PLAIN_NODE
 
 Change = dict[str, Any]
 
 MOST = 5  # more suggestions than this nobody reads
-MONEY, EMISSIONS, FIDELITY = 17, 18, 13
-_FACTORS = (2, 4, 8, 16, 32)
+EMISSIONS, FIDELITY = 18, 13
 _SIZES = ("more devices", "fewer devices")
 _WORK = ("requests", "token_throughput")
 _LATER = ("elapsed_time",)
@@ -174,7 +172,7 @@ def _batches(system: SystemSpec, *, down: bool) -> Iterator[Change]:
     if given is None and rate is not None:
         return  # a server takes as many as fit
     now = int(given or 1)
-    for factor in _FACTORS:
+    for factor in FACTORS:
         batch = now // factor if down else now * factor
         if batch >= 1:
             yield {"workload.batch_size": batch}
@@ -202,10 +200,9 @@ def _splits(system: SystemSpec, found: Evaluation) -> Iterator[Change]:
     if not isinstance(model, TransformerWorkload):
         return
     now = int(system.fleet.tensor_parallel or found.metrics.get("tensor_parallel") or 1)
-    inside = PLAIN_NODE if system.fleet.hardware is not None else int(place.node.accelerators)
-    for factor in _FACTORS:
+    for factor in FACTORS:
         ways = now * factor
-        if ways <= inside:
+        if ways <= system.fleet.inside:
             change: Change = {"fleet.tensor_parallel": ways}
             if place.devices < ways:
                 change["fleet.count"] = ways
@@ -232,18 +229,12 @@ def _plans(system: SystemSpec) -> Iterator[tuple[str, Change]]:
 
 def _counts(system: SystemSpec, found: Evaluation, *, down: bool) -> Iterator[Change]:
     """More or fewer of what the fleet counts: as many as the requests need, where any come."""
-    place = system.fleet.entry
-    loose = system.fleet.hardware is not None  # devices are counted, not nodes
-    now = int(place.devices if loose else place.count)
+    place, now = system.fleet, system.fleet.counted
     needed = found.metrics.get("devices_needed")
-    if needed is not None:  # fewer are too busy, and more are idle
-        counts = [int(needed if loose else needed // place.node.accelerators)]
-    else:
-        counts = [now // f if down else now * f for f in _FACTORS]
-    if loose:  # beyond one node they come in whole nodes
-        counts = [c - c % PLAIN_NODE if c > PLAIN_NODE else c for c in counts]
-    for count in sorted({c for c in counts if c >= 1 and c != now}, reverse=down):
-        if (count < now) == down:
+    # fewer than needed are too busy, and more are idle
+    counts = place.around(FACTORS) if needed is None else [place.holding(int(needed))]
+    for count in sorted(counts, reverse=down):
+        if count != now and (count < now) == down:
             yield {"fleet.count": count}
 
 
@@ -341,5 +332,5 @@ def _now(system: SystemSpec, path: str) -> Any:
     """What stands at a path, the default where nothing is given."""
     value, key = system.value(path), path.partition(".")[2]
     if value is None:
-        value = system.fleet.entry.count if key == "count" else _DEFAULTS.get(key)
+        value = system.fleet.counted if key == "count" else _DEFAULTS.get(key)
     return int(value) if isinstance(value, float) else getattr(value, "stem", value)

@@ -5,6 +5,7 @@ Each phase has types of its own, closed to keys that it has no use for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -245,6 +246,33 @@ class FleetSpec(Section):
         memory = memory.replace(capacity=memory.capacity * (1 - self.kept_free))
         device = node.accelerator.replace(memory=memory)
         return self.entry.replace(node=node.replace(accelerator=device), hw=device)
+
+    @property
+    def inside(self) -> int:
+        """The most devices that share a node."""
+        alone = self.hardware is not None
+        return PLAIN_NODE if alone else int(self.entry.node.accelerators)
+
+    @property
+    def each(self) -> int:
+        """Devices in what `count` counts: one, or a node of them."""
+        return 1 if self.hardware is not None else int(self.entry.node.accelerators)
+
+    @property
+    def counted(self) -> int:
+        """The `count`, whether it is given or not."""
+        return int(self.entry.devices) // self.each
+
+    def holding(self, devices: int) -> int:
+        """The smallest `count` with so many devices; beyond one node, bare ones fill nodes."""
+        fill = PLAIN_NODE if self.hardware is not None and devices > PLAIN_NODE else self.each
+        return -(-devices // fill) * fill // self.each
+
+    def around(self, factors: Sequence[int]) -> list[int]:
+        """Counts so many times as large and as small as this one that fill their nodes."""
+        given = {self.counted * by for by in factors} | {self.counted // by for by in factors}
+        full = (n if self.holding(n * self.each) == n else n - n % PLAIN_NODE for n in given if n)
+        return sorted({self.counted, *full})
 
     def check(self) -> None:
         """It is a fleet of one thing, and devices fill their nodes."""
