@@ -28,7 +28,7 @@ Change = dict[str, Any]
 Axes = Mapping[str, Sequence[Any]]
 
 COUNT = "fleet.count"
-FACTORS = (1, 2, 4, 8, 16, 32)
+FACTORS = (2, 4, 8, 16, 32)  # steps of what is tried
 KEPT = 8  # systems that are told
 SPARE = 1.5  # times the cost of the best, at which others are still looked at
 
@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
         return self.found.verdict in (SATISFIED, FEASIBLE)
 
 
-class Plan(Result):
+class FleetSearch(Result):
     """What a search found: `found` are the best systems, cheapest first.
 
     `considered` points stood on the grid and `evaluated` of them were worked out whole; of the rest
@@ -69,7 +69,7 @@ class Plan(Result):
         return self.found[0] if self.found else None
 
 
-def plan(system: SystemSpec, axes: Axes | None = None) -> Plan:
+def plan(system: SystemSpec, axes: Axes | None = None) -> FleetSearch:
     """The cheapest systems on some axes that keep the constraints of `system`.
 
     `axes` are values at paths such as `fleet.hardware`; those that are left out are the usual ones,
@@ -106,13 +106,12 @@ def usual(system: SystemSpec) -> dict[str, Sequence[Any]]:
     if place.hardware is not None and system.environment.duration is not None:
         found["fleet.hardware"] = _shelf(system)
     if isinstance(work, Train):
-        found[COUNT] = _counts(system)
+        found[COUNT] = place.around(FACTORS)
         return found
     if isinstance(work.model, TransformerWorkload):
-        inside = int(place.entry.node.accelerators) if place.hardware is None else 8
-        found["fleet.tensor_parallel"] = [n for n in FACTORS if n <= inside]
+        found["fleet.tensor_parallel"] = [n for n in (1, *FACTORS) if n <= place.inside]
     if getattr(work, "arrival_rate_qps", None) is None:
-        found[COUNT] = _counts(system)
+        found[COUNT] = place.around(FACTORS)
     return found
 
 
@@ -169,20 +168,40 @@ class _Search:
             self.best = min(self.best, cost)
 
     def sized(self, change: Change, found: Evaluation, devices: int) -> tuple[Change, Evaluation]:
-        """The point with the devices that keep its times, and all constraints if more do."""
-        system = self.system.changed(change)
-        each = 1 if system.fleet.hardware is not None else int(system.fleet.entry.node.accelerators)
-        count = -(-devices // each)
-        if count == change.get(COUNT):
-            return change, found
-        change = {**change, COUNT: count}
-        return change, judge(self.system.changed(change))
+        """The point with the fewest devices that keep its times and reach what must be reached.
 
-    def told(self, considered: int) -> Plan:
+        What has to reach a bound (`requests > 900 1/s`) grows with the fleet; all else gets worse.
+        """
+        place = self.system.changed(change).fleet
+        low = high = place.holding(devices)
+        most = FACTORS[-1] * high
+
+        def at(count: int) -> Evaluation:
+            return judge(self.system.changed({**change, COUNT: count}))
+
+        found = found if high == change.get(COUNT) else at(high)
+        while self.short(found) and high < most:
+            low, high = high, 2 * high
+            found = at(high)
+        while not self.short(found):
+            middle = place.holding((low + high) // 2 * place.each)
+            if middle in (low, high):
+                break
+            tried = at(middle)
+            low, high, found = (middle, high, found) if self.short(tried) else (low, middle, tried)
+        return {**change, COUNT: high}, found
+
+    def short(self, found: Evaluation) -> bool:
+        """Whether all constraints that are broken are bounds which must be reached."""
+        judged = zip(self.system.constraints, found.constraints, strict=True)
+        broken = [limit.sign for limit, each in judged if each["satisfied"] is False]
+        return bool(broken) and all(sign.startswith(">") for sign in broken)
+
+    def told(self, considered: int) -> FleetSearch:
         """What was found, cheapest first, or what came nearest."""
         good = sorted((each for each in self.seen if each.good), key=lambda each: each.cost)
         nearest = min(self.seen, key=lambda each: shortfall(each.found), default=None)
-        return Plan(
+        return FleetSearch(
             found=tuple(good[:KEPT]),
             nearest=nearest,
             feasible=bool(good),
@@ -243,13 +262,3 @@ def _shelf(system: SystemSpec) -> list[str]:
         return [device.stem]  # the price is that of this device
     others = [each for each in shelf if each != device.stem and shelf[each].unit_cost is not None]
     return [device.stem, *others] if device.unit_cost is not None else [device.stem]
-
-
-def _counts(system: SystemSpec) -> list[int]:
-    """The count of the system, and some more and fewer."""
-    place = system.fleet
-    loose, entry = place.hardware is not None, place.entry
-    now = int(entry.devices if loose else entry.count)
-    counts = {now, *(now * f for f in FACTORS), *(now // f for f in FACTORS)}
-    whole = (n - n % 8 if loose and n > 8 else n for n in counts)
-    return sorted({n for n in whole if n >= 1})

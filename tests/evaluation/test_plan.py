@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import pytest
@@ -66,6 +67,18 @@ def test_one_request_that_takes_too_long_is_not_mended_by_devices():
     found = plan(served(10, "ttft < 0.001 ms"), {"fleet.hardware": ["H100"]})
     assert not found.feasible
     assert "ttft < 0.001 ms" in found.reason
+
+
+def test_what_must_be_reached_takes_as_many_devices_as_it_takes_and_no_more():
+    """A replica of one B200 does so many requests a second; 3,000 take so many of them."""
+    system = CAPSTONE.replace(constraints=["requests>3000 1/s", "ttft < 100 ms"])
+    axes = {"fleet.hardware": ["B200"], "fleet.tensor_parallel": [1], "workload.precision": ["fp4"]}
+    best = plan(system, axes).best
+    assert best.found.verdict == "satisfied"
+    each = best.found.metrics["requests"].m_as("1/s") / best.found.metrics["devices"]
+    assert best.change["fleet.count"] == 8 * math.ceil(3000 / each / 8)  # in whole nodes
+    fewer = judge(system.changed({**best.change, "fleet.count": best.change["fleet.count"] - 8}))
+    assert fewer.verdict == "violated"
 
 
 def test_where_nothing_is_priced_the_fewest_devices_win():
