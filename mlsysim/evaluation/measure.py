@@ -16,10 +16,10 @@ from mlsysim.evaluation.metrics import (
     Training,
     Uptime,
 )
-from mlsysim.evaluation.sections import PLAN, FleetSpec, Train
+from mlsysim.evaluation.sections import FleetSpec, Train
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.fleet.distributed import DistributedModel, FleetProfile
-from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+from mlsysim.solvers.fleet.parallelism import PLAN, ParallelismOptimizer
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.systems.types import Fleet
 

@@ -14,14 +14,14 @@ from mlsysim.core.errors import MLSysError
 from mlsysim.core.solver import show
 from mlsysim.core.units import PRECISIONS, dim_of
 from mlsysim.evaluation.plan import FACTORS, plan, shortfall
-from mlsysim.evaluation.sections import PLAN, Train
+from mlsysim.evaluation.sections import Train
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, VIOLATED, Evaluation, judge
 from mlsysim.hardware.registry import Hardware
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
-from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+from mlsysim.solvers.fleet.parallelism import PLAN, ParallelismOptimizer
 from mlsysim.solvers.node.learning import TrainingPrecision
 
 Change = dict[str, Any]

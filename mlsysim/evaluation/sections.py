@@ -23,7 +23,6 @@ from mlsysim.models.registry import Models
 from mlsysim.models.transformer import DEFAULT_CONTEXT
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import ZeroStage
-from mlsysim.solvers.fleet.parallelism import PlanSearch
 from mlsysim.solvers.node.learning import Optimizer, Recompute, TrainingPrecision
 from mlsysim.solvers.node.replica import RESERVE
 from mlsysim.solvers.node.serving import ServingModel
@@ -245,7 +244,7 @@ class FleetSpec(Section):
         memory = node.accelerator.memory
         memory = memory.replace(capacity=memory.capacity * (1 - self.kept_free))
         device = node.accelerator.replace(memory=memory)
-        return self.entry.replace(node=node.replace(accelerator=device), hw=device)
+        return self.entry.replace(node=node.replace(accelerator=device))
 
     @property
     def inside(self) -> int:
@@ -305,9 +304,6 @@ class TrainingFleet(FleetSpec):
     mtbf: u.Seconds | None = None
     checkpoint_time: u.Seconds | None = None
     restart_time: u.Seconds | None = None
-
-
-PLAN = [key for key in TrainingFleet.model_fields if key in PlanSearch._fields]  # what is searched
 
 
 class EnvironmentSpec(Section):

@@ -259,4 +259,4 @@ def _priced(system: SystemSpec, fleet: Fleet) -> Fleet:
     device = fleet.node.accelerator
     device = device.replace(unit_cost=price, sources={**device.sources, "unit_cost": given})
     node = fleet.node.replace(accelerator=device, unit_cost=None)
-    return fleet.replace(node=node, hw=device)
+    return fleet.replace(node=node)

@@ -82,6 +82,11 @@ class Fleet(Entry):
             raise InvalidEntry("", "hw", f"the node holds {node.accelerator.name}; leave hw out")
         return {**given, "node": node, "hw": node.accelerator}
 
+    def replace(self, **changes: Any) -> Any:
+        """A copy with some fields changed; other nodes bring their own devices."""
+        own = {"hw": None} if changes.get("node") is not None else {}
+        return super().replace(**own | changes)
+
     @property
     def devices(self) -> int:
         """Accelerators in the whole fleet."""

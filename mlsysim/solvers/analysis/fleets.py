@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlsysim.core import units as u
@@ -13,17 +13,23 @@ from mlsysim.equations import analysis
 from mlsysim.models.types import Workload
 from mlsysim.solvers.analysis.sensitivity import Percent
 from mlsysim.solvers.fleet.distributed import DistributedModel, ZeroStage
-from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+from mlsysim.solvers.fleet.parallelism import PLAN, ParallelismOptimizer
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.solvers.node.learning import TrainingPrecision
 from mlsysim.solvers.node.single import IDEAL, Stack, one_each
 from mlsysim.solvers.ops.footprint import EconomicsModel
 from mlsysim.systems.types import Fleet
 
-PLAN = (
-    *("tensor_parallel", "pipeline_parallel", "expert_parallel", "context_parallel"),
-    *("interleave", "microbatch", "zero_stage", "recompute", "sequence_parallel"),
-)
+# Where a fleet has what is scaled; a price is that of a server, of its devices, or of both.
+RESOURCES = {
+    "nic_bandwidth": ("node.nic_bandwidth",),
+    "fabric_bandwidth": ("fabric.bandwidth",),
+    "link_bandwidth": ("node.interconnect.bandwidth",),
+    "peak_flops": ("node.accelerator.compute.peak_flops", "node.accelerator.compute.precision"),
+    "memory_bandwidth": ("node.accelerator.memory.bandwidth",),
+}
+PRICE = ("node.unit_cost", "node.accelerator.unit_cost")
+YEAR = 365  # days for which the cost is asked: it has the same elasticities for any
 
 
 class FleetSensitivity(Result):
@@ -80,8 +86,9 @@ class FleetSensitivitySolver(Solver):
         how = {"batch_size": batch_size, "seq_len": seq_len, "efficiency": efficiency}
         how = {key: value for key, value in how.items() if value is not None}
         how |= {"precision": precision, "stack": stack}
-        own = dict(zip(PLAN, (tensor_parallel, pipeline_parallel, expert_parallel), strict=False))
-        plan = {k: v for k, v in (own | {"zero_stage": zero_stage}).items() if v is not None}
+        own = {"tensor_parallel": tensor_parallel, "pipeline_parallel": pipeline_parallel}
+        own |= {"expert_parallel": expert_parallel, "zero_stage": zero_stage}
+        plan = {key: value for key, value in own.items() if value is not None}
         if not plan:
             found = ParallelismOptimizer().solve(model, fleet, **how)
             if found.best is not None:
@@ -96,9 +103,9 @@ class FleetSensitivitySolver(Solver):
 
         base, failing = step(fleet), fails(mtbf)
         factor, slopes = 1.0 + perturbation_pct / 100.0, {}
-        for name, scaled in _RESOURCES.items():
-            places = [place for by in (factor, 1 / factor) if (place := scaled(fleet, by))]
-            if base.si("step_time") is not None and places:
+        for name, paths in RESOURCES.items():
+            places = [_scaled(fleet, paths, by) for by in (factor, 1 / factor)]
+            if base.si("step_time") is not None and places != [fleet, fleet]:
                 more, less = (step(place).si("step_time") for place in places)
                 slopes[name] = float(analysis.elasticity(more, less, factor)) + 0.0
         more, less = (
@@ -118,71 +125,29 @@ class FleetSensitivitySolver(Solver):
 
 
 def _costs(fleet: Fleet, pue: float, factor: float) -> dict[str, float] | None:
-    def tco(place: Fleet, **how: Any) -> float:
-        return EconomicsModel().solve(place, 365, **{"pue": pue, **how}).si("tco")
-
+    places = [_scaled(fleet, PRICE, by) for by in (factor, 1 / factor)]
     try:
-        prices = [tco(_priced(fleet, by)) for by in (factor, 1 / factor)]
+        own, more, less = (EconomicsModel().solve(each, YEAR, pue=pue) for each in (fleet, *places))
     except MissingValue:
         return None
-    overheads = [tco(fleet, pue=max(pue * by, 1.0)) for by in (factor, 1 / factor)]
-    pairs = {"price": prices, "pue": overheads}
-    return {
-        name: float(analysis.elasticity(more, less, factor)) for name, (more, less) in pairs.items()
-    }
+    price = analysis.elasticity(more.si("tco"), less.si("tco"), factor)
+    # energy is in proportion to the PUE, so its share is the elasticity, at a PUE of 1 too
+    return {"price": float(price), "pue": own.si("energy_share")}
 
 
-def _priced(fleet: Fleet, by: float) -> Fleet:
-    """The fleet at another price of its servers and devices."""
-    node = fleet.node
-    device = node.accelerator
-    if device.unit_cost is not None:
-        device = device.replace(unit_cost=device.unit_cost * by)
-    if node.unit_cost is not None:
-        node = node.replace(unit_cost=node.unit_cost * by)
-    return fleet.replace(node=node.replace(accelerator=device), hw=device)
+def _scaled(fleet: Fleet, paths: Iterable[str], by: float) -> Fleet:
+    """The fleet with so many times what stands at the paths, where anything does."""
+    for path in paths:
+        fleet = _at(fleet, path, by)
+    return fleet
 
 
-def _ports(fleet: Fleet, by: float) -> Fleet | None:
-    rate = fleet.node.nic_bandwidth
-    return rate and fleet.replace(node=fleet.node.replace(nic_bandwidth=rate * by))
-
-
-def _fabric(fleet: Fleet, by: float) -> Fleet | None:
-    wire = fleet.fabric
-    return wire and fleet.replace(fabric=wire.replace(bandwidth=wire.bandwidth * by))
-
-
-def _link(fleet: Fleet, by: float) -> Fleet | None:
-    wire = fleet.node.interconnect
-    if wire is None:
-        return None
-    return fleet.replace(
-        node=fleet.node.replace(interconnect=wire.replace(bandwidth=wire.bandwidth * by))
-    )
-
-
-def _memory(fleet: Fleet, by: float) -> Fleet:
-    device = fleet.hw
-    faster = device.memory.replace(bandwidth=device.memory.bandwidth * by)
-    device = device.replace(memory=faster)
-    return fleet.replace(node=fleet.node.replace(accelerator=device), hw=device)
-
-
-def _peak(fleet: Fleet, by: float) -> Fleet:
-    core = fleet.hw.compute
-    faster = core.replace(
-        peak_flops=core.peak_flops * by,
-        precision={name: rate * by for name, rate in core.precision.items()},
-    )
-    device = fleet.hw.replace(compute=faster)
-    return fleet.replace(node=fleet.node.replace(accelerator=device), hw=device)
-
-
-_RESOURCES: dict[str, Callable[[Fleet, float], Fleet | None]] = {
-    "nic_bandwidth": _ports,
-    "fabric_bandwidth": _fabric,
-    "link_bandwidth": _link,
-    "peak_flops": _peak,
-    "memory_bandwidth": _memory,
-}
+def _at(value: Any, path: str, by: float) -> Any:
+    head, _, rest = path.partition(".")
+    inner = getattr(value, head, None)
+    if not inner:
+        return value
+    if rest:
+        return value.replace(**{head: _at(inner, rest, by)})
+    many = isinstance(inner, Mapping)
+    return value.replace(**{head: {k: v * by for k, v in inner.items()} if many else inner * by})

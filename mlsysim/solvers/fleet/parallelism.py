@@ -26,6 +26,10 @@ from mlsysim.solvers.node.learning import (
 from mlsysim.solvers.node.single import IDEAL, Stack, one_each
 from mlsysim.systems.types import Fleet
 
+PLAN = (  # what is searched, by the arguments that take it
+    *("tensor_parallel", "pipeline_parallel", "expert_parallel", "context_parallel"),
+    *("interleave", "microbatch", "zero_stage", "recompute", "sequence_parallel"),
+)
 _STAGES = (0, 1, 2, 3)
 PIECE = 4096.0  # tokens: a sequence is not cut into pieces shorter than this
 
