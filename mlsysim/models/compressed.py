@@ -10,9 +10,8 @@ from mlsysim.core import units as u
 from mlsysim.core.values import Many, Value
 from mlsysim.equations import algorithm as eq
 from mlsysim.models.mixers import Indexer
-from mlsysim.models.operators import ATTENTION, BETWEEN, COLUMNS, DECODE, ROWS, Operator, Step
-from mlsysim.models.parts import gemm
-from mlsysim.models.types import flop
+from mlsysim.models.operators import BETWEEN, COLUMNS, DECODE, ROWS, Operator, Step
+from mlsysim.models.parts import gemm, scores
 
 
 class Heads(NamedTuple):
@@ -115,9 +114,7 @@ def _attention(
     name: str, layers: int, pairs: Any, seen: Any, heads: Heads, step: Step, cached: bool
 ) -> Operator:
     """Every head over the same keys; `seen` of them are read or written for each sequence."""
-    values = eq.stored(step.tokens * heads.many * heads.dim, step.widths.activations)
+    values = step.tokens * heads.many * heads.dim
     moved = step.batch * seen * heads.dim if cached else 0.0 * step.tokens
     macs = eq.attention_macs(step.batch * pairs, heads.many, heads.dim, heads.dim)
-    state = eq.stored(moved, step.widths.cache)
-    kind = (name, ATTENTION, layers, flop(macs), 0.0, state)
-    return Operator(*kind, values, values, 0.0, BETWEEN)
+    return scores(name, layers, macs, moved, (values, values), step.widths)

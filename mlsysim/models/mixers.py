@@ -20,7 +20,7 @@ from mlsysim.models.operators import (
     Split,
     Step,
 )
-from mlsysim.models.parts import gemm
+from mlsysim.models.parts import gemm, scores
 from mlsysim.models.types import flop
 
 SCAN_MACS = 3.0  # a state element is decayed, fed, and read out: one product each
@@ -111,16 +111,9 @@ class Indexer(Value):
             gemm("index queries", layers, tokens, q_rank, self.heads * self.dim, widths),
             gemm("index keys", layers, tokens, hidden, mixed * self.dim, widths),
             gemm("index weights", layers, tokens, hidden, self.heads, widths),
-            Operator(
-                "index scores",
-                ATTENTION,
-                layers,
-                flop(eq.attention_macs(pairs, self.heads, self.dim, 0.0)),
-                0.0,
-                eq.stored(read * self.dim, widths.cache),
-                eq.stored(tokens * fed, widths.activations),
-                0.0 * tokens,
-                0.0,
+            scores(
+                *("index scores", layers, eq.attention_macs(pairs, self.heads, self.dim, 0.0)),
+                *(read * self.dim, (tokens * fed, 0.0 * tokens), widths, WHOLE),
             ),
         ]
 

@@ -7,7 +7,18 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.operators import FORWARD, WHOLE, Operator, Product, Split, Step, Totals, fold
+from mlsysim.models.operators import (
+    ATTENTION,
+    BETWEEN,
+    FORWARD,
+    WHOLE,
+    Operator,
+    Product,
+    Split,
+    Step,
+    Totals,
+    fold,
+)
 from mlsysim.models.types import Workload, flop
 from mlsysim.models.widths import ONE, Widths
 
@@ -47,6 +58,34 @@ def gemm(
         split,
         Product(rows, inner, columns, parts, read if held is None else held),
         widths.apart if split.end else False,
+    )
+
+
+def scores(
+    name: str,
+    repeat: Any,
+    macs: Any,
+    moved: Any,
+    values: tuple[Any, Any],
+    widths: Widths,
+    split: Split = BETWEEN,
+) -> Operator:
+    """Scores of queries and keys, and what they pick: `moved` elements are read from a cache.
+
+    So many `values` come in from the product before it, and go out.
+    """
+    read, written = values
+    return Operator(
+        name,
+        ATTENTION,
+        repeat,
+        flop(macs),
+        0.0,
+        eq.stored(moved, widths.cache),
+        eq.stored(read, widths.activations),
+        eq.stored(written, widths.activations),
+        0.0,
+        split,
     )
 
 

@@ -7,18 +7,8 @@ from typing import Any, Literal
 
 from mlsysim.core import units as u
 from mlsysim.equations import algorithm as eq
-from mlsysim.models.operators import (
-    ATTENTION,
-    BETWEEN,
-    COLUMNS,
-    DECODE,
-    END,
-    FORWARD,
-    ROWS,
-    Operator,
-    Step,
-)
-from mlsysim.models.parts import elementwise, gemm
+from mlsysim.models.operators import COLUMNS, DECODE, END, FORWARD, ROWS, Operator, Step
+from mlsysim.models.parts import elementwise, gemm, scores
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import flop
 
@@ -84,14 +74,12 @@ class SpeechWorkload(TransformerWorkload):
         norm = eq.stored(2 * hidden, widths.tables)
         pairs = tokens * self.heard
         read = step.batch * self.heard * self._kept if self._cached(step) else 0.0 * tokens
-        scores = flop(eq.attention_macs(pairs, self.heads, self.key_dim, self.key_dim))
-        state = eq.stored(read, widths.cache)
+        macs = eq.attention_macs(pairs, self.heads, self.key_dim, self.key_dim)
+        both = tokens * hidden, tokens * hidden
         how = {"bias": self.biases}
         return [
             gemm("cross query", n, tokens, hidden, hidden, widths, split=COLUMNS, **how),
-            Operator(
-                *("cross attention", ATTENTION, n, scores, 0.0, state, values, values, 0.0, BETWEEN)
-            ),
+            scores("cross attention", n, macs, read, both, widths),
             gemm("cross out", n, tokens, hidden, hidden, widths, split=ROWS, **how),
             elementwise("norm", n, values, values, held=norm),
         ]

@@ -13,8 +13,6 @@ from mlsysim.equations import algorithm as eq
 from mlsysim.models.compressed import CompressedAttention, Heads
 from mlsysim.models.mixers import Indexer, LatentAttention, Recurrence, Window
 from mlsysim.models.operators import (
-    ATTENTION,
-    BETWEEN,
     COLUMNS,
     DECODE,
     EMBEDDING,
@@ -30,8 +28,8 @@ from mlsysim.models.operators import (
     Split,
     Step,
 )
-from mlsysim.models.parts import elementwise, gemm
-from mlsysim.models.types import Workload, flop
+from mlsysim.models.parts import elementwise, gemm, scores
+from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
 
 DEFAULT_CONTEXT = 2048
@@ -229,9 +227,9 @@ class TransformerWorkload(Workload):
             heads = Heads(self.hidden, self.heads, self.key_dim)
             cached = self._cached(step)
             return self.compressed.operators(self.layers, heads, step, cached=cached)
-        attention = self._latent_attention if self.mla else self._attention
+        mix = self._latent_attention if self.mla else self._attention
         return [
-            *(attention(tokens, step) if self.attending else []),
+            *(mix(tokens, step) if self.attending else []),
             *(self.recurrence.operators(self.hidden, step) if self.recurrence else []),
         ]
 
@@ -293,20 +291,9 @@ class TransformerWorkload(Workload):
             else:
                 pairs, past = near.pairs(step), near.reach(step)
             moved = step.batch * (past + step.new) if cached else 0.0 * tokens
-            ops.append(
-                Operator(
-                    "attention",
-                    ATTENTION,
-                    layers,
-                    flop(eq.attention_macs(step.batch * pairs, self.heads, key_dim, value_dim)),
-                    0.0,
-                    eq.stored(moved * self._kept, widths.cache),
-                    eq.stored(tokens * fed, widths.activations),
-                    eq.stored(tokens * self.heads * value_dim, widths.activations),
-                    0.0,
-                    BETWEEN,
-                )
-            )
+            macs = eq.attention_macs(step.batch * pairs, self.heads, key_dim, value_dim)
+            values = tokens * fed, tokens * self.heads * value_dim
+            ops.append(scores("attention", layers, macs, moved * self._kept, values, widths))
         return ops
 
     def _feed_forward(self, tokens: Any, step: Step) -> list[Operator]:
