@@ -8,7 +8,7 @@ scheme of its page, draws the learner's own prediction, describes itself in `wor
 from mlsysim.charts.bars import ranked, stack
 from mlsysim.charts.curves import lines
 from mlsysim.charts.effects import tornado, waterfall
-from mlsysim.charts.frame import save, table, words
+from mlsysim.charts.frame import save, svg, table, words
 from mlsysim.charts.fronts import front
 from mlsysim.charts.guesses import versus
 from mlsysim.charts.parities import parity
@@ -26,6 +26,7 @@ __all__ = [
     "roofline",
     "save",
     "stack",
+    "svg",
     "table",
     "timeline",
     "tornado",

@@ -97,24 +97,39 @@ def save(
     `size` is the page that it is for: a phone, a column on a laptop, or a slide, whose text is
     large. Needs the extra `plot`; raises MLSysError without it.
     """
+    target = Path(path)
+    if target.suffix not in (".png", ".svg"):
+        raise UnknownName("path", target.suffix or target.name, (".png", ".svg"))
+    if target.suffix == ".svg":
+        target.write_text(svg(chart, size=size, dark=dark), encoding="utf-8")
+    else:
+        converter, spec = _converter(), _sized(chart, size, dark=dark)
+        target.write_bytes(converter.vegalite_to_png(spec, scale=2))
+
+
+def svg(chart: alt.TopLevelMixin, *, size: Size = "laptop", dark: bool = False) -> str:
+    """A chart as the text of an SVG that describes itself; raises what `save` raises."""
+    said = f'<svg role="img" aria-label="{escape(words(chart))}" '
+    drawn = _converter().vegalite_to_svg(_sized(chart, size, dark=dark))
+    return drawn.replace("<svg ", said, 1)
+
+
+def _converter() -> Any:
     try:
         import vl_convert
     except ModuleNotFoundError:
         raise MLSysError("a picture takes vl-convert: pip install vl-convert-python") from None
+    return vl_convert
+
+
+def _sized(chart: alt.TopLevelMixin, size: Size, *, dark: bool) -> dict[str, Any]:
+    """The chart as data, as wide as its page."""
     if size not in _PAGE:
         raise UnknownName("size", size, _PAGE)
-    target = Path(path)
-    if target.suffix not in (".png", ".svg"):
-        raise UnknownName("path", target.suffix or target.name, (".png", ".svg"))
     spec = json.loads(_SCHEMES.sub(r"\2" if dark else r"\1", chart.to_json()))
     fitted = {"type": "fit-x", "contains": "padding"}
     spec |= {"width": _PAGE[size], "autosize": fitted, "padding": 16}
     if size == look.SLIDE:
         spec["height"] = round(1.4 * spec["height"])
     spec["config"]["background"] = PALETTE["card"][dark]
-    if target.suffix == ".png":
-        target.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
-    else:
-        said = f'<svg role="img" aria-label="{escape(words(chart))}" '
-        svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", said, 1)
-        target.write_text(svg, encoding="utf-8")
+    return spec

@@ -48,7 +48,7 @@ def test_where_nothing_can_draw_a_chart_is_its_table(monkeypatch):
     def cannot(*_):
         raise MLSysError("a picture takes vl-convert")
 
-    monkeypatch.setattr(charts, "save", cannot)
+    monkeypatch.setattr(charts, "svg", cannot)
     page = handout(STEM, answers=True)
     assert "<svg" not in page
     assert 'class="mls-table"' in page
