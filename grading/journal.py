@@ -12,7 +12,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import factor, read_number
 from mlsysim.course.calibration import HIT
 from mlsysim.course.journal import FARTHEST, Record, off_by, typical_factor, unbroken
-from mlsysim.course.lessons import ORDER, Prediction
+from mlsysim.course.lessons import Prediction
 from mlsysim.course.variants import UNITS, read_unit
 
 
@@ -57,20 +57,13 @@ def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
 
 
 def answers(asked: Prediction, record: Record) -> bool:
-    """Whether a record answers what was asked: a choice, an order of all, a number in its unit."""
-    said = record.value
-    if asked.options:
-        return said in asked.options
-    if asked.order:
-        return isinstance(said, str) and sorted(said.split(ORDER)) == sorted(asked.order)
-    if asked.sentence:
-        return isinstance(said, str) and bool(said.strip())
+    """Whether a record answers what was asked, a number in a unit of the right kind."""
+    if not asked.takes(record.value):
+        return False
     try:
-        number = read_number(said)
-        like = asked.unit not in UNITS or factor(read_unit(record.unit), asked.unit) is not None
+        return asked.unit not in UNITS or factor(read_unit(record.unit), asked.unit) is not None
     except BadArgument:
         return False
-    return like and math.isfinite(number)
 
 
 def _guess(checks: Checks, record: Record) -> Guess | None:

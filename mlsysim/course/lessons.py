@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +92,16 @@ class Prediction(Value):
     options: Many[str] | None = None
     order: Many[str] | None = None
     sentence: bool = False
+
+    def takes(self, value: Any) -> bool:
+        """Whether a value is an answer of its kind, right or wrong; a number's unit aside."""
+        if self.options:
+            return value in self.options
+        if self.order:
+            return isinstance(value, str) and sorted(value.split(ORDER)) == sorted(self.order)
+        if self.sentence:
+            return isinstance(value, str) and bool(value.strip())
+        return not isinstance(value, (str, bool)) and isfinite(value)
 
 
 class Lesson(Value):

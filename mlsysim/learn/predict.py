@@ -155,10 +155,9 @@ class Question(UIElement[Any, Any]):
 
     def fits(self, done: Record) -> bool:
         """Whether an answer is one to this question: an older lesson may have asked another."""
-        if self.options or self.order:
-            known = [str(done.value)] if self.options else str(done.value).split(ORDER)
-            return done.readable and set(known) <= {*self.options, *self.order}
-        return not isinstance(done.value, str) and (done.unit or "") == self.unit
+        number = not self.options and not self.order
+        same = not number or (done.unit or "") == self.unit
+        return done.readable and same and self.facts[self.question].takes(done.value)
 
     def card(self) -> mo.Html:
         """What stands in place of the form after the commitment."""
