@@ -90,8 +90,10 @@ def learn(
         return
     chosen = lessons.find_lesson(lesson) if lesson is not None else None
     if export is not None:
-        _export(export, answers=answers, stem=chosen and chosen.stem)
+        _hand_out(export, answers=answers, stem=chosen and chosen.stem)
         return
+    if answers:
+        raise MLSysError("answers are for handouts: say where to, as in '--export DIR --answers'.")
     if model is not None or hardware is not None:
         from mlsysim.learn.own import choose
 
@@ -113,7 +115,7 @@ def learn(
     server.serve(first + "?slides" * slides, way, port=at, browser=browser)
 
 
-def _export(folder: Path, *, answers: bool, stem: str | None) -> None:
+def _hand_out(folder: Path, *, answers: bool, stem: str | None) -> None:
     """Write handouts, and say where they are."""
     from mlsysim.learn.handout import export
 

@@ -60,6 +60,11 @@ def test_the_command_writes_one_lesson_or_all(tmp_path, capsys):
     assert f"{STEM}_answers.html" in capsys.readouterr().out
 
 
+def test_answers_without_a_folder_are_refused_in_a_sentence(capsys):
+    assert main(["learn", "3", "--answers"]) == 2
+    assert "--export DIR --answers" in capsys.readouterr().err
+
+
 def test_every_lesson_has_a_handout(tmp_path):
     written = export(tmp_path, answers=False)
     assert [path.stem for path in written] == course.stems()
