@@ -228,7 +228,7 @@ class ResponsibleEngineeringModel(Solver):
         dataset_size: u.Count | None = None,
         model: Given[Workload] | None = None,
         base_training_time: u.Seconds | None = None,
-        stack: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
+        library: Annotated[str, Names("Opacus", "JAX")] = "Opacus",
         groups: u.Count = 2.0,
         smallest_share: u.Fraction | None = None,
         half_width: u.Fraction = 0.05,
@@ -253,7 +253,7 @@ class ResponsibleEngineeringModel(Solver):
         if dataset_size is not None:
             rate = _sampling(batch_size, dataset_size)
             sigma = sampled = sampled_noise(epsilon, delta, rate, releases, together)
-        low, high, notes = _slowdown(stack)
+        low, high, notes = _slowdown(library)
         proved = np.asarray(epsilon) <= 1
         if not proved.all():
             notes += ("the classical bound is proved for epsilon up to 1; above, use the composed",)
@@ -293,9 +293,9 @@ def _sampling(batch_size: Any, dataset_size: Any) -> Any:
     return batch_size / dataset_size
 
 
-def _slowdown(stack: str) -> tuple[float, float, tuple[str, ...]]:
+def _slowdown(library: str) -> tuple[float, float, tuple[str, ...]]:
     shelf = Literature.Privacy
-    names = ("DPSGD_JAX",) if stack == "JAX" else ("DPSGD_Opacus_low", "DPSGD_Opacus_high")
+    names = ("DPSGD_JAX",) if library == "JAX" else ("DPSGD_Opacus_low", "DPSGD_Opacus_high")
     found = [shelf[name] for name in names]
     values = [float(finding.value) for finding in found]
     return min(values), max(values), (f"slow-down measured: {found[0].sources['default'].ref}",)

@@ -359,7 +359,7 @@ def test_the_slow_down_is_the_measured_one_and_not_a_function_of_epsilon():
     for r in (strict, lax):
         assert r.slowdown_low == float(Literature.Privacy.DPSGD_Opacus_low.value)
         assert r.slowdown_high == float(Literature.Privacy.DPSGD_Opacus_high.value)
-    jax = protect(1.0, stack="JAX")
+    jax = protect(1.0, library="JAX")
     assert jax.slowdown_low == jax.slowdown_high == float(Literature.Privacy.DPSGD_JAX.value)
     assert any("measured" in note for note in strict.notes)
 
@@ -403,7 +403,7 @@ def test_half_the_width_is_four_times_the_samples():
         ({"batch_size": 0}, OutOfRange),
         ({"batch_size": 1.5}, OutOfRange),
         ({"releases": 0}, OutOfRange),
-        ({"stack": "opacuss"}, UnknownName),
+        ({"library": "opacuss"}, UnknownName),
         ({"groups": 0}, OutOfRange),
         ({"smallest_share": 0}, OutOfRange),
         ({"half_width": 0}, OutOfRange),
