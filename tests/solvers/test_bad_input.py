@@ -49,6 +49,7 @@ VALID = {
     "achieved": "400 TFLOP/s",
     "metric": "mfu",
     "stack": None,
+    "library": "JAX",
     "arrival_rate_qps": 5.0,
     "sla_latency_ms": 20_000.0,
     "service_latency_ms": 100.0,
