@@ -9,7 +9,7 @@ offers, and their docstrings are the advice. One that does not apply to a varian
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
@@ -17,9 +17,11 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from grading.code import Function
 from grading.kinds import KINDS, Kind, Mark
 from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.core.registry import parse_yaml
+from mlsysim.course import questions
 from mlsysim.course.lessons import Assignment, Prediction, assignment, lesson
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant
@@ -37,6 +39,7 @@ class check:  # noqa: N801 - used as a decorator
     """What judges the question `name`: the decorated function, and what it knows of answers.
 
     `within` is the relative tolerance of a number and `slack` an absolute one, for whole numbers.
+    A function is called with every mapping of `inputs`, which a learner never sees.
     `follows` names the part whose own answer, right or wrong, `follow` works on from.
     """
 
@@ -46,6 +49,7 @@ class check:  # noqa: N801 - used as a decorator
     slack: float = 0.0
     misconceptions: Mapping[str, Truth] = field(default_factory=dict)
     accept: Mapping[str, Truth] = field(default_factory=dict)
+    inputs: Callable[[Variant], Sequence[Mapping[str, float]]] | None = None
     follows: str = ""
     follow: Callable[[Variant, Any], Any] | None = None
     truth: Truth = _unwritten
@@ -55,6 +59,7 @@ class check:  # noqa: N801 - used as a decorator
         return replace(self, truth=truth)
 
 
+_KINDS = {getattr(questions, kind.__name__): kind for kind in (*KINDS, Function)}
 PREDICTIONS = 2.0  # points that the predictions of a lesson earn together
 
 
@@ -101,9 +106,9 @@ def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:
             raise UnknownName("check", each.name, assigned.questions)
         if each.follows and each.follows not in assigned.questions:
             raise UnknownName("follows", each.follows, assigned.questions)
-    questions = {}
+    judged = {}
     for name, asked in assigned.questions.items():
-        kind = KINDS[type(asked)]
+        kind = _KINDS[type(asked)]
         if kind.judged and name not in held:
             raise InvalidEntry(assigned.name, name, "no check judges it; write one")
         if not kind.judged and name in held:
@@ -116,8 +121,8 @@ def gather(assigned: Assignment, checks: Iterable[check]) -> dict[str, Kind]:
             raise InvalidEntry(
                 assigned.name, name, f"it offers {min(left)}, but does not accept it"
             )
-        questions[name] = kind(asked, held[name], assigned.assumptions)
-    return questions
+        judged[name] = kind(asked, held[name], assigned.assumptions)
+    return judged
 
 
 @lru_cache(maxsize=64)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.units import Q_, Quantity, factor, unit_of
-from mlsysim.course import questions
-from mlsysim.course.questions import Amount, Question
+from mlsysim.course.questions import Amount
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant
 
@@ -322,12 +321,4 @@ class Sentence(Kind):
         return self.mark("kept", message=self.message)
 
 
-class Function(Sentence):
-    """Code that is kept and not run: it is graded where code can run, and earns nothing here."""
-
-    shown = 10_000
-    message = "Your code is kept; it is not run here, but graded where code can run."
-
-
-_ALL = (Number, Interval, Choice, Several, Ordering, Spec, Sentence, Function)
-KINDS: dict[type[Question], type[Kind]] = {getattr(questions, k.__name__): k for k in _ALL}
+KINDS = (Number, Interval, Choice, Several, Ordering, Spec, Sentence)

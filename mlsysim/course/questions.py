@@ -6,9 +6,10 @@ value by a strict grammar; `write` is its inverse, for an answer that was comput
 
 from __future__ import annotations
 
+import ast
 import inspect
-import re
 import textwrap
+import warnings
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import yaml
@@ -231,21 +232,63 @@ class Sentence(Text):
 
 
 class Function(Text):
-    """A Python function called `function`; its text is kept, and judged where code can run."""
+    """A Python function with the `signature` `name(argument, ...)`, which the grader alone runs.
+
+    Its text is parsed here, never run: beside the function it may hold imports and functions of
+    its own. A grader calls it with plain numbers, and it returns one.
+    """
 
     kind: Literal["function"] = "function"
-    function: str
+    signature: str
+
+    def check(self) -> None:
+        """The signature names a function and what it takes."""
+        try:
+            held = _parsed(f"def {self.signature}: pass").body
+        except BadArgument:
+            held = []
+        if len(held) != 1 or not isinstance(held[0], ast.FunctionDef) or not _taken(held[0]):
+            raise self.wrong("signature", "write it as users(memory, weights)")
+
+    @property
+    def function(self) -> str:
+        """The name of the function."""
+        return self.signature.partition("(")[0]
 
     def read(self, answer: Answer) -> str:
-        """The text, which defines the function; nothing in it is run."""
+        """The text, which defines the function once, with the arguments that are asked for."""
         text = super().read(answer)
-        if not re.search(rf"^def {re.escape(self.function)}\(", text, re.MULTILINE):
-            raise BadArgument("the code", text, f"write a function, `def {self.function}(...)`")
+        held = [each for each in _parsed(text).body if getattr(each, "name", "") == self.function]
+        if len(held) != 1 or not isinstance(held[0], ast.FunctionDef):
+            raise BadArgument("the code", text, f"write one function, `def {self.signature}:`")
+        asked = _taken(_parsed(f"def {self.signature}: pass").body[0])
+        if _taken(held[0]) != asked:
+            raise BadArgument("the code", text, f"it takes other arguments: {self.signature}")
         return text
 
     def write(self, mine: Any) -> Answer:
         """The text of a function, or a text as it is."""
         return super().write(textwrap.dedent(inspect.getsource(mine)) if callable(mine) else mine)
+
+
+def _parsed(text: str) -> ast.Module:
+    """Python that a stranger wrote, as a tree; raises BadArgument that names the line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the learner's own style
+            return ast.parse(text)
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        raise BadArgument(f"line {error.lineno or 1} of the code", line, error.msg) from None
+    except (ValueError, MemoryError, RecursionError):
+        raise BadArgument("the code", text, "Python cannot read it; write it plainly") from None
+
+
+def _taken(function: Any) -> list[str]:
+    """The arguments that a function takes by name; none where it takes others too."""
+    held = function.args
+    others = held.posonlyargs or held.kwonlyargs or held.vararg or held.kwarg
+    return [] if others else [each.arg for each in held.args]
 
 
 class Spec(Text):

@@ -35,7 +35,7 @@ FACTS = {
         "of": "hardware",
         "text": "Write a chip that decodes twice as fast as the {device.name} with no more FLOPS.",
     },
-    "code": {"kind": "function", "function": "step_time", "text": "Write it."},
+    "code": {"kind": "function", "signature": "step_time(read, bandwidth, tax)", "text": "..."},
     "why": {"kind": "sentence", "text": "It is bound by ... because ..."},
 }
 ASSIGNED = Assignment(
@@ -126,4 +126,28 @@ def chip(v, mine):
     }
 
 
-CHECKS = Checks(ASSIGNED, gather(ASSIGNED, [step, bound, levers, order, span, chip]))
+def hidden(v):
+    bandwidth = v.device.memory.bandwidth.m_as("B/s")
+    reads = [1e9 * v.batch, 16e9, 40e9]
+    return [{"read": read, "bandwidth": bandwidth, "tax": 0.001} for read in reads] + [
+        {"read": 16e9, "bandwidth": bandwidth, "tax": 0.0}
+    ]
+
+
+def bits(v):
+    """Memory is counted in bytes."""
+    return lambda read, bandwidth, tax: 8 * read / bandwidth + tax
+
+
+@check(
+    "code",
+    points=2,
+    inputs=hidden,
+    misconceptions={"read bits for bytes": bits, "nothing": lambda v: None},
+)
+def code(v):
+    """Bytes over bandwidth, and the tax."""
+    return lambda read, bandwidth, tax: read / bandwidth + tax
+
+
+CHECKS = Checks(ASSIGNED, gather(ASSIGNED, [step, bound, levers, order, span, chip, code]))
