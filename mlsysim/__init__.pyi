@@ -9,6 +9,7 @@ from .infrastructure.registry import Infrastructure as Infrastructure
 from .literature.registry import Literature as Literature
 from .models.registry import Models as Models
 from .solvers import *
+from .stacks.registry import Stacks as Stacks
 from .systems.registry import Systems as Systems
 from .systems.types import Fleet as Fleet
 

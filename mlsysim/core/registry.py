@@ -325,7 +325,9 @@ def catalog(layer: str) -> Catalog[Any]:
     return _catalogs[layer]
 
 
-LAYERS = ("hardware", "models", "infrastructure", "systems", "literature", "scenarios")
+LAYERS = (
+    *("hardware", "models", "infrastructure", "systems", "literature", "stacks", "scenarios"),
+)
 
 
 def registry_hash() -> str:

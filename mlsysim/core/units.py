@@ -412,7 +412,7 @@ Phase = Annotated[str, Names("decode", "prefill", "forward")]
 def dim_of(annotation: Any) -> Any:
     """The vocabulary's word inside an annotation, also in `X | None`; None when there is none."""
     for extra in getattr(annotation, "__metadata__", ()):
-        if isinstance(extra, (Dim, Names)):
+        if isinstance(extra, Word):
             return extra
     for part in getattr(annotation, "__args__", ()):
         if found := dim_of(part):

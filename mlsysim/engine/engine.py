@@ -18,7 +18,8 @@ from mlsysim.models.widths import Widths
 from mlsysim.models.widths import widths as widths_of
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.notes import of_device
-from mlsysim.solvers.node.single import Profile, Question, SingleNodeModel, Stack, trainable
+from mlsysim.solvers.node.single import Profile, Question, SingleNodeModel, trainable
+from mlsysim.stacks.types import Level
 
 _USUAL = SingleNodeModel.defaults
 
@@ -48,7 +49,7 @@ class Engine:
         kv_precision: str | None = _USUAL["kv_precision"],
         phase: str | None = _USUAL["phase"],
         training: bool = _USUAL["training"],
-        stack: str | None = _USUAL["stack"],
+        stack: Level | None = _USUAL["stack"],
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
@@ -262,4 +263,4 @@ def _format(
 
 
 _BATCH, _COUNT, _FRACTION = dim_of(u.Batch), dim_of(u.Count), dim_of(u.Fraction)
-_PRECISION, _PHASE, _STACK = dim_of(u.Precision), dim_of(u.Phase), dim_of(Stack)
+_PRECISION, _PHASE, _STACK = dim_of(u.Precision), dim_of(u.Phase), dim_of(Level)

@@ -34,8 +34,9 @@ from mlsysim.solvers.fleet.group import Group, divided
 from mlsysim.solvers.node.inflight import Server, server
 from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
-from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
+from mlsysim.solvers.node.single import SingleNodeModel
 from mlsysim.solvers.ops.footprint import energy_use, hosted
+from mlsysim.stacks.types import IDEAL
 
 STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -149,12 +149,48 @@ class Rates(NamedTuple):
     weights: Any
     data: Any
 
+    def times(self, op: Operator, step: Step) -> tuple[Any, Any, Any] | None:
+        """Seconds of an operator under each roof, and beside them; None where it costs nothing.
+
+        Elementwise work is a kernel of its own except in decode, where it is too short to count.
+        """
+        decoding = step.phase == DECODE
+        if decoding and op.kind in FUSED:
+            return None
+        moved = op.state if decoding else op.state + op.inputs + op.outputs
+        return op.flops / _rate(op, self), op.weights / self.weights + moved / self.data, 0.0
+
+    def short(self, part: Any) -> Rates:
+        """The same where products are so short that they reach only a part of the rate."""
+        return self._replace(arithmetic=self.arithmetic * part)
+
+
+class Times(Protocol):
+    """What says how long operators take: the roofs alone, or a stack's kernels under them."""
+
+    @property
+    def data(self) -> Any:
+        """Bytes a second that all but weights moves at."""
+        ...
+
+    def times(self, op: Operator, step: Step) -> tuple[Any, Any, Any] | None:
+        """Seconds under each roof, and beside them; None where it costs nothing."""
+        ...
+
+    def short(self, part: Any) -> Times:
+        """The same for products that are too short for the whole rate."""
+        ...
+
 
 class Met(NamedTuple):
-    """Seconds of operators one after the other: of those that wait for compute, and of the rest."""
+    """Seconds of operators one after the other: of those that wait for compute, and of the rest.
+
+    Beside them what their kernels take whatever they do.
+    """
 
     compute: Any
     memory: Any
+    overhead: Any = 0.0
 
 
 def fold(operators: Iterable[Operator], phase: str) -> Totals:
@@ -196,20 +232,18 @@ def _rate(op: Operator, rates: Rates) -> Any:
     return np.where(op.wide, rates.attention, rates.arithmetic)
 
 
-def meet(operators: Iterable[Operator], step: Step, rates: Rates) -> Met:
+def meet(operators: Iterable[Operator], step: Step, rates: Times) -> Met:
     """The operators of a forward step one after the other, each under its own roof.
 
     They depend on each other: while a matrix product waits for arithmetic, nothing reads the cache.
-    Elementwise work is a kernel of its own except in decode, where it is too short to count.
     """
-    whole = compute = 0.0
-    decoding = step.phase == DECODE
+    whole = compute = overhead = 0.0
     for op in operators:
-        if decoding and op.kind in FUSED:
+        found = rates.times(op, step)
+        if found is None:
             continue
-        moved = op.state if decoding else op.state + op.inputs + op.outputs
-        arithmetic = op.repeat * (op.flops / _rate(op, rates))
-        memory = op.repeat * (op.weights / rates.weights + moved / rates.data)
+        arithmetic, memory = op.repeat * found[0], op.repeat * found[1]
+        overhead = overhead + op.repeat * found[2]
         if isinstance(arithmetic, np.ndarray) or isinstance(memory, np.ndarray):
             whole = whole + np.maximum(arithmetic, memory)
             compute = compute + np.where(arithmetic > memory, arithmetic, 0.0)
@@ -217,4 +251,4 @@ def meet(operators: Iterable[Operator], step: Step, rates: Rates) -> Met:
             whole, compute = whole + arithmetic, compute + arithmetic
         else:
             whole = whole + memory
-    return Met(compute, whole - compute)
+    return Met(compute, whole - compute, overhead)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlsysim.evaluation.validate import serving, silicon, training
 from mlsysim.evaluation.validate.rows import Row, Unpredictable
-from mlsysim.solvers.node.single import IDEAL
+from mlsysim.stacks.types import IDEAL
 
 LEVELS: dict[str, str | None] = {"Iron Law": None, IDEAL: IDEAL}
 _SCALES = {

@@ -18,7 +18,8 @@ from mlsysim.literature.registry import Literature
 from mlsysim.models.types import Workload
 from mlsysim.solvers.algorithm.scaling import where_feasible
 from mlsysim.solvers.node.notes import widened
-from mlsysim.solvers.node.single import Stack, ask
+from mlsysim.solvers.node.single import ask
+from mlsysim.stacks.types import Level
 
 Sparsity = Annotated[Any, Dim("", high=0.999, open_low=False)]
 Pattern = Annotated[str, Names("unstructured", "2:4", "structured")]
@@ -110,7 +111,7 @@ class CompressionModel(Solver):
         seq_len: u.Count | None = None,
         phase: u.Phase | None = None,
         efficiency: u.Fraction = 0.5,
-        stack: Stack | None = None,
+        stack: Level | None = None,
     ) -> CompressionResult:
         """Solve the roofline of one step before and after.
 

@@ -21,7 +21,8 @@ from mlsysim.literature.registry import Literature
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
 from mlsysim.solvers.node.replica import Replica, decoder
-from mlsysim.solvers.node.single import Question, Stack, ask
+from mlsysim.solvers.node.single import Question, ask
+from mlsysim.stacks.types import Level
 from mlsysim.systems.types import Fleet
 
 _YEAR = float(Dim("s").si("1 year"))
@@ -194,7 +195,7 @@ class InferenceScalingModel(Solver):
         precision: u.Precision = "fp16",
         kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
-        stack: Stack | None = None,
+        stack: Level | None = None,
         overhead: u.SecondsOrZero | None = None,
         arrival_rate_qps: u.Queries | None = None,
         devices_per_node: u.Count = 1.0,

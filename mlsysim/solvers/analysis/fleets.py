@@ -16,8 +16,9 @@ from mlsysim.solvers.fleet.distributed import DistributedModel, ZeroStage
 from mlsysim.solvers.fleet.parallelism import PLAN, ParallelismOptimizer
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.solvers.node.learning import TrainingPrecision
-from mlsysim.solvers.node.single import IDEAL, Stack, one_each
+from mlsysim.solvers.node.single import one_each
 from mlsysim.solvers.ops.footprint import EconomicsModel
+from mlsysim.stacks.types import IDEAL, Level
 from mlsysim.systems.types import Fleet
 
 # Where a fleet has what is scaled; a price is that of a server, of its devices, or of both.
@@ -72,7 +73,7 @@ class FleetSensitivitySolver(Solver):
         pipeline_parallel: u.Count | None = None,
         expert_parallel: u.Count | None = None,
         zero_stage: ZeroStage | None = None,
-        stack: Stack | None = IDEAL,
+        stack: Level | None = IDEAL,
         mtbf: u.Seconds | None = None,
         pue: u.PowerUsageEffectiveness = 1.2,
         perturbation_pct: Percent = 10.0,

@@ -17,7 +17,8 @@ from mlsysim.models.types import Workload
 from mlsysim.models.widths import widths
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.learning import Recipe
-from mlsysim.solvers.node.single import Profile, Stack, ask, profile, trainable
+from mlsysim.solvers.node.single import Profile, ask, profile, trainable
+from mlsysim.stacks.types import Level
 
 Percent = Annotated[Any, Dim("", high=100.0)]
 
@@ -84,7 +85,7 @@ class SensitivitySolver(Solver):
         seq_len: u.Count | None = None,
         efficiency: u.Fraction = 0.5,
         kv_precision: u.Precision | None = None,
-        stack: Stack | None = None,
+        stack: Level | None = None,
         perturbation_pct: Percent = 10.0,
         phase: u.Phase | None = None,
         training: bool = False,

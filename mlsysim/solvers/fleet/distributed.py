@@ -28,7 +28,8 @@ from mlsysim.solvers.node.learning import (
     TrainingPrecision,
     recipe,
 )
-from mlsysim.solvers.node.single import Stack, one_each
+from mlsysim.solvers.node.single import one_each
+from mlsysim.stacks.types import Level
 from mlsysim.systems.types import Fleet
 
 ZeroStage = Annotated[Any, Dim("", whole=True, open_low=False, high=3.0)]
@@ -76,7 +77,7 @@ class DistributedModel(Solver):
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
         imbalance: Imbalance = 1.0,
-        stack: Stack | None = None,
+        stack: Level | None = None,
         tokens: u.Number | None = None,
         optimal_parameters: u.Number | None = None,
         optimal_tokens: u.Number | None = None,
@@ -139,7 +140,7 @@ def ask_about(
     lora_rank: float | None = None,
     base_precision: str | None = None,
     imbalance: float = 1.0,
-    stack: str | None = None,
+    stack: Any = None,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
     if model is not None:

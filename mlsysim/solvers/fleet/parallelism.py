@@ -23,7 +23,8 @@ from mlsysim.solvers.node.learning import (
     Optimizer,
     TrainingPrecision,
 )
-from mlsysim.solvers.node.single import IDEAL, Stack, one_each
+from mlsysim.solvers.node.single import one_each
+from mlsysim.stacks.types import IDEAL, Level
 from mlsysim.systems.types import Fleet
 
 PLAN = (  # what is searched, by the arguments that take it
@@ -152,7 +153,7 @@ class ParallelismOptimizer(Solver):
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
         imbalance: Imbalance = 1.0,
-        stack: Stack | None = IDEAL,
+        stack: Level | None = IDEAL,
         tokens: u.Number | None = None,
     ) -> PlanSearch:
         """Find the fastest feasible plan for a step of `batch_size` sequences in the whole fleet.

@@ -17,6 +17,7 @@ from mlsysim.solvers.fleet.plan import Fault, Plan, at, faults, shortage
 from mlsysim.solvers.fleet.training import Cost, Way, cost
 from mlsysim.solvers.node.learning import Work, unknown_work, work
 from mlsysim.solvers.node.single import total
+from mlsysim.stacks.types import named
 from mlsysim.systems.types import Fleet
 
 _TALKS = ("tensor", "context", "pipeline", "expert", "exposed_data")
@@ -157,7 +158,7 @@ def profile_of(ask: Ask, plan: Plan, batch: Any, microbatch: Any, tokens: Any) -
         "tokens": tokens,
         "efficiency": way.efficiency,
         "precision": ask.precision,
-        "stack": way.stack,
+        "stack": named(way.stack),
         "notes": _notes(ask, plan),
     }
     wrong = list(faults(ask.model, way.wires, plan))

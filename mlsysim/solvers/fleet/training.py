@@ -15,7 +15,7 @@ import numpy as np
 
 from mlsysim.equations import algorithm, fleet, memory, node
 from mlsysim.hardware.types import Supply
-from mlsysim.models.operators import Rates, Step
+from mlsysim.models.operators import Step, Times
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.group import REDUCES, Wires, all_reduce, exchanged, part
@@ -60,12 +60,12 @@ class Way(NamedTuple):
     recipe: Recipe
     efficiency: float
     overlap: float
-    stack: str | None
+    stack: Any
 
     @property
-    def rates(self) -> Rates | None:
+    def rates(self) -> Times | None:
         """At what rates operators meet their roofs, where they do so one after the other."""
-        return None if self.stack is None else rates(self.supply, self.efficiency)
+        return None if self.stack is None else rates(self.supply, self.efficiency, None, self.stack)
 
     def work(self, model: Workload, step: Step, plan: Plan) -> Work:
         """What one microbatch asks of a device under a plan."""
@@ -92,7 +92,8 @@ class Way(NamedTuple):
         moved = algorithm.training_traffic(0.0, 0.0, 0.0, sum(states) / plan.microbatches)
         if load.compute is not None:
             writing = node.memory_time(moved, self.supply.bandwidth)
-            return load.compute + load.memory + writing + self.supply.overhead
+            kernels = load.compute + load.memory + load.overhead
+            return kernels + writing + self.supply.overhead
         plain, peak = load.operations - load.attention, self.supply.attention_peak
         arithmetic = node.compute_time(plain, self.supply.peak, self.efficiency)
         attending = node.compute_time(load.attention, peak, self.efficiency)

@@ -20,7 +20,8 @@ from mlsysim.models.types import Workload
 from mlsysim.solvers.node.inflight import server
 from mlsysim.solvers.node.replica import RESERVE, Replica, decoder
 from mlsysim.solvers.node.serving import TAIL
-from mlsysim.solvers.node.single import IDEAL, Question, Stack, ask, context_notes, one_each
+from mlsysim.solvers.node.single import Question, ask, context_notes, one_each
+from mlsysim.stacks.types import IDEAL, Level
 
 DECODE_TOKENS = 128.0  # a teaching value
 Candidates = Annotated[Any, Dim("", whole=True, high=1e5)]
@@ -89,7 +90,7 @@ class ContinuousBatchingModel(Solver):
         precision: u.Precision = "fp16",
         kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
-        stack: Stack | None = None,
+        stack: Level | None = None,
     ) -> Batched:
         """Fill one device with sequences of `seq_len` tokens, prompt and answer together.
 

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 from mlsysim.equations import algorithm
 from mlsysim.hardware.types import HardwareNode, Supply
-from mlsysim.models.operators import Met, Operator, Rates, Step, Totals, fold, meet
+from mlsysim.models.operators import Met, Operator, Rates, Step, Times, Totals, fold, meet
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths, attended, widths
 from mlsysim.solvers.node import learning
+from mlsysim.solvers.node.kernels import Kernels
 from mlsysim.solvers.node.learning import Recipe, Work
+from mlsysim.stacks.types import Stack
 
 
 class Demand(NamedTuple):
@@ -98,16 +100,19 @@ def _written(asked: Work, recipe: Recipe, widths: Widths) -> Any:
     return algorithm.training_traffic(0.0, 0.0, 0.0, state)
 
 
-def rates(supply: Supply, efficiency: Any, weights_bandwidth: Any = None) -> Rates:
-    """At what rates operators meet the roofs of a device."""
+def rates(
+    supply: Supply, efficiency: Any, weights_bandwidth: Any = None, level: Any = None
+) -> Times:
+    """At what rates operators meet the roofs of a device, or how long a stack's kernels do."""
     reading = supply.bandwidth if weights_bandwidth is None else weights_bandwidth
-    return Rates(
+    roofs = Rates(
         supply.peak * efficiency, supply.attention_peak * efficiency, reading, supply.bandwidth
     )
+    return Kernels(roofs, level) if isinstance(level, Stack) else roofs
 
 
 def one_after_the_other(
-    model: Workload, step: Step, rates: Rates, recipe: Recipe | None = None
+    model: Workload, step: Step, rates: Times, recipe: Recipe | None = None
 ) -> Met:
     """Seconds of a forward step, or of a training step, whose operators wait for each other.
 
@@ -118,7 +123,8 @@ def one_after_the_other(
     recipe = recipe or Recipe()
     asked = learning.work(model, step, recipe, rates)
     writing = _written(asked, recipe, step.widths) / rates.data
-    return Met(asked.whole.compute, asked.whole.memory + writing)
+    load = asked.whole
+    return Met(load.compute, load.memory + writing, load.overhead)
 
 
 def one_by_one(model: Workload, step: Step) -> list[tuple[Operator, Totals]]:

@@ -21,8 +21,8 @@ from mlsysim.models.operators import (
     LOSS,
     Met,
     Operator,
-    Rates,
     Step,
+    Times,
     Totals,
     fold,
     meet,
@@ -119,7 +119,8 @@ class Load(NamedTuple):
     """What one microbatch asks of a device, forward and backward, without the optimizer.
 
     FLOP, those of them at the rate of attention, bytes of weights and of activations to move; and
-    where rates were given, the seconds of its operators one after the other, under each roof.
+    where rates were given, the seconds of its operators one after the other, under each roof and
+    beside them.
     """
 
     operations: Any
@@ -128,6 +129,7 @@ class Load(NamedTuple):
     activations: Any
     compute: Any = None
     memory: Any = None
+    overhead: Any = None
 
     def times(self, share: Any) -> Load:
         """So much of it."""
@@ -177,7 +179,7 @@ def work(
     model: Workload,
     step: Step,
     recipe: Recipe,
-    rates: Rates | None = None,
+    rates: Times | None = None,
     *,
     ways: Any = 1.0,
     spread: Any = 1.0,
@@ -261,7 +263,7 @@ def _sum(operators: Any) -> Totals:
     return fold(operators, "forward")
 
 
-def _met(ops: list[Operator], step: Step, rates: Rates) -> Met:
+def _met(ops: list[Operator], step: Step, rates: Times) -> Met:
     """Operators one after the other; the products of experts are short, and slower for it."""
     short = [op for op in ops if op.split.experts and op.product]
     met = (
@@ -271,9 +273,9 @@ def _met(ops: list[Operator], step: Step, rates: Rates) -> Met:
     )
     for op in short:
         assert op.product is not None
-        rate = rates.arithmetic * node.short_product(op.product.inner, float(SHORT))
-        one = meet([op], step, rates._replace(arithmetic=rate))
-        met = Met(met.compute + one.compute, met.memory + one.memory)
+        part = node.short_product(op.product.inner, float(SHORT))
+        one = meet([op], step, rates.short(part))
+        met = Met(*(a + b for a, b in zip(met, one, strict=True)))
     return met
 
 
@@ -282,7 +284,7 @@ def _load(
     step: Step,
     recipe: Recipe,
     ops: list[Operator],
-    rates: Rates | None,
+    rates: Times | None,
     total: Totals | None = None,
 ) -> Load:
     """FLOP, bytes and seconds of operators and their way back."""
@@ -306,7 +308,7 @@ def _load(
         else (total.held * model.published, frozen.held * model.published)
     )
     count, move = algorithm.training_operations, algorithm.training_traffic
-    waits: Any = None, None
+    waits: Any = None, None, None
     if rates is not None:
         met = zip(*(_met(some, step, rates) for some in (ops, fixed, attending)), strict=True)
         waits = [count(whole, kept, repeated(whole, part)) for whole, kept, part in met]
@@ -360,7 +362,7 @@ def _apart(ops: list[Operator]) -> list[list[Operator]]:
 
 
 def _unlayered(
-    model: Workload, step: Step, recipe: Recipe, rates: Rates | None, spread: Any
+    model: Workload, step: Step, recipe: Recipe, rates: Times | None, spread: Any
 ) -> Work:
     """Without equal layers there is nothing to divide but the batch, and tables."""
     total, everything = model.totals(step), float(model.parameters)

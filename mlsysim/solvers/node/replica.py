@@ -17,7 +17,7 @@ from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.group import Group
 from mlsysim.solvers.node.cost import Demand
-from mlsysim.solvers.node.single import IDEAL, Profile, Question, ask
+from mlsysim.solvers.node.single import Profile, Question, ask
 
 RESERVE = 0.1  # of a device's memory, which servers keep free: vLLM's gpu_memory_utilization is 0.9
 
@@ -186,7 +186,7 @@ class Replica(NamedTuple):
 
 def replica_of(
     group: Group,
-    how: tuple[str, Any, str | None, str | None],
+    how: tuple[str, Any, str | None, Any],
     prefix: Any = 0.0,
     chunk: Any = None,
     draft: tuple[Workload | None, Any, Any] = (None, 0.0, 0.0),
@@ -218,7 +218,7 @@ def decoder(model: Workload, argument: str = "model") -> None:
 
 def _grown(first: Profile, last: Profile, steps: Any) -> Any:
     """Seconds of `steps` decode steps, while what each takes grows evenly from first to last."""
-    if first.si("stack") == IDEAL:  # each operator keeps its roof, so the whole grows evenly
+    if first.si("stack"):  # each operator keeps its roof, so the whole grows evenly
         return steps * (first.si("latency") + last.si("latency")) / 2
     return algorithm.decode_time(
         first_compute=first.si("compute_time"),

@@ -18,7 +18,8 @@ from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.group import grouped, layout_of
 from mlsysim.solvers.node.replica import Replica, decoder, replica_of
-from mlsysim.solvers.node.single import Stack, context_notes, too_large, total
+from mlsysim.solvers.node.single import context_notes, too_large, total
+from mlsysim.stacks.types import Level
 from mlsysim.systems.types import Fleet
 
 TAIL = 0.01  # the share of requests beyond the 99th percentile
@@ -111,7 +112,7 @@ class ServingModel(Solver):
         precision: u.Precision = "fp16",
         kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
-        stack: Stack | None = None,
+        stack: Level | None = None,
         cached_prefix_len: u.CountOrZero = 0.0,
         prefill_chunk_tokens: u.Count | None = None,
         draft_model: Given[Workload] | None = None,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.solver import Given, Result, Solver, because, lazily, show
-from mlsysim.core.units import Q_, Names, dim_of
+from mlsysim.core.units import Q_, dim_of
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.operators import Met, Step
@@ -28,11 +28,9 @@ from mlsysim.solvers.node.learning import (
 )
 from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.room import too_large
+from mlsysim.stacks.types import IDEAL, Level, Stack, named, seconds
 
-IDEAL = "ideal"  # operators one after the other, each under its own roof
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
-Stack = Annotated[str, Names(IDEAL)]
-
 
 _ROOFS = ("Memory", "Compute", "Overhead")
 
@@ -40,7 +38,7 @@ _ROOFS = ("Memory", "Compute", "Overhead")
 def _waits(p: Profile) -> tuple[Any, Any]:
     """Seconds that the step waits under each roof: under one of them all, or as operators do."""
     compute, memory = p.si("compute_time"), p.si("memory_time")
-    if p.si("stack") == IDEAL:
+    if p.si("stack"):
         return p.si("_under_compute"), p.si("_under_memory")
     if not isinstance(compute, np.ndarray) and not isinstance(memory, np.ndarray):
         return (compute, 0.0) if compute > memory else (0.0, memory)
@@ -62,7 +60,7 @@ def _share(p: Profile, roof: int) -> Any:
 def _told(p: Profile) -> tuple[str, ...]:
     """What to know beside the answer; the Iron Law says where its one maximum misleads."""
     notes = p.si("_notes")
-    if p.shape or p.si("stack") == IDEAL:
+    if p.shape or p.si("stack"):
         return notes
     time = sum(p.si("_asked").apart()) + p.si("overhead")
     if not time > p.si("latency") * (1 + UNEQUAL):
@@ -168,18 +166,18 @@ class SingleNodeModel(Solver):
         recompute: Recompute = "none",
         lora_rank: u.Count | None = None,
         base_precision: u.Precision | None = None,
-        stack: Stack | None = None,
+        stack: Level | None = None,
     ) -> Profile:
         """Time, roof and memory of one step.
 
         `precision` is that of the weights, and activations take the datapath that runs it; the KV
         cache keeps 16 bits unless `kv_precision` says otherwise. `stack="ideal"` costs operators
-        one after the other, each under its own roof, instead of all under one. In training,
-        adapters of `lora_rank` learn beside every matrix of a layer while all else is frozen, in
-        `base_precision` where that is given (as int4, for QLoRA). `batch_size`, `seq_len` and
-        `efficiency` may be arrays that broadcast: the result then holds columns. Raises a
-        BadArgument for a malformed question; a model that does not fit is an answer with
-        `feasible=False` and its `reason`.
+        one after the other, each under its own roof, instead of all under one; a stack, or its
+        name, as its kernels do. In training, adapters of `lora_rank` learn beside every matrix of
+        a layer while all else is frozen, in `base_precision` where that is given (as int4, for
+        QLoRA). `batch_size`, `seq_len` and `efficiency` may be arrays that broadcast: the result
+        then holds columns. Raises a BadArgument for a malformed question; a model that does not fit
+        is an answer with `feasible=False` and its `reason`.
         """
         learns = {
             "optimizer": optimizer,
@@ -212,7 +210,7 @@ class Question(NamedTuple):
     supply: Supply
     precision: Any
     efficiency: Any
-    stack: str | None = None
+    stack: Any = None
     training: bool = False
     told: tuple[str, ...] = ()  # of the device, whatever is asked
     recipe: Recipe | None = None  # how it learns in training
@@ -269,9 +267,9 @@ class Asked(NamedTuple):
 
     def apart(self) -> Met:
         """Its operators one after the other."""
-        model, _, supply, _, efficiency, *_, density = self.question
+        model, _, supply, _, efficiency, level, *_, density = self.question
         reached = efficiency if density is None else efficiency / density
-        rates = cost.rates(supply, reached, self.weights_bandwidth)
+        rates = cost.rates(supply, reached, self.weights_bandwidth, level)
         return cost.one_after_the_other(model, self.step, rates, self.question.recipe)
 
 
@@ -281,7 +279,7 @@ def ask(
     precision: str,
     efficiency: Any,
     kv_precision: str | None = None,
-    stack: str | None = None,
+    stack: Any = None,
     *,
     base: str | None = None,
     recipe: Recipe | None = None,
@@ -322,16 +320,20 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         moving, supply.bandwidth
     )
     asked = Asked(question, step, weights_bandwidth)
-    if stack == IDEAL:
+    overhead = supply.overhead
+    if isinstance(stack, Stack):
+        overhead = seconds(stack.host, overhead)
+    if stack is not None:
         met = asked.apart()
-        latency = met.compute + met.memory + supply.overhead
+        overhead = overhead + met.overhead
+        latency = met.compute + met.memory + overhead
     else:
-        met, latency = Met(None, None), node.roofline_time(compute, memory, supply.overhead)
+        met, latency = Met(None, None), node.roofline_time(compute, memory, overhead)
     return Profile(
         latency=latency,
         compute_time=compute,
         memory_time=memory,
-        overhead=supply.overhead,
+        overhead=overhead,
         operations=demand.operations,
         traffic=demand.weights + moving,
         feasible=feasible,
@@ -344,7 +346,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         bandwidth=supply.bandwidth,
         datapath=supply.datapath,
         precision=question.precision,
-        stack=stack,
+        stack=named(stack),
         batch_size=step.batch,
         seq_len=step.seq_len,
         power=supply.power,

@@ -1,0 +1,62 @@
+"""What software makes of silicon: the constants of one stack; and how a level of cost is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.units import Word
+from mlsysim.core.values import Entry, Home
+
+IDEAL = "ideal"  # operators one after the other, each under its own roof, and nothing wasted
+
+
+class Stack(Entry):
+    """The software that runs a model. With nothing told but its name, it is as good as ideal.
+
+    A step pays `host` once, which by default is the device's dispatch tax, and `launch` for each
+    kernel, beside what its kernels take.
+    """
+
+    home: ClassVar = Home("stack", "stacks", "trtllm")
+
+    summary: str | None = None
+    launch: u.SecondsOrZero | None = None
+    host: u.SecondsOrZero | None = None
+
+
+class _Level(Word):
+    """`ideal`, or a stack, its name or a mapping."""
+
+    __slots__ = ()
+
+    def si(self, value: Any, argument: str = "stack") -> Any:
+        """The stack itself, or the word ideal; raises UnknownName for another name."""
+        if isinstance(value, str) and value == IDEAL:
+            return IDEAL
+        if value == {}:
+            raise BadArgument(argument, value, "write the constants of a stack, such as its host")
+        try:
+            return Stack.asked(value, argument)
+        except UnknownName as error:
+            raise UnknownName(argument, value, [IDEAL, *error.known]) from None
+
+    quantity = si
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of a name, or of a mapping that describes a stack."""
+        return {"type": ["string", "object"]}
+
+
+Level = Annotated[Any, _Level()]  # at what a step is costed: None is the Iron Law
+
+
+def named(level: Any) -> str | None:
+    """The name of a level, as results tell it."""
+    return level.stem if isinstance(level, Stack) else level
+
+
+def seconds(value: Any, default: Any = 0.0) -> Any:
+    """A constant of a stack as a plain number, or `default` where it is not told."""
+    return default if value is None else float(value.m_as("s"))

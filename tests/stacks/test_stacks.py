@@ -1,0 +1,61 @@
+"""Stacks: what software makes of silicon, asked for wherever a time is computed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlsysim import Engine, Hardware, Models
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.units import Q_
+from mlsysim.solvers.node.serving import ServingModel
+
+NOTHING = {"name": "wastes nothing"}
+steps = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["Llama3_8B", "Mixtral_8x7B", "DeepSeek_V3", "ResNet50"]),
+        "hardware": st.sampled_from(["H100", "A100", "MI300X", "RTX_4090"]),
+        "batch_size": st.integers(1, 512),
+        "training": st.booleans(),
+    }
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(steps)
+def test_a_stack_without_overheads_is_ideal(asked):
+    bare, ideal = (Engine.solve(**asked, stack=stack) for stack in (NOTHING, "ideal"))
+    assert bare.si("latency") == pytest.approx(ideal.si("latency"), rel=1e-12)
+    assert bare.bottleneck == ideal.bottleneck
+
+
+def test_each_kernel_is_launched_and_each_step_begins_once():
+    launched = {"name": "mine", "launch": "5 us", "host": "100 us"}
+    own, ideal = (Engine.solve("Llama3_8B", "H100", stack=stack) for stack in (launched, "ideal"))
+    # embedding, 32 layers of qkv, attention, out, up and down, and the head
+    more = (1 + 32 * 5 + 1) * Q_("5 us") + Q_("100 us") - Hardware.H100.dispatch_tax
+    assert (own.latency - ideal.latency).m_as("us") == pytest.approx(more.m_as("us"))
+    assert own.stack == "mine"
+
+
+def test_a_sweep_knows_stacks():
+    own = {"name": "mine", "launch": "5 us"}
+    sweep = Engine.sweep("Llama3_8B", "H100", batch_sizes=[1, 64], stack=own)
+    alone = [Engine.solve("Llama3_8B", "H100", batch_size=b, stack=own) for b in (1, 64)]
+    assert sweep.column("latency") == pytest.approx([each.si("latency") for each in alone])
+
+
+def test_serving_knows_stacks():
+    own = {"name": "mine", "host": "1 ms"}
+    slow, fast = (
+        ServingModel().solve(Models.Llama3_8B, Hardware.H100, stack=stack)
+        for stack in (own, "ideal")
+    )
+    tax = Hardware.H100.dispatch_tax.m_as("ms")
+    assert (slow.itl - fast.itl).m_as("ms") == pytest.approx(1 - tax)
+
+
+def test_a_stack_that_nobody_knows_is_told_which_there_are():
+    with pytest.raises(BadArgument, match="ideal"):
+        Engine.solve("Llama3_8B", "H100", stack="idael")
