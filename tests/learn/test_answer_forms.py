@@ -16,13 +16,14 @@ compute: {peak_flops: 1 TFLOP/s}
 memory: {capacity: 1 GB, bandwidth: 1 TB/s}"""
 LISTED = ("bound", "levers", "order")
 # what a browser sends, and what the file then holds
+CODE = "def step_time(read, bandwidth, tax):\n    return read / bandwidth + tax\n"
 TYPED = {
     "step": ({"value": " 12.5 ", "unit": ["s"]}, " 12.5 ", "s"),
     "bound": ({"value": "memory"}, "memory", None),
     "levers": ({"value": ["half the context"]}, ["half the context"], None),
     "range": ({"value": {"0": "1", "1": " 2 "}, "unit": ["ms"]}, ["1", " 2 "], "ms"),
     "chip": ({"value": SPEC}, SPEC, None),
-    "code": ({"value": "def step_time():\n    pass\n"}, "def step_time():\n    pass\n", None),
+    "code": ({"value": CODE}, CODE, None),
     "why": ({"value": "Because."}, "Because.", None),
 }
 
@@ -80,7 +81,7 @@ def test_what_is_computed_fills_the_form_of_every_kind_and_earns_every_point(boo
         "step": Q_(CHECKS.questions["step"].expected(sheet.variant), "ms"),
         "range": (Q_(low, "ms"), Q_(high, "ms")),
         "chip": device.replace(memory=device.memory.replace(bandwidth=3 * device.memory.bandwidth)),
-        "code": "def step_time(): ...",
+        "code": "def step_time(read, bandwidth, tax): ...",
         "why": "It is memory-bound because every weight is read.",
     }
     forms = {name: sheet.ask(name, mine=value) for name, value in mine.items()}
