@@ -19,10 +19,11 @@ with app.setup(hide_code=True):
         DistributedModel,
         EconomicsModel,
         Fleet,
-        Infra,
         Models,
+        Pipeline,
         ReliabilityModel,
         ResponsibleEngineeringModel,
+        SustainabilityModel,
         Systems,
     )
     from mlsysim.learn import charts, lesson, say
@@ -37,13 +38,8 @@ def _():
 @app.cell
 def _():
     llama, unseen = Models.Language.Llama3_70B, Models.Language.Qwen2_5_72B
-    return llama, unseen
-
-
-@app.cell
-def _():
     tokens, between_faults = 1.4e12, Q_(50_677, "hour")  # GPU-hours for one interruption: Llama 3's log
-    return between_faults, tokens
+    return between_faults, llama, tokens, unseen
 
 
 @app.cell
@@ -51,19 +47,21 @@ def _(between_faults, llama, this, tokens):
     def fleet(gpus=512, node=Systems.Nodes.DGX_H100):
         return Fleet(name="audit", node=node, count=gpus // 8, fabric=Systems.Fabrics.InfiniBand_NDR)
 
+    split = {  # 8 GPUs a layer, 4 stages, the rest for data; ZeRO-1, selective recomputation
+        "batch_size": 1024, "seq_len": 4096, "tensor_parallel": 8, "pipeline_parallel": 4, "microbatch": 1,
+        "zero_stage": 1, "sequence_parallel": True, "recompute": "selective", "tokens": tokens}
+    pipe = Pipeline([DistributedModel(), ReliabilityModel(), EconomicsModel(), SustainabilityModel()])
+
     def train(on, model=llama, eta=this.eta):
-        """One stated split: 8 GPUs a layer, 4 stages, the rest for data; ZeRO-1, selective recomputation."""
-        return DistributedModel().solve(
-            model, fleet=on, batch_size=1024, seq_len=4096, tensor_parallel=8, pipeline_parallel=4, microbatch=1,
-            zero_stage=1, sequence_parallel=True, recompute="selective", tokens=tokens, efficiency=eta)
+        return DistributedModel().solve(model, fleet=on, efficiency=eta, **split)
 
     def audit(gpus=512, eta=this.eta, fault=between_faults):
-        """Tokens to days, days to dollars and tonnes: what one domain answers, the next is given."""
-        on = fleet(gpus)
-        run, faults = train(on, eta=eta), ReliabilityModel().solve(on, mtbf=fault / gpus)
-        days = (run.training_time / faults.goodput).to("day")
-        bill = EconomicsModel().solve(on, days, infrastructure_multiplier=2.5)
-        return run, days, bill, (bill.energy * Infra.Grids.US_Average.carbon_intensity).to("t")
+        """Tokens to days, days to dollars and tonnes: what one domain finds out, the next is given."""
+        found = pipe.run(
+            model=llama, fleet=fleet(gpus), mtbf=fault / gpus, efficiency=eta, datacenter="US_Average",
+            infrastructure_multiplier=2.5, **split)
+        run, failures, bill, green = found.values()
+        return run, failures.elapsed_time.to("day"), bill, green.carbon.to("t")
 
     run, days, bill, tonnes = audit()
     peak = 512 * Systems.Nodes.DGX_H100.accelerator.peak("fp16")
@@ -240,6 +238,12 @@ def _(fleet, q5, run, this, train, unseen):
 def _(q1, q2, q3, q4, q5, q6, this):
     this.close(q1, q2, q3, q4, q5, q6)
     return
+
+
+@app.cell(hide_code=True)
+def _(q6, this):
+    (cards := this.name_that_wall(q6))
+    return (cards,)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import Lesson, find_lesson
 from mlsysim.learn.intuition import intuition
+from mlsysim.learn.naming import Round
 from mlsysim.learn.own import own
 from mlsysim.learn.predict import Question, Words
 from mlsysim.learn.say import say
@@ -83,6 +84,10 @@ class Opened:
     def wait(self, *questions: Question) -> None:
         """Stop the cell until every question is answered: sliders and what they move."""
         mo.stop(not all(question.committed for question in questions))
+
+    def name_that_wall(self, question: Question) -> Round:
+        """A timed round of symptom cards, which opens once the question is answered."""
+        return Round(question)
 
     def close(self, *questions: Question) -> mo.Html:
         """The end, once every question is answered: takeaway, intuition, what next."""
