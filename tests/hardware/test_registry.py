@@ -116,6 +116,27 @@ def test_a_small_arm_core_does_one_flop_four_narrow_operations_and_a_word_a_cycl
     assert device.memory.bandwidth.m_as("B/s") == 4 * clock
 
 
+@pytest.mark.parametrize(
+    "boards", [("A100", "A100_40GB", "A100_PCIe"), ("H100", "H200", "GH200"), ("MI300X", "MI325X")]
+)
+def test_boards_with_the_same_silicon_and_clocks_print_the_same_peaks(boards):
+    one, *others = (ENTRIES[name].compute.datapaths for name in boards)
+    assert all(other == one for other in others)
+
+
+def test_96_cores_at_2400_megahertz_with_two_pipes_of_256_bits():
+    for precision, lanes in {"fp64": 4, "fp32": 8, "bf16": 16, "int8": 32}.items():
+        by_hand = 96 * 2.4e9 * 2 * 2 * lanes  # a multiply and an add
+        path = Hardware.EPYC_9654.compute.datapaths[precision]
+        assert path.m_as("FLOP/s") == pytest.approx(by_hand, rel=0.005)
+    # twelve channels of 64 bits at 4,800 megatransfers
+    assert Hardware.EPYC_9654.memory.bandwidth.m_as("GB/s") == pytest.approx(12 * 8 * 4.8)
+
+
+def test_850_000_cores_of_four_lanes_at_1100_megahertz():
+    assert Hardware.CS2.peak("fp16").m_as("FLOP/s") == pytest.approx(850e3 * 4 * 2 * 1.1e9, rel=0.01)
+
+
 def test_two_vector_cores_at_240_megahertz():
     device, clock = Hardware.ESP32_S3, 240e6  # each a multiply and an add, and 128 bits a cycle
     assert device.peak("fp32").m_as("FLOP/s") == 2 * 2 * clock
