@@ -26,7 +26,7 @@ from mlsysim.course.lessons import Assignment, Prediction, assignment, lesson
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant
 
-Truth = Callable[[Variant], Any]
+Truth = Callable[..., Any]  # of the variant, and for a specification of the entry too
 _TRUTHS = Path(__file__).parent / "truths"
 
 

@@ -12,7 +12,6 @@ from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
 from mlsysim.hardware.types import HardwareNode
-from mlsysim.solvers.analysis.sensitivity import Synthesis
 
 ASSIGNED: Any = assignment("09_sensitivity")
 LEVERS = ASSIGNED.questions["q3"].choices
@@ -20,20 +19,26 @@ SPARE = 1.1  # what a chip may have of what it needs, at most
 
 
 @lru_cache(maxsize=65536)
-def least(model: str, late: float, batch: int, context: int, precision: str = "fp16") -> Synthesis:
+def least(model: str, late: float, batch: int, context: int, precision: str = "fp16") -> Any:
     """The least chip for a decode step within so many ms."""
-    how = {"precision": precision, "kv_precision": precision}
-    return SynthesisSolver().solve(model, Q_(late, "ms"), batch_size=batch, seq_len=context, **how)
+    how: Any = {"precision": precision, "kv_precision": precision, "batch_size": batch}
+    return SynthesisSolver().solve(model, Q_(late, "ms"), seq_len=context, **how)
 
 
-def drawn(v: Variant, batch: int | None = None, precision: str = "fp16") -> Synthesis:
+def drawn(v: Variant, batch: int | None = None, precision: str = "fp16") -> Any:
     """The chip of question 1."""
     return least(v.fields["model"], v.late, batch or v.batch, v.context, precision)
 
 
-def caches(v: Variant, context: int, batch: int) -> Quantity:
+@lru_cache(maxsize=65536)
+def kept(model: str, context: int, batch: int) -> Quantity:
     """The bytes of so many users' keys and values."""
-    return Engine.solve(v.model, v.device, batch_size=batch, seq_len=context).kv_cache
+    return Engine.solve(model, "H100", batch_size=batch, seq_len=context).kv_cache
+
+
+def caches(v: Variant, context: int, batch: int) -> Quantity:
+    """The caches of so many users of the variant's model."""
+    return kept(v.fields["model"], context, batch)
 
 
 def over(v: Variant, size: Any) -> Quantity:
@@ -49,7 +54,7 @@ def weights_alone(v: Variant) -> Quantity:
     return over(v, drawn(v).traffic - caches(v, v.context, v.batch))
 
 
-def weights_each(v: Variant) -> Quantity:
+def weights_each(v: Variant) -> Any:
     """One pass over the weights serves all users; only their caches add up."""
     return drawn(v, 1).required_bw * v.batch
 
@@ -76,7 +81,7 @@ def whole_table(v: Variant) -> Quantity:
     },
     accept={"whole_table": whole_table},
 )
-def bandwidth(v: Variant) -> Quantity:
+def bandwidth(v: Variant) -> Any:
     """All bytes of a step, weights once and the cache of each user, over the deadline."""
     return drawn(v).required_bw
 
@@ -146,7 +151,10 @@ def quicker(model: str, device: str, phase: str, users: int, tokens: int, level:
             tokens,
         ),
         "half the tokens": (chip, tokens // 2),
-        "half the dispatch": (chip.replace(dispatch_tax=chip.dispatch_tax / 2), tokens),
+        "half the dispatch": (
+            chip.replace(dispatch_tax=(chip.dispatch_tax or Q_(0, "s")) / 2),
+            tokens,
+        ),
     }
 
     def time(hardware: HardwareNode, length: int) -> float:
@@ -260,33 +268,30 @@ def wrong_line(v: Variant) -> str:
 # ---- q6, q7 --------------------------------------------------------------------------------------
 
 
-def supplies(v: Variant, chip: HardwareNode) -> dict[str, tuple[Any, Any]]:
-    """What a chip has, and what question 1 demands."""
-    must = drawn(v)
-    return {
-        "bandwidth": (chip.memory.bandwidth, must.required_bw),
-        "peak": (chip.peak("fp16"), must.required_flops),
-        "capacity": (chip.memory.capacity, must.required_capacity),
-    }
+NEEDS = {"bandwidth": "required_bw", "peak": "required_flops", "capacity": "required_capacity"}
+
+
+def spare(v: Variant, chip: HardwareNode) -> dict[str, float]:
+    """What a chip has of each need of question 1, as a part of it."""
+    has, must = chip.supply("fp16"), drawn(v)
+    return {name: getattr(has, name) / must.si(field) for name, field in NEEDS.items()}
 
 
 def planned_for_weights(v: Variant, chip: HardwareNode) -> bool:
     """The caches of all users are read in each step, and lie beside the weights."""
-    return bool(abs(chip.memory.bandwidth / weights_alone(v) - 1) < SPARE - 1)
+    part = float((weights_alone(v) / drawn(v).required_bw).m_as(""))
+    return 0.95 < spare(v, chip)["bandwidth"] / part < SPARE
 
 
 def bits(v: Variant, chip: HardwareNode) -> bool:
     """A memory's bandwidth is in bytes: TB/s, not Tb/s."""
-    return any(0.95 < chip.memory.bandwidth / must < SPARE for must in _eighths(v))
-
-
-def _eighths(v: Variant) -> tuple[Any, Any]:
-    return drawn(v).required_bw / 8, drawn(v).required_bw * 8
+    part = spare(v, chip)["bandwidth"]
+    return any(0.95 < part / slip < SPARE for slip in (1 / 8, 8))
 
 
 def whole_peak(v: Variant, chip: HardwareNode) -> bool:
     """Half of the peak is reached, so the chip needs twice the operations a second."""
-    return bool(0.95 < 2 * chip.peak("fp16") / drawn(v).required_flops < SPARE)
+    return 0.95 < 2 * spare(v, chip)["peak"] < SPARE
 
 
 @check(
@@ -300,16 +305,11 @@ def whole_peak(v: Variant, chip: HardwareNode) -> bool:
 )
 def chip(v: Variant, mine: HardwareNode) -> dict[str, bool]:
     """Work out bytes, operations and room of one step, and divide the first two by the deadline."""
-    how = {"batch_size": v.batch, "seq_len": v.context, "efficiency": 0.5}
-    step = Engine.solve(v.model, mine, **how)
-    met = {
-        f"all fits, and the step ends within {v.late} ms": bool(
-            step.feasible and step.latency <= Q_(v.late, "ms") * 1.0005
-        )
+    parts = spare(v, mine)
+    enough = {f"its {name} is enough": part >= 0.9995 for name, part in parts.items()}
+    return enough | {
+        f"its {name} has at most 10 % to spare": part <= SPARE for name, part in parts.items()
     }
-    for name, (has, must) in supplies(v, mine).items():
-        met[f"its {name} has at most 10 % to spare"] = bool(has <= must * SPARE)
-    return met
 
 
 Share = Callable[[float, float, float, float], float]

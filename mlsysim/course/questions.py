@@ -268,7 +268,8 @@ class Function(Text):
 
     def write(self, mine: Any) -> Answer:
         """The text of a function, or a text as it is."""
-        return super().write(textwrap.dedent(inspect.getsource(mine)) if callable(mine) else mine)
+        text = inspect.getsource(mine) if callable(mine) else str(mine)
+        return super().write(textwrap.dedent(text))
 
 
 def _parsed(text: str) -> ast.Module:
