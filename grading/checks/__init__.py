@@ -1,1 +1,49 @@
-"""The truths, one module an assignment: `cNN_slug` judges `exercises/NN_slug.py`."""
+"""Hidden checks, one module per assignment; and what several of them need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from mlsysim.core.units import Quantity
+from mlsysim.course.lessons import Assignment
+from mlsysim.course.variants import Variant
+
+Truth = Callable[[Variant], Any]
+
+
+def apart(truth: Truth, named: Mapping[str, Truth], by: float = 0.05) -> dict[str, Truth]:
+    """Misconceptions by their names, each for the variants in which it misses the truth by a part.
+
+    Where it gives nearly the truth, nobody can tell whether it was made: it returns None.
+    """
+
+    def unlike(wrong: Truth) -> Truth:
+        @wraps(wrong)
+        def value(v: Variant) -> Any:
+            held, right = wrong(v), truth(v)
+            if held is None or not right:
+                return None
+            ratio = held / right
+            ratio = float(ratio.m_as("")) if isinstance(ratio, Quantity) else ratio
+            return held if abs(ratio - 1) > by else None
+
+        return value
+
+    return {name: unlike(wrong) for name, wrong in named.items()}
+
+
+def odd_line(assigned: Assignment, axis: str) -> Callable[[Variant], str]:
+    """Which line of a drawn calculation is not as in most drawings of the axis: "line 3"."""
+    drawn: tuple[Any, ...] = assigned.axes[axis]
+    names = axis.split()
+    usual = [Counter(lines).most_common(1)[0][0] for lines in zip(*drawn, strict=True)]
+
+    def truth(v: Variant) -> str:
+        lines: Mapping[str, Any] = v.fields
+        odd = (n for n, name in enumerate(names, start=1) if lines[name] != usual[n - 1])
+        return f"line {next(odd)}"
+
+    return truth

@@ -53,7 +53,7 @@ class Question(Value):
 
     def filled(self, v: Variant) -> Any:
         """The question as the learner of a variant reads it."""
-        return self.replace(text=self.text.format_map(v))
+        return self.replace(text=_filled(self.text, v))
 
     def read(self, answer: Answer) -> Any:
         """The value that was answered; raises BadArgument when it cannot be read."""
@@ -72,6 +72,11 @@ class Question(Value):
         except MLSysError as error:
             return str(error)
         return ""
+
+
+def _filled(text: str, v: Variant) -> str:
+    """A text with a variant's numbers, in the words that the variant draws for it too."""
+    return text.format_map(v).format_map(v)
 
 
 class Measured(Question):
@@ -151,8 +156,8 @@ class Listed(Question):
 
     def filled(self, v: Variant) -> Any:
         """The question and its choices as the learner of a variant reads them."""
-        choices = [option.format_map(v) for option in self.choices]
-        return self.replace(text=self.text.format_map(v), choices=choices)
+        choices = [_filled(option, v) for option in self.choices]
+        return self.replace(text=_filled(self.text, v), choices=choices)
 
     def among(self, value: Any) -> str:
         """The choice that a text is, letter by letter; raises BadArgument."""

@@ -12,7 +12,7 @@ from grading.__main__ import main
 from grading.check import load
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import FIRST, Record
-from mlsysim.course.lessons import ORDER, assignment, lesson
+from mlsysim.course.lessons import ORDER, assignment, find_lesson
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import PUBLIC_SECRET, code_for
 
@@ -35,13 +35,12 @@ def variant(checks):
 
 def journal(*questions):
     """An unbroken journal of commitments, each of which answers its question."""
-    asked = lesson(NAME).predictions
     records, previous = [], FIRST
     for order, question in enumerate(questions, start=1):
         records.append(
             {
                 "question": question,
-                **said(asked.get(question)),
+                **said(find_lesson(question[:2]).predictions.get(question)),
                 "confidence": 0.6,
                 "order": order,
                 "time": "2026-11-20T18:00:00Z",

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from grading.check import Checks, load
-from grading.kinds import Choice, Function, Interval, Kind, Number, Ordering, Spec
+from grading.code import Function
+from grading.kinds import Choice, Interval, Kind, Mark, Number, Ordering, Spec
+from grading.sandbox import Outcome
 from mlsysim.course import lessons as course
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant, code_for
@@ -97,8 +99,25 @@ def drawn(checks: Checks, many: int) -> Iterator[Variant]:
 
 def earned(checks: Checks, v: Variant, given: dict[str, Answer]) -> float:
     """The share of the points of all questions that a sheet earns."""
-    marks = checks.judge(v, given)
+    marks = marked(checks, v, given)
     return sum(mark.points for mark in marks) / sum(mark.out_of for mark in marks)
+
+
+def marked(checks: Checks, v: Variant, given: dict[str, Answer]) -> list[Mark]:
+    """The marks of a sheet, its functions judged as where code can run."""
+    marks = checks.judge(v, given)
+    return [
+        run(q, given[q.name], v) if isinstance(q, Function) and mark.kind == "kept" else mark
+        for q, mark in zip(checks.questions.values(), marks, strict=True)
+    ]
+
+
+def run(q: Function, answer: Answer, v: Variant) -> Mark:
+    """What a function of our own solutions earns: it is run here, as no stranger's is."""
+    names: dict[str, Any] = {}
+    exec(answer.value, names)
+    mine = names[q.asked.function]
+    return q.judge_outcomes([Outcome(float(mine(**each))) for each in q.inputs(v)], v)
 
 
 def average(checks: Checks, sheets: list[tuple[Variant, dict[str, Answer]]]) -> float:
@@ -124,7 +143,7 @@ def judged(checks: Checks, *kinds: type[Kind]) -> list[Kind]:
     return [
         q
         for q in checks.questions.values()
-        if q.judged and (isinstance(q, kinds) if kinds else not isinstance(q, (Function, Spec)))
+        if q.judged and not isinstance(q, (Function, Spec)) and isinstance(q, kinds or Kind)
     ]
 
 
@@ -142,7 +161,7 @@ def test_the_untouched_exercise_and_the_empty_sheet_earn_nothing(checks):
 def test_the_solution_earns_every_point_whoever_hands_it_in(checks, many):
     for n in range(many):
         v, given = solved(checks.assignment.name, n)
-        marks = checks.judge(v, given)
+        marks = marked(checks, v, given)
         assert {mark.kind for mark in marks} <= {"right", "kept"}, (n, v, marks)
 
 
@@ -172,6 +191,8 @@ def test_no_sheet_is_worth_much_to_everybody(checks):
 
 def _worth(q: Kind, class_of: list[Variant]) -> Any:
     """What an answer is worth to a class; of numbers, how many it is right for."""
+    if isinstance(q, Function):
+        return lambda answer: sum(run(q, answer, v).points for v in class_of)
     if not isinstance(q, Number):
         return lambda answer: sum(q.answered(answer, v)[1].points for v in class_of)
     truths = [q.expected(v) for v in class_of]
@@ -229,6 +250,17 @@ def test_every_misconception_is_named_to_somebody(checks):
                 mark.name == name and mark.message.startswith(f"It looks as if you {name}.")
                 for mark in marks
             ), (q.name, name)
+
+
+def test_every_misconception_of_a_function_is_named_to_somebody(checks):
+    for q in checks.questions.values():
+        for name, wrong in q.check.misconceptions.items() if isinstance(q, Function) else ():
+            marks = [
+                q.judge_outcomes([Outcome(float(wrong(v)(**each))) for each in q.inputs(v)], v)
+                for v in drawn(checks, 10)
+                if wrong(v) is not None
+            ]
+            assert any(mark.name == name for mark in marks), (q.name, name)
 
 
 def test_a_class_has_at_least_a_hundred_answers_to_every_number(checks):
