@@ -79,9 +79,10 @@ class Checks:
 
     @property
     def points(self) -> float:
-        """The most that a sheet can score."""
+        """The most that a sheet can score where no code is run."""
         predicted = self.prediction_points * len(self.predictions)
-        return sum(q.points for q in self.questions.values()) + predicted
+        counted = (q for q in self.questions.values() if not isinstance(q, Function))
+        return sum(q.points for q in counted) + predicted
 
     def judge(self, v: Variant, answers: Mapping[str, Answer]) -> list[Mark]:
         """A mark for every question of the assignment, answered or not."""

@@ -140,7 +140,7 @@ def test_what_is_kept_is_shown_whole_and_earns_no_points(tmp_path):
     assert marks["code"].given == trap
     assert marks["why"].given == "Words."
     assert not (tmp_path / "ran").exists()
-    assert CHECKS.points == 2 + 1 + 2 + 2 + 2 + 2 + 2  # words are not among them
+    assert CHECKS.points == 2 + 1 + 2 + 2 + 2 + 2  # words and code are not among them
     assert marks["code"].out_of == 0  # nor is code that was not run
     assert sum(x.points for x in marks.values()) == 0
 
