@@ -13,6 +13,21 @@ from mlsysim.core import units as u
 # ---- wall 14: communication --------------------------------------------------------------------
 
 
+def queued(alone: u.Seconds, latency: u.Seconds, queue: u.Number) -> u.Seconds:
+    r"""Wall 14: a collective neither short nor long, whose latency and rate hide each other in part.
+
+    $$T = L + \frac{M}{BW} + 2 q \sqrt{L \frac{M}{BW}}$$
+
+    At $q = 1$ it is cut into the best number of pieces, at $q = 0$ it is not cut at all.
+
+    >>> queued(alone=4e-6, latency=1e-6, queue=0.5)
+    7e-06
+
+    Source: Thakur, Rabenseifner & Gropp (2005), doi:10.1177/1094342005051521, for pipelined trees.
+    """
+    return latency + alone + 2 * queue * np.sqrt(latency * alone)
+
+
 def transfer_time(data: u.Bytes, bandwidth: u.Bandwidth, latency: u.SecondsOrZero) -> u.Seconds:
     r"""One message between two devices: its latency, and its bytes at the rate of the link.
 

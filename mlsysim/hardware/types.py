@@ -27,6 +27,8 @@ WIDER = {
     "fp64": (),
 }
 WEIGHTS_ONLY = {"int4": "fp16"}  # and what is computed in
+# Ada computes as Hopper does, and what has neither bf16 nor tf32 is Turing or older.
+_DESIGNS = {"fp4": "Blackwell", "fp8": "Hopper", "bf16": "Ampere", "tf32": "Ampere", "fp32": "Turing"}
 
 
 class ComputeCore(Value):
@@ -82,6 +84,7 @@ class Supply(NamedTuple):
     overhead: u.SecondsOrZero
     power: u.Power | None
     datapath: Any
+    generation: Any
 
 
 class HardwareNode(Entry):
@@ -115,6 +118,21 @@ class HardwareNode(Entry):
             if candidate in paths:
                 return candidate
         raise NoDatapath(self.name, precision, paths)
+
+    @cached_property
+    def generation(self) -> str:
+        """The vendor's name, and of GPUs from NVIDIA, of which there are many, that of their design.
+
+        The narrowest floating-point datapath tells it: each design brought one.
+
+        >>> from mlsysim import Hardware
+        >>> Hardware.Cloud.H200.generation, Hardware.Workstation.RTX_3090.generation
+        ('Hopper', 'Ampere')
+        """
+        for path, design in _DESIGNS.items():
+            if self.vendor == "NVIDIA" and path in self.compute.datapaths:
+                return design
+        return self.vendor or self.name
 
     def peak(self, precision: str = "fp16") -> Quantity:
         """The dense peak at the datapath that runs `precision`."""
@@ -155,4 +173,5 @@ class HardwareNode(Entry):
             overhead=float(self.dispatch_tax.m_as("s")) if self.dispatch_tax is not None else 0.0,
             power=float(self.tdp.m_as("W")) if self.tdp is not None else None,
             datapath=self.datapath(precision),
+            generation=self.generation,
         )

@@ -8,6 +8,7 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
+from mlsysim.stacks.roofs import Board, Held, Roofs, Talk
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof, and nothing wasted
 
@@ -24,6 +25,11 @@ class Stack(Entry):
     summary: str | None = None
     launch: u.SecondsOrZero | None = None
     host: u.SecondsOrZero | None = None
+    roofs: Roofs | None = None
+    talk: Talk | None = None
+    held: Held | None = None
+    board: Board | None = None
+    campaign: u.Fraction = 1.0  # of its device hours in which a run learns what it keeps
 
 
 class _Level(Word):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.systems.registry import Systems
 from mlsysim.systems.types import PLAIN_NODE, Fleet, Node, plain_node
@@ -9,9 +11,12 @@ from mlsysim.systems.types import PLAIN_NODE, Fleet, Node, plain_node
 
 def fleet_of(device: HardwareNode, devices: int) -> Fleet:
     """The registry's node of so many devices where it has one, else a plain one."""
-    inside = min(devices, PLAIN_NODE)
-    known = (each for _, each in Systems.entries() if isinstance(each, Node))
-    same = (each for each in known if each.accelerator == device and each.accelerators == inside)
+    known = [each for _, each in Systems.entries() if isinstance(each, Node)]
+    own = [each for each in known if each.accelerator == device]
+    # in a rack of more, wires reach a power of two of devices, as those are divided
+    most = max((int(each.accelerators) for each in own), default=PLAIN_NODE)
+    inside = min(devices, 2 ** int(math.log2(max(most, PLAIN_NODE))))
+    same = (each for each in own if each.accelerators == inside)
     server = next(same, None) or plain_node(device, inside)
     shelf = Systems.Fabrics  # one generation of switches to a generation of devices
     fabric = shelf.InfiniBand_HDR if device.release_year < 2022 else shelf.InfiniBand_NDR

@@ -1,7 +1,7 @@
 """What the solvers say about a published measurement, by the metric that was measured.
 
-Each predictor gives an SI number at a level of cost: the Iron Law (None) or "ideal". All of them
-use one efficiency; none looks at the value, the table or the source of a row.
+Each predictor gives an SI number at a level of cost: the Iron Law (None), "ideal", or the stack that
+ran the row. The first two use one efficiency; none looks at the value of a row.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import Any
 
 from mlsysim.evaluation.validate import serving, silicon, training
 from mlsysim.evaluation.validate.rows import Row, Unpredictable
+from mlsysim.evaluation.validate.stack import calibrated
 from mlsysim.stacks.types import IDEAL
 
-LEVELS: dict[str, str | None] = {"Iron Law": None, IDEAL: IDEAL}
+CALIBRATED = "calibrated"
+LEVELS: dict[str, Any] = {"Iron Law": None, IDEAL: IDEAL, CALIBRATED: calibrated}
 _SCALES = {
     "ms": 1e-3,
     "us": 1e-6,
@@ -37,7 +39,7 @@ _SCALES = {
 }
 
 
-PREDICTORS: dict[str, Callable[[Row, str | None], Any]] = {
+PREDICTORS: dict[str, Callable[[Row, Any], Any]] = {
     "output_tokens_per_s": serving.throughput,
     "output_tokens_per_s_per_gpu": serving.throughput_of_each,
     "e2e_generation_latency": serving.generation,
@@ -81,8 +83,12 @@ PREDICTORS: dict[str, Callable[[Row, str | None], Any]] = {
 }
 
 
-def predicted(row: Row, stack: str | None) -> float:
-    """The prediction of a row at a level, in the row's unit; raises Unpredictable."""
+def predicted(row: Row, level: Any) -> float:
+    """The prediction of a row at a level, in the row's unit; raises Unpredictable.
+
+    A level is what solvers take for `stack`, or says so for each row.
+    """
+    stack = level(row) if callable(level) else level
     predictor = PREDICTORS.get(row.metric)
     if predictor is None:
         raise Unpredictable(f"nothing predicts {row.metric!r}")

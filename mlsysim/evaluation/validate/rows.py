@@ -145,7 +145,8 @@ def precision_of(text: str) -> tuple[str, float | None]:
 
 
 @cache
-def _names() -> dict[str, dict[str, str]]:
+def names() -> dict[str, dict[str, str]]:
+    """What published tables call models, devices and software, and what these are here."""
     return parse_yaml((_DATA / "names.yaml").read_text(encoding="utf-8"), "names.yaml")
 
 
@@ -161,6 +162,6 @@ def device_of(row: Row) -> HardwareNode:
 
 def _entry(name: str, kind: str, entry: Any, catalog: Any) -> Any:
     try:
-        return entry.asked(_names()[kind].get(name, name), kind)
+        return entry.asked(names()[kind].get(name, name), kind)
     except MLSysError:
         raise Unpredictable(f"{name!r} is in no {catalog._title} registry") from None

@@ -18,11 +18,13 @@ from mlsysim.solvers.fleet.group import divided
 from mlsysim.solvers.node.inflight import server
 from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.single import SingleNodeModel
+from mlsysim.stacks.roofs import Held
+from mlsysim.stacks.types import Stack
 
 EFFICIENCY = float(SingleNodeModel.defaults["efficiency"])
 
 
-def _replica(row: Row, stack: str | None) -> Replica:
+def _replica(row: Row, stack: Any) -> Replica:
     """The model on the devices that share it, in the row's widths."""
     precision, weight = precision_of(row.precision)
     kept = precision_of(row.kv_precision)[0] if row.kv_precision else None
@@ -37,7 +39,7 @@ def _replica(row: Row, stack: str | None) -> Replica:
     return replica._replace(question=replica.question._replace(widths=widths))
 
 
-def throughput(row: Row, stack: str | None) -> float:
+def throughput(row: Row, stack: Any) -> float:
     """Answered tokens a second of all devices: of a batch, or of as many in flight as fit."""
     replica = _replica(row, stack)
     prompt, tokens, batch = (row.number(name) for name in ("seq_in", "seq_out", "batch"))
@@ -50,26 +52,26 @@ def throughput(row: Row, stack: str | None) -> float:
     return rate * max(row.number("n_devices", 1) / replica.devices, 1)
 
 
-def throughput_of_each(row: Row, stack: str | None) -> float:
+def throughput_of_each(row: Row, stack: Any) -> float:
     """Answered tokens a second of one device."""
     return throughput(row, stack) / row.number("n_devices", 1)
 
 
-def generation(row: Row, stack: str | None) -> float:
+def generation(row: Row, stack: Any) -> float:
     """Seconds from prompts to the last token of all answers, of which prefill gives the first."""
     replica, batch = _replica(row, stack), row.number("batch")
     prompt, tokens = row.number("seq_in"), row.number("seq_out")
     return float(replica.prefill(batch, prompt) + replica.decoding(batch, prompt, tokens - 1))
 
 
-def decode_rate(row: Row, stack: str | None) -> float:
+def decode_rate(row: Row, stack: Any) -> float:
     """Tokens a second while decoding, at the mean context of the answer."""
     replica, batch = _replica(row, stack), row.number("batch")
     context = row.number("seq_in", 0.0) + max(row.number("seq_out", 0.0) / 2, 1.0)
     return batch / float(replica.step(batch, context))
 
 
-def token_time(row: Row, stack: str | None) -> float:
+def token_time(row: Row, stack: Any) -> float:
     """Time between tokens at a concurrency, with the prompts that come in meanwhile."""
     replica, batch = _replica(row, stack), row.number("batch")
     prompt, tokens = row.number("seq_in"), row.number("seq_out")
@@ -77,7 +79,7 @@ def token_time(row: Row, stack: str | None) -> float:
     return float(decode + batch / tokens * replica.prefill(1.0, prompt))
 
 
-def prompt(row: Row, stack: str | None) -> float:
+def prompt(row: Row, stack: Any) -> float:
     """Seconds of a pass over whole prompts, or of an encoder over whole texts."""
     batch, length = row.number("batch"), row.number("seq_in")
     if PREFILL in model_of(row).phases:
@@ -86,7 +88,7 @@ def prompt(row: Row, stack: str | None) -> float:
 
 
 def _step(
-    row: Row, stack: str | None, *, seq_len: float | None = None, training: bool = False
+    row: Row, stack: Any, *, seq_len: float | None = None, training: bool = False
 ) -> Any:
     """One step of a model that answers at once."""
     precision, _ = precision_of(row.precision)
@@ -101,18 +103,18 @@ def _step(
     )
 
 
-def latency(row: Row, stack: str | None) -> float:
+def latency(row: Row, stack: Any) -> float:
     """Seconds of one step."""
     return _step(row, stack).si("latency")
 
 
-def images(row: Row, stack: str | None) -> float:
+def images(row: Row, stack: Any) -> float:
     """Samples a second, of inference or of training."""
     training = "train" in row.domain
     return _step(row, stack, training=training).si("throughput") * row.number("n_devices", 1)
 
 
-def energy_of_one(row: Row, stack: str | None) -> float:
+def energy_of_one(row: Row, stack: Any) -> float:
     """Joules of one inference, at the power of the device."""
     energy = _step(row, stack).si("energy")
     if energy is None:
@@ -120,8 +122,10 @@ def energy_of_one(row: Row, stack: str | None) -> float:
     return energy
 
 
-def held_to_serve(row: Row, stack: str | None) -> float:
+def held_to_serve(row: Row, stack: Any) -> float:
     """Bytes that one device holds at the end of the answers."""
     length = row.number("seq_in") + row.number("seq_out", 0.0)
     held = _replica(row, stack).held(row.number("batch"), length)
-    return held.held_weights + held.held_state + held.held_activations
+    kept = (stack.held if isinstance(stack, Stack) else None) or Held()
+    context = 0.0 if kept.context is None else float(kept.context.m_as("B"))
+    return held.held_weights + held.held_state + kept.buffers * held.held_activations + context

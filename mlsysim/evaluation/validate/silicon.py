@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from mlsysim.core.units import PRECISIONS
 from mlsysim.equations import fleet, node, ops
@@ -11,10 +12,14 @@ from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, model_of, precision_of
 from mlsysim.evaluation.validate.serving import EFFICIENCY
 from mlsysim.infrastructure.registry import Infrastructure
+from mlsysim.models.operators import FORWARD, Operator, Step
 from mlsysim.models.types import flop
+from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.group import LINK_LATENCY, all_reduce, wires
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
+from mlsysim.solvers.node.cost import rates
 from mlsysim.solvers.ops.safety import CheckpointModel
+from mlsysim.stacks.types import Stack
 
 
 def _product(row: Row) -> tuple[float, float, float]:
@@ -26,45 +31,52 @@ def _product(row: Row) -> tuple[float, float, float]:
     raise Unpredictable(f"{row.model!r} does not tell the sizes of a product")
 
 
-def product_time(row: Row, stack: str | None) -> float:
+def product_time(row: Row, stack: Any) -> float:
     """Seconds of one matrix product."""
     rows, inner, columns = _product(row)
     precision, _ = precision_of(row.precision)
     supply, width = device_of(row).supply(precision), PRECISIONS[precision]
-    moved = (rows * inner + inner * columns + rows * columns) * width
-    return float(
-        node.roofline_time(
-            node.compute_time(flop(rows * inner * columns), supply.peak, EFFICIENCY),
-            node.memory_time(moved, supply.bandwidth),
-            supply.overhead,
-        )
+    sizes = rows * inner * width, inner * columns * width, rows * columns * width
+    one = Operator(
+        "product", "gemm", 1.0, flop(rows * inner * columns), sizes[1], 0.0, sizes[0], sizes[2], 0.0
     )
+    step = Step(1.0, rows, 0.0, FORWARD, Widths.equal(width))
+    found = rates(supply, EFFICIENCY, None, stack).times(one, step)
+    assert found is not None
+    launch = found[2] if isinstance(stack, Stack) else supply.overhead
+    return float(node.roofline_time(found[0], found[1], launch))
 
 
-def product_rate(row: Row, stack: str | None) -> float:
+def product_rate(row: Row, stack: Any) -> float:
     """FLOP a second of one matrix product."""
     rows, inner, columns = _product(row)
     return flop(rows * inner * columns) / product_time(row, stack)
 
 
-def reduce_time(row: Row, stack: str | None) -> float:
+def reduce_time(row: Row, stack: Any) -> float:
     """Seconds in which devices sum so many bytes."""
     ranks = int(row.number("n_devices"))
     device = device_of(row)
     if device.interconnect is None:
         raise Unpredictable(f"{row.hardware} has no known link to others")
-    place = fleet_of(device, ranks)
+    data, place = row.number("batch"), fleet_of(device, ranks)
     local = min(ranks, int(place.node.accelerators))
-    return float(all_reduce(row.number("batch"), ranks, local, wires(place, LINK_LATENCY)))
+    wired = wires(place, LINK_LATENCY)
+    talk = stack.talk if isinstance(stack, Stack) else None
+    if talk is None:
+        return float(all_reduce(data, ranks, local, wired))
+    wired = wired._replace(link=wired.link * talk.link, network=wired.network * talk.link)
+    alone = all_reduce(data, ranks, local, wired._replace(link_latency=0.0, network_latency=0.0))
+    return float(fleet.queued(alone, float(talk.latency.m_as("s")), talk.queue))
 
 
-def bus_bandwidth(row: Row, stack: str | None) -> float:
+def bus_bandwidth(row: Row, stack: Any) -> float:
     """Bytes a second over each link, as benchmarks of collectives count them."""
     ranks = row.number("n_devices")
     return 2 * (ranks - 1) / ranks * row.number("batch") / reduce_time(row, stack)
 
 
-def energy(row: Row, stack: str | None) -> float:
+def energy(row: Row, stack: Any) -> float:
     """Joules of the device hours that the row tells, at the facility's PUE."""
     hours = row.noted("gpu_hours")
     if hours is None:
@@ -75,17 +87,17 @@ def energy(row: Row, stack: str | None) -> float:
     return ops.facility_energy(node.energy(power, hours * 3600), row.noted("PUE") or 1.0)
 
 
-def carbon(row: Row, stack: str | None) -> float:
+def carbon(row: Row, stack: Any) -> float:
     """Grams of carbon of that energy, at the row's intensity or the average American one."""
     told = row.noted("CI")
     average = float(Infrastructure.Grids.US_Average.carbon_intensity.m_as("g/J"))
     return ops.carbon(energy(row, stack), told * 1e3 / 3.6e6 if told else average)
 
 
-def failures(part: str | None) -> Callable[[Row, str | None], float]:
+def failures(part: str | None) -> Callable[[Row, Any], float]:
     """Failures a second of a fleet, or of one kind of part."""
 
-    def rate(row: Row, stack: str | None) -> float:
+    def rate(row: Row, stack: Any) -> float:
         found = ReliabilityModel().solve(fleet_of(device_of(row), int(row.number("n_devices"))))
         share = found.si("failure_shares")[part] if part else 1.0
         return share * float(fleet.failure_rate(1, found.si("mtbf")))
@@ -93,7 +105,7 @@ def failures(part: str | None) -> Callable[[Row, str | None], float]:
     return rate
 
 
-def saved(row: Row, stack: str | None) -> float:
+def saved(row: Row, stack: Any) -> float:
     """Bytes of a checkpoint."""
     precision, _ = precision_of(row.precision)
     saved = CheckpointModel().solve(

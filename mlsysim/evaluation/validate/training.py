@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from mlsysim.core.solver import Solver
 from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, model_of, precision_of
-from mlsysim.solvers.fleet.distributed import DistributedModel, FleetProfile
-from mlsysim.solvers.fleet.parallelism import ParallelismOptimizer
+from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
+from mlsysim.solvers.fleet.parallelism import PLAN, ParallelismOptimizer
+from mlsysim.solvers.fleet.profile import FleetProfile
+from mlsysim.stacks.types import Stack
 
 _ZERO = {"FULL_SHARD": 3, "SHARD_GRAD_OP": 2}
 
@@ -31,24 +33,32 @@ def _plan(row: Row) -> dict[str, Any]:
         "zero_stage": 1 if stage is None else stage,
         "recompute": "full" if told.get("act_ckpt") == "True" else recompute,
         "sequence_parallel": sequence == "seqpar",
+        # selective recomputation is of scores, which flash attention does not keep
+        "flash_attention": "recompute" not in told,
     }
     return {key: value for key, value in plan.items() if value is not None}
 
 
-def _batch(row: Row, devices: float) -> float | None:
+def _batch(row: Row, devices: float) -> float:
+    """Sequences a step; where nobody tells, a usual step, and one a device at least."""
     if not row.batch:
-        return None
+        return max(float(USUAL_BATCH), devices)
     batch = row.number("batch")
     if "tokens" in row.batch:
         return max(round(batch / row.number("seq_in") / devices), 1) * devices
     return batch * devices if "per GPU" in row.batch else batch
 
 
-def _at(solver: type[Solver], stack: str | None) -> dict[str, Any]:
-    return {"stack": stack} if "stack" in solver.accepts else {}
+@cache
+def _found(model: Any, asked: Any) -> dict[str, Any]:
+    """The best plan where a row tells none, at the ideal level."""
+    search = ParallelismOptimizer().solve(model, **dict(asked))
+    if not search.feasible:
+        raise Unpredictable(search.reason)
+    return {name: search.si(name) for name in PLAN}
 
 
-def _trained(row: Row, stack: str | None) -> FleetProfile:
+def _trained(row: Row, stack: Any) -> FleetProfile:
     """One step of training under the row's plan, or under the best one where it tells none."""
     precision, _ = precision_of(row.precision)
     devices = int(row.number("n_devices", 1024))
@@ -60,63 +70,58 @@ def _trained(row: Row, stack: str | None) -> FleetProfile:
     }
     how = {name: value for name, value in how.items() if value is not None}
     told = {*row.divided} & {"tp", "pp", "dp", "fsdp", "mbs"}
-    if told or devices == 1:
-        plan, at = _plan(row), _at(DistributedModel, stack)
-        profile = DistributedModel().solve(model_of(row), **how, **plan, **at)
-    else:
-        search = ParallelismOptimizer().solve(
-            model_of(row), **how, **_at(ParallelismOptimizer, stack)
-        )
-        profile = search.best
-        if profile is None:
-            raise Unpredictable(search.reason)
+    plan = _plan(row) if told or devices == 1 else dict(_found(model_of(row), tuple(how.items())))
+    if "per GPU" in row.batch:  # what it accumulates besides is told elsewhere, if at all
+        plan["microbatch"] = row.number("batch")
+    profile = DistributedModel().solve(model_of(row), **how, **plan, stack=stack)
     if profile.si("step_time") is None:
         raise Unpredictable(profile.reason)
     return profile
 
 
-def step_time(row: Row, stack: str | None) -> float:
+def step_time(row: Row, stack: Any) -> float:
     """Seconds of one step."""
     return _trained(row, stack).si("step_time")
 
 
-def samples_a_second(row: Row, stack: str | None) -> float:
+def samples_a_second(row: Row, stack: Any) -> float:
     """Sequences a second."""
     profile = _trained(row, stack)
     return profile.si("batch_size") / profile.si("step_time")
 
 
-def tokens_of_each(row: Row, stack: str | None) -> float:
+def tokens_of_each(row: Row, stack: Any) -> float:
     """Tokens a second of each device."""
     profile = _trained(row, stack)
     tokens = profile.si("batch_size") * profile.si("seq_len")
     return tokens / profile.si("step_time") / profile.si("devices")
 
 
-def operations_of_each(row: Row, stack: str | None) -> float:
+def operations_of_each(row: Row, stack: Any) -> float:
     """FLOP a second of each device: the model's own."""
     profile = _trained(row, stack)
     return profile.si("operations") / profile.si("step_time") / profile.si("devices")
 
 
-def with_recompute(row: Row, stack: str | None) -> float:
+def with_recompute(row: Row, stack: Any) -> float:
     """The same, with what is computed again: a fourth forward pass where all is."""
     again = 4 / 3 if _plan(row)["recompute"] == "full" else 1.0
     return again * operations_of_each(row, stack)
 
 
-def used(row: Row, stack: str | None) -> float:
+def used(row: Row, stack: Any) -> float:
     """The part of the peak that does the model's own work."""
     peak = device_of(row).supply(precision_of(row.precision)[0]).peak
     return operations_of_each(row, stack) / peak
 
 
-def device_time(row: Row, stack: str | None) -> float:
+def device_time(row: Row, stack: Any) -> float:
     """Device seconds of a whole run."""
-    return _tokens(row) / tokens_of_each(row, stack)
+    part = stack.campaign if isinstance(stack, Stack) else 1.0
+    return _tokens(row) / tokens_of_each(row, stack) / part
 
 
-def duration(row: Row, stack: str | None) -> float:
+def duration(row: Row, stack: Any) -> float:
     """Seconds of a whole run."""
     return device_time(row, stack) / row.number("n_devices")
 
@@ -131,10 +136,10 @@ def _tokens(row: Row) -> float:
     return found
 
 
-def held(*names: str) -> Callable[[Row, str | None], float]:
+def held(*names: str) -> Callable[[Row, Any], float]:
     """What one device holds, of the kinds named."""
 
-    def bytes_of(row: Row, stack: str | None) -> float:
+    def bytes_of(row: Row, stack: Any) -> float:
         profile = _trained(row, stack)
         return sum(profile.si(name) for name in names)
 

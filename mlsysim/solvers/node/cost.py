@@ -15,6 +15,7 @@ from mlsysim.models.widths import Widths, attended, widths
 from mlsysim.solvers.node import learning
 from mlsysim.solvers.node.kernels import Kernels
 from mlsysim.solvers.node.learning import Recipe, Work
+from mlsysim.solvers.node.sustained import sustained
 from mlsysim.stacks.types import Stack
 
 
@@ -108,6 +109,8 @@ def rates(
     roofs = Rates(
         supply.peak * efficiency, supply.attention_peak * efficiency, reading, supply.bandwidth
     )
+    if isinstance(level, Stack) and level.roofs:
+        return sustained(supply, level, efficiency, reading)
     return Kernels(roofs, level) if isinstance(level, Stack) else roofs
 
 

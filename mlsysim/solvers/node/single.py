@@ -349,13 +349,23 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         stack=named(stack),
         batch_size=step.batch,
         seq_len=step.seq_len,
-        power=supply.power,
+        power=_drawn(supply, stack),
         _efficiency=efficiency,
         _under_compute=met.compute,
         _under_memory=met.memory,
         _notes=context_notes(model, step.seq_len) + question.told,
         _asked=asked,
     )
+
+
+def _drawn(supply: Supply, stack: Any) -> Any:
+    """Watts of a device at work: its rating, or what was measured with a stack."""
+    board = stack.board if isinstance(stack, Stack) else None
+    if board is None:
+        return supply.power
+    if supply.power is not None:
+        return supply.power * board.share
+    return supply.peak * float(board.operation.m_as("J")) if board.operation else None
 
 
 def _placed(demand: Demand, step: Step, supply: Supply) -> tuple[Any, Any, Any]:

@@ -1,0 +1,103 @@
+"""What is fitted: parts of the measurements, and the constants that explain them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Part(NamedTuple):
+    """Rows of some domains, and constants: stack and path, where it starts, and the most it may be."""
+
+    name: str
+    domains: tuple[str, ...]
+    constants: tuple[tuple[str, float, float], ...]
+
+    @property
+    def start(self) -> np.ndarray:
+        """The logarithms from which constants start."""
+        return np.log([start for _, start, _ in self.constants])
+
+    @property
+    def top(self) -> np.ndarray:
+        """The most that they may be."""
+        return np.log([most for *_, most in self.constants])
+
+    def values(self, x: np.ndarray) -> list[float]:
+        """The constants of these logarithms."""
+        return np.exp(np.minimum(x, self.top)).tolist()
+
+
+ANY = 1e9
+
+
+def _of(stack: str, most: float = 1.0, **starts: float) -> list[tuple[str, float, float]]:
+    """Constants of a stack's roofs."""
+    return [(f"{stack}.roofs.{name}", start, most) for name, start in starts.items()]
+
+
+def _rates(stack: str, **starts: float) -> list[tuple[str, float, float]]:
+    return [(f"{stack}.roofs.matmul.{name.replace('_', ' ')}", v, 1.0) for name, v in starts.items()]
+
+
+_TRAINING = (
+    *_rates("megatron", Ampere=0.6, Hopper=0.6, Hopper_fp8=0.5),
+    *_rates("megatron", Blackwell=0.5, Blackwell_fp8=0.5, Blackwell_fp4=0.4),
+    *_of("megatron", attention=0.6, bandwidth=0.6),
+    ("megatron.launch", 20.0, ANY),
+    ("megatron.campaign", 0.8, 1.0),
+    *_rates("fsdp", Ampere=0.7, Hopper=0.6),
+    *_of("fsdp", attention=0.5, bandwidth=0.6),
+    ("fsdp.launch", 20.0, ANY),
+    *_rates("maxtext", Google=0.7),
+)
+_TINY = ("cmsis_nn", "tvm", "cube_ai", "plumerai")
+PARTS = (
+    Part("training", ("train_single", "train_distributed"), _TRAINING),
+    Part(
+        "vision",
+        ("cnn_infer", "cnn_train"),
+        (
+            *_rates("cudnn", Turing=0.8, Ampere=0.8, Hopper=0.8),
+            *_of("cudnn", attention=0.3, bandwidth=0.9),
+            *_of("cudnn", ANY, depth=40.0, passes=2.0),
+            ("cudnn.launch", 20.0, ANY),
+            *_rates("fastertransformer", Ampere=0.7, Ampere_int8=0.5, Ampere_fp32=0.7),
+            *_of("fastertransformer", attention=0.3),
+            *_of("fastertransformer", ANY, passes=2.0),
+            ("fastertransformer.launch", 5.0, ANY),
+            *_rates("cpu", other=0.6),
+            *_of("cpu", bandwidth=0.7),
+            *_of("cpu", ANY, depth=40.0),
+            ("cpu.launch", 20.0, ANY),
+        ),
+    ),
+    Part(
+        "tiny",
+        ("tinyml",),
+        tuple(
+            one
+            for stack in _TINY
+            for one in (
+                *_of(stack, ANY, reload=6.0, depth=30.0, outputs=4.0),
+                *_of(stack, flash=0.6),
+                (f"{stack}.board.share", 1.5, ANY),
+                (f"{stack}.board.operation", 0.1, ANY),
+            )
+        ),
+    ),
+    Part(
+        "kernels",
+        ("comm", "kernel_gemm"),
+        (
+            ("nccl.talk.latency", 20.0, ANY),
+            ("nccl.talk.link", 0.8, 1.0),
+            ("nccl.talk.queue", 0.5, 1.0),
+            *_rates("cublas", Ampere=0.85, Hopper=0.85, Blackwell=0.8, AMD=0.7),
+            *_of("cublas", bandwidth=0.85),
+            *_of("cublas", ANY, depth=30.0),
+            ("cublas.launch", 10.0, ANY),
+        ),
+    ),
+)

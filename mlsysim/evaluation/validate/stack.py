@@ -1,0 +1,42 @@
+"""Which stack ran a row: the one that it names, else the usual one of its model on its device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlsysim.core.errors import MLSysError
+from mlsysim.evaluation.validate.rows import Row, device_of, model_of, names
+from mlsysim.models.parts import Network
+from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.stacks.registry import Stacks
+from mlsysim.stacks.types import IDEAL
+
+_KERNELS = {"comm": "nccl", "kernel_gemm": "cublas"}
+
+
+def calibrated(row: Row) -> Any:
+    """The stack that a row is costed with; `ideal` where none was measured."""
+    name = stack_name(row)
+    return Stacks[name] if name in Stacks else IDEAL
+
+
+def stack_name(row: Row) -> str:
+    """Its name: told by the row's column, or by the software that its words name, or usual."""
+    for text in (row.stack, row.note, row.source_table):
+        for word, stack in names()["stacks"].items():
+            if word.lower() in text.lower():
+                return stack
+    if row.domain in _KERNELS:
+        return _KERNELS[row.domain]
+    try:
+        model, device = model_of(row), device_of(row)
+    except MLSysError:
+        return IDEAL
+    if "train" in row.domain or row.domain == "memory" and "mbs" in row.divided:
+        if isinstance(model, TransformerWorkload):
+            return "maxtext" if device.generation == "Google" else "megatron"
+    if isinstance(model, Network):
+        if device.memory.flash is not None:
+            return "cmsis_nn"
+        return "cpu" if (device.memory.technology or "").startswith("DDR") else "cudnn"
+    return IDEAL
