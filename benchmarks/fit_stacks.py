@@ -253,6 +253,10 @@ def main(argv: list[str] | None = None) -> None:
         for name, of in (("fit", found.left), *_left(found, tables, models)):
             off = np.abs(np.exp(of) - 1)
             print(f"  {name:10} median {np.median(off):.1%}, 1.5x {np.mean(np.abs(of) < math.log(1.5)):.0%}")
+        off = np.array([abs(math.log(tables[row.id] / row.measured)) for row in found.rows])
+        for table in dict.fromkeys(row.source_table for row in found.rows):
+            of = off[[row.source_table == table for row in found.rows]]
+            print(f"    {table[:60]:60} {len(of):3} {np.median(of):.2f} {of.max():.2f}")
         if given.write:
             write(found)
     if given.write and not given.part:

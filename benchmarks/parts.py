@@ -59,18 +59,22 @@ PARTS = (
         "vision",
         ("cnn_infer", "cnn_train"),
         (
-            *_rates("cudnn", Turing=0.8, Ampere=0.8, Hopper=0.8),
+            *_rates("cudnn", Turing=0.8, Ampere=0.8, Ampere_tf32=0.7, Hopper=0.8),
             *_of("cudnn", attention=0.3, bandwidth=0.9),
             *_of("cudnn", ANY, depth=40.0, passes=2.0),
             ("cudnn.launch", 20.0, ANY),
-            *_rates("fastertransformer", Ampere=0.7, Ampere_int8=0.5, Ampere_fp32=0.7),
-            *_of("fastertransformer", attention=0.3),
+            *_rates("cpu", other=0.5),
+            ("cpu.launch", 20.0, ANY),
+        ),
+    ),
+    Part(
+        "fastertransformer",
+        ("cnn_infer", "prefill", "decode"),
+        (
+            *_rates("fastertransformer", Ampere=0.7, Ampere_int8=0.4, Ampere_fp32=0.8),
+            *_of("fastertransformer", attention=0.3, bandwidth=0.8),
             *_of("fastertransformer", ANY, passes=2.0),
             ("fastertransformer.launch", 5.0, ANY),
-            *_rates("cpu", other=0.6),
-            *_of("cpu", bandwidth=0.7),
-            *_of("cpu", ANY, depth=40.0),
-            ("cpu.launch", 20.0, ANY),
         ),
     ),
     Part(
@@ -80,7 +84,7 @@ PARTS = (
             one
             for stack in _TINY
             for one in (
-                *_of(stack, ANY, reload=6.0, depth=30.0, outputs=4.0),
+                *_of(stack, ANY, reload=6.0, depth=30.0),
                 *_of(stack, flash=0.6),
                 (f"{stack}.board.share", 1.5, ANY),
                 (f"{stack}.board.operation", 0.1, ANY),
@@ -94,7 +98,7 @@ PARTS = (
             ("nccl.talk.latency", 20.0, ANY),
             ("nccl.talk.link", 0.8, 1.0),
             ("nccl.talk.queue", 0.5, 1.0),
-            *_rates("cublas", Ampere=0.85, Hopper=0.85, Blackwell=0.8, AMD=0.7),
+            *_rates("cublas", Ampere=0.9, Hopper=0.85, Blackwell=0.8, AMD=0.7),
             *_of("cublas", bandwidth=0.85),
             *_of("cublas", ANY, depth=30.0),
             ("cublas.launch", 10.0, ANY),

@@ -31,8 +31,8 @@ def _product(row: Row) -> tuple[float, float, float]:
     raise Unpredictable(f"{row.model!r} does not tell the sizes of a product")
 
 
-def product_time(row: Row, stack: Any) -> float:
-    """Seconds of one matrix product."""
+def product_time(row: Row, stack: Any, *, alone: bool = True) -> float:
+    """Seconds of one matrix product that somebody waits for, or of one among many."""
     rows, inner, columns = _product(row)
     precision, _ = precision_of(row.precision)
     supply, width = device_of(row).supply(precision), PRECISIONS[precision]
@@ -43,14 +43,14 @@ def product_time(row: Row, stack: Any) -> float:
     step = Step(1.0, rows, 0.0, FORWARD, Widths.equal(width))
     found = rates(supply, EFFICIENCY, None, stack).times(one, step)
     assert found is not None
-    launch = found[2] if isinstance(stack, Stack) else supply.overhead
+    launch = (found[2] if alone else 0.0) if isinstance(stack, Stack) else supply.overhead
     return float(node.roofline_time(found[0], found[1], launch))
 
 
 def product_rate(row: Row, stack: Any) -> float:
-    """FLOP a second of one matrix product."""
+    """FLOP a second of matrix products, one behind the other."""
     rows, inner, columns = _product(row)
-    return flop(rows * inner * columns) / product_time(row, stack)
+    return flop(rows * inner * columns) / product_time(row, stack, alone=False)
 
 
 def reduce_time(row: Row, stack: Any) -> float:

@@ -6,8 +6,7 @@ from typing import Any
 
 from mlsysim.core.errors import MLSysError
 from mlsysim.evaluation.validate.rows import Row, device_of, model_of, names
-from mlsysim.models.parts import Network
-from mlsysim.models.transformer import TransformerWorkload
+from mlsysim.models.operators import PREFILL
 from mlsysim.stacks.registry import Stacks
 from mlsysim.stacks.types import IDEAL
 
@@ -32,10 +31,9 @@ def stack_name(row: Row) -> str:
         model, device = model_of(row), device_of(row)
     except MLSysError:
         return IDEAL
-    if "train" in row.domain or row.domain == "memory" and "mbs" in row.divided:
-        if isinstance(model, TransformerWorkload):
-            return "maxtext" if device.generation == "Google" else "megatron"
-    if isinstance(model, Network):
+    if row.domain.startswith("train") or "mbs" in row.divided:
+        return "maxtext" if device.generation == "Google" else "megatron"
+    if PREFILL not in model.phases:  # it answers at once
         if device.memory.flash is not None:
             return "cmsis_nn"
         return "cpu" if (device.memory.technology or "").startswith("DDR") else "cudnn"
