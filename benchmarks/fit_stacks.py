@@ -17,11 +17,10 @@ import datetime as dt
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +81,7 @@ class Fit(NamedTuple):
         return self.part.values(self.x)
 
 
-def chosen(part: Part, x: Sequence[float]) -> Chosen:
+def chosen(part: Part, x: np.ndarray) -> Chosen:
     """The level of each row, with a part's constants as given."""
     changed: dict[str, dict[str, float]] = {}
     for (path, *_), value in zip(part.constants, part.values(x), strict=True):
@@ -115,7 +114,9 @@ def _slopes(part: Part, rows: list[Row], x: np.ndarray, at: np.ndarray) -> np.nd
     return slopes
 
 
-def _step(left_: np.ndarray, slopes: np.ndarray, x: np.ndarray, part: Part, tables: list[str]) -> Any:
+def _step(
+    left_: np.ndarray, slopes: np.ndarray, x: np.ndarray, part: Part, tables: list[str]
+) -> np.ndarray:
     """The constants that are best if each row changes as its slope says."""
     count = Counter(tables)
     size = np.array([count[table] ** -0.25 for table in tables])
@@ -210,7 +211,7 @@ def write(found: Fit) -> None:
         stem, _, key = path.partition(".")
         file = _file(stem)
         text = written(file.read_text(encoding="utf-8"), key, rounded(value))
-        text = re.sub(r"(?m)^(    read: ).*$", rf"\g<1>{dt.date.today()}", text)  # noqa: DTZ011 - a day
+        text = re.sub(r"(?m)^(    read: ).*$", rf"\g<1>{dt.date.today()}", text)
         file.write_text(text, encoding="utf-8")
 
 
@@ -249,10 +250,13 @@ def main(argv: list[str] | None = None) -> None:
         for (path, *_), value, spread in zip(
             part.constants, found.values, _interval(found), strict=True
         ):
-            print(f"  {path:40} {value:10.3g}  {'/' if spread > 0.4 else ''}x {math.exp(spread):.2f}")
+            print(
+                f"  {path:40} {value:10.3g}  {'/' if spread > 0.4 else ''}x {math.exp(spread):.2f}"
+            )
         for name, of in (("fit", found.left), *_left(found, tables, models)):
             off = np.abs(np.exp(of) - 1)
-            print(f"  {name:10} median {np.median(off):.1%}, 1.5x {np.mean(np.abs(of) < math.log(1.5)):.0%}")
+            near = np.mean(np.abs(of) < math.log(1.5))
+            print(f"  {name:10} median {np.median(off):.1%}, within 1.5x {near:.0%}")
         off = np.array([abs(math.log(tables[row.id] / row.measured)) for row in found.rows])
         for table in dict.fromkeys(row.source_table for row in found.rows):
             of = off[[row.source_table == table for row in found.rows]]

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Part(NamedTuple):
-    """Rows of some domains, and constants: stack and path, where it starts, and the most it may be."""
+    """Rows of some domains, and constants: a path, where it starts, and the most it may be."""
 
     name: str
     domains: tuple[str, ...]
@@ -38,7 +38,9 @@ def _of(stack: str, most: float = 1.0, **starts: float) -> list[tuple[str, float
 
 
 def _rates(stack: str, **starts: float) -> list[tuple[str, float, float]]:
-    return [(f"{stack}.roofs.matmul.{name.replace('_', ' ')}", v, 1.0) for name, v in starts.items()]
+    return [
+        (f"{stack}.roofs.matmul.{name.replace('_', ' ')}", v, 1.0) for name, v in starts.items()
+    ]
 
 
 _TRAINING = (

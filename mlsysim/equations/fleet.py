@@ -14,12 +14,11 @@ from mlsysim.core import units as u
 
 
 def queued(alone: u.Seconds, latency: u.Seconds, queue: u.Number) -> u.Seconds:
-    r"""Wall 14: a collective neither short nor long, whose latency and rate hide each other in part.
+    r"""Wall 14: a collective neither short nor long: latency and rate hide each other in part.
 
     $$T = L + \frac{M}{BW} + 2 q \sqrt{L \frac{M}{BW}}$$
 
-    At $q = 1$ it is cut into the best number of pieces, at $q = 0$ it is not cut at all.
-
+    At $q = 1$ it is cut into the best number of pieces, at $q = 0$ never.
     >>> queued(alone=4e-6, latency=1e-6, queue=0.5)
     7e-06
 

@@ -27,8 +27,8 @@ WIDER = {
     "fp64": (),
 }
 WEIGHTS_ONLY = {"int4": "fp16"}  # and what is computed in
-# Ada computes as Hopper does, and what has neither bf16 nor tf32 is Turing or older.
-_DESIGNS = {"fp4": "Blackwell", "fp8": "Hopper", "bf16": "Ampere", "tf32": "Ampere", "fp32": "Turing"}
+# Ada computes as Hopper does, and what has no bf16 is Turing or older.
+_DESIGNS = {"fp4": "Blackwell", "fp8": "Hopper", "bf16": "Ampere", "fp32": "Turing"}
 
 
 class ComputeCore(Value):
@@ -121,7 +121,7 @@ class HardwareNode(Entry):
 
     @cached_property
     def generation(self) -> str:
-        """The vendor's name, and of GPUs from NVIDIA, of which there are many, that of their design.
+        """The vendor's name; of GPUs from NVIDIA, of which there are many, that of their design.
 
         The narrowest floating-point datapath tells it: each design brought one.
 

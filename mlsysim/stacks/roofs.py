@@ -1,4 +1,4 @@
-"""What a stack reaches of a device's roofs and wires, and keeps in its memory, measured as a whole."""
+"""What a stack reaches of a device's roofs and wires, and keeps in its memory."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Roofs(Value):
         """The part of the peak that matrix products reach; of several devices a column."""
         if isinstance(generation, np.ndarray) or isinstance(datapath, np.ndarray):
             pairs = np.broadcast_arrays(generation, datapath)
-            of = [self.part(*pair, np.nan) for pair in zip(*(p.flat for p in pairs), strict=True)]
-            found = np.reshape(of, pairs[0].shape)
+            flat = zip(pairs[0].flat, pairs[1].flat, strict=True)
+            found = np.reshape([self.part(*pair, default=np.nan) for pair in flat], pairs[0].shape)
             return np.where(np.isnan(found), default, found)
         for key in (f"{generation} {datapath}", generation, OTHER):
             if key in self.matmul:

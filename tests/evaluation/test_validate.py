@@ -176,7 +176,7 @@ def test_a_table_of_ones_own_is_judged_in_the_same_way(tmp_path, capsys):
     path = table(tmp_path, metric="decode_tokens_per_s", seq_in="2047", value="218.8")
     assert main(["validate", str(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [*told] == ["Iron Law", "ideal"]
+    assert [*told] == ["Iron Law", "ideal", "calibrated"]
     assert told["Iron Law"]["predicted"]["x"] == pytest.approx(218.8, rel=1e-3)
     assert told["Iron Law"]["domains"]["all"]["within_1.5x"] == 1
 

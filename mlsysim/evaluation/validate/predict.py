@@ -1,7 +1,7 @@
 """What the solvers say about a published measurement, by the metric that was measured.
 
-Each predictor gives an SI number at a level of cost: the Iron Law (None), "ideal", or the stack that
-ran the row. The first two use one efficiency; none looks at the value of a row.
+Each predictor gives an SI number at a level of cost: the Iron Law (None), "ideal", or the stack
+that ran the row. The first two use one efficiency; none looks at the value of a row.
 """
 
 from __future__ import annotations

@@ -87,9 +87,7 @@ def prompt(row: Row, stack: Any) -> float:
     return _step(row, stack, seq_len=length).si("latency")
 
 
-def _step(
-    row: Row, stack: Any, *, seq_len: float | None = None, training: bool = False
-) -> Any:
+def _step(row: Row, stack: Any, *, seq_len: float | None = None, training: bool = False) -> Any:
     """One step of a model that answers at once."""
     precision, _ = precision_of(row.precision)
     return SingleNodeModel().solve(

@@ -16,11 +16,13 @@ _KERNELS = {"comm": "nccl", "kernel_gemm": "cublas"}
 def calibrated(row: Row) -> Any:
     """The stack that a row is costed with; `ideal` where none was measured."""
     name = stack_name(row)
-    return Stacks[name] if name in Stacks else IDEAL
+    return name if name == IDEAL else Stacks[name]
 
 
 def stack_name(row: Row) -> str:
     """Its name: told by the row's column, or by the software that its words name, or usual."""
+    if row.stack in Stacks:
+        return row.stack
     for text in (row.stack, row.note, row.source_table):
         for word, stack in names()["stacks"].items():
             if word.lower() in text.lower():

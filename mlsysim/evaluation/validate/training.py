@@ -50,7 +50,7 @@ def _batch(row: Row, devices: float) -> float:
 
 
 @cache
-def _found(model: Any, asked: Any) -> dict[str, Any]:
+def _found(model: Any, *asked: Any) -> dict[str, Any]:
     """The best plan where a row tells none, at the ideal level."""
     search = ParallelismOptimizer().solve(model, **dict(asked))
     if not search.feasible:
@@ -69,11 +69,12 @@ def _trained(row: Row, stack: Any) -> FleetProfile:
         "batch_size": _batch(row, devices),
     }
     how = {name: value for name, value in how.items() if value is not None}
+    model: Any = model_of(row)
     told = {*row.divided} & {"tp", "pp", "dp", "fsdp", "mbs"}
-    plan = _plan(row) if told or devices == 1 else dict(_found(model_of(row), tuple(how.items())))
+    plan = _plan(row) if told or devices == 1 else dict(_found(model, *how.items()))
     if "per GPU" in row.batch:  # what it accumulates besides is told elsewhere, if at all
         plan["microbatch"] = row.number("batch")
-    profile = DistributedModel().solve(model_of(row), **how, **plan, stack=stack)
+    profile = DistributedModel().solve(model, **how, **plan, stack=stack)
     if profile.si("step_time") is None:
         raise Unpredictable(profile.reason)
     return profile

@@ -1,0 +1,76 @@
+"""Stacks that were measured in whole steps: the part of each roof that they reach."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlsysim import Hardware, Models, SingleNodeModel
+from mlsysim.hardware.types import HardwareNode
+from mlsysim.stacks.registry import Stacks
+
+ROOFED = sorted(name for name, stack in Stacks.entries() if stack.roofs)
+solve = SingleNodeModel().solve
+
+
+def device(**better) -> HardwareNode:
+    data = Hardware.Cloud.A100.to_dict()
+    data.pop("sources")
+    data["compute"] = {**data["compute"], "precision": {}}
+    for name, times in better.items():
+        part, _, key = name.partition("_")
+        number, _, unit = str(data[part][key]).partition(" ")
+        data[part] = {**data[part], key: f"{float(number) * times} {unit}"}
+    return HardwareNode.build(data)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(ROOFED),
+    st.sampled_from(["ResNet50", "ViT_B_16", "Llama3_8B"]),
+    st.sampled_from(["memory_bandwidth", "compute_peak_flops"]),
+    st.floats(1, 10),
+    st.booleans(),
+)
+def test_more_of_anything_is_never_slower(stack, model, what, times, training):
+    asked = {"batch_size": 4, "training": training, "stack": stack}
+    slow, fast = (solve(model, device(**how), **asked) for how in ({}, {what: times}))
+    assert fast.si("latency") <= slow.si("latency") * (1 + 1e-12)
+
+
+def test_a_product_reaches_the_part_that_its_generation_does():
+    """8192 x 8192 x 8192 at half of the peak, and launched in 10 us."""
+    half = {"name": "half", "launch": "10 us", "host": "0 s", "roofs": {"matmul": {"Ampere": 0.5}}}
+    own = solve("Llama3_8B", "A100", phase="prefill", seq_len=8192, stack=half)
+    told = solve("Llama3_8B", "A100", phase="prefill", seq_len=8192, efficiency=0.5, stack="ideal")
+    kernels = (own.latency - told.latency + Hardware.A100.dispatch_tax).m_as("us") / 10
+    assert kernels == pytest.approx(round(kernels))
+    assert kernels > 32 * 5
+
+
+def test_generations_are_told_apart_in_columns():
+    roofs = Stacks.megatron.roofs
+    assert roofs is not None
+    found = roofs.part(np.array(["Ampere", "Nobody"]), np.array(["fp16", "fp16"]), 0.25)
+    assert found.tolist() == [roofs.matmul["Ampere"], roofs.matmul["other"]]
+
+
+def test_a_core_without_queues_loads_what_it_multiplies():
+    """One multiply-accumulate loads eight bytes again: 12.5 million of them at 480 MB/s."""
+    bare = {"name": "bare", "host": "0 s", "roofs": {"matmul": {"other": 1.0}, "flash": 1.0}}
+    again = bare | {"roofs": bare["roofs"] | {"reload": 8.0}}
+    slow = solve("TinyResNet", "STM32L4R5ZI", precision="int8", stack=again)
+    macs = float(Models.TinyResNet.counted_macs())
+    operations = Hardware.STM32L4R5ZI.peak("int8").m_as("FLOP/s")
+    least = 8 * macs / 480e6 + 2 * macs / operations
+    assert least < slow.latency.m_as("s") < 1.1 * least
+
+
+def test_an_unrated_device_draws_by_the_operation():
+    stack = {"name": "x", "board": {"share": 2.0, "operation": "0.1 nJ"}}
+    rated = solve("TinyResNet", "STM32L4R5ZI", precision="int8", stack=stack)
+    assert rated.power.m_as("mW") == pytest.approx(2 * 39.6)
+    other = solve("TinyResNet", "STM32H7A3", precision="int8", stack=stack)
+    assert other.power.m_as("mW") == pytest.approx(112)  # 1.12 billion operations a second
