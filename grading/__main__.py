@@ -11,7 +11,9 @@ from pathlib import Path
 
 from grading import derive as deriving
 from grading import report as reporting
+from grading import sandbox
 from grading.check import load
+from grading.code import NOT_RUN
 from grading.grade import OTHER_VARIANT, Graded, Outcome, Refused, Skipped, grade_files, shown_path
 from grading.reading import UnreadableError, read_sheet, submissions
 from mlsysim.core.errors import MLSysError
@@ -36,6 +38,8 @@ def say(line: str = "", *, to_errors: bool = False) -> None:
 def grade(args: argparse.Namespace) -> int:
     """Grade every answer sheet below FOLDER; exit 0, or 2 when some files could not be read."""
     secret, folder, out = _secret(args), _folder(args.folder), Path(args.out)
+    if args.trusted:
+        sandbox.trust()
     if args.jobs < 1:
         raise BadRequestError("--jobs must be at least 1")
     paths, passed = submissions(folder, leave_out=out)
@@ -63,6 +67,9 @@ def grade(args: argparse.Namespace) -> int:
     for each in outcomes:
         if isinstance(each, Skipped):
             say(f"passed over: {each.file}: {each.reason}", to_errors=True)
+    graded = [each for each in outcomes if isinstance(each, Graded)]
+    if kept := sum(mark.name == NOT_RUN for each in graded for mark in each.marks):
+        say(f"kept, not run: {kept} functions: {sandbox.why_not()}", to_errors=True)
     say(f"Report: {out / 'report.html'}")
     return BAD if refused else 0
 
@@ -197,6 +204,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("folder", metavar="FOLDER")
     sub.add_argument("--out", required=True, metavar="OUT", help=written)
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to grade with (1)")
+    trusting = "run students' functions even where nothing walls them in"
+    sub.add_argument("--i-trust-these", action="store_true", dest="trusted", help=trusting)
     sub.add_argument("--student", metavar="ID", help="grade this student only")
     command(check).add_argument("file", metavar="FILE")
     ids = "file with one id a line (standard input)"

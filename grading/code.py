@@ -11,6 +11,8 @@ from grading.sandbox import Outcome, available
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.course.variants import Variant
 
+NOT_RUN = "wrote code that was not run"
+
 
 @dataclass(frozen=True)
 class Function(Number):
@@ -44,7 +46,7 @@ class Function(Number):
         if sandbox := available():
             return self.judge_outcomes(sandbox.run(value, self.asked.function, self.inputs(v)), v)
         message = "Your code is kept; it is not run here, but graded offline."
-        return replace(self.mark("kept", message=message), out_of=0.0)
+        return replace(self.mark("kept", NOT_RUN, message), out_of=0.0)
 
     def judge_outcomes(self, ran: Sequence[Outcome], v: Variant) -> Mark:
         """The mark of what every call came to, in the order of the inputs."""

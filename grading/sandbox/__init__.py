@@ -42,5 +42,5 @@ def available() -> Sandbox | None:
 
 
 def why_not() -> str:
-    """Why there is no sandbox, in a sentence; '' when there is one, or nobody asked."""
-    return _held.why
+    """Why there is no sandbox, in a sentence; '' when there is one."""
+    return "" if available() else _held.why

@@ -260,7 +260,8 @@ def submission(request: int, result: int, walls: dict[str, Any]) -> None:
     if walls["tier"] == "namespaces":
         _asked(_LIBC.unshare(_NEWPID))
         if keeper := os.fork():
-            os.close(request), os.close(result)
+            os.close(request)
+            os.close(result)
             os.waitpid(keeper, 0)
             os._exit(0)
     _prctl(_DEATHSIG, signal.SIGKILL)
@@ -295,7 +296,7 @@ def main(control: socket.socket, tier: str) -> None:
         if (child := os.fork()) == 0:
             control.close()
             try:
-                submission(*handles, walls)
+                submission(handles[0], handles[1], walls)
             finally:
                 os._exit(1)
         for handle in handles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -229,6 +230,10 @@ def test_without_walls_the_attack_on_itself_succeeds_and_needs_a_word_of_trust(m
         trusted.close()
     finally:
         bare.close()
+
+
+def test_both_sides_frame_alike():
+    assert outside.FRAME.format == importlib.import_module("grading.sandbox.zygote").FRAME.format
 
 
 def test_on_another_system_functions_are_kept_for_later(monkeypatch):
