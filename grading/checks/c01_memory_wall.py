@@ -19,7 +19,7 @@ ASSIGNED: Any = assignment("01_memory_wall")
 @lru_cache(maxsize=65536)
 def times(model: str, device: str, prompt: int, answer: int) -> tuple[float, float]:
     """Seconds of reading the prompt, and of the whole request."""
-    how = {"seq_len": prompt, "decode_tokens": answer}
+    how: Any = {"seq_len": prompt, "decode_tokens": answer}
     served = ServingModel().solve(Models[model], Hardware[device], **how)
     return served.si("ttft"), served.si("latency")
 
@@ -71,7 +71,7 @@ def on_the_new(v: Variant) -> Quantity:
 
 def of_writing(v: Variant) -> Quantity:
     """The question asks for the time until the first word, not for the rest."""
-    return 1 - share_of(v)
+    return Q_(1 - float(share_of(v).m_as("")), "")
 
 
 share = check(
