@@ -15,6 +15,8 @@ from mlsysim.course.journal import FARTHEST, Record, off_by, typical_factor, unb
 from mlsysim.course.lessons import Prediction
 from mlsysim.course.variants import UNITS, read_unit
 
+_SEVERAL = 3  # records, before equal journals are more than chance
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -28,13 +30,17 @@ class Guess:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a journal earned: the questions committed to, and where its chain breaks (or '')."""
+    """What a journal earned: the questions committed to, and where its chain breaks (or '').
+
+    `digest` is alike for equal journals of several records, and for no others.
+    """
 
     committed: tuple[str, ...]
     points: float
     out_of: float
     fault: str
     guesses: tuple[Guess, ...]
+    digest: str = ""
 
 
 def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
@@ -53,6 +59,7 @@ def judge_journal(checks: Checks, records: Iterable[Any]) -> Predictions:
         round(checks.prediction_points * len(checks.predictions), 3),
         fault,
         tuple(g for g in guesses if g is not None),
+        sound[-1].hash[:16] if len(sound) >= _SEVERAL else "",
     )
 
 

@@ -80,7 +80,7 @@ class Kind:
     @property
     def points(self) -> float:
         """The most that an answer can earn."""
-        return self.check.points
+        return float(self.check.points)
 
     @property
     def hint(self) -> str:

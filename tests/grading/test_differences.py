@@ -6,7 +6,7 @@ from grading.report import differences
 
 
 def report(**scores):
-    return {"students": [{"file": file, "score": score} for file, score in scores.items()]}
+    return {"students": [{"student": who, "score": score} for who, score in scores.items()]}
 
 
 def test_each_sheet_is_told_once_as_changed_new_or_gone():

@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from grading.reading import (
+from grading.collect import collected
+from mlsysim.course.reading import (
     DEEPEST,
     MOST_BYTES,
     UnreadableError,
@@ -15,7 +16,6 @@ from grading.reading import (
     read_bytes,
     read_sheet,
     sheet_of,
-    submissions,
 )
 
 
@@ -127,8 +127,6 @@ def test_submissions_are_found_in_folders_but_not_through_links_or_in_the_report
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "secret.json").write_text("{}")
     (tmp_path / "class" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    found = [
-        p.relative_to(tmp_path / "class").as_posix()
-        for p in submissions(tmp_path / "class", tmp_path / "class/out").sheets
-    ]
+    with collected(tmp_path / "class", leave_out=tmp_path / "class/out") as (handed, _):
+        found = [each.file for each in handed]
     assert found == ["a/answers.json", "a/deep/er/still/x.json", "b.json"]

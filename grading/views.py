@@ -1,0 +1,50 @@
+"""What the pages of a report show beside its data: whom to look at, drawings, the words asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from grading.check import load
+from mlsysim.course.journal import times
+from mlsysim.course.lessons import lesson
+
+
+def of_class(report: dict[str, Any]) -> dict[str, Any]:
+    """What the class page needs: whom to look at first, and who shares which mistake."""
+    look = [
+        (row, [flag["says"] for flag in row["flags"] if flag["severity"] == "look"])
+        for row in report["students"]
+    ]
+    heat: dict[str, dict[str, list[tuple[str, list[dict[str, Any]]]]]] = {}
+    for name in report["assignments"]:
+        shared: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+        for row in report["students"]:
+            if row["assignment"] == name:
+                for q, mark in row["answers"].items():
+                    if mark["name"] and not mark["kind"].startswith(("followed", "assumption")):
+                        shared[q][mark["name"]].append(row)
+        heat[name] = {
+            q: sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
+            for q, found in shared.items()
+        }
+    return {"look": [(row, says) for row, says in look if says], "heat": heat}
+
+
+def of_student(row: dict[str, Any]) -> dict[str, Any]:
+    """What a student's page needs: the questions with this student's numbers, and predictions."""
+    checks, held = load(row["assignment"]), lesson(row["assignment"])
+    v = checks.assignment.variant(row["drawn"])
+    guesses = {guess["question"]: guess for guess in row["guesses"]}
+    made = []
+    for name, asked in checks.predictions.items():
+        committed, guess = name in row["predictions"]["committed"], guesses.get(name)
+        said = "not made" if not committed else "made"
+        if guess and guess["off_by"] is not None:
+            off = guess["off_by"]
+            said = "made, " + ("right" if off < 1.05 else f"off by a factor of {times(off)}")
+        elif guess:
+            said = "made, right" if guess["hit"] else "made, not right"
+        made.append((name, asked.text, committed, said))
+    texts = {q: checks.questions[q].asked.text.format_map(v) for q in row["answers"]}
+    return {"texts": texts, "made": made, "lesson": held}
