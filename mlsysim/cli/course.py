@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -49,6 +50,21 @@ _Export = Annotated[
 _Answers = Annotated[
     bool, typer.Option("--answers/--no-answers", help="Handouts with what the solvers say.")
 ]
+_Class = Annotated[
+    str | None,
+    typer.Option("--class", metavar="NAME", help="Serve a class: others join with a code."),
+]
+_Present = Annotated[
+    bool, typer.Option("--present", help="Open board and speaker's window: of the class or path.")
+]
+_Code = Annotated[str, typer.Option(metavar="WORD", help="The code that lets learners in.")]
+_Host = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", show_default="this machine alone; with --class all networks"),
+]
+_Base = Annotated[
+    str, typer.Option("--base-url", metavar="PATH", help="What stands before every address.")
+]
 _Port = Annotated[
     str | None,
     typer.Option(metavar="PORT", help="0 takes any.", show_default="2718, or the next free"),
@@ -71,6 +87,11 @@ def learn(
     folder: _Folder = Path("mlsysim-lessons"),
     export: _Export = None,
     answers: _Answers = False,
+    group: _Class = None,
+    present: _Present = False,
+    code: _Code = "",
+    host: _Host = None,
+    base_url: _Base = "",
     port: _Port = None,
     browser: _Browser = True,
 ) -> None:
@@ -112,7 +133,29 @@ def learn(
     first = "/review" if review else "/quiz" if quiz else "/"
     if chosen is not None:
         first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
-    server.serve(first + "?slides" * slides, way, port=at, browser=browser)
+    room = _room(group or (way and present and way.name), way, code, base_url, present=present)
+    server.serve(
+        first + "?slides" * slides,
+        way,
+        place=server.Place(host or ("0.0.0.0" if group else server.HOST), at, base_url.rstrip("/")),
+        browser=browser,
+        room=room,
+    )
+
+
+def _room(name: Any, way: Any, code: str, base: str, *, present: bool) -> Any:
+    """What opens a class of that name; None where there is none."""
+    if base and not re.fullmatch(r"(/[\w.~-]+)+/?", base):
+        raise MLSysError(f"{base!r} is no base of addresses: write it as in '--base-url /course'.")
+    if not name:
+        if present or code:
+            raise MLSysError("which class? Say so, as in '--class monday' or '--path D --present'.")
+        return None
+    try:
+        from mlsysim.learn.room.app import opening
+    except ModuleNotFoundError as error:
+        raise MLSysError(f"a class needs {error.name}: pip install -e '.[class]'") from None
+    return opening(name, way, code=code, base=base.rstrip("/"), present=present)
 
 
 def _hand_out(folder: Path, *, answers: bool, stem: str | None) -> None:

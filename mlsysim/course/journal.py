@@ -15,9 +15,9 @@ import math
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlsysim.core.errors import BadArgument, InvalidEntry
 from mlsysim.core.values import Value
@@ -25,6 +25,7 @@ from mlsysim.course.lines import Lines, write_whole
 
 FIRST = "0" * 64
 UNREADABLE = "(an answer that cannot be read)"
+AGAIN = "/2"  # what a question's id ends with where a class answers it for a second time
 _lock = threading.RLock()
 _revealed: dict[Path, dict[str, float | str]] = {}  # for a disk that takes no more
 
@@ -117,11 +118,57 @@ def _following(data: Any, order: int, previous: str) -> Record | str:
     return record
 
 
+class Seat(Protocol):
+    """A learner's place in a class, whose speaker opens the answers for everybody at once."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the learner's own files lie."""
+        ...
+
+    def released(self, question: str) -> bool:
+        """Whether the answer to a question may be shown."""
+        ...
+
+    def skips(self, question: str) -> bool:
+        """Whether the class passes a question over."""
+        ...
+
+    def asks_again(self, question: str) -> bool:
+        """Whether a question that was answered is asked for a second time now."""
+        ...
+
+    def took(self, record: Record) -> None:
+        """Hear what was written into the learner's journal."""
+        ...
+
+
+def _alone() -> Seat | None:
+    return None
+
+
+_seat: Callable[[], Seat | None] = _alone
+
+
+def seated(find: Callable[[], Seat | None] = _alone) -> None:
+    """Have `find` say at whose seat one is: in a class one program serves many learners."""
+    global _seat  # noqa: PLW0603 - a program serves one class, or none
+    _seat = find
+
+
+def here() -> Seat | None:
+    """The seat in a class at which this runs; None outside a class."""
+    return _seat()
+
+
 def home() -> Path:
     """The folder of the learner's own files: $MLSYSIM_HOME, or `.mlsysim` in the home folder.
 
-    $MLSYSIM_LEARNER names one of several people at one machine, who then has a folder in it.
+    $MLSYSIM_LEARNER names one of several people at one machine, who then has a folder in it; in a
+    class it is the folder of the seat.
     """
+    if seat := here():
+        return seat.folder
     folder = Path(os.environ.get("MLSYSIM_HOME") or Path.home() / ".mlsysim")
     learner = os.environ.get("MLSYSIM_LEARNER")
     return folder / "learners" / learner_name(learner) if learner else folder
@@ -145,11 +192,9 @@ class Journal:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = (
-            Path(path)
-            if path
-            else Path(os.environ.get("MLSYSIM_JOURNAL") or home() / "journal.jsonl")
-        )
+        self.seat = None if path else here()
+        named = None if self.seat else os.environ.get("MLSYSIM_JOURNAL")
+        self.path = Path(path or named or home() / "journal.jsonl")
         self.lines = Lines(self.path)
         self.damaged = 0
         self._rows: dict[str, Record] = {}
@@ -164,7 +209,21 @@ class Journal:
 
     def released(self, question: str) -> bool:
         """Whether the answer to a question may be shown: always, outside a class."""
-        return True
+        return self.seat is None or self.seat.released(question)
+
+    def skips(self, question: str) -> bool:
+        """Whether a class passes a question over, and goes on without its answer."""
+        return self.seat is not None and self.seat.skips(question)
+
+    def asks_again(self, question: str) -> bool:
+        """Whether a class asks for a second answer now, which is kept beside the first."""
+        open_ = self.seat is not None and self.seat.asks_again(question)
+        return open_ and question in self and question + AGAIN not in self
+
+    def look(self) -> None:
+        """Read the file again: another page may have written into it."""
+        with _lock:
+            self._read()
 
     def commit(
         self,
@@ -192,7 +251,9 @@ class Journal:
             )
             self.lines.append(row.line)
             self._take(row, row.model_dump(), row.line)
-            return row
+        if self.seat:
+            self.seat.took(row)
+        return row
 
     @property
     def notice(self) -> str:

@@ -31,7 +31,7 @@ from mlsysim.course.lines import write_whole
 from mlsysim.course.questions import Question
 from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import Variant, clean_id, code_for
-from mlsysim.learn.lesson import SERVED
+from mlsysim.learn.lesson import served
 
 _CODE = re.compile(r"[0-9a-f]{16}")
 _LESSON_ASSUMPTION = "none: as in the lesson"
@@ -151,9 +151,8 @@ class AnswerSheet:
         )
         note = mo.callout(done, kind="neutral" if faults else "success")
         parts = [mo.md("## Hand in"), note, mo.md("\n".join(rows)), save]
-        request = mo.app_meta().request
-        if request is not None and SERVED in request.meta:
-            back = f"Back to [the lesson](/{self.assignment.name}/) or to [all lessons](/)."
+        if (base := served()) is not None:
+            back = f"Back to [the lesson]({base}/{self.assignment.name}/) or to [all]({base}/)."
             parts.append(mo.md(back))
         return mo.vstack(parts, gap=1)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mlsysim import pages
-from mlsysim.course.journal import Journal
+from mlsysim.course.journal import Journal, here
 from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, Planned, paths, plan
 from mlsysim.course.review import Review
@@ -92,4 +92,5 @@ def gallery(
         notice=journal.notice,
         missing=missing,
         tail="?slides" if slides else "",
+        seat=here(),
     )

@@ -21,7 +21,7 @@ import marimo as mo
 
 from mlsysim import pages
 from mlsysim.core.errors import BadArgument
-from mlsysim.course.journal import Journal
+from mlsysim.course.journal import Journal, here
 from mlsysim.course.lessons import Lesson, find_lesson
 from mlsysim.learn.intuition import intuition
 from mlsysim.learn.naming import Round
@@ -73,8 +73,8 @@ class Opened:
         return Question(name, text, journal=self.journal, after=after, tag=tag, **asked)
 
     def text(self, question: Question, words: Words) -> mo.Html:
-        """Prose that opens once the question is answered."""
-        mo.stop(not question.committed)
+        """Prose that opens once the question is answered, in a class once its answer is open."""
+        mo.stop(not question.done)
         return mo.Html(question.told(words))
 
     def own(self, model: Any, chip: Any) -> tuple[Any, Any]:
@@ -83,7 +83,7 @@ class Opened:
 
     def wait(self, *questions: Question) -> None:
         """Stop the cell until every question is answered: sliders and what they move."""
-        mo.stop(not all(question.committed for question in questions))
+        mo.stop(not all(question.done for question in questions))
 
     def name_that_wall(self, question: Question) -> Round:
         """A timed round of symptom cards, which opens once the question is answered."""
@@ -107,9 +107,10 @@ class Opened:
             takeaway=mo.md(self.facts.takeaway).text,
             count=len(names),
             where=_short(self.journal.path),
-            served=_served(),
+            served=served() is not None,
             notice=self.journal.notice,
         )
+        end = below(served() or "", end)
         return mo.vstack([mo.Html(end), intuition(self.journal), save], gap=1)
 
 
@@ -126,18 +127,25 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> mo.Html:
 
 
 def _dress() -> str:
-    """Style and script of a lesson; left out where no page is shown, as in an executed notebook."""
+    """Style and scripts of a lesson; left out where no page is shown."""
     if not mo.running_in_notebook():
         return ""
-    script = base64.b64encode(pages.source("lesson.js").encode()).decode()
-    style = pages.render("lesson_style.html")
-    return f'{style}<script src="data:text/javascript;base64,{script}"></script>'
+    names = ["lesson.js", "room_learner.js"] if here() else ["lesson.js"]
+    sources = [base64.b64encode(pages.source(name).encode()).decode() for name in names]
+    scripts = [f'<script src="data:text/javascript;base64,{each}"></script>' for each in sources]
+    return pages.render("lesson_style.html") + "".join(scripts)
 
 
-def _served() -> bool:
-    """Whether `mlsysim learn` serves the page: a lesson can then link to its neighbours."""
+def served() -> str | None:
+    """Where `mlsysim learn` serves the page, so that it can link to its neighbours; None if not."""
     request = mo.app_meta().request
-    return request is not None and SERVED in request.meta
+    base = None if request is None else request.meta.get(SERVED)
+    return base if isinstance(base, str) else None
+
+
+def below(base: str, page: str) -> str:
+    """A page whose addresses are those below `base`."""
+    return page.replace('="/', f'="{base}/')
 
 
 def _short(path: Path) -> str:

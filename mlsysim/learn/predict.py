@@ -19,7 +19,7 @@ from mlsysim import pages
 from mlsysim.core.errors import BadArgument, ended, shown
 from mlsysim.core.units import parse, read_number
 from mlsysim.course.calibration import CONFIDENCE
-from mlsysim.course.journal import Journal, Record
+from mlsysim.course.journal import AGAIN, Journal, Record
 from mlsysim.course.lessons import ORDER, Prediction
 from mlsysim.learn.marks import SPOT_ON, Mark, joined, mark
 from mlsysim.learn.say import in_unit, is_word, spell
@@ -85,6 +85,8 @@ class Question(UIElement[Any, Any]):
             args={"question": question},
             slotted_html=self._form() if self.open and not self.committed else "",
         )
+        start = self.text.index(">", self.text.index("<mlsysim-ask")) + 1
+        self._shell = self.text[:start], "</mlsysim-ask></marimo-ui-element>"
 
     def _mixed(self, options: Sequence[str]) -> list[str]:
         """Options in an order that tells nothing, and stays: authors write the right one first."""
@@ -96,9 +98,20 @@ class Question(UIElement[Any, Any]):
         return self.question in self.journal
 
     @property
+    def done(self) -> bool:
+        """True once it is answered and, in a class, its answer is open."""
+        return self.committed and (self._reveal is None or self.journal.released(self.question))
+
+    @property
     def open(self) -> bool:
-        """True once the question `after` which it comes is answered; until then it is not shown."""
-        return self.after is None or self.after.committed
+        """True once the question `after` which it comes is done; until then it is not shown.
+
+        A class goes on without the answers to what it passes over.
+        """
+        before = self.after
+        if before is None or before.done:
+            return True
+        return self.journal.skips(before.question) and before.open
 
     @property
     def commitment(self) -> Record:
@@ -135,9 +148,9 @@ class Question(UIElement[Any, Any]):
             facts[self.question + BECAUSE] = Prediction(text=self.because, sentence=True)
         return facts
 
-    def said(self) -> str:
-        """The commitment in words."""
-        done = self.commitment
+    def said(self, done: Record | None = None) -> str:
+        """The commitment, or another answer to the question, in words."""
+        done = done or self.commitment
         if isinstance(done.value, str):
             return done.value
         return spell(float(done.value), done.unit)
@@ -163,6 +176,7 @@ class Question(UIElement[Any, Any]):
         """What stands in place of the form after the commitment."""
         done, cause = self.commitment, self.cause
         reason = self.journal.get(self.question + BECAUSE)
+        again = self.journal.get(self.question + AGAIN)
         sure = next((name for name, share in CONFIDENCE.items() if share == done.confidence), "")
         return mo.Html(
             pages.render(
@@ -173,6 +187,7 @@ class Question(UIElement[Any, Any]):
                 sure=sure,
                 cause=cause.value if cause else "",
                 reason=reason.value if reason else "",
+                again=self.said(again) if again else "",
                 notice=self.journal.notice,
             )
         )
@@ -201,11 +216,14 @@ class Question(UIElement[Any, Any]):
 
     def page(self) -> mo.Html:
         """The card, and below it what the solver says."""
-        return mo.Html(self.card().text + (self._revealed() if self._reveal else ""))
+        card = self.card().text
+        if self._reveal and not self.done:  # a page that waits must still hear of its release
+            again = "" if self.question + AGAIN in self.journal else self._form(again=True)
+            waits = pages.render("waits.html", question=self, again=again)
+            return mo.Html(f"{self._shell[0]}{card}{waits}{self._shell[1]}")
+        return mo.Html(card + (self._revealed() if self._reveal else ""))
 
     def _revealed(self) -> str:
-        if not self.journal.released(self.question):
-            return pages.render("waits.html", tag=self.tag)
         told = self.answer
         marks = self._marks(told.truth, told.cause)
         drawn = told.chart(self.guess()) if told.chart and marks[0].grade != "unread" else None
@@ -254,9 +272,10 @@ class Question(UIElement[Any, Any]):
 
     def fault(self, sent: Any) -> str | None:
         """What is wrong with a submission, in a sentence; None when it can be committed."""
-        if self.committed:
+        again = self.journal.asks_again(self.question)
+        if self.committed and not again:
             return f"You committed to {self.said()}; a commitment is final."
-        if not self.open:
+        if not self.committed and not self.open:
             return "Answer the question before this one first."
         sent = sent if isinstance(sent, dict) else {}
         given = sent.get("value")
@@ -266,9 +285,9 @@ class Question(UIElement[Any, Any]):
             return f"Choose one of: {'; '.join(self.options)}."
         if self.order and (not isinstance(given, list) or sorted(map(str, given)) != self.order):
             return "Put each of them in its place, once."
-        if self.why and sent.get("cause") not in self.why:
+        if self.why and not again and sent.get("cause") not in self.why:
             return "Say why as well: choose the cause that you believe in."
-        if self.because and not str(sent.get("because") or "").strip():
+        if self.because and not again and not str(sent.get("because") or "").strip():
             return "Write your sentence too; a few words will do."
         return None if self.options or self.order else self._fault_of_number(given)
 
@@ -298,35 +317,49 @@ class Question(UIElement[Any, Any]):
             return in_unit(parse(text), self.unit)
 
     def _convert_value(self, value: Any) -> Any:
+        if isinstance(value, dict) and "room" in value:  # the class went on, perhaps elsewhere
+            self.journal.look()
+            self._sent = ""
+            return self.commitment if self.committed else None
         if self.committed:  # the first commitment stands, whatever is sent
+            self._sent = self._say_again(value) if self.journal.asks_again(self.question) else ""
             return self.commitment
         self._sent = self.fault(value) or "" if value is not None else ""
         if value is None or self._sent:
             return None
-        sure = CONFIDENCE.get(value.get("confidence"))
+        sure = _sure(value)
         if self.why:
             self.journal.commit(self.question + CAUSE, value["cause"], None, sure)
         if self.because:
             sentence = " ".join(str(value["because"]).split())[:LONGEST_SENTENCE]
             self.journal.commit(self.question + BECAUSE, sentence, None, None)
-        answer, unit = value["value"], None
+        return self.journal.commit(self.question, *self._plain_of(value["value"]), sure)
+
+    def _say_again(self, value: Any) -> str:
+        """Write a second answer down beside the first; what is wrong with it, or ''."""
+        if fault := self.fault(value):
+            return fault
+        self.journal.commit(self.question + AGAIN, *self._plain_of(value["value"]), _sure(value))
+        return ""
+
+    def _plain_of(self, answer: Any) -> tuple[float | str, str | None]:
+        """An answer as the journal keeps it, and its unit."""
         if self.order:
-            answer = ORDER.join(answer)
-        elif not self.options:
-            answer, unit = self._number(answer), self.unit or None
-        return self.journal.commit(self.question, answer, unit, sure)
+            return ORDER.join(answer), None
+        return (answer, None) if self.options else (self._number(answer), self.unit or None)
 
     def _answered(self, committed: Any) -> None:
         """Swap the form for its card, or say what is wrong; runs in the cell that shows it."""
-        if committed is not None:
+        if committed is not None and not self._sent:
             mo.output.replace(self.card())  # the answer stands, whatever the reveal does
             mo.output.replace(self.page())
         elif self._sent:
             self._send_message({"fault": self._sent}, None)
 
-    def _form(self) -> str:
+    def _form(self, *, again: bool = False) -> str:
+        text = mo.md(self.asked).text
         return pages.render(
-            "ask.html", question=self, text=mo.md(self.asked).text, confidence=list(CONFIDENCE)
+            "ask.html", question=self, text=text, confidence=list(CONFIDENCE), again=again
         )
 
     def _mime_(self) -> Any:
@@ -339,3 +372,8 @@ class Question(UIElement[Any, Any]):
 
     def _clone(self) -> Question:  # containers clone their elements; a commitment has no twin
         return self
+
+
+def _sure(sent: Mapping[str, Any]) -> float | None:
+    """How sure a learner says to be."""
+    return CONFIDENCE.get(sent.get("confidence") or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -10,8 +11,9 @@ import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from mlsysim import pages
@@ -22,24 +24,27 @@ from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, paths
 from mlsysim.learn.gallery import gallery
-from mlsysim.learn.lesson import SERVED
+from mlsysim.learn.lesson import SERVED, below
 from mlsysim.learn.sittings import Reply, quiz_reply, review_reply
 
 HOST = "127.0.0.1"
 PORT, NEXT = 2718, 20  # the default port, and how many from there on are tried
 _HEADER = re.compile(r"\A# /// script\n(?:#.*\n)*?# ///\n+")  # what a script needs (PEP 723)
 _LONGEST = 20_000  # bytes that a form may have
+LONGEST_FRAME = 64 * 1024  # bytes of what a page sends to its notebook at once
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> Asgi:
+def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base: str = "") -> Asgi:
     """The gallery at `/`, each lesson at `/<stem>` and its exercise at `/exercise/<stem>`.
 
-    Whatever else is asked for is the gallery too, with a line that says so.
+    Whatever else is asked for is the gallery too, with a line that says so. `base` is what stands
+    before all addresses where this is one of several services.
     """
     import marimo
 
-    builder = marimo.create_asgi_app(quiet=True, include_code=False)
+    with_safe_parsing()
+    builder = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=60)
     doors = []
     for lesson in lessons:
         doors.append(f"/{lesson.stem}")
@@ -53,17 +58,37 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None) -> As
         asked = scope.get("path", "")
         if scope["type"] != "http" or any(f"{asked}/".startswith(f"{door}/") for door in doors):
             # a lesson can then link to its neighbours, which it has only here
-            await notebooks({**scope, "meta": {SERVED: True}}, receive, send)
+            meta = {**scope.get("meta", {}), SERVED: base}
+            await notebooks({**scope, "meta": meta}, receive, send)
             return
         reply = await answer(scope, receive, path)
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
         if reply.to:
-            headers.append((b"location", reply.to.encode()))
+            headers.append((b"location", f"{base}{reply.to}".encode()))
         start = {"type": "http.response.start", "status": reply.status, "headers": headers}
         await send(start)
-        await send({"type": "http.response.body", "body": reply.body.encode()})
+        await send({"type": "http.response.body", "body": below(base, reply.body).encode()})
 
     return app
+
+
+def under(base: str, app: Asgi) -> Asgi:
+    """`app` at the address `base`, and at none beside it."""
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        asked = scope.get("path", "")
+        if scope["type"] == "lifespan" or not base:
+            await app(scope, receive, send)
+        elif f"{asked}/".startswith(f"{base}/"):
+            await app({**scope, "path": asked.removeprefix(base) or "/"}, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            headers = [(b"location", f"{base}/".encode())]
+            await send({"type": "http.response.start", "status": 307, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+    return served
 
 
 async def answer(scope: Any, receive: Any, path: CoursePath | None) -> Reply:
@@ -88,6 +113,8 @@ def page(
         return review_reply(fields, posted=posted)
     if asked.rstrip("/") == "/quiz":
         return quiz_reply(fields, posted=posted)
+    if asked == "/healthz":
+        return Reply("ok")
     if asked.rstrip("/") == "/cheatsheet":
         return Reply(pages.render("cheatsheet.html", **facts()))
     missing = "" if asked == "/" else asked
@@ -106,32 +133,87 @@ async def _body(receive: Any) -> bytes:
     return body
 
 
+class Place(NamedTuple):
+    """Where the course is served: the address that listens, and what stands before its paths."""
+
+    host: str = HOST
+    port: int | None = None
+    base: str = ""
+
+    @property
+    def name(self) -> str:
+        """The host as others reach it."""
+        return _own_address() if self.host in ("0.0.0.0", "::") else self.host
+
+
 def serve(
-    at: str = "/", path: CoursePath | None = None, *, port: int | None = None, browser: bool
+    at: str = "/",
+    path: CoursePath | None = None,
+    *,
+    place: Place = Place(),  # noqa: B008 - it cannot be changed
+    browser: bool,
+    room: Callable[[Asgi, str], tuple[Asgi, list[str]]] | None = None,
 ) -> None:
     """Serve the course until interrupted, and open the page `at` an address.
 
-    Without a port the default one is taken, or the next that is free; raises BadArgument.
+    Without a port the default one is taken, or the next that is free; raises BadArgument. A `room`
+    stands before the course: of it and its address it makes what is served, and the pages to open.
     """
     import uvicorn
 
-    door = listen(port)
+    door = listen(place.port, place.host)
     taken = door.getsockname()[1]
-    url = f"http://{HOST}:{taken}{at}"
-    if port is None and taken != PORT:
+    home = f"http://{place.name}:{taken}{place.base}"
+    if place.port is None and taken != PORT:
         _say(f"port {PORT} is busy, so this is on {taken}")
-    _say(f"{url}  (Ctrl+C ends it)")
-    if browser:
-        threading.Timer(0.8, webbrowser.open, [url]).start()
     with_settings_of_our_own()
-    app = application(course.lessons(), path)
+    app = application(course.lessons(), path, place.base)
+    opens = [home + at]
+    if room is not None:
+        app, opens = room(app, home)
+    _say(f"{opens[0]}  (Ctrl+C ends it)")
+    for url in opens if browser else ():
+        threading.Timer(0.8, webbrowser.open, [url]).start()
     # pages stay connected for as long as they are open: do not wait for them
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0)
+    config = uvicorn.Config(
+        under(place.base, app),
+        log_level="critical",
+        timeout_graceful_shutdown=0,
+        ws_max_size=LONGEST_FRAME,
+    )
     with suppress(KeyboardInterrupt):  # on a busy machine the server may take it and return
         uvicorn.Server(config).run(sockets=[door])
     _say("closed. What you committed is kept.")
     # threads of notebooks that are still open would hold the program; nothing is left to write
     os._exit(0)
+
+
+def _own_address() -> str:
+    """The address under which others on the network find this machine; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # an address for documentation
+        return probe.getsockname()[0]
+    return HOST
+
+
+def with_safe_parsing(version: tuple[int, ...] = sys.version_info[:3]) -> bool:
+    """Parse in one thread at a time where CPython needs it, and say whether it does.
+
+    Before 3.11.8 and 3.12.2 threads that parse at once can fail: all share one counter of depth
+    (python/cpython#106905), and a lesson that many open then lacks a cell.
+    """
+    if version >= (3, 12, 2) or (3, 11, 8) <= version < (3, 12):
+        return False
+    if not hasattr(ast.parse, "__wrapped__"):
+        parse, lock = ast.parse, threading.RLock()
+
+        @wraps(parse)
+        def alone(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return parse(*args, **kwargs)
+
+        ast.parse = alone
+    return True
 
 
 def with_settings_of_our_own() -> None:
@@ -165,7 +247,7 @@ def editable_copy(lesson: Lesson, kind: str, folder: Path) -> Path:
     return target
 
 
-def listen(port: int | None) -> socket.socket:
+def listen(port: int | None, host: str = HOST) -> socket.socket:
     """A socket bound to `port`, to any for 0, to the default or one of the next for None.
 
     Raises BadArgument when it is taken.
@@ -176,7 +258,7 @@ def listen(port: int | None) -> socket.socket:
         if os.name == "posix":  # a port that was in use a moment ago may be used again at once
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind((HOST, each))
+            door.bind((host, each))
             door.listen()  # on some systems only this finds out that it is taken
         except (OSError, OverflowError):
             door.close()

@@ -60,6 +60,12 @@
     });
   }
 
+  // a commitment that a lost network took along is sent again, as long as its form stands here
+  document.addEventListener("mlsysim-back", () => {
+    const asked = [...document.querySelectorAll("mlsysim-ask")].find((each) => JSON.parse(each.dataset.question) === awaited);
+    if (asked && !asked.querySelector("[data-said]")) asked.commit();
+  });
+
   const reached = (mark) => {
     awaited = null;
     const all = [...document.querySelectorAll(".mls-more")];

@@ -128,7 +128,7 @@ def test_the_exercise_leads_back_where_the_course_is_served(book, monkeypatch):
     sheet = book()
     document = sheet.document(step=sheet.ask("step"))
     assert "all lessons" not in sheet.panel(document).text
-    request = type("Request", (), {"meta": {SERVED: True}})
+    request = type("Request", (), {"meta": {SERVED: ""}})
     meta = type("Meta", (), {"request": request, "mode": "run"})
     monkeypatch.setattr(answers.mo, "app_meta", lambda: meta)
     page = sheet.panel(document).text
