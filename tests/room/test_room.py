@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
+from mlsysim import Q_
 from mlsysim.core.errors import InvalidEntry, MLSysError
 from mlsysim.course.journal import Journal, seated
-from mlsysim.course.lessons import lesson
+from mlsysim.course.lessons import find_lesson
 from mlsysim.course.paths import find_path
 from mlsysim.learn.predict import Question
 from mlsysim.learn.room import room as rooms
@@ -46,9 +47,7 @@ def everything(room):
 
 
 def test_a_path_asks_its_questions_in_order_without_those_that_it_skips(room):
-    asked = [
-        q for n in (0, 1, 9, 6) for q in lesson(room.lessons[[0, 1, 9, 6].index(n)].stem).questions
-    ]
+    asked = [q for n in ("00", "01", "09", "06") for q in find_lesson(n).questions]
     last = [q for q in room.lessons[-1].questions if int(q[3:]) not in (2, 3, 4, 5, 6)]
     assert room.agenda == asked + last
     assert room.next("00.1") == "00.2"
@@ -158,7 +157,7 @@ def ask(room, at):
 
     def both(**more):
         first = Question(QUESTION, "How many?", unit="tokens/s", journal=journal, **more)
-        first.reveal(219.0, why="Bytes.", then="All of it.")
+        first.reveal(Q_(219.0, "tokens/s"), why="Bytes.", then="All of it.")
         second = Question("00.2", "And then?", options=["a", "b"], journal=journal, after=first)
         return first, second
 
