@@ -5,7 +5,7 @@
   const at = (id) => document.getElementById(id);
   const put = (id, text) => { const each = at(id); if (each) { each.textContent = text; each.hidden = !text; } };
   const percent = (share) => `${Math.round(100 * share)} %`;
-  let state = {}, plotted = "", drawnFor = "", handsFor = "", skew = 0;
+  let state = {}, plotted = "", drawnFor = "", handsFor = "", skew = 0, wasShown = false;
 
   // ---- drawing ----------------------------------------------------------------------------------
   const NS = "http://www.w3.org/2000/svg", WIDE = 960;
@@ -162,6 +162,8 @@
     at("suggest").hidden = !(state.suggest && state.phase === "votes" && !state.again);
     document.querySelectorAll("[data-do]").forEach((each) => each.setAttribute("aria-pressed", String(each.dataset.do === state.phase)));
     document.querySelector("[data-do=next]").disabled = !state.next;
+    if (at("entry") && state.shown !== wasShown) join(!state.shown);
+    wasShown = state.shown;
     plot(); curve(); hands();
     if (speaks) beside();
   };
@@ -204,10 +206,8 @@
     act({ do: "hands", round: state.again ? 2 : 1, counts: counted() });
   });
   if (at("goto")) at("goto").addEventListener("change", (event) => act({ do: "ask", question: event.target.value }));
-  at("joining").addEventListener("click", () => {
-    const entry = at("entry");
-    if (entry) { entry.hidden = !entry.hidden; at("joining").setAttribute("aria-expanded", String(!entry.hidden)); }
-  });
+  const join = (open) => { at("entry").hidden = !open; at("joining").setAttribute("aria-expanded", String(open)); };
+  at("joining").addEventListener("click", () => join(at("entry").hidden));
   if (!at("entry")) at("joining").hidden = true;
 
   const look = async () => {
