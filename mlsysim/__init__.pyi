@@ -3,6 +3,7 @@ from .core.registry import audit_provenance as audit_provenance
 from .core.search import DSE as DSE
 from .core.units import Q_ as Q_
 from .engine.engine import Engine as Engine
+from .evaluation.desk import plan as plan
 from .evaluation.scenarios.registry import Scenarios as Scenarios
 from .hardware.registry import Hardware as Hardware
 from .infrastructure.registry import Infrastructure as Infrastructure

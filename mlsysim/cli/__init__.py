@@ -6,7 +6,7 @@ Exit codes: 0 an answer, 1 an answer that is "no" (it does not fit; a value has 
 
 from __future__ import annotations
 
-from mlsysim.cli import agents, course, decks, entries, step, system, validation
+from mlsysim.cli import agents, course, decks, desk, entries, step, system, validation
 from mlsysim.cli.app import Console, app, main
 
 app.command()(course.learn)
@@ -14,6 +14,7 @@ app.command(short_help="One A4 page: the law, the walls, chips and models.")(cou
 app.command(cls=step.Command, short_help="Which wall binds one step of a model on a device?")(
     step.solve
 )
+app.command(short_help="Which devices, how many, and what do they cost?")(desk.plan)
 app.command("eval", short_help="Does a whole system work, and what would help?")(system.eval_)
 app.command()(system.schema)
 app.command()(system.import_model)

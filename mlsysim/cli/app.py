@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from rich.console import Console as RichConsole
 from mlsysim import __version__
 from mlsysim.core import registry
 from mlsysim.core.errors import MLSysError
+from mlsysim.core.units import NUMBER, read_number
 
 app = typer.Typer(
     help="Which wall will your model hit? A course, and the solvers behind it.",
@@ -101,6 +104,33 @@ class Console(RichConsole):
 def print_json(data: Any) -> None:
     """Print plain data, strictly as JSON."""
     typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
+
+
+def number(text: Any) -> Any:
+    """The number that a word of the command line is, or the word."""
+    return read_number(text) if isinstance(text, str) and NUMBER.fullmatch(text) else text
+
+
+def print_table(table: Any, key: int = 1) -> None:
+    """A table, or several below each other where one is too wide: no digit is lost."""
+    console = Console(highlight=False)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    for at, (head, *rows) in enumerate(table.blocks(console.width if known else 120, key)):
+        if at:
+            console.print()
+        console.print(head.rstrip(), style="bold", markup=False, soft_wrap=True)
+        for row in rows:
+            console.print(row.rstrip(), markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal, on standard error, as long as something takes."""
+    from rich.progress import Progress
+
+    with Progress(console=RichConsole(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def answer(found: Any, *, as_json: bool) -> None:

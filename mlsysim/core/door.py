@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -69,6 +69,9 @@ def _broadcast(shapes: dict[str, tuple[int, ...]]) -> None:
 def _reader(hint: Any) -> Callable[[Any, str], Any]:
     """The function that reads an argument annotated with `hint`."""
     word = dim_of(hint)
+    if get_origin(hint) is Sequence:
+        one = _reader(*get_args(hint))
+        return lambda value, name: tuple(one(each, name) for each in _several(value))
     optional = type(None) in get_args(hint)
     kinds = tuple(t for t in (hint, *get_args(hint)) if isinstance(t, type) and t is not type(None))
     if word is not None:
@@ -80,6 +83,11 @@ def _reader(hint: Any) -> Callable[[Any, str], Any]:
     if optional:
         return lambda value, name: None if value is None else read(value, name)
     return read
+
+
+def _several(value: Any) -> Iterable[Any]:
+    alone = isinstance(value, (str, Mapping, Entry)) or not isinstance(value, Iterable)
+    return [value] if alone else value
 
 
 def _instance_of(kinds: tuple[type, ...]) -> Callable[[Any, str], Any]:

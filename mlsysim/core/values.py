@@ -274,8 +274,7 @@ class Entry(Value):
         if not self.name.strip():
             raise self.wrong("name", "it is empty; give a name")
         unknown = self.sources.keys() - {"default"}
-        if unknown and (unknown := unknown - self._paths()):
-            path = min(unknown)
+        if path := min((path for path in unknown if not self._holds(path)), default=""):
             raise self.wrong(
                 f"sources.{path}", f"it names no field; {did_you_mean(path, sorted(self._paths()))}"
             )
@@ -314,6 +313,19 @@ class Entry(Value):
         for path, value in leaves(self):
             if isinstance(value, (int, float, Quantity)) and not isinstance(value, bool):
                 yield path, value
+
+    def _holds(self, path: str) -> bool:
+        """Whether a path leads to a field, known or not; an entry inside answers for itself."""
+        here: Any = self
+        for part in path.split("."):
+            if isinstance(here, Value) and (here is self or not isinstance(here, Entry)):
+                held: Any = type(here).model_fields.keys() - {"sources"}
+            else:
+                held = here if isinstance(here, Mapping) else ()
+            if part not in held:
+                return False
+            here = getattr(here, part) if isinstance(here, Value) else here[part]
+        return True
 
     def _paths(self) -> set[str]:
         paths = set()

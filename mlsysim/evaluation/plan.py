@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -50,10 +50,12 @@ class FleetSearch(Result):
     """What a search found: `found` are the best systems, cheapest first.
 
     `considered` points stood on the grid and `evaluated` of them were worked out whole; of the rest
-    `rejected_because` counts why they cannot be, and the others cost more than the best.
+    `rejected_because` counts why they cannot be, and the others cost more than the best. `failed`
+    are those that break a constraint, and then those that cannot be, each with the reason.
     """
 
     found: tuple
+    failed: tuple
     nearest: Any
     feasible: bool
     reason: str
@@ -69,12 +71,21 @@ class FleetSearch(Result):
         return self.found[0] if self.found else None
 
 
-def plan(system: SystemSpec, axes: Axes | None = None) -> FleetSearch:
+def plan(
+    system: SystemSpec,
+    axes: Axes | None = None,
+    *,
+    cost: Callable[[SystemSpec], float] | None = None,
+    spare: float = SPARE,
+    kept: int = KEPT,
+    progress: Callable[[int, int], None] | None = None,
+) -> FleetSearch:
     """The cheapest systems on some axes that keep the constraints of `system`.
 
     `axes` are values at paths such as `fleet.hardware`; those that are left out are the usual ones,
     and an axis of one value holds it fixed. Where requests arrive, how many devices there are is
-    found, unless `fleet.count` is an axis.
+    found, unless `fleet.count` is an axis. `cost` may say what a system costs. What costs more than
+    `spare` times the best is not looked at, nor, once `kept` are found, what costs more at all.
 
     >>> from mlsysim import Scenarios
     >>> found = plan(Scenarios["Capstone"], {"fleet.hardware": ["B200", "H100"]})
@@ -85,12 +96,14 @@ def plan(system: SystemSpec, axes: Axes | None = None) -> FleetSearch:
     for path, values in grid.items():
         if not values:
             raise BadArgument(f"axes {path}", "an empty list", "give at least one value")
-    search = _Search(system, grid)
+    search = _Search(system, grid, cost, spare, kept)
     points = sorted(search.coarse(), key=lambda each: each[0])
-    for bound, change in points:
+    for at, (bound, change) in enumerate(points):
         if bound >= search.limit:
             break
         search.look(change)
+        if progress is not None:
+            progress(at + 1, len(points))
     return search.told(len(points))
 
 
@@ -118,18 +131,20 @@ def usual(system: SystemSpec) -> dict[str, Sequence[Any]]:
 class _Search:
     """What is known so far."""
 
-    def __init__(self, system: SystemSpec, axes: Axes) -> None:
+    def __init__(self, system: SystemSpec, axes: Axes, money: Any, spare: float, kept: int) -> None:
         self.system, self.axes = system, dict(axes)
+        self.money, self.spare, self.kept = money, spare, kept
         self.priced = system.environment.duration is not None or isinstance(system.workload, Train)
         self.rejected: Counter[str] = Counter()
         self.seen: list[Candidate] = []
+        self.failed: list[tuple[Change, str]] = []
         self.best = math.inf
 
     @property
     def limit(self) -> float:
         """The cost beyond which nothing more is looked at."""
-        enough = sum(each.good for each in self.seen) >= KEPT
-        return self.best if enough else self.best * SPARE
+        enough = sum(each.good for each in self.seen) >= self.kept
+        return self.best if enough else self.best * self.spare
 
     def coarse(self) -> Iterator[tuple[float, Change]]:
         """Every point of the grid that can be, and what it costs at least."""
@@ -142,10 +157,17 @@ class _Search:
                     system = system.changed({COUNT: count})
                 yield self.cost(system, {}), change
             except MLSysError as error:
-                self.rejected[type(error).__name__] += 1
+                self.reject(change, error)
+
+    def reject(self, change: Change, error: MLSysError) -> None:
+        """Keep a point that cannot be, and why."""
+        self.rejected[type(error).__name__] += 1
+        self.failed.append((change, getattr(error, "remedy", None) or str(error)))
 
     def cost(self, system: SystemSpec, metrics: Mapping[str, Any]) -> float:
         """Dollars over the duration; devices where nothing is priced."""
+        if self.money is not None:
+            return self.money(system)
         if not self.priced:
             return float(system.fleet.entry.devices)
         money = bill(system, metrics)
@@ -161,11 +183,13 @@ class _Search:
                 change, found = self.sized(change, found, int(needed))
             cost = self.cost(self.system.changed(change), found.metrics)
         except MLSysError as error:
-            self.rejected[type(error).__name__] += 1
+            self.reject(change, error)
             return
         self.seen.append(candidate := Candidate(change, cost, found))
         if candidate.good:
             self.best = min(self.best, cost)
+        else:
+            self.failed.insert(0, (change, _lacks(found)))  # it came nearer
 
     def sized(self, change: Change, found: Evaluation, devices: int) -> tuple[Change, Evaluation]:
         """The point with the fewest devices that keep its times and reach what must be reached.
@@ -202,7 +226,8 @@ class _Search:
         good = sorted((each for each in self.seen if each.good), key=lambda each: each.cost)
         nearest = min(self.seen, key=lambda each: shortfall(each.found), default=None)
         return FleetSearch(
-            found=tuple(good[:KEPT]),
+            found=tuple(good[: self.kept]),
+            failed=tuple(self.failed),
             nearest=nearest,
             feasible=bool(good),
             reason="" if good else _nothing(considered, nearest, self.rejected),
@@ -232,15 +257,19 @@ def _nothing(considered: int, nearest: Candidate | None, rejected: Counter[str])
     if nearest is None:
         why = ", ".join(f"{many} {name}" for name, many in rejected.items())
         return f"none of {considered + rejected.total():,} systems can be: {why}"
+    named = ", ".join(f"{path.partition('.')[2]} {value}" for path, value in nearest.change.items())
+    none = f"none of {considered:,} systems keeps all constraints"
+    return f"{none}; the nearest, {named}, breaks {_lacks(nearest.found)}"
+
+
+def _lacks(found: Evaluation) -> str:
+    """The constraints that a system breaks, or why it cannot be."""
     broken = [
         f"{each['constraint']} ({'unknown' if each['value'] is None else show(each['value'])})"
-        for each in nearest.found.constraints
+        for each in found.constraints
         if each["satisfied"] is not True
     ]
-    named = ", ".join(f"{path.partition('.')[2]} {value}" for path, value in nearest.change.items())
-    lacks = " and ".join(broken) or ended(nearest.found.reason)
-    none = f"none of {considered:,} systems keeps all constraints"
-    return f"{none}; the nearest, {named}, breaks {lacks}"
+    return " and ".join(broken) or ended(found.reason)
 
 
 # ---- axes ----------------------------------------------------------------------------------------

@@ -188,6 +188,8 @@ class Train(WorkloadSpec):
     seq_len: u.Count | None = None
     tokens: u.Count | None = None
     optimizer: Optimizer | None = None
+    lora_rank: u.Count | None = None
+    base_precision: u.Precision | None = None
     overlap: u.FractionOrZero | None = None
 
 

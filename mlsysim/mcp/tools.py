@@ -1,4 +1,4 @@
-"""The tools: solve, serve, train, explain, evaluate, sweep, zoo and look_up."""
+"""The tools: solve, serve, train, explain, evaluate, plan, sweep, zoo and look_up."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mlsysim.core.solver import jsonable
 from mlsysim.core.units import Dim, Names, dim_of
 from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
+from mlsysim.evaluation.desk import Planner
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.mcp import answers
 from mlsysim.mcp.arguments import Arguments, System, input_schema
@@ -85,6 +86,7 @@ def tools() -> dict[str, Tool]:
         _solver("train", DistributedModel),
         _tool(explain, answers.output_schema(explainer.Explanation)),
         _tool(evaluate, answers.output_schema(systems.Evaluation)),
+        _solver("plan", Planner),
         _tool(sweep, _sweep_schema()),
         _tool(zoo, answers.NAMES),
         _tool(look_up, answers.ENTRY),

@@ -103,7 +103,7 @@ def _node_price(fleet: Fleet) -> Price:
     return Price(boards, boards, (note,))
 
 
-def _rental(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
+def rental(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
     """The lowest hourly price of the shelf for the fleet's accelerator."""
     shelf = Infrastructure.Prices
     listed = (entry for entry in map(shelf.__getitem__, shelf) if entry.hourly is not None)
@@ -262,7 +262,7 @@ class EconomicsModel(Solver):
         if np.any(np.asarray(infrastructure_multiplier) == 1):
             notes += ("network, plant, building and staff are not counted: their multiplier is 1",)
         if rental_price is None:
-            rental_price, rented = _rental(fleet)
+            rental_price, rented = rental(fleet)
             notes += rented
         lifetime = _THREE_YEARS if amortization_years is None else amortization_years
         use = energy_use(fleet, duration_days, power_fraction, facility, pue)

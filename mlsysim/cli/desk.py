@@ -1,0 +1,58 @@
+"""Planning: `plan`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlsysim.cli.app import Console, Folders, Json, number, print_json, print_table, progress
+
+_Text = str | None
+
+
+def plan(
+    model: Annotated[str, typer.Argument(help="A model, such as Llama3_70B.")],
+    devices: Annotated[
+        list[str] | None, typer.Argument(help="Devices, such as H200; the whole zoo without any.")
+    ] = None,
+    rate: Annotated[_Text, typer.Option(help="Requests a second, such as 50.")] = None,
+    prompt: Annotated[_Text, typer.Option(help="Tokens of a prompt.")] = None,
+    tokens: Annotated[_Text, typer.Option(help="Tokens of an answer, or of a run.")] = None,
+    ttft: Annotated[_Text, typer.Option(help="99 % see the first token within '500 ms'.")] = None,
+    itl: Annotated[_Text, typer.Option(help="A token every '30 ms'.")] = None,
+    weights: Annotated[_Text, typer.Option(help="fp16, fp8, int4 ...")] = None,
+    kv_precision: Annotated[_Text, typer.Option(help="That of the cache.")] = None,
+    budget: Annotated[_Text, typer.Option(help="A month, or a run: '100000 USD'.")] = None,
+    region: Annotated[_Text, typer.Option(help="A grid, such as Quebec.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Plan a training run.")] = False,
+    deadline: Annotated[_Text, typer.Option(help="Of the run, such as '10 days'.")] = None,
+    batch_size: Annotated[_Text, typer.Option(help="Sequences in a step of training.")] = None,
+    seq_len: Annotated[_Text, typer.Option(help="Tokens of a sequence in training.")] = None,
+    lora_rank: Annotated[_Text, typer.Option(help="Adapters of this rank learn.")] = None,
+    folders: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """Which devices, how many, and what do they cost? Exit code 1 when none will do.
+
+    mlsysim plan Llama3_70B --rate 50 --prompt 2000 --tokens 300 --ttft "500 ms" --weights fp8
+    """
+    given = {key: value for key, value in locals().items() if value is not None}
+    from mlsysim.evaluation.desk import Planner
+
+    given = {key: number(value) for key, value in given.items() if key in Planner.accepts}
+    with progress("looking at devices") as seen:
+        found = Planner().solve(**given, progress=seen)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        console = Console(highlight=False)
+        console.print(found.question, style="bold", markup=False)
+        console.print()
+        if found.feasible:
+            print_table(found.table)
+            console.print()
+        for line in [*found.words(), *found.notes]:
+            console.print(line, markup=False)
+    if not found.feasible:
+        raise typer.Exit(1)

@@ -1,0 +1,184 @@
+"""A table: columns under heads that name their unit, for a terminal, a page, a file or a frame."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core.errors import MLSysError, UnknownField
+from mlsysim.core.solver import Result, jsonable, show
+from mlsysim.core.units import Q_, Quantity
+
+_GAP = "  "
+_SHOWN = 20  # rows of a table that a notebook shows
+_BLOCK = 1 << 16  # rows that are written to a file at a time
+
+
+class Table(Sequence[dict[str, Any]]):
+    """Columns of equal length, and the unit of those that have one.
+
+    pandas, polars, duckdb and pyarrow read it through `__arrow_c_stream__` (the extra: tables).
+
+    >>> table = Table({"chip": ["A", "B"], "power": np.array([0.7, 1.2])}, {"power": "kW"})
+    >>> table[1], table.column("power").tolist()
+    ({'chip': 'B', 'power': 1.2}, [0.7, 1.2])
+    >>> print(table.to_csv(), end="")
+    chip,power (kW)
+    A,0.7
+    B,1.2
+    """
+
+    def __init__(self, columns: Mapping[str, Any], units: Mapping[str, str] | None = None) -> None:
+        self.columns, self.units = dict(columns), dict(units or {})
+
+    @classmethod
+    def of(cls, results: Sequence[Result], names: Sequence[str]) -> Table:
+        """Fields of several results of one kind, in the units in which people are shown them."""
+        columns, units = {}, {}
+        for name in names:
+            found = [getattr(each, name) for each in results]
+            some = next((value for value in found if isinstance(value, Quantity)), None)
+            if some is not None:
+                units[name] = f"{some.units:~P}"
+                found = [np.nan if v is None else float(v.m_as(some.units)) for v in found]
+                found = np.array(found)
+            columns[name] = found
+        return cls(columns, units)
+
+    def column(self, name: str) -> Any:
+        """One column; raises UnknownField."""
+        if name not in self.columns:
+            raise UnknownField("Table", name, self.columns)
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        return max(map(len, self.columns.values()), default=0)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            parts = {name: column[index] for name, column in self.columns.items()}
+            return Table(parts, self.units)
+        return {name: _plain(column[index]) for name, column in self.columns.items()}
+
+    @property
+    def heads(self) -> list[str]:
+        """What stands above each column: its name, and its unit in brackets."""
+        units = self.units
+        return [f"{name} ({units[name]})" if units.get(name) else name for name in self.columns]
+
+    # ---- for other programs ----------------------------------------------------------------------
+
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """Write it as CSV to a file, or give the text; numbers keep all their digits."""
+        if path is None:
+            text = io.StringIO()
+            self._write(text)
+            return text.getvalue()
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            self._write(file)
+        return None
+
+    def _write(self, file: Any) -> None:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(self.heads)
+        for start in range(0, len(self), _BLOCK):
+            parts = self[start : start + _BLOCK].columns.values()
+            writer.writerows(zip(*map(_listed, parts), strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: each column, and the units."""
+        columns = {name: jsonable(_listed(column)) for name, column in self.columns.items()}
+        return {"columns": columns, "units": self.units}
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        try:
+            from arro3.core import Array, DataType, Field, Schema
+            from arro3.core import Table as Arrow
+        except ImportError:
+            remedy = "Arrow takes one package more: pip install arro3-core"
+            raise MLSysError(remedy) from None
+        fields, arrays = [], []
+        for name, column in self.columns.items():
+            if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
+                array = Array.from_numpy(np.ascontiguousarray(column))
+            else:
+                array = Array([None if v is None else str(v) for v in column], DataType.string())
+            unit = {"unit": self.units[name]} if name in self.units else {}
+            fields.append(Field(name, array.type, nullable=True, metadata=unit))
+            arrays.append(array)
+        table = Arrow.from_arrays(arrays, schema=Schema(fields))
+        return table.__arrow_c_stream__(requested_schema)
+
+    # ---- for people ------------------------------------------------------------------------------
+
+    def cells(self) -> Iterator[list[str]]:
+        """The rows in words, each number with its unit."""
+        for row in self:
+            yield [said(value, self.units.get(name, "")) for name, value in row.items()]
+
+    def blocks(self, width: int, key: int = 1) -> list[list[str]]:
+        """The lines of one table, or of several where the columns do not fit beside each other.
+
+        Each begins with the first `key` columns, and none of them loses a digit.
+        """
+        rows = [[name.replace("_", " ") for name in self.columns], *self.cells()]
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        groups, used = [[*range(key)]], width
+        for at in range(key, len(wide)):
+            if (used + len(_GAP) + wide[at] > width and len(groups[-1]) > key) or used == width:
+                if len(groups[-1]) > key:
+                    groups.append([*range(key)])
+                used = sum(wide[:key]) + len(_GAP) * (key - 1)
+            groups[-1].append(at)
+            used += len(_GAP) + wide[at]
+        return [
+            [_GAP.join(_aligned(row[at], wide[at], at < key) for at in each) for row in rows]
+            for each in groups
+        ]
+
+    def __str__(self) -> str:
+        return "\n\n".join("\n".join(map(str.rstrip, lines)) for lines in self.blocks(10_000))
+
+    def __repr__(self) -> str:
+        return f"Table of {len(self):,} rows ({', '.join(self.heads)})"
+
+    def _repr_html_(self) -> str:
+        few = self[:_SHOWN]
+        head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in self.columns)
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in few.cells())
+        more = f"<p>and {len(self) - len(few):,} more</p>" if len(few) < len(self) else ""
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def to_markdown(self) -> str:
+        """The table as Markdown, each number with its unit."""
+        heads = [name.replace("_", " ") for name in self.columns]
+        rows = [heads, ["---"] * len(heads), *self.cells()]
+        return "\n".join(
+            f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows
+        )
+
+
+def said(value: Any, unit: str = "") -> str:
+    """A cell in words; `?` where nobody knows."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "?"
+    return show(Q_(value, unit) if unit else value)
+
+
+def _aligned(cell: str, width: int, left: bool) -> str:
+    return cell.ljust(width) if left else cell.rjust(width)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _listed(column: Any) -> list[Any]:
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)
