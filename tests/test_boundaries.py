@@ -196,7 +196,9 @@ def test_a_value_of_sixty_characters_is_shown_whole():
     assert shown("x" * 59) == repr("x" * 59)[:57] + "..."
 
 
-def test_twenty_four_names_are_listed_without_dots():
-    names = [f"alpha{i}" for i in range(25)]
-    assert did_you_mean("zzz", names[:24]) == "known are " + ", ".join(names[:24])
-    assert did_you_mean("zzz", names) == "known are " + ", ".join(names[:24]) + ", ..."
+def test_forty_names_are_listed_without_dots_and_the_nearest_first():
+    names = [f"alpha{i}" for i in range(41)]
+    assert did_you_mean("zzz", names[:40]) == "known are " + ", ".join(names[:40])
+    assert did_you_mean("zzz", names) == "known are " + ", ".join(names[:40]) + ", ..."
+    # "cost" has three letters of "total_cost_of_it_all" in this order, and none of the others
+    assert did_you_mean("cost", [*names, "total_cost_of_it_all"]).startswith("known are total_cost")

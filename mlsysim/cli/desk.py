@@ -1,14 +1,28 @@
-"""Planning: `plan`."""
+"""Planning and comparing: `plan`, `why`, `compare`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mlsysim.cli.app import Console, Folders, Json, number, print_json, print_table, progress
+from mlsysim.cli.app import (
+    Console,
+    Folders,
+    Json,
+    answer,
+    number,
+    print_json,
+    print_table,
+    progress,
+)
 
 _Text = str | None
+_Model = Annotated[_Text, typer.Option(help="What devices and fleets run, such as Llama3_8B.")]
+_Batch = Annotated[_Text, typer.Option(help="Sequences or images in a step.")]
+_Length = Annotated[_Text, typer.Option(help="Context in tokens.")]
+_Precision = Annotated[_Text, typer.Option(help="fp16, fp8, int4 ...")]
+_Phase = Annotated[_Text, typer.Option(help="decode, prefill, forward or train.")]
 
 
 def plan(
@@ -37,10 +51,10 @@ def plan(
 
     mlsysim plan Llama3_70B --rate 50 --prompt 2000 --tokens 300 --ttft "500 ms" --weights fp8
     """
-    given = {key: value for key, value in locals().items() if value is not None}
+    given = {key: number(value) for key, value in locals().items() if value is not None}
     from mlsysim.evaluation.desk import Planner
 
-    given = {key: number(value) for key, value in given.items() if key in Planner.accepts}
+    given = {key: value for key, value in given.items() if key in Planner.accepts}
     with progress("looking at devices") as seen:
         found = Planner().solve(**given, progress=seen)
     if as_json:
@@ -56,3 +70,50 @@ def plan(
             console.print(line, markup=False)
     if not found.feasible:
         raise typer.Exit(1)
+
+
+def why(
+    before: Annotated[str, typer.Argument(help="A device, cluster, scenario or YAML file.")],
+    after: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    model: _Model = None,
+    batch_size: _Batch = None,
+    seq_len: _Length = None,
+    precision: _Precision = None,
+    phase: _Phase = None,
+    folders: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """Why is AFTER faster or slower than BEFORE?
+
+    mlsysim why A100 L40S --model Llama3_8B
+    """
+    from mlsysim.evaluation.comparing import why as ask
+
+    asked = (batch_size, seq_len, precision, phase)
+    answer(ask(before, after, model, **_how(*asked)), as_json=as_json)
+
+
+def compare(
+    things: Annotated[list[str], typer.Argument(help="Devices, clusters, scenarios, YAML files.")],
+    model: _Model = None,
+    batch_size: _Batch = None,
+    seq_len: _Length = None,
+    precision: _Precision = None,
+    phase: _Phase = None,
+    folders: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """Several devices, fleets or systems in one table.
+
+    mlsysim compare A100 H100 MI300X --model Llama3_70B --precision fp8
+    """
+    from mlsysim.evaluation.comparing import compare as ask
+
+    found = ask(things, model, **_how(batch_size, seq_len, precision, phase))
+    print_json(found.to_dict()) if as_json else print_table(found)
+
+
+def _how(*asked: _Text) -> dict[str, Any]:
+    names = ("batch_size", "seq_len", "precision", "phase")
+    given = dict(zip(names, map(number, asked), strict=True))
+    return {name: value for name, value in given.items() if value is not None}

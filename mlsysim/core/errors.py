@@ -22,11 +22,11 @@ Each error keeps what a program needs as attributes and reads as one sentence fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 LEFT_OUT: Any = ...  # stands for what must be said and was not
-_LISTED = 24  # names in a message before it ends in dots
+_LISTED = 40  # names in a message before it ends in dots
 
 
 class MLSysError(Exception):
@@ -197,13 +197,21 @@ def _rebuilt(kind: type[MLSysError], args: tuple[Any, ...], state: dict[str, Any
 
 
 def did_you_mean(given: Any, known: list[str]) -> str:
-    """The nearest known word, or all of them when nothing is near."""
+    """The nearest known word, or all of them when nothing is near, as far as they can be told."""
     folded = {name.casefold().replace("-", "_"): name for name in known}
-    near = get_close_matches(str(given).casefold().replace("-", "_"), folded, n=1, cutoff=0.6)
+    word = str(given).casefold().replace("-", "_")
+    near = get_close_matches(word, folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean {folded[near[0]]!r}?"
+    if len(known) > _LISTED:  # then the nearest are told first
+        known = sorted(known, key=lambda name: -_likeness(word, name.casefold()))
     shown_names = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
     return f"known are {shown_names}" if known else "there are none yet"
+
+
+def _likeness(word: str, name: str) -> float:
+    """How near a name is to a word, in steps: those that are as near keep their order."""
+    return round(SequenceMatcher(None, word, name).ratio(), 1)
 
 
 def ended(sentence: str) -> str:

@@ -65,9 +65,16 @@ class Shelf(Generic[T]):
     def __getattr__(self, name: str) -> T:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[name]
+        return self._entry(name)
 
     def __getitem__(self, name: str) -> T:
+        return self._entry(self.known(name) or name)
+
+    def known(self, name: str) -> str | None:
+        """The entry that a name means, as `alike` reads it; None where none is meant."""
+        return alike(name, self._files)
+
+    def _entry(self, name: str) -> T:
         if name not in self._loaded:
             if name not in self._files:
                 raise UnknownEntry(self._title, name, self._files)
@@ -140,7 +147,11 @@ class Catalog(Generic[T]):
         yield from self._all().items()
 
     def __getitem__(self, name: str) -> T:
-        return self._found(name, [])
+        return self._found(self.known(name) or name, [])
+
+    def known(self, name: str) -> str | None:
+        """The entry that a name means, as `alike` reads it; None where none is meant."""
+        return alike(name, self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -191,6 +202,29 @@ class Catalog(Generic[T]):
             return Shelf(title if shelf else self._title, kind, files)
         folders = ", ".join(name.lower() for name in self._kinds)
         raise InvalidEntry(title, "", f"its shelves hold different types; use one of {folders}")
+
+
+def alike(name: str, names: Iterable[str]) -> str | None:
+    """The one name that is meant: it itself, whatever its case, or behind a Hugging Face id.
+
+    >>> names = ["Llama3_8B", "Qwen2_5_72B"]
+    >>> alike("meta-llama/Meta-Llama-3-8B-Instruct", names), alike("qwen2.5-72b", names)
+    ('Llama3_8B', 'Qwen2_5_72B')
+    """
+    if name in (names := [*names]):
+        return name
+    meant = [each for each in names if _bare(each) == _bare(name)]
+    return meant[0] if len(meant) == 1 else None
+
+
+_DRESS = re.compile(r"^meta|(instruct|chat|base|hf|it)+$")
+
+
+def _bare(name: str) -> str:
+    """The letters and digits of a name, without whose it is and what it was tuned to."""
+    _owner, slash, stem = str(name).rpartition("/")
+    plain = re.sub(r"[^a-z0-9]", "", stem.casefold())
+    return _DRESS.sub("", plain) if slash else plain
 
 
 def shelf_name(folder: str) -> str:

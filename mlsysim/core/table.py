@@ -39,17 +39,26 @@ class Table(Sequence[dict[str, Any]]):
 
     @classmethod
     def of(cls, results: Sequence[Result], names: Sequence[str]) -> Table:
-        """Fields of several results of one kind, in the units in which people are shown them."""
-        columns, units = {}, {}
+        """Fields of several results, in the units in which people are shown them."""
+        return cls.rows([{name: getattr(one, name) for name in names} for one in results], names)
+
+    @classmethod
+    def rows(cls, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
+        """What several mappings hold under the same names; None where one holds nothing."""
+        columns: dict[str, Any] = {}
+        units: dict[str, str] = {}
         for name in names:
-            found = [getattr(each, name) for each in results]
+            columns[name] = found = [row.get(name) for row in rows]
             some = next((value for value in found if isinstance(value, Quantity)), None)
             if some is not None:
                 units[name] = f"{some.units:~P}"
-                found = [np.nan if v is None else float(v.m_as(some.units)) for v in found]
-                found = np.array(found)
-            columns[name] = found
+                numbers = [np.nan if v is None else float(v.m_as(some.units)) for v in found]
+                columns[name] = np.array(numbers)
         return cls(columns, units)
+
+    def beside(self, other: Table) -> Table:
+        """Both tables' columns."""
+        return Table({**self.columns, **other.columns}, {**self.units, **other.units})
 
     def column(self, name: str) -> Any:
         """One column; raises UnknownField."""

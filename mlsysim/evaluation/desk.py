@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ class Plan(Result):
     """What was found: `systems` are the front, cheapest first; nothing else is cheaper or faster.
 
     `binds` says what holds the first of them, `changes` what would change the choice, each worked
-    out; `rejected` why other devices will not do. It is a table (`table`), and prints as one.
+    out when it is asked for; `rejected` why other devices will not do. It prints as a `table`.
     """
 
     question: str
@@ -109,10 +110,11 @@ class Plan(Result):
     reason: str
     systems: tuple
     binds: str
-    changes: tuple
+    changes: tuple = lazily("", lambda p: tuple(p.si("_others")()))
     rejected: dict
     considered: u.Number
     notes: tuple
+    _others: Any
 
     @property
     def best(self) -> Planned | None:
@@ -331,7 +333,7 @@ class _Desk:
             reason=reason,
             systems=tuple(found),
             binds="" if best is None else _binds(best, question),
-            changes=() if best is None else tuple(self.changes(found, devices)),
+            _others=tuple if best is None else partial(self.changes, found, devices),
             rejected=self.rejected,
             considered=float(self.considered),
             notes=notes,

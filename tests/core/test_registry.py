@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 
 import mlsysim
-from mlsysim import Hardware, Infrastructure, Literature, Models, Systems
+from mlsysim import Engine, Hardware, Infrastructure, Literature, Models, Systems
 from mlsysim.core import registry
 from mlsysim.core.errors import InvalidEntry, MLSysError, UnknownEntry
-from mlsysim.core.registry import add_folder, forget, load, parse_yaml, registry_hash, shelf_name
+from mlsysim.core.registry import (
+    add_folder,
+    alike,
+    forget,
+    load,
+    parse_yaml,
+    registry_hash,
+    shelf_name,
+)
 
 PACKAGE = Path(mlsysim.__file__).parent
 CATALOGS = [Hardware, Models, Systems, Infrastructure, Literature]
@@ -79,7 +87,8 @@ def test_registries_behave_like_collections():
     [
         (lambda: Hardware.Cloud.H10O, "Hardware.Cloud has no entry 'H10O': did you mean 'H100'?"),
         (lambda: Hardware.Clud, "did you mean 'Cloud'?"),
-        (lambda: Hardware["h100"], "did you mean 'H100'?"),
+        (lambda: Hardware["h1o0"], "did you mean 'H100'?"),
+        (lambda: Hardware.h100, "did you mean 'H100'?"),
         (lambda: Models.Language["Llama3_9B"], "did you mean 'Llama3_8B'?"),
         (lambda: Models["zzzzzz"], "known are"),
         (lambda: Systems.Clusters.Research_265, "did you mean 'Research_256'?"),
@@ -89,6 +98,26 @@ def test_a_name_that_is_not_held_is_told_the_nearest(ask, hint):
     with pytest.raises(UnknownEntry) as caught:
         ask()
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("llama3_8b", "Llama3_8B"),
+        ("LLAMA3-8B", "Llama3_8B"),
+        ("meta-llama/Meta-Llama-3-8B-Instruct", "Llama3_8B"),
+        ("Qwen/Qwen2.5-72B-Instruct", "Qwen2_5_72B"),
+        ("openai/gpt-oss-120b", "GPT_OSS_120B"),
+    ],
+)
+def test_a_name_is_found_whatever_its_case_and_by_its_hugging_face_id(said, meant):
+    assert Models[said] is Models[meant]
+    assert Engine.solve(said, "h200", precision="int4").feasible
+
+
+def test_a_name_that_two_entries_share_is_not_guessed():
+    assert alike("a-b", ["A_B", "AB"]) is None
+    assert alike("AB", ["A_B", "AB"]) == "AB"  # exactly this one
 
 
 def test_hasattr_and_getattr_with_a_default_work():

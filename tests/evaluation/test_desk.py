@@ -24,13 +24,6 @@ def h200():
     return mlsysim.plan("Llama3_70B", "H200", **QUESTION)
 
 
-@pytest.fixture(scope="module")
-def zoo():
-    seen = []
-    found = mlsysim.plan("Llama3_70B", **QUESTION, progress=lambda *at: seen.append(at))
-    return found, seen
-
-
 def test_2_1_how_many_gpus_is_near_what_the_best_peer_says(h200):
     # aiconfigurator 0.12.0 says 28 H200 (20 disaggregated), in TTFT without a queue; the advice
     # was 232 once. 26.6 at 70 % load by hand, from one prefill and the steps of 64 together.
@@ -72,26 +65,21 @@ def test_what_is_promised_holds_when_the_system_is_judged(h200):
         assert judged["devices"] == each.devices
 
 
-def test_the_front_of_the_whole_zoo_has_nothing_that_another_beats_by_much(zoo):
-    found, seen = zoo
-    assert found.best.cost <= min(each.cost for each in found.systems)
+def test_the_front_of_the_whole_zoo_has_nothing_that_another_beats_by_much():
+    seen = []
+    question = {**QUESTION, "rate": 5}  # of a model that few devices hold, which is soon searched
+    found = mlsysim.plan("Llama3_405B", **question, progress=lambda *at: seen.append(at))
+    named = mlsysim.plan("Llama3_405B", "H200", **question)
+    assert found.best.cost <= min(each.cost for each in (*found.systems, *named.systems))
     assert len({each.hardware for each in found.systems}) > 1
     for one in found.systems:
         for other in found.systems:
             ratios = [getattr(one, n) / getattr(other, n) for n in ("cost", "p99_ttft", "itl")]
-            assert other is one or max(ratios) > 1 / 1.06  # somewhere it is as good, or better
-    assert seen[-1][0] <= seen[-1][1]  # it says how far it is
-    assert [done for done, _ in seen] == [*range(1, len(seen) + 1)]
-
-
-def test_the_zoo_is_no_dearer_than_a_device_that_somebody_names(zoo, h200):
-    assert zoo[0].best.cost <= h200.best.cost
-
-
-def test_it_says_why_other_devices_will_not_do(zoo):
-    rejected = zoo[0].rejected
-    assert "not one request fits" in rejected["ESP32_S3"]
-    assert "its datapaths are int8" in rejected["Coral_EdgeTPU"]
+            assert other is one or min(ratios) < 1.06  # somewhere it is as good, or better
+    assert [done for done, _ in seen] == [*range(1, len(seen) + 1)]  # it says how far it is
+    assert seen[-1][0] <= seen[-1][1]
+    assert "not one request fits" in found.rejected["ESP32_S3"]
+    assert "its datapaths are int8" in found.rejected["Coral_EdgeTPU"]
 
 
 def test_what_would_change_the_choice_is_worked_out(h200):
