@@ -40,10 +40,10 @@ class Difference(Result):
     """Why a system is faster or slower `after` than `before`.
 
     `changed` are the keys in which they differ, `parts` the seconds that each part of the time
-    takes more after. Printing it prints the sentences.
+    takes more after; a queue that only grows has no time. Printing it prints the sentences.
     """
 
-    speedup: u.Number
+    speedup: u.Number | None
     changed: dict
     parts: dict
     sentences: tuple
@@ -133,14 +133,14 @@ def _difference(one: SystemSpec, other: SystemSpec) -> Difference:
         for section in ("workload", "fleet", "environment")
         for path, was, now in _changed(section, getattr(one, section), getattr(other, section))
     }
-    for side, found in ((one, old), (other, new)):
-        if found.metrics.get(_time(found)[0]) is None:
-            raise BadArgument("before" if side is one else "after", side.name, found.reason)
-    parts = {name: seconds - _parts(old)[name] for name, seconds in _parts(new).items()}
-    was, now = (_seconds(found.metrics[_time(found)[0]]) for found in (old, new))
+    parts, speedup = {}, None
+    was, now = (found.metrics.get(_time(found)[0]) for found in (old, new))
+    if was is not None and now is not None:  # a queue that only grows has none
+        speedup = _seconds(was) / _seconds(now)
+        parts = {name: seconds - _parts(old)[name] for name, seconds in _parts(new).items()}
     names = (one.name, other.name) if one.name != other.name else ("before", "after")
-    told = tuple(_sentences(old, new, names, changed, parts, was / now))
-    return Difference(speedup=was / now, changed=changed, parts=parts, sentences=told)
+    told = tuple(_sentences(old, new, names, changed, parts, speedup))
+    return Difference(speedup=speedup, changed=changed, parts=parts, sentences=told)
 
 
 def _time(found: Evaluation) -> tuple[str, str]:
@@ -176,18 +176,17 @@ def _sentences(
     names: tuple[str, str],
     changed: dict[str, tuple[str, str]],
     parts: dict[str, float],
-    speedup: float,
+    speedup: float | None,
 ) -> Iterator[str]:
     time, what = _time(new)
-    was, now = old.metrics[time], new.metrics[time]
-    yield (
-        f"{names[0]} takes {show(was)} for {what} and {names[1]} {show(now)}: "
-        f"{speedup:.2f}x as fast."
-    )
+    was, now = old.metrics.get(time), new.metrics.get(time)
+    if speedup is not None:
+        took = f"{names[0]} takes {show(was)} for {what} and {names[1]} {show(now)}"
+        yield f"{took}: {speedup:.2f}x as fast."
     if changed:
         said = ", ".join(f"{path} {was} -> {now}" for path, (was, now) in changed.items())
         yield f"They differ in {said}."
-    whole = max(_seconds(was), _seconds(now))
+    whole = max(_seconds(was), _seconds(now)) if parts else 0.0
     for part, seconds in sorted(parts.items(), key=lambda each: -abs(each[1])):
         if abs(seconds) > SMALL * whole:
             less = "less" if seconds < 0 else "more"
