@@ -42,6 +42,9 @@ SEED_PATHS = {
     "mlsysim.hardware.types": ["HardwareNode", "ComputeCore", "MemoryHierarchy"],
     "mlsysim.models.registry": ["Models"],
     "mlsysim": [
+        "compare",
+        "plan",
+        "why",
         "Engine",
         "Hardware",
         "Models",

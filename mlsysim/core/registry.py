@@ -208,23 +208,25 @@ def alike(name: str, names: Iterable[str]) -> str | None:
     """The one name that is meant: it itself, whatever its case, or behind a Hugging Face id.
 
     >>> names = ["Llama3_8B", "Qwen2_5_72B"]
-    >>> alike("meta-llama/Meta-Llama-3-8B-Instruct", names), alike("qwen2.5-72b", names)
+    >>> alike("meta-llama/Meta-Llama-3-8B-Instruct", names), alike("qwen2.5-72B", names)
     ('Llama3_8B', 'Qwen2_5_72B')
     """
     if name in (names := [*names]):
         return name
-    meant = [each for each in names if _bare(each) == _bare(name)]
+    owned = "/" in str(name)
+    meant = [each for each in names if _bare(each, owned) == _bare(name, owned)]
     return meant[0] if len(meant) == 1 else None
 
 
 _DRESS = re.compile(r"^meta|(instruct|chat|base|hf|it)+$")
 
 
-def _bare(name: str) -> str:
-    """The letters and digits of a name, without whose it is and what it was tuned to."""
-    _owner, slash, stem = str(name).rpartition("/")
-    plain = re.sub(r"[^a-z0-9]", "", stem.casefold())
-    return _DRESS.sub("", plain) if slash else plain
+def _bare(name: str, owned: bool) -> str:
+    """A name without its case; of one that has an owner, letters and digits without its tuning."""
+    plain = str(name).rpartition("/")[2].casefold()
+    if owned:
+        return _DRESS.sub("", re.sub(r"[^a-z0-9]", "", plain))
+    return re.sub(r"[-. ]", "_", plain)
 
 
 def shelf_name(folder: str) -> str:

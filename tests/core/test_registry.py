@@ -116,8 +116,8 @@ def test_a_name_is_found_whatever_its_case_and_by_its_hugging_face_id(said, mean
 
 
 def test_a_name_that_two_entries_share_is_not_guessed():
-    assert alike("a-b", ["A_B", "AB"]) is None
-    assert alike("AB", ["A_B", "AB"]) == "AB"  # exactly this one
+    assert alike("a-b", ["A_B", "A_b"]) is None
+    assert alike("A_b", ["A_B", "A_b"]) == "A_b"  # exactly this one
 
 
 def test_hasattr_and_getattr_with_a_default_work():

@@ -12,7 +12,7 @@ from mlsysim import Hardware, Infrastructure
 from mlsysim.cli import main
 from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.evaluation import judge
-from mlsysim.evaluation.desk import PlannedRun
+from mlsysim.evaluation.planned import PlannedRun
 from mlsysim.evaluation.spec import SystemSpec
 
 QUESTION = {"rate": 50, "prompt": 2000, "tokens": 300, "ttft": "500 ms", "weights": "fp8"}

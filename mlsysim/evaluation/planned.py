@@ -1,0 +1,153 @@
+"""What a plan is made of: ways to serve or to train, each with its money, energy and carbon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from mlsysim.core import units as u
+from mlsysim.core.solver import Result, lazily, show
+from mlsysim.core.table import Table
+from mlsysim.core.units import Q_
+
+UNPRICED = 1e12  # dollars: what has no price is looked at last
+
+
+class Planned(Result):
+    """One way to do it: the devices, their division, and what they cost and emit.
+
+    Money, energy and carbon are of a month, or of a whole training run. `rent` is the lowest hourly
+    price that is known, `buy` the time's share of everything owned (host, network, plant, building,
+    staff, electricity), and owning is cheaper from `breakeven` of the hours in use on.
+    """
+
+    hardware: str
+    devices: u.Count
+    plan: str
+    precision: str
+    rent: u.Money | None = "USD"
+    buy: u.Money | None = "USD"
+    breakeven: u.Number | None
+    energy: u.Energy | None = "MWh"
+    carbon: u.Mass | None = "t"
+    cost: u.Money | None = lazily(
+        "USD",
+        lambda p: min((c for c in (p.si("rent"), p.si("buy")) if c is not None), default=None),
+    )
+    wall: u.Number
+    why: str
+    change: dict
+
+
+class PlannedFleet(Planned):
+    """A fleet that answers all requests; `load` is the part of the time that it is busy."""
+
+    load: u.Number
+    p50_ttft: u.Seconds = "ms"
+    p99_ttft: u.Seconds = "ms"
+    itl: u.Seconds = "ms"
+    p99_latency: u.Seconds = "s"
+
+
+class PlannedRun(Planned):
+    """A training run, failures and checkpoints included in the time that it takes."""
+
+    mfu: u.Number
+    step_time: u.Seconds = "s"
+    elapsed_time: u.Seconds = "day"
+
+
+_SHOWN = {
+    PlannedFleet: ("load", "p50_ttft", "p99_ttft", "itl"),
+    PlannedRun: ("mfu", "step_time", "elapsed_time"),
+}
+
+
+class Plan(Result):
+    """What was found: `systems` are the front, cheapest first; nothing else is cheaper or faster.
+
+    `binds` says what holds the first of them, `changes` what would change the choice, each worked
+    out when it is asked for; `rejected` why other devices will not do. It prints as a `table`.
+    """
+
+    question: str
+    feasible: bool
+    reason: str
+    systems: tuple
+    binds: str
+    changes: tuple = lazily("", lambda p: tuple(p.si("_others")()))
+    rejected: dict
+    considered: u.Number
+    notes: tuple
+    _others: Any
+
+    @property
+    def best(self) -> Planned | None:
+        """The cheapest, if there is one."""
+        return self.systems[0] if self.systems else None
+
+    @property
+    def table(self) -> Table:
+        """The systems, one a row."""
+        shown = _SHOWN[type(self.systems[0])] if self.systems else ()
+        money = ("rent", "buy", "breakeven", "energy", "carbon")
+        return Table.of(self.systems, ("hardware", "devices", "plan", "precision", *shown, *money))
+
+    def to_csv(self, path: Any = None) -> str | None:
+        """The table as CSV."""
+        return self.table.to_csv(path)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.question}</p>{self.table._repr_html_()}<p>{self.binds or self.reason}</p>"
+
+    def words(self) -> list[str]:
+        """What is to be said beside the table."""
+        if not self.feasible:
+            return [self.reason]
+        changed = ["What would change it:", *(f"- {each}" for each in self.changes)]
+        return [self.binds, "", *(changed if self.changes else []), ""]
+
+    def summary(self) -> str:
+        """Question, table and words."""
+        return "\n".join([self.question, "", str(self.table), "", *self.words()]).rstrip()
+
+    __str__ = summary
+
+
+# ---- in one number, and in a few words -----------------------------------------------------------
+
+
+def brief(each: Planned) -> str:
+    """How many of what, divided how, for how much."""
+    dollars = money(each)
+    cost = f", {show(Q_(dollars, 'USD'))}" if math.isfinite(dollars) else ""
+    return f"{int(each.si('devices')):,} {each.hardware} ({each.plan}){cost}"
+
+
+def against(each: Planned, other: Planned) -> str:
+    """How much more it costs than another."""
+    ratio = money(each) / money(other)
+    return f" ({ratio - 1:+.0%})" if math.isfinite(ratio) else ""
+
+
+def least(costs: Iterable[float | None]) -> float | None:
+    """The least that is known, if any is."""
+    return min((cost for cost in costs if cost is not None), default=None)
+
+
+def money(each: Planned) -> float:
+    """Dollars, and infinitely many where no price is known."""
+    cost = each.si("cost")
+    return math.inf if cost is None else float(cost)
+
+
+def weighed(each: Planned) -> tuple[float, ...]:
+    """Money and times, of which less is better; what has no known price comes last."""
+    dollars = min(money(each), UNPRICED)
+    if isinstance(each, PlannedRun):
+        return dollars, each.si("elapsed_time")
+    return dollars, each.si("p99_ttft"), each.si("itl")
