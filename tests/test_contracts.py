@@ -42,6 +42,7 @@ SEED_PATHS = {
     "mlsysim.hardware.types": ["HardwareNode", "ComputeCore", "MemoryHierarchy"],
     "mlsysim.models.registry": ["Models"],
     "mlsysim": [
+        "Stacks",
         "compare",
         "plan",
         "why",

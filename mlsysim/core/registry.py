@@ -213,7 +213,7 @@ def alike(name: str, names: Iterable[str]) -> str | None:
     """
     if name in (names := [*names]):
         return name
-    owned = "/" in str(name)
+    owned = re.fullmatch(r"[\w-]+/[\w.-]+", str(name)) is not None
     meant = [each for each in names if _bare(each, owned) == _bare(name, owned)]
     return meant[0] if len(meant) == 1 else None
 
