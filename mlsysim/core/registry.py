@@ -223,9 +223,9 @@ _DRESS = re.compile(r"^meta|(instruct|chat|base|hf|it)+$")
 
 def _bare(name: str, owned: bool) -> str:
     """A name without its case; of one that has an owner, letters and digits without its tuning."""
-    plain = str(name).rpartition("/")[2].casefold()
+    plain = str(name).casefold()
     if owned:
-        return _DRESS.sub("", re.sub(r"[^a-z0-9]", "", plain))
+        return _DRESS.sub("", re.sub(r"[^a-z0-9]", "", plain.rpartition("/")[2]))
     return re.sub(r"[-. ]", "_", plain)
 
 
