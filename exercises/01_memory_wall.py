@@ -90,14 +90,7 @@ def _(v):
     def request(device, prompt, answer):
         """The times of one user's request."""
         return ServingModel().solve(v.model, device, seq_len=prompt, decode_tokens=answer)
-
-    def gain(prompt, answer):
-        """How many times as fast a request is on the new chip."""
-        return (request(v.old, prompt, answer).latency / request(v.new, prompt, answer).latency).m_as("")
-
-    peak = float((v.new.peak("fp16") / v.old.peak("fp16")).m_as(""))
-    band = float((v.new.memory.bandwidth / v.old.memory.bandwidth).m_as(""))
-    return band, gain, peak, request
+    return (request,)
 
 
 @app.cell
@@ -111,7 +104,7 @@ def _(request, sheet, v):
 
 
 @app.cell
-def _(gain, sheet, v):
+def _(request, sheet, v):
     _mine = None
     # answer: work out what is left of the old time, or leave None and use the form
 
@@ -121,7 +114,7 @@ def _(gain, sheet, v):
 
 
 @app.cell
-def _(gain, sheet, v):
+def _(request, sheet, v):
     _mine = None
     # answer: compare each request's gain with that of question 2, or leave None and use the form
 
@@ -131,7 +124,7 @@ def _(gain, sheet, v):
 
 
 @app.cell
-def _(band, peak, sheet):
+def _(sheet, v):
     _mine = None
     # answer: find both ends, or leave None and use the form
 
@@ -151,7 +144,7 @@ def _(sheet, v):
 
 
 @app.cell
-def _(band, peak, sheet):
+def _(sheet, v):
     _mine = None
     # answer: write the function, or leave None and use the form
 

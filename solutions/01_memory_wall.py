@@ -90,14 +90,7 @@ def _(v):
     def request(device, prompt, answer):
         """The times of one user's request."""
         return ServingModel().solve(v.model, device, seq_len=prompt, decode_tokens=answer)
-
-    def gain(prompt, answer):
-        """How many times as fast a request is on the new chip."""
-        return (request(v.old, prompt, answer).latency / request(v.new, prompt, answer).latency).m_as("")
-
-    peak = float((v.new.peak("fp16") / v.old.peak("fp16")).m_as(""))
-    band = float((v.new.memory.bandwidth / v.old.memory.bandwidth).m_as(""))
-    return band, gain, peak, request
+    return (request,)
 
 
 @app.cell
@@ -112,10 +105,10 @@ def _(request, sheet, v):
 
 
 @app.cell
-def _(gain, sheet, v):
+def _(request, sheet, v):
     _mine = None
     # answer: work out what is left of the old time, or leave None and use the form
-    _mine = gain(v.prompt, v.answer)
+    _mine = request(v.old, v.prompt, v.answer).latency / request(v.new, v.prompt, v.answer).latency
 
     q2 = sheet.ask("q2", mine=_mine)
     q2
@@ -123,11 +116,12 @@ def _(gain, sheet, v):
 
 
 @app.cell
-def _(gain, sheet, v):
+def _(request, sheet, v):
     _mine = None
     # answer: compare each request's gain with that of question 2, or leave None and use the form
-    _six = [(v[f"p{n}"], v[f"a{n}"]) for n in range(1, 7)]
-    _mine = [f"{p:,} in, {a:,} out" for p, a in _six if gain(p, a) > gain(v.prompt, v.answer)]
+    _all = [(v.prompt, v.answer)] + [(v[f"p{n}"], v[f"a{n}"]) for n in range(1, 7)]
+    _own, *_six = [(request(v.old, *one).latency / request(v.new, *one).latency).m_as("") for one in _all]
+    _mine = [f"{p:,} in, {a:,} out" for (p, a), gain in zip(_all[1:], _six, strict=True) if gain > _own]
 
     q3 = sheet.ask("q3", mine=_mine)
     q3
@@ -135,10 +129,10 @@ def _(gain, sheet, v):
 
 
 @app.cell
-def _(band, peak, sheet):
+def _(sheet, v):
     _mine = None
     # answer: find both ends, or leave None and use the form
-    _mine = sorted([peak, band])
+    _mine = sorted([v.new.peak("fp16") / v.old.peak("fp16"), v.new.memory.bandwidth / v.old.memory.bandwidth])
 
     q4 = sheet.ask("q4", mine=_mine)
     q4
@@ -164,12 +158,14 @@ def _(sheet, v):
 
 
 @app.cell
-def _(band, peak, sheet):
+def _(sheet, v):
     _mine = None
     # answer: write the function, or leave None and use the form
+    _peak = float((v.new.peak("fp16") / v.old.peak("fp16")).m_as(""))
+    _band = float((v.new.memory.bandwidth / v.old.memory.bandwidth).m_as(""))
     _mine = (
         "def gain(share):\n"
-        f"    left = share / {peak!r} + (1 - share) / {band!r}\n"
+        f"    left = share / {_peak} + (1 - share) / {_band}\n"
         "    return 1 / left\n"
     )
 
