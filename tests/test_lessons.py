@@ -65,6 +65,19 @@ def each(stems) -> dict[str, Any]:
     return {"scope": "module", "params": marked, "ids": stems}
 
 
+EXEMPLARS = ("00_hello_roofline", "03_kv_cache", "12_full_stack_audit")
+# what takes many runs of a notebook: of each lesson in `.ci/run full`, of these in any run
+gone_through = pytest.mark.parametrize(
+    "lesson",
+    [
+        pytest.param(stem, marks=[pytest.mark.slow] * (stem not in EXEMPLARS))
+        for stem in course.stems()
+    ],
+    indirect=True,
+    scope="module",
+)
+
+
 @pytest.fixture(**each(course.stems()))
 def lesson(request) -> Lesson:
     """Each lesson in turn."""
@@ -172,6 +185,7 @@ def test_answered_it_reveals_every_truth(lesson, answered):
     assert facts == lesson.predictions, "run `python -m grading derive`"
 
 
+@gone_through
 def test_each_known_wrong_turn_is_told_by_its_name(lesson, answered, tmp_path):
     for turn in range(max(map(turns, answered.asked))):
         ran = run(lesson.stem, rehearse(lesson.stem, tmp_path, turn)) if turn else answered
@@ -236,6 +250,7 @@ def holds(lesson, answered, folder, **how) -> None:
         assert truths.get(f"{name}.why") == ran.journal.truths().get(f"{name}.why")
 
 
+@gone_through
 @pytest.mark.parametrize("eta", [LOW, HIGH])
 def test_a_truth_holds_whatever_software_reaches_or_the_question_says_what_decides(
     lesson, answered, tmp_path, eta
@@ -243,10 +258,12 @@ def test_a_truth_holds_whatever_software_reaches_or_the_question_says_what_decid
     holds(lesson, answered, tmp_path, eta=eta)
 
 
+@gone_through
 def test_a_truth_holds_where_operators_wait_for_each_other(lesson, answered, tmp_path, at_ideal):
     holds(lesson, answered, tmp_path)
 
 
+@gone_through
 def test_no_page_shows_an_answer_before_its_question_is_answered(lesson, answered, tmp_path):
     """What is on the page after n answers holds neither truth n+1 nor words that tell it."""
     journal, truths = Journal(tmp_path / "journal.jsonl"), answered.journal.truths()
