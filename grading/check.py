@@ -19,6 +19,7 @@ from typing import Any
 
 from grading.code import Function
 from grading.kinds import KINDS, Kind, Mark
+from grading.sandbox import available
 from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.core.registry import parse_yaml
 from mlsysim.course import questions
@@ -79,9 +80,10 @@ class Checks:
 
     @property
     def points(self) -> float:
-        """The most that a sheet can score where no code is run."""
+        """The most that a sheet can score here: functions count where they can be run."""
         predicted = self.prediction_points * len(self.predictions)
-        counted = (q for q in self.questions.values() if not isinstance(q, Function))
+        run = not any(isinstance(q, Function) for q in self.questions.values()) or available()
+        counted = (q for q in self.questions.values() if run or not isinstance(q, Function))
         return sum(q.points for q in counted) + predicted
 
     def judge(self, v: Variant, answers: Mapping[str, Answer]) -> list[Mark]:
