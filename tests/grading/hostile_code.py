@@ -34,7 +34,6 @@ ATTEMPTS = {
     "list other processes": (
         "import os\ndef gain(): return [n for n in os.listdir('/proc') if n.isdigit()]"
     ),
-    "leave by the root of another": "import os\ndef gain(): return os.listdir('/proc/1/root')",
     "list devices": "import os\ndef gain(): return 'null' in os.listdir('/dev')",
     "connect": (
         "import socket\ndef gain(): return socket.create_connection(('127.0.0.1', {port}), 1)"
@@ -103,8 +102,8 @@ ATTEMPTS = {
     "signal its parent": "import os\ndef gain(): return os.kill(os.getppid(), 0) is None",
     "signal the grader": "import os\ndef gain(): return os.kill({grader}, 0) is None",
     "signal everybody": "import os\ndef gain(): return os.kill(-1, 0) is None",
-    "be traced": _C + "def gain(): return C.ptrace(0, 0, 0, 0) == 0",
-    "make a namespace": _C + "def gain(): return C.unshare(0x10000000) == 0",
+    "look into another process": _C + "def gain(): return C.syscall(434, {grader}, 0) >= 0",
+    "make a namespace": _C + "def gain(): return C.unshare(0x4000000) == 0",
     "become root": "import os\ndef gain(): return os.setuid(0) is None",
     "call io_uring's kin": _C + "def gain(): return C.syscall(323, 1) >= 0",  # userfaultfd
     "use the kernel's keys": (
@@ -121,7 +120,7 @@ ATTEMPTS = {
     "find checks in memory": """
         import gc
         def gain():
-            return [o for o in gc.get_objects() if type(o).__module__.startswith("grading.")]
+            return [o for o in gc.get_objects() if str(type(o).__module__).startswith("grading.")]
     """,
     "find other inputs in the frames below": """
         import sys

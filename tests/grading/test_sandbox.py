@@ -38,7 +38,7 @@ import gc, io, json, math, os, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import grading.check
-before = {"text": "handed-in" + "-before"}
+before = {"text": "handed-in" + "-before", "seen": []}
 def control(inputs, source):
     into, out = os.pipe()
     if os.fork() == 0:
