@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from grading.grade import Graded, Refused, Skipped, grade_file
+from grading.grade import grade_file
+from grading.judge import Graded, Refused, Skipped
 from tests.grading.hostile_data import FORMULA, SCRIPT, answers, broken, forms, injected, placed
 
 CANARY = "a-secret-of-this-course"
