@@ -166,9 +166,10 @@ def _(sheet, v):
     # answer: write one region as a text, or leave None and use the form
     _asked = Scenarios["Capstone"].replace(constraints=(f"ttft < {100 - 2 * v.km / 200} ms",)).changed({
         "workload.arrival_rate_qps": v["all"], "workload.tokens": v.answers, "workload.efficiency": 0.5, "environment.infrastructure_multiplier": v.beside})
-    _axes = {"fleet.hardware": ["H100", "H200", "B200", "MI300X"], "workload.precision": ["fp8"], "fleet.tensor_parallel": [2, 4, 8]}
+    _axes = {"fleet.hardware": ["MI300X"], "workload.precision": ["fp8"], "fleet.tensor_parallel": [4]}
     _best = plan(_asked, _axes).best.change
     _mine = f"""
+    question: which fleet for one region?
     workload: {{phase: serve, model: Llama3_70B, prompt: 512, tokens: {v.answers}, arrival_rate_qps: {v["all"]}, precision: fp8, efficiency: 0.5}}
     fleet: {{hardware: {_best["fleet.hardware"]}, count: {_best["fleet.count"]}, tensor_parallel: {_best["fleet.tensor_parallel"]}}}
     environment: {{grid: Virginia, duration: 3 year, infrastructure_multiplier: {v.beside}}}

@@ -14,8 +14,8 @@ from mlsysim.course.variants import Variant
 from mlsysim.hardware.types import HardwareNode
 
 ASSIGNED: Any = assignment("10_gpu_vs_wafer")
-MACHINES = ASSIGNED.questions["q3"].choices
-ENTRY = {"CS-3": "CS3"}  # machines whose name is not their entry's
+MACHINES: list[str] = ASSIGNED.questions["q3"].choices
+ENTRY: dict[str, str] = {"CS-3": "CS3"}  # machines whose name is not their entry's
 TOKENS, LARGEST, LEAST = 1024, 56, 0.9  # of the wafer in question 6
 
 
@@ -126,9 +126,12 @@ def weights_alone(v: Variant) -> frozenset[str]:
     return holders(v, 1, 1)
 
 
-def one_cache(v: Variant) -> frozenset[str]:
-    """Every user keeps a cache of his own."""
-    return holders(v, 1, v.context)
+def cache_of_every_head(v: Variant) -> frozenset[str] | None:
+    """Query heads share keys and values: count the key-value heads."""
+    caches = v.small.kv_cache(v.context, v.crowd, "fp16") * (v.small.heads / v.small.key_heads)
+    need = v.small.weights("fp16") + caches
+    held = (m for m in MACHINES if Hardware[ENTRY.get(m, m)].memory.capacity >= need)
+    return frozenset(held) or None
 
 
 def all_but_the_wafer(v: Variant) -> frozenset[str] | None:
@@ -142,7 +145,7 @@ def all_but_the_wafer(v: Variant) -> frozenset[str] | None:
     points=2,
     misconceptions={
         "counted the weights alone": weights_alone,
-        "counted the cache of one user": one_cache,
+        "gave every query head its own keys and values": cache_of_every_head,
         "judged the wafer by its size": all_but_the_wafer,
     },
 )
@@ -256,7 +259,11 @@ def raised_memory(v: Variant, chip: HardwareNode) -> bool:
 
 def bits_in_spec(v: Variant, chip: HardwareNode) -> bool:
     """Write the link in bytes, or as Tb/s with a small b: it is off by a factor of eight."""
-    part = taken(v, chip) / v.late
+    if chip.host_link is None:
+        return False
+    own = v.fields
+    size = streamed(own["model"], own["precision"], v.sram, v.link).streamed
+    part = float((size / chip.host_link.bandwidth).m_as("s")) / v.late
     return any(LEAST <= part * slip <= 1 for slip in (8, 1 / 8))
 
 

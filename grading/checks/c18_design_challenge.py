@@ -19,6 +19,11 @@ ASSUMED = ASSIGNED.questions["q4"].choices
 GLASS, VACUUM = 200.0, 300.0  # km a millisecond
 WORSE = 1.3
 PROMISE, ETA, NEAR = 100.0, 0.5, 1.15  # of the fleet: ms, efficiency, times the frontier's cost
+AXES = {
+    "fleet.hardware": ["H100", "B200", "MI300X"],
+    "workload.precision": ["fp8"],
+    "fleet.tensor_parallel": [2, 4],
+}
 
 
 # ---- q1, q2, q3 ----------------------------------------------------------------------------------
@@ -47,9 +52,9 @@ def by_requests(v: Variant) -> float:
     return readers(v) / v.prompt
 
 
-def one_operation(v: Variant) -> float:
+def one_operation(v: Variant) -> float | None:
     """A weight is multiplied and added: two operations for each token."""
-    return readers(v) / 2 if abs(v.eta - 0.5) > 0.04 else readers(v) / 4
+    return readers(v) / 2 if abs(v.eta - 0.5) > 0.06 else None
 
 
 @check(
@@ -59,7 +64,7 @@ def one_operation(v: Variant) -> float:
     misconceptions={
         "took the whole peak": full_peak,
         "counted requests for tokens": by_requests,
-        "counted too few operations a weight": one_operation,
+        "counted one operation a weight": one_operation,
     },
 )
 def reading(v: Variant) -> float:
@@ -208,10 +213,9 @@ def upside_down(v: Variant) -> tuple[float, float]:
     return readers(v, middle) * v.low / middle, readers(v, middle) * v.high / middle
 
 
-def both_ways_alike(v: Variant) -> tuple[float, float]:
-    """Chips go with one over η, so the interval reaches further up than down."""
-    middle, spread = readers(v, (v.low + v.high) / 2), (v.high - v.low) / (v.high + v.low)
-    return middle * (1 - spread), middle * (1 + spread)
+def own_at_one_end(v: Variant) -> tuple[float, float] | None:
+    """Question 1's η is forgotten here: both ends are new numbers."""
+    return None if abs(v.eta / v.high - 1) < 0.12 else (readers(v), readers(v, v.low))
 
 
 @check(
@@ -220,7 +224,7 @@ def both_ways_alike(v: Variant) -> tuple[float, float]:
     within=0.05,
     misconceptions={
         "multiplied by η where it divides": upside_down,
-        "spread the chips alike to both sides": both_ways_alike,
+        "kept the η of question 1 at one end": own_at_one_end,
     },
 )
 def between(v: Variant) -> tuple[float, float]:
@@ -263,6 +267,7 @@ def wrong_line(v: Variant) -> str:
 # ---- q7 ------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)
 def challenge(requests: float, answers: int, km: float, beside: float) -> Any:
     """The region that is asked for, with the promise alone."""
     system = Scenarios["Capstone"].replace(constraints=(f"ttft < {PROMISE - 2 * km / GLASS} ms",))
@@ -278,12 +283,7 @@ def challenge(requests: float, answers: int, km: float, beside: float) -> Any:
 @lru_cache(maxsize=256)
 def frontier(requests: float, answers: int, km: float, beside: float) -> float:
     """USD of the cheapest region that a search finds."""
-    axes = {
-        "fleet.hardware": ["H100", "H200", "B200", "MI300X"],
-        "workload.precision": ["fp8"],
-        "fleet.tensor_parallel": [2, 4, 8],
-    }
-    best = plan(challenge(requests, answers, km, beside), axes).best
+    best = plan(challenge(requests, answers, km, beside), AXES).best
     assert best is not None
     return best.cost
 
@@ -299,8 +299,16 @@ def half_the_load(v: Variant, mine: SystemSpec) -> bool:
     return rate is not None and abs(float(Q_(rate, "1/s").m_as("1/s")) / v["all"] - 0.5) < 0.05
 
 
+def carries_all(v: Variant, mine: SystemSpec) -> bool:
+    """Whether the region takes all requests, so that its times are worth a look."""
+    rate = getattr(mine.workload, "arrival_rate_qps", None)
+    return rate == challenge(*asked_of(v)).workload.arrival_rate_qps
+
+
 def near_by(v: Variant, mine: SystemSpec) -> bool:
     """The way there and back is a part of the promise."""
+    if not carries_all(v, mine):
+        return False
     found = judge(mine.replace(constraints=())).metrics.get("ttft")
     late = PROMISE - 2 * v.km / GLASS
     return found is not None and late <= found.m_as("ms") < PROMISE
@@ -326,14 +334,16 @@ def region(v: Variant, mine: SystemSpec) -> dict[str, bool]:
         and place.grid == asked.environment.grid
         and place.duration == asked.environment.duration
     )
-    load = getattr(work, "arrival_rate_qps", None) == asked.workload.arrival_rate_qps
-    found = judge(mine.replace(constraints=asked.constraints))
-    cost = found.metrics.get("tco")
-    return {
+    met = {
         "it serves the model, prompts and answers of the challenge": own == wanted,
         "η, multiplier, place and years are those of the challenge": declared,
-        "it carries all requests when the other region fails": load,
-        "it works, and the first token comes in the time that is left": found.verdict == SATISFIED,
-        "it costs at most 15 % more than the cheapest that was found": cost is not None
-        and cost.m_as("USD") <= NEAR * frontier(*asked_of(v)),
+        "it carries all requests when the other region fails": carries_all(v, mine),
     }
+    if not all(met.values()):
+        return met
+    found = judge(mine.replace(constraints=asked.constraints))
+    cost = found.metrics.get("tco")
+    kept = "it works, and the first token comes in the time that is left"
+    cheap = "it costs at most 15 % more than the cheapest that was found"
+    near = cost is not None and cost.m_as("USD") <= NEAR * frontier(*asked_of(v))
+    return met | {kept: found.verdict == SATISFIED, cheap: near}
