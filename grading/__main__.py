@@ -18,7 +18,7 @@ from grading.report import safe_cell
 from grading.roster import read_roster
 from grading.run import BAD, Run, say
 from mlsysim.core.errors import MLSysError
-from mlsysim.course.lessons import assignment
+from mlsysim.course.lessons import assignment, find_lesson
 from mlsysim.course.variants import code_for
 
 _SHORTEST_SECRET = 16
@@ -51,7 +51,7 @@ def codes(args: argparse.Namespace) -> int:
         raise MLSysError(
             "give --secret-file or $GRADING_SECRET: without a course secret no codes are needed"
         )
-    name = assignment(args.assignment).name
+    name = assignment(find_lesson(args.assignment).stem).name
     students = read_roster(Path(args.students)).students.values()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["student", "code"])
@@ -71,6 +71,57 @@ def secret(args: argparse.Namespace) -> int:
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(32) + "\n")
     say(f"{args.file}: keep it until the course is graded, out of every repository.")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Fill in SHEET, Canvas's table or Moodle's worksheet, with the marks of REPORT."""
+    from grading import platforms
+
+    for path in platforms.export(
+        Path(args.report), Path(args.sheet), Path(args.out), args.assignment
+    ):
+        say(f"{path}")
+    return 0
+
+
+def release(args: argparse.Namespace) -> int:
+    """Write what learners get: the package with its exercises, no solutions and no checks."""
+    from grading import bundle
+
+    for path in bundle.release(read_gradebook(Path(args.gradebook)), Path(args.out)):
+        say(f"{path}")
+    return 0
+
+
+def build_gradescope(args: argparse.Namespace) -> int:
+    """Write the zip of an autograder for Gradescope, with the secret and the roster in it."""
+    from grading import bundle
+    from grading.gradescope import GRADEBOOK, ROSTER, SECRET
+
+    _secret(args)  # one that is too short is said here, and not by the container
+    given = {SECRET: args.secret_file, ROSTER: args.roster, GRADEBOOK: args.gradebook}
+    kept = {name: Path(path) if path else None for name, path in given.items()}
+    say(f"{bundle.gradescope(Path(args.out), kept)}: upload it as the autograder.")
+    return 0
+
+
+def quiz(args: argparse.Namespace) -> int:
+    """What a class learned between two sittings of the quiz: folders of *.quiz.jsonl."""
+    from grading.gain import gain
+
+    for line in gain(Path(args.pre), Path(args.post)):
+        say(line)
+    return 0
+
+
+def rehearse(args: argparse.Namespace) -> int:
+    """Make up a class that hands in ASSIGNMENT, to try everything before a real one does."""
+    from grading import rehearse as rehearsing
+
+    name = assignment(find_lesson(args.assignment).stem).name
+    roster = rehearsing.rehearse(name, args.students, Path(args.out), _secret(args))
+    say(f"{roster}, and {Path(args.out) / 'hand-ins'}")
     return 0
 
 
@@ -131,10 +182,29 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--accept", nargs="+", default=[], metavar="FLAG", help=accept)
     passing = "exit 1 when somebody has less than this percentage"
     sub.add_argument("--passing", type=float, default=0.0, metavar="PERCENT", help=passing)
+    sub = command(export)
+    sub.add_argument("report", metavar="REPORT", help="the folder that `grade` wrote")
+    sub.add_argument("sheet", metavar="SHEET", help="the platform's CSV, as it exports it")
+    sub.add_argument("--out", required=True, metavar="DIR")
+    sub.add_argument("--assignment", default="", metavar="NAME", help="where there are several")
+    sub = command(release)
+    sub.add_argument("gradebook", metavar="GRADEBOOK")
+    sub.add_argument("--out", required=True, metavar="DIR")
+    sub = command(build_gradescope)
+    sub.add_argument("--out", required=True, metavar="ZIP")
+    sub.add_argument("--roster", metavar="CSV")
+    sub.add_argument("--gradebook", metavar="YAML")
+    sub = command(quiz)
+    sub.add_argument("pre", metavar="PRE")
+    sub.add_argument("post", metavar="POST")
+    sub = command(rehearse)
+    sub.add_argument("assignment", metavar="ASSIGNMENT")
+    sub.add_argument("--students", type=int, default=30, metavar="N")
+    sub.add_argument("--out", required=True, metavar="DIR")
     sub = command(codes)
     sub.add_argument("assignment", metavar="ASSIGNMENT")
     sub.add_argument("students", metavar="STUDENTS", help="the roster, or one id a line")
-    for name in ("grade", "codes"):
+    for name in ("grade", "codes", "build-gradescope", "rehearse"):
         given = "the course's secret (or $GRADING_SECRET)"
         commands.choices[name].add_argument("--secret-file", metavar="FILE", help=given)
     command(secret).add_argument("file", metavar="FILE")

@@ -39,7 +39,7 @@ class Counted(Value):
     """How one assignment counts: `drop` says of a question why it does not."""
 
     due: Any = None
-    weight: u.Number = Q_(1.0)
+    weight: u.Number = 1.0
     points: dict[str, u.Number] = {}
     drop: dict[str, str] = {}
 
@@ -48,8 +48,8 @@ class Late(Value):
     """What lateness costs: a part of the score for each day that is begun after the grace."""
 
     grace: u.SecondsOrZero = Q_(0.0, "s")
-    per_day: u.FractionOrZero = Q_(0.0)
-    most: u.FractionOrZero = Q_(1.0)
+    per_day: u.FractionOrZero = 0.0
+    most: u.FractionOrZero = 1.0
 
 
 class Override(Value):
@@ -223,7 +223,7 @@ def _booked(graded: Graded, roster: Roster | None, gradebook: Gradebook) -> Book
     counted = gradebook.of(name)
     marks = {mark.question: mark for mark in graded.marks}
     for question, points in counted.points.items():
-        mark, most = marks[question], float(points.m)
+        mark, most = marks[question], float(points)
         if mark.out_of:
             marks[question] = replace(mark, points=round(mark.credit * most, 3), out_of=most)
     notes, whole = {}, None
@@ -232,10 +232,10 @@ def _booked(graded: Graded, roster: Roster | None, gradebook: Gradebook) -> Book
             notes[each.question] = each.why
             flags.append(Flag("overridden", each.why))
             if each.question == WHOLE:
-                whole = float(each.points.m)
+                whole = float(each.points)
             else:
                 mark = marks[each.question]
-                marks[each.question] = replace(mark, points=float(each.points.m))
+                marks[each.question] = replace(mark, points=float(each.points))
     late = _late(graded, counted, gradebook)
     if late:
         flags = [flag for flag in flags if flag.kind != "late-unknown"]
@@ -247,7 +247,7 @@ def _booked(graded: Graded, roster: Roster | None, gradebook: Gradebook) -> Book
         marks=tuple(marks.values()),
         flags=tuple(flags),
         late=late,
-        part_off=min(begun * float(gradebook.late.per_day.m), float(gradebook.late.most.m)),
+        part_off=min(begun * float(gradebook.late.per_day), float(gradebook.late.most)),
         dropped=counted.drop,
         notes=notes,
         whole=whole,
@@ -312,7 +312,7 @@ def _alike(rows: list[Booked]) -> list[Booked]:
         if row.of.predictions.digest:
             journals[row.of.assignment, row.of.predictions.digest].append(index)
         for mark in row.of.marks:
-            if not mark.points and sum(c.isdigit() for c in mark.given) > 2:
+            if mark.credit < 1 and sum(c.isdigit() for c in mark.given) > 2:
                 values[row.of.assignment, mark.question, mark.given].append(index)
     shared: Counter[tuple[int, int]] = Counter()
     for same in values.values():

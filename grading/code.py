@@ -57,7 +57,7 @@ class Function(Number):
             for each, wanted in zip(ran, truth, strict=True)
         ]
         if all(right):
-            return self.mark("right", message="Right.")
+            return self.mark("right", message=f"Right. {self.hint}".strip())
         for name, slip in self.check.misconceptions.items():
             wrong = slip(v)
             given = self._given(wrong, inputs) if wrong else truth

@@ -128,7 +128,7 @@ class Kind:
         """The mark of a value that could be read."""
         truth = self.expected(v)
         if self.close(value, truth):
-            return self.mark("right", message="Right.")
+            return self.mark("right", message=f"Right. {self.hint}".strip())
         for assumption, assumed in self.check.accept.items():
             other, words = self.plain(assumed(v)), self.assumptions[assumption]
             if other is not None and self.close(value, other):
@@ -142,7 +142,8 @@ class Kind:
             other = self.plain(slip(v))
             if other is not None and other != truth and self.close(value, other):
                 return self.misconceived(name, " ".join((slip.__doc__ or "").split()))
-        return self.near(value, truth) or self.mark("wrong", message=f"Not so. {self.hint}")
+        wrong = f"Not so{self.missed(value, truth)}. {self.hint}"
+        return self.near(value, truth) or self.mark("wrong", message=wrong)
 
     def misconceived(self, name: str, advice: str) -> Mark:
         """The mark of an answer that a misconception gives."""
@@ -151,6 +152,10 @@ class Kind:
     def near(self, value: Any, truth: Any) -> Mark | None:
         """The mark of a near miss; None for an answer that is none."""
         return None
+
+    def missed(self, value: Any, truth: Any) -> str:
+        """On which side of the truth an answer lies that is nobody's misconception."""
+        return ""
 
     def _followed(self) -> Mark:
         before = self.check.follows
@@ -198,6 +203,13 @@ class Number(Kind):
         slip = self._slip(value / truth) if value > 0 and truth > 0 else ""
         message = f"The approach is right, but it looks as if you {slip}."
         return self.mark("slip", slip, message) if slip else None
+
+    def missed(self, value: Any, truth: Any) -> str:
+        """Too large or too small, where it is by more than a factor of two."""
+        if isinstance(value, tuple) or truth <= 0:
+            return ""
+        far = "large" if value > 2 * truth else "small" if value < truth / 2 else ""
+        return f": it is too {far} by more than a factor of two" if far else ""
 
     @property
     def _bytes(self) -> bool:
@@ -304,7 +316,7 @@ class Spec(Kind):
         except MLSysError as error:
             return self.mark("wrong", message=f"The solvers refuse it: {error}")
         if not unmet:
-            return self.mark("right", message="Right.")
+            return self.mark("right", message=f"Right. {self.hint}".strip())
         for name, slip in made:
             return self.misconceived(name, " ".join((slip.__doc__ or "").split()))
         return self.mark("wrong", message=f"It does not do this yet: {unmet[0]}. {self.hint}")

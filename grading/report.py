@@ -136,7 +136,7 @@ def _summary(name: str, rows: list[Booked]) -> dict[str, Any]:
 
 def _totals(held: Book) -> dict[str, float]:
     """The part of the course that each student has: weighted, what is missing counts nothing."""
-    weights = {name: float(held.gradebook.of(name).weight.m) for name in held.missing}
+    weights = {name: float(held.gradebook.of(name).weight) for name in held.missing}
     got: dict[str, float] = defaultdict(float)
     for row in held.rows:
         got[row.of.student] += weights[row.of.assignment] * row.part
@@ -259,7 +259,7 @@ def write(report: dict[str, Any], out: Path, names: dict[str, str] | None = None
     if names is None:
         (out / NAMES).unlink(missing_ok=True)
     else:
-        rows = sorted((alias, safe_cell(who)) for who, alias in names.items())
+        rows = sorted((alias, safe_cell(who)) for alias, who in names.items())
         put(out / NAMES, table([("alias", "student"), *rows]))
     put(out / "grades.csv", to_csv(report))
     put(out / "report.html", pages.render("class.html", report=report, **views.of_class(report)))

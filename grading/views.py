@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from base64 import b64encode
 from collections import defaultdict
 from typing import Any
 
 from grading.check import load
+from mlsysim import pages
 from mlsysim.course.journal import times
 from mlsysim.course.lessons import lesson
 
@@ -28,7 +32,23 @@ def of_class(report: dict[str, Any]) -> dict[str, Any]:
             q: sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
             for q, found in shared.items()
         }
-    return {"look": [(row, says) for row, says in look if says], "heat": heat}
+    script = pages.source("class.js")
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {
+        "look": [(row, says) for row, says in look if says],
+        "heat": heat,
+        "widest": {
+            name: max((len(rows) for q in found.values() for _, rows in q), default=1)
+            for name, found in heat.items()
+        },
+        "script": script,
+        "script_hash": digest,  # no other script may run in the page
+    }
+
+
+def _plain(text: str) -> str:
+    """A notebook's text without its marks of emphasis."""
+    return re.sub(r"\*{1,2}(\S[^*]*?)\*{1,2}", r"\1", text).replace("`", "")
 
 
 def of_student(row: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +65,11 @@ def of_student(row: dict[str, Any]) -> dict[str, Any]:
             said = "made, " + ("right" if off < 1.05 else f"off by a factor of {times(off)}")
         elif guess:
             said = "made, right" if guess["hit"] else "made, not right"
-        made.append((name, asked.text, committed, said))
+        made.append((name, _plain(asked.text), committed, said))
     texts = {q: checks.questions[q].asked.text.format_map(v) for q in row["answers"]}
-    return {"texts": texts, "made": made, "lesson": held}
+    sections = {
+        q: _plain(checks.predictions[question.asked.see].text)
+        for q, question in checks.questions.items()
+        if question.asked.see in checks.predictions
+    }
+    return {"texts": texts, "made": made, "lesson": held, "sections": sections}

@@ -43,11 +43,13 @@ class Question(Value):
     """What is asked: `title` names it in a report; the placeholders of `text` are a variant's.
 
     `assumptions` are those that an answer may name: their ids in a file, their words when asked.
+    `see` is the lesson's prediction that asks what whoever was wrong should read again.
     """
 
     title: str
     text: str
     assumptions: Many[str] = ()
+    see: str = ""
 
     kinds: ClassVar = {}
 
