@@ -233,7 +233,7 @@ def _formats(
     def grid(kind: type[Any], part: int) -> Any:
         held = {}
         for name in kind._fields:  # a None becomes NaN: unknown stays unknown
-            dtype = object if name == "datapath" else float
+            dtype = object if name in ("datapath", "generation", "silicon") else float
             found = [[getattr(row[part], name) for row in line] for line in rows]
             held[name] = np.array(found, dtype=dtype)[:, :, None, None]
         return kind(**held)

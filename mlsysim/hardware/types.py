@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,6 +30,7 @@ WIDER = {
 WEIGHTS_ONLY = {"int4": "fp16"}  # and what is computed in
 # Ada computes as Hopper does, and what has no bf16 is Turing or older.
 _DESIGNS = {"fp4": "Blackwell", "fp8": "Hopper", "bf16": "Ampere", "fp32": "Turing"}
+_GRAPHICS = {"Blackwell": "Blackwell RTX", "Hopper": "Ada", "Ampere": "Ampere RTX"}
 
 
 class ComputeCore(Value):
@@ -85,6 +87,7 @@ class Supply(NamedTuple):
     power: u.Power | None
     datapath: Any
     generation: Any
+    silicon: Any
 
 
 class HardwareNode(Entry):
@@ -134,6 +137,17 @@ class HardwareNode(Entry):
                 return design
         return self.vendor or self.name
 
+    @property
+    def family(self) -> str:
+        """Its generation, but of NVIDIA's with graphics memory a name of their own.
+
+        >>> from mlsysim import Hardware
+        >>> Hardware.Cloud.H200.family, Hardware.Cloud.L40S.family
+        ('Hopper', 'Ada')
+        """
+        graphics = (self.memory.technology or "").startswith("GDDR")
+        return (_GRAPHICS if graphics else {}).get(self.generation, self.generation)
+
     def peak(self, precision: str = "fp16") -> Quantity:
         """The dense peak at the datapath that runs `precision`."""
         return self.compute.datapaths[self.datapath(precision)]
@@ -159,10 +173,10 @@ class HardwareNode(Entry):
 
     def _supply(self, precision: str, attention: str) -> Supply:
         flash, peak = self.memory.flash, self.peak(precision)
-        try:
-            attention_peak = self.peak(attention)
-        except NoDatapath:  # then the one that is there does all
-            attention_peak = peak
+        path = self.datapath(precision)
+        with suppress(NoDatapath):  # then the one that is there does all
+            path = self.datapath(attention)
+        attention_peak = self.compute.datapaths[path]
         return Supply(
             peak=float(peak.m_as("FLOP/s")),
             attention_peak=float(attention_peak.m_as("FLOP/s")),
@@ -174,4 +188,5 @@ class HardwareNode(Entry):
             power=float(self.tdp.m_as("W")) if self.tdp is not None else None,
             datapath=self.datapath(precision),
             generation=self.generation,
+            silicon=f"{self.family},{self.datapath(precision)},{path}",
         )

@@ -9,6 +9,7 @@ from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
 from mlsysim.stacks.roofs import Board, Held, Roofs, Talk
+from mlsysim.stacks.silicon import Operators
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof, and nothing wasted
 
@@ -30,6 +31,7 @@ class Stack(Entry):
     held: Held | None = None
     board: Board | None = None
     campaign: u.Fraction = 1.0  # of its device hours in which a run learns what it keeps
+    operators: Operators | None = None
 
 
 class _Level(Word):

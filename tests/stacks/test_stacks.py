@@ -59,3 +59,50 @@ def test_serving_knows_stacks():
 def test_a_stack_that_nobody_knows_is_told_which_there_are():
     with pytest.raises(BadArgument, match="ideal"):
         Engine.solve("Llama3_8B", "H100", stack="idael")
+
+
+served = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["Llama3_8B", "Mixtral_8x7B", "DeepSeek_V3"]),
+        "phase": st.sampled_from(["prefill", "decode"]),
+        "batch_size": st.integers(1, 300),
+        "seq_len": st.integers(1, 9000),
+        "precision": st.sampled_from(["fp16", "fp8", "int4"]),
+        "stack": st.sampled_from(["trtllm", "vllm", "sglang"]),
+    }
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(served)
+def test_a_better_device_is_never_slower_with_any_stack(asked):
+    h100 = Hardware.H100
+    wider = h100.replace(memory=h100.memory.replace(bandwidth=Q_("6 TB/s")))
+    peaks = {k: 2 * v for k, v in h100.compute.precision.items()}
+    faster = h100.replace(
+        compute=h100.compute.replace(peak_flops=2 * h100.compute.peak_flops, precision=peaks)
+    )
+    own, *others = (
+        Engine.solve(hardware=device, **asked).si("latency") for device in (h100, wider, faster)
+    )
+    assert all(0 < other <= own * (1 + 1e-12) for other in others)
+
+
+@settings(deadline=None, max_examples=20)
+@given(served)
+def test_columns_of_devices_are_the_same_answers(asked):
+    model, batch, length, precision = (
+        asked.pop(name) for name in ("model", "batch_size", "seq_len", "precision")
+    )
+    sweep = Engine.sweep(
+        model,
+        ["H100", "A100", "RTX_4090", "MI300X"],
+        batch_sizes=[batch],
+        seq_lens=[length],
+        precisions=[precision],
+        **asked,
+    )
+    for row in sweep:
+        how = {"batch_size": batch, "seq_len": length, "precision": precision, **asked}
+        alone = Engine.solve(model, row["hardware"], **how)
+        assert row["profile"].si("latency") == pytest.approx(alone.si("latency"), rel=1e-9)

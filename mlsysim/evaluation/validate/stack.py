@@ -39,4 +39,6 @@ def stack_name(row: Row) -> str:
         if device.memory.flash is not None:
             return "cmsis_nn"
         return "cpu" if (device.memory.technology or "").startswith("DDR") else "cudnn"
-    return IDEAL
+    if row.batch in ("", "1") and not (device.memory.technology or "").startswith("HBM"):
+        return "llamacpp"  # what people run at home
+    return "trtllm" if device.vendor == "NVIDIA" else "vllm"

@@ -21,6 +21,7 @@ from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths, widths
 from mlsysim.solvers.data.topology import bisection
+from mlsysim.solvers.node.kernels import reduced
 from mlsysim.solvers.node.single import one_each
 from mlsysim.systems.types import PLAIN_NODE, Fleet
 
@@ -265,14 +266,16 @@ class Group(NamedTuple):
     fault: str  # why it cannot be so
     layout: Layout = Layout()
 
-    def talk(self, precision: str, kv_precision: str | None = None) -> Any:
+    def talk(self, precision: str, kv_precision: str | None = None, level: Any = None) -> Any:
         """What a pass over `batch` sequences of `new` tokens each says; None where nothing."""
         if not isinstance(self.model, Share):
             return None
         datapath = self.device.datapath(precision)
         inside, spans = int(self.fleet.node.accelerators), self.layout.devices
         wired = wires(self.fleet, LINK_LATENCY, across=spans > inside)
-        return Talk(self.model.whole, self.layout, wired, widths(precision, datapath, kv_precision))
+        wide = widths(precision, datapath, kv_precision)
+        kernels = reduced(self.device.supply(precision), level)
+        return Talk(self.model.whole, self.layout, wired, wide, kernels)
 
 
 class Talk(NamedTuple):
@@ -286,6 +289,7 @@ class Talk(NamedTuple):
     layout: Layout
     wires: Wires
     widths: Widths
+    kernels: Any = None  # seconds of sums inside a node, where a stack's were measured
 
     def __call__(self, batch: Any, new: Any, phase: str) -> Any:
         """Seconds for a pass over `batch` sequences, of each of which `new` tokens are computed."""
@@ -297,7 +301,10 @@ class Talk(NamedTuple):
         seconds = 0.0 * values
         if way.tensor > 1:
             local = min(way.tensor, self.wires.inside)
-            summed = all_reduce(values, way.tensor, local, self.wires)
+            if self.kernels and local == way.tensor:
+                summed = self.kernels(values, way.tensor, self.wires.among(local))
+            else:
+                summed = all_reduce(values, way.tensor, local, self.wires)
             seconds = seconds + REDUCES * model.layers * summed
         if way.context > 1:
             seconds = seconds + self._sequence(own, new, values, phase)

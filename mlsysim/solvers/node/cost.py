@@ -9,11 +9,22 @@ from typing import Any, NamedTuple
 
 from mlsysim.equations import algorithm
 from mlsysim.hardware.types import HardwareNode, Supply
-from mlsysim.models.operators import Met, Operator, Rates, Step, Times, Totals, fold, meet
+from mlsysim.models.operators import (
+    ATTENTION,
+    PREFILL,
+    Met,
+    Operator,
+    Rates,
+    Step,
+    Times,
+    Totals,
+    fold,
+    meet,
+)
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths, attended, widths
 from mlsysim.solvers.node import learning
-from mlsysim.solvers.node.kernels import Kernels
+from mlsysim.solvers.node.kernels import kernels
 from mlsysim.solvers.node.learning import Recipe, Work
 from mlsysim.solvers.node.sustained import sustained
 from mlsysim.stacks.types import Stack
@@ -109,9 +120,11 @@ def rates(
     roofs = Rates(
         supply.peak * efficiency, supply.attention_peak * efficiency, reading, supply.bandwidth
     )
-    if isinstance(level, Stack) and level.roofs:
+    if not isinstance(level, Stack):
+        return roofs
+    if level.roofs:
         return sustained(supply, level, efficiency, reading)
-    return Kernels(roofs, level) if isinstance(level, Stack) else roofs
+    return kernels(supply, roofs, level)
 
 
 def one_after_the_other(
@@ -128,6 +141,13 @@ def one_after_the_other(
     writing = _written(asked, recipe, step.widths) / rates.data
     load = asked.whole
     return Met(load.compute, load.memory + writing, load.overhead)
+
+
+def between(model: Workload, step: Step, rates: Times, *, attention: bool) -> Met:
+    """Seconds of the attention in a step's layers, or of all that stands around it."""
+    ops = [op for op in model.operators(step) if not op.split.end]
+    mine = [op for op in ops if (op.kind == ATTENTION) is attention]
+    return meet(mine, step._replace(phase=PREFILL), rates)
 
 
 def one_by_one(model: Workload, step: Step) -> list[tuple[Operator, Totals]]:

@@ -19,6 +19,7 @@ from mlsysim.core import units as u
 from mlsysim.core.solver import Result, because, lazily
 from mlsysim.equations import serving as eq
 from mlsysim.solvers.node.cost import Demand
+from mlsysim.solvers.node.kernels import measured
 from mlsysim.solvers.node.replica import RESERVE, Replica
 from mlsysim.solvers.node.serving import TAIL
 from mlsysim.solvers.node.single import Question, too_large, total
@@ -92,7 +93,8 @@ class Server(NamedTuple):
     tokens: float
     reserve: float
     room: float
-    prefill: float
+    alone: float  # seconds of a prompt by itself
+    prefill: float  # and those by which it holds up all others
     pieces: float  # decode steps that one prompt's chunks ride on; none where prompts stop them
     steps: float
     step: np.ndarray  # seconds at 1, 2, ... sequences in flight
@@ -172,16 +174,22 @@ def server(
     room = float(replica.room(prompt + tokens, kept))
     most = max(min(room, max_batch or MOST), 1.0)
     context = float(eq.mean_decode_context(prompt, tokens))
-    chunk = replica.chunk
+    chunk, steps = replica.chunk, float((tokens - 1) / replica.gain)
+    alone = held_up = float(replica.prefill(1.0, prompt))
+    if measured(replica.question.stack) and not replica.draft:
+        # the servers of today let prompts ride along with the steps of all others
+        each = most * (prompt - replica.prefix) / max(steps, 1.0)
+        held_up = min(float(replica.beside(most, context, prompt, each)), alone)
     return Server(
         replica=replica,
         prompt=prompt,
         tokens=tokens,
         reserve=kept,
         room=room,
-        prefill=float(replica.prefill(1.0, prompt)),
+        alone=alone,
+        prefill=held_up,
         pieces=0.0 if chunk is None else float((prompt - replica.prefix) / chunk),
-        steps=float((tokens - 1) / replica.gain),
+        steps=steps,
         step=np.asarray(replica.step(np.arange(1.0, most + 1), context)),
     )
 
@@ -248,7 +256,7 @@ def _times(s: Server, rate: float) -> dict[str, float]:
     held_up = 0.0 if s.pieces else float(eq.interrupted(wait, reading)) - wait
     stay, stays = f.requests / rate + held_up, _spread_of_stays(s, f, rate, wait)
     slots = _Slots.of(s, f, rate, busy, stay, stays)
-    own = s.prefill + max(math.ceil(s.pieces) - 1, 0) * f.decoding * f.step
+    own = s.alone + max(math.ceil(s.pieces) - 1, 0) * f.decoding * f.step
     first = _Law(own, lane, load, f, 0.0, 0.0)
     after = 1.0 if s.pieces else 1 / (1 - reading)
     least = s.prefill + s.steps * float(s.step[0])

@@ -13,9 +13,10 @@ import numpy as np
 from mlsysim.core.errors import BadArgument
 from mlsysim.equations import algorithm
 from mlsysim.equations import serving as eq
-from mlsysim.models.operators import DECODE, PREFILL
+from mlsysim.models.operators import DECODE, PREFILL, Step
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.group import Group
+from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.cost import Demand
 from mlsysim.solvers.node.single import Profile, Question, ask
 
@@ -105,6 +106,26 @@ class Replica(NamedTuple):
         if self.draft is None:
             return seconds
         return seconds + guessed * self.guess.step(batch, context)
+
+    def beside(self, batch: Any, context: Any, prompt: float, each: Any) -> Any:
+        """Seconds that a prompt adds to steps which decode a batch and take `each` tokens along.
+
+        Matrices are read once for all tokens of a step; prompts attend by themselves.
+        """
+        q, fed = self.question, batch + each
+        rates = cost.rates(q.supply, q.efficiency, None, q.stack)
+
+        def part(step: Step, *, attention: bool) -> Any:
+            return sum(cost.between(q.model, step, rates, attention=attention))
+
+        together, apart = (
+            part(q.step(many, context, DECODE), attention=False) for many in (fed, batch)
+        )
+        more = together - apart
+        if self.talk:
+            more = more + self.talk(fed, 1.0, DECODE) - self.talk(batch, 1.0, DECODE)
+        whole = q.step(1.0, prompt, PREFILL, prompt - self.prefix)
+        return more * whole.new / each + part(whole, attention=True)
 
     @property
     def guess(self) -> Replica:
@@ -205,7 +226,7 @@ def replica_of(
     if small is not None and np.any(guessed):
         decoder(small, "draft_model")
         second = Draft(question(small), guessed, eq.speculative_gain(accepted, guessed))
-    talk = group.talk(precision, kv_precision)
+    talk = group.talk(precision, kv_precision, stack)
     return Replica(question(group.model), prefix, chunk, second, talk, group.ways)
 
 

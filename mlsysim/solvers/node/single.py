@@ -323,6 +323,8 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
     overhead = supply.overhead
     if isinstance(stack, Stack):
         overhead = seconds(stack.host, overhead)
+        if stack.operators is not None:
+            overhead = overhead + seconds(stack.operators.sequence) * step.batch
     if stack is not None:
         met = asked.apart()
         overhead = overhead + met.overhead

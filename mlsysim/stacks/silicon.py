@@ -1,0 +1,85 @@
+"""The constants of silicon: what kernels reach on a family of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.registry import load
+from mlsysim.core.values import Entry, Value
+
+FILE = Path(__file__).parent / "data" / "silicon.yaml"
+Constants = Mapping[str, Any]
+
+
+class Constant(Value):
+    """A number in SI units for all devices, and the factors of what it depends on, by group.
+
+    A group is the family of devices, the datapath, the software, its kernel, the collective or the
+    wire; a member of which nothing was measured has a factor of one.
+    """
+
+    all: u.Number
+    by: dict[str, dict[str, u.Number]] = {}
+
+    def at(self, groups: Mapping[str, Any]) -> Any:
+        """The number for a member of each group, or for columns of them."""
+        found = self.all
+        for group, members in self.by.items():
+            own = groups.get(group, "")
+            if isinstance(own, np.ndarray):
+                found = found * np.array([members.get(each, 1.0) for each in own])
+            else:
+                found = found * members.get(own, 1.0)
+        return found
+
+
+class Silicon(Entry):
+    """What was measured of kernels: how many processors families have, and the kernels' constants.
+
+    What a name means is said where it is used, in `solvers/node/silicon.py`.
+    """
+
+    units: dict[str, u.Count]
+    constants: dict[str, Constant]
+
+    def at(self, groups: Mapping[str, Any]) -> dict[str, Any]:
+        """All constants for a member of each group, or for columns of them."""
+        families = np.atleast_1d(groups["family"])
+        usual = float(np.median([*self.units.values()]))
+        units = np.array([float(self.units.get(each, usual)) for each in families])
+        own = units if isinstance(groups["family"], np.ndarray) else float(units[0])
+        return {"units": own, **{name: c.at(groups) for name, c in self.constants.items()}}
+
+
+@cache
+def shipped(path: Path = FILE) -> Silicon:
+    """The constants that ship."""
+    return load(path, Silicon.build)
+
+
+class Operators(Value):
+    """What a stack makes of kernels that were measured one by one, in its `framework`.
+
+    Its `experts` are a kernel of that name. Elementwise kernels take `small` each, and where they
+    are not short move their bytes `passes` times; `quantised` is the part of narrow products whose
+    inputs a kernel of its own makes narrow. Products reach `rate` and `bandwidth` of what the
+    family's do, attention `attention`, and messages of a group take `exchange` times as long.
+    A step takes `sequence` more for each sequence in it.
+    """
+
+    framework: str | None = None
+    experts: str | None = None
+    small: u.SecondsOrZero | None = None
+    sequence: u.SecondsOrZero | None = None
+    passes: u.Number = 1.0
+    quantised: u.FractionOrZero = 0.0
+    rate: u.Number = 1.0
+    bandwidth: u.Number = 1.0
+    attention: u.Number = 1.0
+    exchange: u.Number = 1.0
