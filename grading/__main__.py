@@ -137,6 +137,15 @@ def derive(args: argparse.Namespace) -> int:
     return 0
 
 
+def pack(args: argparse.Namespace) -> int:
+    """Write the instructor's pack: weeks, timetables, objectives, a rubric, AI tools."""
+    from grading.pack import write  # it searches a fleet, and grading needs none
+
+    for path in write(Path(args.out)):
+        say(f"wrote {path}")
+    return 0
+
+
 def _secret(args: argparse.Namespace) -> bytes | None:
     """The course's secret, None when there is none; raises MLSysError."""
     if args.secret_file:
@@ -208,6 +217,7 @@ def parser() -> argparse.ArgumentParser:
         given = "the course's secret (or $GRADING_SECRET)"
         commands.choices[name].add_argument("--secret-file", metavar="FILE", help=given)
     command(secret).add_argument("file", metavar="FILE")
+    command(pack).add_argument("--out", required=True, metavar="DIR")
     look = "write nothing; exit 1 when one is stale"
     command(derive).add_argument("--check", action="store_true", help=look)
     return top
