@@ -218,8 +218,9 @@ def parser() -> argparse.ArgumentParser:
         commands.choices[name].add_argument("--secret-file", metavar="FILE", help=given)
     command(secret).add_argument("file", metavar="FILE")
     command(pack).add_argument("--out", required=True, metavar="DIR")
-    look = "write nothing; exit 1 when one is stale"
-    command(derive).add_argument("--check", action="store_true", help=look)
+    command(derive).add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when one is stale"
+    )
     return top
 
 
