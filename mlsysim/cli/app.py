@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console as RichConsole
 
 from mlsysim import __version__
 from mlsysim.core import registry
-from mlsysim.core.errors import MLSysError
+from mlsysim.core.errors import MLSysError, UnknownName
 from mlsysim.core.units import NUMBER, read_number
+
+if TYPE_CHECKING:
+    from mlsysim.core.table import Table
 
 app = typer.Typer(
     help="Which wall will your model hit? A course, and the solvers behind it.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,6 +36,21 @@ def _add(folders: list[Path] | None) -> list[Path] | None:
     return folders
 
 
+def named(layer: str) -> Callable[[str], list[str]]:
+    """What completes a name of one layer, for the shell."""
+
+    def begun(incomplete: str) -> list[str]:
+        return [name for name in registry.catalog(layer) if name.startswith(incomplete)]
+
+    return begun
+
+
+Model = Annotated[
+    str, typer.Argument(help="A model, such as Llama3_70B.", autocompletion=named("models"))
+]
+Output = Annotated[
+    str | None, typer.Option(help="json, md, html or csv instead of text for a terminal.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folders = Annotated[
     list[Path] | None,
@@ -131,6 +149,21 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=RichConsole(stderr=True), transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def written(found: Any, how: str, title: str, table: Table, words: Iterable[str] = ()) -> None:
+    """Print an answer for another program or for a document; raises UnknownName."""
+    if how == "json":
+        print_json(found.to_dict())
+    elif how == "csv":
+        typer.echo(table.to_csv(), nl=False)
+    elif how == "md":
+        typer.echo("\n\n".join([f"## {title}", *filter(None, words), table.to_markdown()]))
+    elif how == "html":
+        told = "".join(f"<p>{escape(line)}</p>" for line in words if line)
+        typer.echo(f"<h2>{escape(title)}</h2>{told}{table.to_html()}")
+    else:
+        raise UnknownName("output", how, ("json", "md", "html", "csv"))
 
 
 def answer(found: Any, *, as_json: bool) -> None:

@@ -10,11 +10,15 @@ from mlsysim.cli.app import (
     Console,
     Folders,
     Json,
+    Model,
+    Output,
     answer,
+    named,
     number,
     print_json,
     print_table,
     progress,
+    written,
 )
 
 _Text = str | None
@@ -26,9 +30,13 @@ _Phase = Annotated[_Text, typer.Option(help="decode, prefill, forward or train."
 
 
 def plan(
-    model: Annotated[str, typer.Argument(help="A model, such as Llama3_70B.")],
+    model: Model,
     devices: Annotated[
-        list[str] | None, typer.Argument(help="Devices, such as H200; the whole zoo without any.")
+        list[str] | None,
+        typer.Argument(
+            help="Devices, such as H200; the whole zoo without any.",
+            autocompletion=named("hardware"),
+        ),
     ] = None,
     rate: Annotated[_Text, typer.Option(help="Requests a second, such as 50.")] = None,
     prompt: Annotated[_Text, typer.Option(help="Tokens of a prompt.")] = None,
@@ -45,6 +53,7 @@ def plan(
     seq_len: Annotated[_Text, typer.Option(help="Tokens of a sequence in training.")] = None,
     lora_rank: Annotated[_Text, typer.Option(help="Adapters of this rank learn.")] = None,
     folders: Folders = None,
+    output: Output = None,
     as_json: Json = False,
 ) -> None:
     """Which devices, how many, and what do they cost? Exit code 1 when none will do.
@@ -57,8 +66,9 @@ def plan(
     given = {key: value for key, value in given.items() if key in Planner.accepts}
     with progress("looking at devices") as seen:
         found = Planner().solve(**given, progress=seen)
-    if as_json:
-        print_json(found.to_dict())
+    if output is not None or as_json:
+        words = [*found.words(), *found.notes]
+        written(found, output or "json", found.question, found.table, words)
     else:
         console = Console(highlight=False)
         console.print(found.question, style="bold", markup=False)

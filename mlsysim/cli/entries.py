@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from mlsysim.cli.app import Console, Folders, Json, answer, print_json
+from mlsysim.cli.app import Console, Folders, Json, answer, print_json, print_table
 from mlsysim.core import registry
 from mlsysim.core.errors import UnknownName
 from mlsysim.core.solver import show
+from mlsysim.core.table import Table
+
+
+def _begun(incomplete: str) -> list[str]:
+    return [layer for layer in registry.LAYERS if layer.startswith(incomplete)]
 
 
 def zoo(
     layer: Annotated[
         str | None,
         typer.Argument(
-            help="hardware, models, infrastructure or systems; the first two by default."
+            help=f"{', '.join(registry.LAYERS)}; the first two by default.", autocompletion=_begun
         ),
     ] = None,
     folders: Folders = None,
     as_json: Json = False,
 ) -> None:
-    """Every device, model, grid, price, node and fabric."""
-    if layer is not None and layer not in _COLUMNS:
-        raise UnknownName("layer", layer, _COLUMNS)
+    """Every device, model, grid, price, node, fabric, finding and scenario.
+
+    mlsysim zoo infrastructure
+    """
+    if layer is not None and layer not in registry.LAYERS:
+        raise UnknownName("layer", layer, registry.LAYERS)
     names = ("hardware", "models") if layer is None else (layer,)
     chosen = {name: registry.catalog(name) for name in names}
     if as_json:
@@ -39,7 +45,9 @@ def zoo(
         )
         return
     for name, catalog in chosen.items():
-        _print(catalog, _COLUMNS[name])
+        for title, shelf in catalog.shelves():
+            Console(highlight=False).print(f"[bold]{title}[/]")
+            _print(shelf, _COLUMNS.get(name, {"says": _said}))
 
 
 def audit(folders: Folders = None, as_json: Json = False) -> None:
@@ -49,16 +57,11 @@ def audit(folders: Folders = None, as_json: Json = False) -> None:
     raise typer.Exit(int(not found.passed))
 
 
-def _print(catalog: Any, columns: dict[str, Callable[[Any], str]]) -> None:
-    """A table of entries, shelf by shelf; as wide as it needs to be outside a terminal."""
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ["", *columns]:
-        table.add_column(column, justify="right" if column else "left", no_wrap=bool(column))
-    for shelf_name, shelf in catalog.shelves():
-        table.add_row(f"[bold]{shelf_name}[/]")
-        for stem in shelf:
-            table.add_row(f"  {stem}", *(cell(shelf[stem]) for cell in columns.values()))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+def _print(shelf: Any, columns: dict[str, Callable[[Any], str]]) -> None:
+    """A table of the entries of one shelf."""
+    cells = {head: [cell(shelf[stem]) for stem in shelf] for head, cell in columns.items()}
+    print_table(Table({"": [*shelf], **cells}))
+    typer.echo()
 
 
 def _said(entry: Any) -> str:
@@ -82,6 +85,4 @@ _COLUMNS: dict[str, dict[str, Callable[[Any], str]]] = {
         "year": lambda model: str(model.release_year or "?"),
         "in fp16": lambda model: show(model.weights("fp16")),
     },
-    "infrastructure": {"": _said},
-    "systems": {"": _said},
 }

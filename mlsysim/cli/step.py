@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from typer.core import TyperCommand
 
-from mlsysim.cli.app import Console, Folders, Json, print_json
+from mlsysim.cli.app import Console, Folders, Json, Model, named, print_json
 from mlsysim.core.solver import show
 
 
@@ -27,8 +27,10 @@ class Command(TyperCommand):
 
 
 def solve(
-    model: Annotated[str, typer.Argument(help="A model, such as Llama3_8B.")],
-    hardware: Annotated[str, typer.Argument(help="A device, such as H100.")],
+    model: Model,
+    hardware: Annotated[
+        str, typer.Argument(help="A device, such as H100.", autocompletion=named("hardware"))
+    ],
     batch_size: Annotated[str | None, typer.Option(help="Sequences or images in a step.")] = None,
     seq_len: Annotated[str | None, typer.Option(help="Context in tokens.")] = None,
     precision: Annotated[
@@ -50,7 +52,10 @@ def solve(
     folders: Folders = None,
     as_json: Json = False,
 ) -> None:
-    """Which wall binds one step of MODEL on HARDWARE? Exit code 1 when it does not fit."""
+    """Which wall binds one step of MODEL on HARDWARE? Exit code 1 when it does not fit.
+
+    mlsysim solve Llama3_8B H100 --batch-size 32
+    """
     from mlsysim import Engine
 
     asked = {

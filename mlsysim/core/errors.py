@@ -137,36 +137,48 @@ _WANTED = {
 def invalid(kind: Any, data: Any, error: Any) -> InvalidEntry:
     """What pydantic's ValidationError of `data` for a type `kind` says, as one sentence.
 
-    It is the fault that lies deepest, because that comes from the option that was meant.
+    The fault that lies deepest comes first, because that comes from the option that was meant;
+    those of other keys follow it.
     """
     name = data.get("name") if isinstance(data, Mapping) else None
     where = name if name and isinstance(name, str) else kind.__name__
     faults = [(_path(data, fault), fault) for fault in error.errors(include_url=False)]
     path, fault = max(faults, key=_depth)
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidEntry) and cause.file.endswith(".yaml"):
+        return cause  # the fault lies in a file that this one names
+    key, remedy = _said(kind, path, fault)
+    others: dict[Any, str] = {}
+    for place, other in faults:
+        # without a part that is no key of the data: that would be an option which was not meant
+        if place and place[0] not in path[:1] and len(place) == len(other["loc"]):
+            others.setdefault(place[0], ": ".join(_said(kind, place, other)))
+    return InvalidEntry(where, key, "; ".join([remedy, *others.values()]))
+
+
+def _said(kind: Any, path: list[Any], fault: Any) -> tuple[str, str]:
+    """The key under which a fault lies, and the remedy."""
     key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
     cause = fault.get("ctx", {}).get("error")
     if isinstance(cause, InvalidEntry):
-        if cause.file.endswith(".yaml"):  # the fault lies in a file that this one names
-            return cause
-        return InvalidEntry(where, f"{key}.{cause.key}".strip("."), cause.remedy)
+        return f"{key}.{cause.key}".strip("."), cause.remedy
     if isinstance(cause, BadArgument):
-        return InvalidEntry(where, key, f"{shown(cause.given)} will not do; {cause.remedy}")
+        return key, f"{shown(cause.given)} will not do; {cause.remedy}"
     if fault["type"] == "extra_forbidden":
         known = did_you_mean(path[-1], sorted(kind.model_fields))
-        return InvalidEntry(where, key, f"{kind.__name__} has no such key; {known}")
+        return key, f"{kind.__name__} has no such key; {known}"
     if fault["type"] == "missing" or fault["input"] is LEFT_OUT:
-        return InvalidEntry(where, key, "it is required; add it")
+        example = getattr(kind, "hint", "") if len(path) == 1 else ""
+        return key, f"it is required; add it{example}"
     given, context = shown(fault["input"]), fault.get("ctx", {})
     if fault["type"] == "literal_error":
         options = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-        return InvalidEntry(
-            where, key, f"{given} is not known; {did_you_mean(fault['input'], options)}"
-        )
+        return key, f"{given} is not known; {did_you_mean(fault['input'], options)}"
     if fault["type"] == "date_type":
-        return InvalidEntry(where, key, f"{given} is no date; write it as 2026-11-20")
+        return key, f"{given} is no date; write it as 2026-11-20"
     model = context.get("class_name", kind.__name__)
     wanted = _WANTED.get(fault["type"], f"a {model}, a mapping of keys and values")
-    return InvalidEntry(where, key, f"{given} will not do; give {wanted}")
+    return key, f"{given} will not do; give {wanted}"
 
 
 def _depth(each: tuple[list[Any], Any]) -> tuple[int, bool]:

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
-from mlsysim.core.registry import catalog
+from mlsysim.core.registry import catalog, parse_yaml
 from mlsysim.core.units import NUMBER, dim_of, unit_of
 
 Schema = dict[str, Any]
@@ -25,8 +25,8 @@ def schema_of(kind: type[BaseModel], *, exact: bool = False) -> Schema:
     An `exact` one is for programs: it has what may be null, and parts in $defs.
     """
     if exact:
-        return kind.model_json_schema(schema_generator=_Exact)
-    return _inlined(kind.model_json_schema(schema_generator=_Untitled))
+        return in_words(kind.model_json_schema(schema_generator=_Exact))
+    return in_words(_inlined(kind.model_json_schema(schema_generator=_Untitled)))
 
 
 def schema_of_arguments(function: Callable[..., Any]) -> Schema:
@@ -97,6 +97,28 @@ def _inlined(schema: Any, named: Any = None) -> Any:
     if "$ref" in schema:
         return _inlined(named[schema["$ref"].rpartition("/")[2]], named)
     return {key: _inlined(part, named) for key, part in schema.items() if key != "$defs"}
+
+
+@cache
+def words() -> dict[str, str]:
+    """What each key and argument means, one sentence each."""
+    return parse_yaml((Path(__file__).parent / "words.yaml").read_text(encoding="utf-8"), "words")
+
+
+def in_words(schema: Any) -> Any:
+    """A schema whose properties say what they mean, and then what is written there."""
+    if isinstance(schema, list):
+        return [in_words(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: in_words(part) for key, part in schema.items()}
+    properties = found.get("properties")
+    for key, part in properties.items() if isinstance(properties, dict) else ():
+        if key in words() and isinstance(part, dict) and part != NULL:
+            said = part.get("description")
+            about = f"{words()[key]}; {said}" if said else words()[key]
+            properties[key] = {**part, "description": about}
+    return found
 
 
 # ---- types of values -----------------------------------------------------------------------------

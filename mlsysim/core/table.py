@@ -138,6 +138,10 @@ class Table(Sequence[dict[str, Any]]):
         """
         rows = [[name.replace("_", " ") for name in self.columns], *self.cells()]
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        # numbers stand to the right, words to the left
+        left = [
+            at < key or not any(row[at][:1].isdigit() for row in rows) for at in range(len(wide))
+        ]
         groups, used = [[*range(key)]], width
         for at in range(key, len(wide)):
             if (used + len(_GAP) + wide[at] > width and len(groups[-1]) > key) or used == width:
@@ -147,7 +151,7 @@ class Table(Sequence[dict[str, Any]]):
             groups[-1].append(at)
             used += len(_GAP) + wide[at]
         return [
-            [_GAP.join(_aligned(row[at], wide[at], at < key) for at in each) for row in rows]
+            [_GAP.join(_aligned(row[at], wide[at], left[at]) for at in each) for row in rows]
             for each in groups
         ]
 
@@ -158,7 +162,11 @@ class Table(Sequence[dict[str, Any]]):
         return f"Table of {len(self):,} rows ({', '.join(self.heads)})"
 
     def _repr_html_(self) -> str:
-        few = self[:_SHOWN]
+        return self.to_html(_SHOWN)
+
+    def to_html(self, most: int | None = None) -> str:
+        """The table as HTML, or as many rows of it."""
+        few = self[:most]
         head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in self.columns)
         rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in few.cells())
         more = f"<p>and {len(self) - len(few):,} more</p>" if len(few) < len(self) else ""

@@ -56,6 +56,7 @@ class Value(BaseModel):
         frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True
     )
     between: ClassVar[dict[str, Any]] = {}  # JSON schema of what `check` asks of several fields
+    hint: ClassVar[str] = ""  # where a key is missing: how to see a whole one
     kinds: ClassVar[Mapping[str, type[Any]]] = {}  # types that the key `kind` tells apart
 
     def __init__(self, /, *args: Any, **data: Any) -> None:
@@ -318,13 +319,10 @@ class Entry(Value):
         """Whether a path leads to a field, known or not; an entry inside answers for itself."""
         here: Any = self
         for part in path.split("."):
-            if isinstance(here, Value) and (here is self or not isinstance(here, Entry)):
-                held: Any = type(here).model_fields.keys() - {"sources"}
-            else:
-                held = here if isinstance(here, Mapping) else ()
-            if part not in held:
+            inside = isinstance(here, Value) and (here is self or not isinstance(here, Entry))
+            if part not in (type(here).model_fields if inside else here or ()) or part == "sources":
                 return False
-            here = getattr(here, part) if isinstance(here, Value) else here[part]
+            here = getattr(here, part) if inside else here[part]
         return True
 
     def _paths(self) -> set[str]:
@@ -372,13 +370,8 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """The audit as plain data."""
-        return {
-            "entries": self.entries,
-            "values": self.values,
-            "passed": self.passed,
-            "kinds": self.kinds,
-            "missing": self.missing,
-        }
+        names = ("entries", "values", "passed", "kinds", "missing")
+        return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())

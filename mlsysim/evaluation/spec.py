@@ -70,6 +70,7 @@ class SystemSpec(Entry):
     """
 
     home: ClassVar = Home("system", "scenarios", "FirstLook")
+    hint: ClassVar = ", as `mlsysim eval --example serve` does"
 
     name: OrDefault[str] = "system"
     question: str | None = None

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from mlsysim.core.errors import MissingValue, NoDatapath, UnknownName
 from mlsysim.core.search import Constraint
 from mlsysim.core.solver import Result, lazily, show
+from mlsysim.core.table import Table
 from mlsysim.core.units import Quantity
 from mlsysim.core.values import Source
 from mlsysim.evaluation.measure import measure
@@ -73,9 +74,20 @@ class Evaluation(Result):
         """The same evaluation, with suggestions."""
         return Evaluation(**{**self._values, "suggestions": tuple(suggestions)})
 
+    @property
+    def table(self) -> Table:
+        """The metrics that are known, one a row."""
+        rates = counted(self.phase)
+        known = {
+            key.replace("_", " "): _said(value, rates.get(key))
+            for key, value in self.metrics.items()
+            if value is not None and key not in _TWICE
+        }
+        return Table({"metric": [*known], "value": [*known.values()]})
+
     def summary(self) -> str:
         """The evaluation in lines that a person can read."""
-        number, name, rates = self.si("wall"), self.bottleneck, counted(self.phase)
+        number, name = self.si("wall"), self.bottleneck
         lines = [
             f"{self.name} ({self.phase}): {self.verdict}",
             f"  bottleneck   wall {number}, {name}. {self.why}",
@@ -90,11 +102,7 @@ class Evaluation(Result):
         unfit = not self.feasible and number in (ROOFS["Memory"], BATCHING)
         lines += [
             "  if it did fit:" if unfit else "",
-            *(
-                f"  {key.replace('_', ' '):<24} {_said(value, rates.get(key))}"
-                for key, value in self.metrics.items()
-                if value is not None and key not in _TWICE
-            ),
+            *(f"  {row['metric']:<24} {row['value']}" for row in self.table),
         ]
         if self.suggestions:
             lines += [

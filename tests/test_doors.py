@@ -1,0 +1,140 @@
+"""The doors of the desk: examples, the short schema, standard input, documents, all faults."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import suppress
+
+import pytest
+
+from mlsysim import Hardware
+from mlsysim.cli import app, main
+from mlsysim.core.errors import InvalidEntry
+from mlsysim.core.schemas import words
+from mlsysim.evaluation import SystemSpec, judge
+from mlsysim.evaluation.examples import EXAMPLES, example
+from mlsysim.evaluation.sections import PHASES, EnvironmentSpec
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+
+    def go(*words):
+        code = main(list(words))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return go
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_a_whole_system_that_keeps_its_constraints(name):
+    found = judge(SystemSpec.from_text(example(name), name))
+    assert found.verdict == "satisfied", found
+    assert "#" in example(name)
+
+
+def test_an_example_goes_through_standard_input(run, monkeypatch):
+    assert {*EXAMPLES} == {"serve", "train", "batch", "edge"}
+    code, text, _ = run("eval", "--example", "edge")
+    assert code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    code, out, err = run("eval", "-")
+    assert (code, err) == (0, "")
+    assert out.startswith("My sensor (forward): satisfied\n")
+
+
+def test_the_answer_stands_on_top_and_its_documents_hold_the_metrics(run, tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text(example("edge"), encoding="utf-8")
+    _, shown, _ = run("eval", str(file))
+    assert shown.splitlines()[1].startswith("  bottleneck")
+    for how, part in (
+        ("md", "| latency | "),
+        ("html", "<td>battery life</td>"),
+        ("csv", "latency,"),
+    ):
+        code, out, _ = run("eval", str(file), "--output", how)
+        assert code == 0
+        assert part in out
+    assert json.loads(run("eval", str(file), "--output", "json")[1])["verdict"] == "satisfied"
+    assert run("eval", str(file), "--output", "pdf")[0] == 2
+
+
+def test_no_system_and_a_key_that_lacks_say_how_to_see_one(run):
+    code, _, err = run("eval")
+    assert code == 2
+    assert "mlsysim eval --example serve" in err
+    with pytest.raises(InvalidEntry, match="fleet: it is required; add it, as `mlsysim eval --exa"):
+        SystemSpec.from_spec({"workload": {"model": "Llama3_8B"}})
+
+
+@pytest.mark.parametrize("command", ["plan", "why", "compare", "eval", "solve", "schema", "zoo"])
+def test_the_help_of_a_command_ends_with_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"mlsysim {command} " in " ".join(
+        out.partition("Options:")[0].split("\n  ", 1)[1].split()
+    )
+
+
+def test_the_short_schema_has_a_line_for_each_key_and_names_its_phases(run):
+    code, out, _ = run("schema", "--short")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) <= 60
+    for phase, kinds in PHASES.items():
+        for key in (key for kind in kinds for key in kind.model_fields):
+            line = next(line for line in lines if line.split()[:1] == [key])
+            assert "[" not in line or phase in line.partition("[")[2]
+    assert all(any(key in line for line in lines) for key in EnvironmentSpec.model_fields)
+    assert run("schema", "grid", "--short")[0] == 0
+
+
+def test_every_key_of_a_system_has_a_sentence_and_the_schemas_say_it():
+    sections = [kind for kinds in PHASES.values() for kind in kinds]
+    keys = {key for kind in (*sections, EnvironmentSpec) for key in kind.model_fields}
+    assert keys <= words().keys()
+    at = SystemSpec.json_schema()["properties"]["environment"]["properties"]
+    assert at["grid"]["description"].startswith(words()["grid"])
+
+
+def test_all_faults_of_a_file_are_told_at_once():
+    with pytest.raises(InvalidEntry) as caught:
+        Hardware.from_spec({"name": "X", "tdp": "5 apples", "vendr": "me"})
+    said = str(caught.value)
+    for part in (
+        "compute: it is required",
+        "memory: it is required",
+        "release_year",
+        "tdp",
+        "vendr",
+    ):
+        assert part in said
+
+
+def test_every_shelf_is_listed_and_no_digit_is_lost_at_60_columns(run, monkeypatch):
+    for columns in ("60", "120"):
+        monkeypatch.setenv("COLUMNS", columns)
+        for layer in ("hardware", "models", "infrastructure", "systems", "literature", "stacks"):
+            code, out, err = run("zoo", layer)
+            assert (code, err) == (0, "")
+            assert "…" not in out
+            if layer in ("hardware", "models"):
+                assert max(map(len, out.splitlines())) <= int(columns)
+        _, out, _ = run("zoo", "hardware")
+        h100 = [line for line in out.splitlines() if line.startswith("H100 ")]
+        assert "989.4 TFLOP/s" in " ".join(h100)
+        assert "3.35 TB/s" in " ".join(h100)
+
+
+def test_the_shell_completes_commands_and_names(monkeypatch, capsys):
+    monkeypatch.setenv("_MLSYSIM_COMPLETE", "complete_bash")
+    for line, meant in (("mlsysim pl", "plan"), ("mlsysim plan Llama3_4", "Llama3_405B")):
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+        with suppress(SystemExit):
+            app(args=[], prog_name="mlsysim")
+        assert meant in capsys.readouterr().out.split()
