@@ -175,7 +175,10 @@ def test_an_entry_of_ones_own_inside_another_is_written_out():
         ({"hw": "H10O"}, "mine: hw: Hardware has no entry 'H10O': did you mean 'H100'?"),
         ({"hw": "A100", "fabric": "InfiniBand_NDRR"}, "mine: fabric: Systems.Fabrics has no entry"),
         ({"hw": 3}, "mine: hw: 3 will not do; give a HardwareNode, its name, or a mapping"),
-        ({"hw": {"release_year": 2027}}, "mine: hw.compute: it is required; add it."),
+        (
+            {"hw": {"release_year": 2027}},
+            "mine: hw.compute: it is required; add it; memory: it is required",
+        ),
         ({"node": {"accelerator": "H10O"}}, "mine: node.accelerator: Hardware has no entry 'H10O'"),
         ({"hw": "A100", "node": "DGX_H100"}, "mine: hw: the node holds H100 SXM; leave hw out."),
         ({}, "mine: node: give either node (a server) or hw"),

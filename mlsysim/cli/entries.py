@@ -28,7 +28,7 @@ def zoo(
     folders: Folders = None,
     as_json: Json = False,
 ) -> None:
-    """Every device, model, grid, price, node, fabric, finding and scenario.
+    """Every device, model, grid, price, node and fabric.
 
     mlsysim zoo infrastructure
     """
