@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime as dt
 import math
 import re
 from collections import Counter
@@ -29,7 +28,7 @@ from benchmarks.parts import PARTS, Part
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import parse_yaml
 from mlsysim.evaluation.validate import Row, predicted, read
-from mlsysim.evaluation.validate.left_out import LEFT_OUT
+from mlsysim.evaluation.validate.left_out import FEW, INTERVALS, SHEET, WITHOUT, known, spread
 from mlsysim.evaluation.validate.stack import calibrated
 from mlsysim.stacks.types import Stack
 
@@ -37,8 +36,13 @@ DATA = Path(str(files("mlsysim.stacks") / "data"))
 PRIOR = math.log(2.0)  # one standard deviation of a constant before any row is seen
 NOISE = 0.1  # of a row's logarithm
 HUBER = 1.5  # standard deviations from where a row counts less
-STEPS, WIDTH = 12, 1e-3  # Gauss-Newton steps, and the width of a difference
+STEPS, WIDTH = 8, 1e-3  # Gauss-Newton steps, and the width of a difference
 
+KEYS: dict[str, Callable[[Row], str]] = {
+    "table": lambda row: row.source_table,
+    "model": lambda row: row.model,
+    "device": lambda row: row.hardware,
+}
 Chosen = Callable[[Row], Any]
 
 
@@ -66,6 +70,11 @@ def _with(stem: str, values: dict[str, float]) -> Stack:
     return Stack.build(data)
 
 
+def places(paths: str) -> list[tuple[str, str]]:
+    """The stacks, and where in them, of what one constant stands for: `a.launch+b.launch`."""
+    return [(stem, key) for stem, _, key in (path.partition(".") for path in paths.split("+"))]
+
+
 class Fit(NamedTuple):
     """The constants of a part, and what they leave of each row's logarithm."""
 
@@ -84,9 +93,9 @@ class Fit(NamedTuple):
 def chosen(part: Part, x: np.ndarray) -> Chosen:
     """The level of each row, with a part's constants as given."""
     changed: dict[str, dict[str, float]] = {}
-    for (path, *_), value in zip(part.constants, part.values(x), strict=True):
-        stem, _, key = path.partition(".")
-        changed.setdefault(stem, {})[key] = value
+    for (paths, *_), value in zip(part.constants, part.values(x), strict=True):
+        for stem, key in places(paths):
+            changed.setdefault(stem, {})[key] = value
     stacks = {stem: _with(stem, values) for stem, values in changed.items()}
 
     def level(row: Row) -> Any:
@@ -105,8 +114,9 @@ def _slopes(part: Part, rows: list[Row], x: np.ndarray, at: np.ndarray) -> np.nd
     """How each row's logarithm changes with each constant's; other stacks' rows do not."""
     slopes = np.zeros((len(rows), len(x)))
     stems = [getattr(calibrated(row), "stem", "") for row in rows]
-    for j, (path, *_) in enumerate(part.constants):
-        some = [i for i, stem in enumerate(stems) if stem == path.partition(".")[0]]
+    for j, (paths, *_) in enumerate(part.constants):
+        own = {stem for stem, _ in places(paths)}
+        some = [i for i, stem in enumerate(stems) if stem in own]
         other = x.copy()
         other[j] -= WIDTH  # downwards: upwards it may be cut off
         moved = left([rows[i] for i in some], chosen(part, other))
@@ -139,7 +149,7 @@ def _loss(left_: np.ndarray, x: np.ndarray, part: Part, tables: list[str]) -> fl
 
 def fit(part: Part, rows: Iterable[Row]) -> Fit:
     """The constants of a part, from the rows of its stacks."""
-    stems = {path.partition(".")[0] for path, *_ in part.constants}
+    stems = {stem for paths, *_ in part.constants for stem, _ in places(paths)}
     own = [row for row in rows if row.domain in part.domains and _known(row)]
     own = [row for row in own if getattr(calibrated(row), "stem", "") in stems]
     tables = [row.source_table for row in own]
@@ -205,24 +215,39 @@ def written(text: str, path: str, value: float) -> str:
     return "".join(lines)
 
 
-def write(found: Fit) -> None:
-    """Put the constants into the stacks' files."""
-    for (path, *_), value in zip(found.part.constants, found.values, strict=True):
-        stem, _, key = path.partition(".")
-        file = _file(stem)
-        text = written(file.read_text(encoding="utf-8"), key, rounded(value))
-        text = re.sub(r"(?m)^(    read: ).*$", rf"\g<1>{dt.date.today()}", text)
-        file.write_text(text, encoding="utf-8")
+def write(constants: dict[str, float]) -> None:
+    """Put constants into the stacks' files."""
+    for paths, value in constants.items():
+        for stem, key in places(paths):
+            file = _file(stem)
+            text = written(file.read_text(encoding="utf-8"), key, rounded(value))
+            file.write_text(text, encoding="utf-8")
 
 
-def write_left_out(rows: list[Row], tables: dict[str, float], models: dict[str, float]) -> None:
-    """Each row as it is predicted by constants that are found without its table, and its model."""
-    with Path(str(LEFT_OUT)).open("w", encoding="utf-8", newline="") as file:
-        sheet = csv.writer(file, lineterminator="\n")
-        sheet.writerow(["id", "table", "model"])
-        for row in rows:
-            if row.id in tables:
-                sheet.writerow([row.id, f"{tables[row.id]:.4g}", f"{models[row.id]:.4g}"])
+def spreads(found: Fit, apart: dict[str, dict[str, float]]) -> dict[str, float]:
+    """By what factors rows of each stack lie from what is said without their table, or device."""
+    stems = [getattr(calibrated(row), "stem", "") for row in found.rows]
+    factors = {}
+    for stem in dict.fromkeys(stems):
+        own = [r for r, s in zip(found.rows, stems, strict=True) if s == stem]
+        own = own if len(own) >= FEW else found.rows
+        for prefix, what in (("", "table"), ("new_", "device")):
+            off = [math.log(apart[what][row.id] / row.measured) for row in own]
+            for name, part in zip(("half", "most"), INTERVALS, strict=True):
+                factors[f"{stem}.spread.{prefix}{name}"] = spread(off, part)
+        for name in ("half", "most"):  # what is new is not better known
+            new = f"{stem}.spread.new_{name}"
+            factors[new] = max(factors[new], factors[f"{stem}.spread.{name}"])
+    return factors
+
+
+def write_left_out(sheet: dict[str, dict[str, float]]) -> None:
+    """Each row as it is predicted by constants that are found without its table, or the like."""
+    with Path(str(SHEET)).open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["id", *WITHOUT])
+        for name in sorted(sheet):
+            lines.writerow([name, *(f"{sheet[name][what]:.4g}" for what in WITHOUT)])
 
 
 def _interval(found: Fit) -> np.ndarray:
@@ -237,41 +262,36 @@ def main(argv: list[str] | None = None) -> None:
     asked.add_argument("--write", action="store_true")
     asked.add_argument("--part", action="append", choices=[part.name for part in PARTS])
     given = asked.parse_args(argv)
-    rows = read()
-    tables: dict[str, float] = {}
-    models: dict[str, float] = {}
+    rows, before = read(), known()
+    sheet = {name: {w: float(line[w]) for w in WITHOUT} for name, line in before.items()}
     for part in PARTS:
         if given.part and part.name not in given.part:
             continue
         found = fit(part, rows)
-        tables |= without(found, lambda row: row.source_table)
-        models |= without(found, lambda row: row.model)
-        print(f"{part.name}: {len(found.rows)} rows")
-        for (path, *_), value, spread in zip(
-            part.constants, found.values, _interval(found), strict=True
-        ):
-            print(
-                f"  {path:40} {value:10.3g}  {'/' if spread > 0.4 else ''}x {math.exp(spread):.2f}"
-            )
-        for name, of in (("fit", found.left), *_left(found, tables, models)):
-            off = np.abs(np.exp(of) - 1)
-            near = np.mean(np.abs(of) < math.log(1.5))
-            print(f"  {name:10} median {np.median(off):.1%}, within 1.5x {near:.0%}")
-        off = np.array([abs(math.log(tables[row.id] / row.measured)) for row in found.rows])
-        for table in dict.fromkeys(row.source_table for row in found.rows):
-            of = off[[row.source_table == table for row in found.rows]]
-            print(f"    {table[:60]:60} {len(of):3} {np.median(of):.2f} {of.max():.2f}")
+        apart = {what: without(found, key) for what, key in KEYS.items()}
+        report(found, apart)
+        sheet |= {row.id: {w: apart[w][row.id] for w in WITHOUT} for row in found.rows}
         if given.write:
-            write(found)
-    if given.write and not given.part:
-        write_left_out(rows, tables, models)
+            paths = [path for path, *_ in found.part.constants]
+            write(dict(zip(paths, found.values, strict=True)) | spreads(found, apart))
+            write_left_out(sheet)
 
 
-def _left(found: Fit, *predictions: dict[str, float]) -> list[tuple[str, np.ndarray]]:
-    return [
-        (name, np.array([math.log(of[row.id] / row.measured) for row in found.rows]))
-        for name, of in zip(("table out", "model out"), predictions, strict=True)
-    ]
+def report(found: Fit, apart: dict[str, dict[str, float]]) -> None:
+    """The constants with what is known of them, and how far off rows are with and without them."""
+    print(f"{found.part.name}: {len(found.rows)} rows")
+    known_to = np.exp(_interval(found))
+    for (path, *_), value, factor in zip(found.part.constants, found.values, known_to, strict=True):
+        print(f"  {path:60} {value:8.3g}  x/ {factor:.2f}")
+    off = {"fit": found.left}
+    for what, of in apart.items():
+        off[f"no {what}"] = np.array([math.log(of[r.id] / r.measured) for r in found.rows])
+    for name, of in off.items():
+        error, near = np.median(np.abs(np.exp(of) - 1)), np.mean(np.abs(of) < math.log(1.5))
+        print(f"  {name:10} median {error:.1%}, within 1.5x {near:.0%}")
+    for table in dict.fromkeys(row.source_table for row in found.rows):
+        of = np.abs(off["no table"][[row.source_table == table for row in found.rows]])
+        print(f"    {table[:60]:60} {len(of):3} {np.median(of):.2f} {of.max():.2f}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def _rates(stack: str, **starts: float) -> list[tuple[str, float, float]]:
 
 
 _TRAINING = (
-    *_rates("megatron", Ampere=0.6, Hopper=0.6, Hopper_fp8=0.5),
+    *_rates("megatron", Ampere=0.6, Hopper_fp8=0.5),
     *_rates("megatron", Blackwell=0.5, Blackwell_fp8=0.5, Blackwell_fp4=0.4),
     *_of("megatron", attention=0.6, bandwidth=0.6),
     ("megatron.launch", 20.0, ANY),
@@ -54,14 +54,25 @@ _TRAINING = (
     ("fsdp.launch", 20.0, ANY),
     *_rates("maxtext", Google=0.7),
 )
+_GPUS = ("Turing", "Ampere", "Hopper")
 _TINY = ("cmsis_nn", "tvm", "cube_ai", "plumerai")
+
+
+def _alike(
+    stacks: tuple[str, ...], path: str, start: float, most: float
+) -> tuple[str, float, float]:
+    """One constant of several stacks."""
+    return "+".join(f"{stack}.{path}" for stack in stacks), start, most
+
+
 PARTS = (
     Part("training", ("train_single", "train_distributed"), _TRAINING),
     Part(
         "vision",
         ("cnn_infer", "cnn_train"),
         (
-            *_rates("cudnn", Turing=0.8, Ampere=0.8, Ampere_tf32=0.7, Hopper=0.8),
+            ("+".join(f"cudnn.roofs.matmul.{name}" for name in _GPUS), 0.8, 1.0),
+            *_rates("cudnn", Ampere_tf32=0.7),
             *_of("cudnn", attention=0.3, bandwidth=0.9),
             *_of("cudnn", ANY, depth=40.0, passes=2.0),
             ("cudnn.launch", 20.0, ANY),
@@ -82,15 +93,13 @@ PARTS = (
     Part(
         "tiny",
         ("tinyml",),
-        tuple(
-            one
-            for stack in _TINY
-            for one in (
-                *_of(stack, ANY, reload=6.0, depth=30.0),
-                *_of(stack, flash=0.6),
-                (f"{stack}.board.share", 1.5, ANY),
-                (f"{stack}.board.operation", 0.1, ANY),
-            )
+        (
+            *(one for stack in _TINY for one in _of(stack, ANY, reload=6.0, depth=30.0)),
+            *(one for stack in _TINY for one in _of(stack, flash=0.6)),
+            ("cmsis_nn.board.share", 1.5, ANY),
+            ("tvm.board.share", 1.5, ANY),
+            _alike(("cube_ai", "plumerai"), "board.share", 1.5, ANY),
+            _alike(_TINY, "board.operation", 0.1, ANY),
         ),
     ),
     Part(

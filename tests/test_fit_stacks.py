@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fit_stacks
+from benchmarks.accuracy_table import README, fresh
 from benchmarks.parts import PARTS
 from mlsysim.evaluation.validate import read
 from mlsysim.stacks.registry import Stacks
@@ -62,3 +63,8 @@ def test_one_constant_is_written_and_all_else_stays():
     assert fit_stacks.written(text, "roofs.depth", 4.5) == text.replace("depth: 3", "depth: 4.5")
     assert fit_stacks.written(text, "launch", 7.0) == text.replace("20 us", "7 us")
     assert fit_stacks.written(text, "roofs.matmul.A", 0.25) == text.replace("0.5", "0.25")
+
+
+def test_the_readme_tells_how_accurate_it_is_now():
+    text = README.read_text(encoding="utf-8")
+    assert fresh(text) == text, "python -m benchmarks.accuracy_table"

@@ -28,7 +28,7 @@ def zoo(
     folders: Folders = None,
     as_json: Json = False,
 ) -> None:
-    """Every device, model, grid, price, node and fabric.
+    """Every device, model, software stack, grid, price, node and fabric.
 
     mlsysim zoo infrastructure
     """
@@ -70,6 +70,10 @@ def _said(entry: Any) -> str:
     return ", ".join(f"{path.replace('_', ' ')} {show(value)}" for path, value in own)
 
 
+def _within(stack: Any, part: str) -> str:
+    return f"x {getattr(stack.spread, part):.2f}" if stack.spread else "-"
+
+
 _COLUMNS: dict[str, dict[str, Callable[[Any], str]]] = {
     "hardware": {
         "year": lambda device: str(device.release_year),
@@ -84,5 +88,11 @@ _COLUMNS: dict[str, dict[str, Callable[[Any], str]]] = {
         "parameters": lambda model: f"{model.parameters:,}",
         "year": lambda model: str(model.release_year or "?"),
         "in fp16": lambda model: show(model.weights("fp16")),
+    },
+    "stacks": {
+        "half within": lambda stack: _within(stack, "half"),
+        "9 of 10": lambda stack: _within(stack, "most"),
+        "measured on": lambda stack: ", ".join(stack.generations) or "-",
+        "for": lambda stack: stack.summary or "",
     },
 }

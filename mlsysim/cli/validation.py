@@ -30,7 +30,7 @@ def validate(
     from mlsysim.evaluation import validate as judged
 
     rows = judged.read() if csv is None else judged.read(csv)
-    found = {name: judged.predictions(rows, stack) for name, stack in judged.LEVELS.items()}
+    found = judged.judged(rows)
     scored = {name: judged.scores(of) for name, of in found.items()}
     if as_json:
         print_json({name: _plain(found[name], scored[name]) for name in found})
@@ -49,12 +49,12 @@ def _plain(found: Sequence[Prediction], scored: Sequence[Score]) -> dict[str, ob
 
 
 def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -> None:
-    from mlsysim.evaluation.validate import worst
+    from mlsysim.evaluation import validate as judged
 
     console = Console(highlight=False)
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     heads = ("domain", "level", "rows", "answered", "median error", "1.5x", "2x", "3x")
-    for head in (*heads, "mean ratio", "median of tables"):
+    for head in (*heads, "mean ratio", "of tables", "in 50%", "in 90%"):
         table.add_column(head, justify="left" if head in heads[:2] else "right")
     for of in zip(*scored.values(), strict=True):
         for level, score in zip(scored, of, strict=True):
@@ -68,12 +68,14 @@ def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -
                 *(f"{part:.0%}" for part in score.within),
                 "-" if score.bias is None else f"{score.bias:.2f}",
                 _percent(score.tables),
+                *([f"{part:.0%}" for part in score.covered] or ["-", "-"]),
                 style="bold" if score.name == "all" else None,
             )
     console.print(table)
-    for level, of in found.items():
+    for level in judged.LEVELS:
+        of = found[level]
         console.print(f"\nfarthest off, {level}:")
-        for each in worst(of):
+        for each in judged.worst(of):
             row = each.row
             console.print(
                 f"  {row.id}  {row.model} on {row.n_devices or '?'} x {row.hardware}, "

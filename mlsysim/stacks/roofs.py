@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Dim
 from mlsysim.core.values import Value
 
@@ -65,6 +66,25 @@ class Held(Value):
     gradients: u.Bytes | None = None
     scores: u.Bytes | None = None
     buffers: u.Number = 1.0
+
+
+class Spread(Value):
+    """By what factor half of what was measured lay from what is said without its table.
+
+    And `most`, nine of ten; the `new_` ones are for a device whose like was not measured.
+    """
+
+    half: u.Number
+    most: u.Number
+    new_half: u.Number
+    new_most: u.Number
+
+    def factor(self, part: float, *, new: bool) -> float:
+        """The factor within which a half or nine tenths are; raises BadArgument for others."""
+        names = {0.5: "half", 0.9: "most"}
+        if part not in names:
+            raise BadArgument("part", part, "an interval holds 0.5 or 0.9 of what is measured")
+        return float(getattr(self, f"new_{names[part]}" if new else names[part]))
 
 
 class Board(Value):

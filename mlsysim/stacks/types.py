@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
-from mlsysim.stacks.roofs import Board, Held, Roofs, Talk
+from mlsysim.stacks.roofs import OTHER, Board, Held, Roofs, Spread, Talk
 from mlsysim.stacks.silicon import Operators
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof, and nothing wasted
@@ -30,8 +30,15 @@ class Stack(Entry):
     talk: Talk | None = None
     held: Held | None = None
     board: Board | None = None
+    spread: Spread | None = None
     campaign: u.Fraction = 1.0  # of its device hours in which a run learns what it keeps
     operators: Operators | None = None
+
+    @property
+    def generations(self) -> list[str]:
+        """Those of the devices that it was measured on."""
+        told = self.roofs.matmul if self.roofs else {}
+        return list(dict.fromkeys(key.split()[0] for key in told if key != OTHER))
 
 
 class _Level(Word):
@@ -63,6 +70,20 @@ Level = Annotated[Any, _Level()]  # at what a step is costed: None is the Iron L
 def named(level: Any) -> str | None:
     """The name of a level, as results tell it."""
     return level.stem if isinstance(level, Stack) else level
+
+
+def interval(value: Any, level: Any, generation: Any, part: float) -> tuple[Any, Any]:
+    """From where to where so large a part of what is measured lies, when `value` is predicted.
+
+    Raises MissingValue where the level is no stack that was held against measurements.
+    """
+    if not isinstance(level, Stack) or level.spread is None:
+        why = "ask at a stack that was held against measurements, such as stack='megatron'"
+        raise MissingValue(str(named(level)), "interval", why)
+    factor = level.spread.factor(
+        part, new=bool(level.generations) and generation not in level.generations
+    )
+    return value / factor, value * factor
 
 
 def seconds(value: Any, default: Any = 0.0) -> Any:

@@ -8,17 +8,23 @@ A row that cannot be predicted keeps its place with the reason and counts as a m
 
 from __future__ import annotations
 
-from mlsysim.evaluation.validate.predict import LEVELS, Unpredictable, predicted
+from mlsysim.evaluation.validate.left_out import INTERVALS, WITHOUT, left_out
+from mlsysim.evaluation.validate.predict import CALIBRATED, LEVELS, Unpredictable, predicted
 from mlsysim.evaluation.validate.rows import SHIPPED, Row, read
-from mlsysim.evaluation.validate.score import Prediction, Score, predictions, scores, worst
+from mlsysim.evaluation.validate.score import Prediction, Score, judged, predictions, scores, worst
 
 __all__ = [
+    "CALIBRATED",
+    "INTERVALS",
     "LEVELS",
     "SHIPPED",
+    "WITHOUT",
     "Prediction",
     "Row",
     "Score",
     "Unpredictable",
+    "judged",
+    "left_out",
     "predicted",
     "predictions",
     "read",

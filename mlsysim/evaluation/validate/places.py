@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from typing import Any
 
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.systems.registry import Systems
@@ -11,6 +13,12 @@ from mlsysim.systems.types import PLAIN_NODE, Fleet, Node, plain_node
 
 def fleet_of(device: HardwareNode, devices: int) -> Fleet:
     """The registry's node of so many devices where it has one, else a plain one."""
+    own: Any = device
+    return _fleet(own, devices)
+
+
+@cache
+def _fleet(device: Any, devices: int) -> Fleet:
     known = [each for _, each in Systems.entries() if isinstance(each, Node)]
     own = [each for each in known if each.accelerator == device]
     # in a rack of more, wires reach a power of two of devices, as those are divided

@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from mlsysim.core.errors import MLSysError
-from mlsysim.evaluation.validate.predict import predicted
-from mlsysim.evaluation.validate.rows import Row
+from mlsysim.evaluation.validate.left_out import INTERVALS, WITHOUT, covered, left_out
+from mlsysim.evaluation.validate.predict import CALIBRATED, LEVELS, predicted
+from mlsysim.evaluation.validate.rows import Row, read
 
 WITHIN = (1.5, 2.0, 3.0)
 WORST = 5
@@ -44,7 +45,8 @@ class Score(NamedTuple):
     """How good the predictions of some rows are; medians and shares count all of them.
 
     `within` are the shares no more than so many times off, `bias` the geometric mean of predicted
-    over measured, `tables` the median over the medians of the source tables.
+    over measured, `tables` the median over the medians of the source tables. `covered` are the
+    shares within the intervals of one half and nine tenths that other tables give.
     """
 
     name: str
@@ -54,15 +56,18 @@ class Score(NamedTuple):
     within: tuple[float, ...]
     bias: float | None
     tables: float
+    covered: tuple[float, ...]
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it: what is infinite is null."""
         shares = zip((f"within_{limit:g}x" for limit in WITHIN), self.within, strict=True)
+        hits = zip((f"covered_{part:.0%}" for part in INTERVALS), self.covered, strict=False)
         return {
             "rows": self.rows,
             "answered": self.answered,
             "median_error": _finite(self.error),
             **dict(shares),
+            **dict(hits),
             "geometric_mean_ratio": self.bias,
             "median_over_tables": _finite(self.tables),
         }
@@ -71,6 +76,14 @@ class Score(NamedTuple):
 def predictions(rows: Iterable[Row], stack: str | None) -> list[Prediction]:
     """Every row with its prediction, or with the reason why it has none."""
     return [_prediction(row, stack) for row in rows]
+
+
+def judged(rows: Sequence[Row]) -> dict[str, list[Prediction]]:
+    """Every row at every level; of rows that ship, the calibrated one without what is left out."""
+    found = {name: predictions(rows, level) for name, level in LEVELS.items()}
+    if any(row in read() for row in rows[:1]):
+        found |= {f"without its {what}": left_out(found[CALIBRATED], what) for what in WITHOUT}
+    return found
 
 
 def _prediction(row: Row, stack: str | None) -> Prediction:
@@ -88,14 +101,16 @@ def scores(found: Sequence[Prediction]) -> list[Score]:
     domains = defaultdict(list)
     for each in found:
         domains[each.row.domain].append(each)
-    return [*(_score(name, of) for name, of in domains.items()), _score("all", found)]
+    near = covered(found)
+    return [*(_score(name, of, near) for name, of in domains.items()), _score("all", found, near)]
 
 
-def _score(name: str, found: Sequence[Prediction]) -> Score:
+def _score(name: str, found: Sequence[Prediction], near: dict[str, tuple[float, ...]]) -> Score:
     tables = defaultdict(list)
     for each in found:
         tables[each.row.source_table].append(each.error)
     ratios = [each.ratio for each in found if each.ratio]
+    hits = [[f.factor <= most for most in of] for f in found if (of := near.get(f.row.id))]
     return Score(
         name=name,
         rows=len(found),
@@ -104,7 +119,13 @@ def _score(name: str, found: Sequence[Prediction]) -> Score:
         within=tuple(sum(f.factor <= limit for f in found) / len(found) for limit in WITHIN),
         bias=math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None,
         tables=median(median(errors) for errors in tables.values()),
+        covered=tuple(map(_share, zip(*hits, strict=True))),
     )
+
+
+def _share(of: Iterable[bool]) -> float:
+    kept = list(of)
+    return sum(kept) / len(kept)
 
 
 def worst(found: Iterable[Prediction], count: int = WORST) -> list[Prediction]:

@@ -17,7 +17,7 @@ from mlsysim.solvers.fleet.plan import Fault, Plan, at, faults, shortage
 from mlsysim.solvers.fleet.training import Cost, Way, cost
 from mlsysim.solvers.node.learning import Work, unknown_work, work
 from mlsysim.solvers.node.single import total
-from mlsysim.stacks.types import named
+from mlsysim.stacks.types import interval, named
 from mlsysim.systems.types import Fleet
 
 _TALKS = ("tensor", "context", "pipeline", "expert", "exposed_data")
@@ -91,6 +91,16 @@ class FleetProfile(Result):
     precision: str
     stack: str | None
     notes: tuple
+    _way: Any
+
+    def interval(self, part: float = 0.9) -> tuple[Any, Any]:
+        """From where to where the step's time is with a probability of 0.5 or 0.9.
+
+        As far as measurements lay that the stack's constants were not fitted on; raises
+        MissingValue where the step was not costed with such a stack.
+        """
+        way = self._values["_way"]
+        return interval(self.step_time, way.stack, way.supply.generation, part)
 
 
 class Ask(NamedTuple):
@@ -160,6 +170,7 @@ def profile_of(ask: Ask, plan: Plan, batch: Any, microbatch: Any, tokens: Any) -
         "precision": ask.precision,
         "stack": named(way.stack),
         "notes": _notes(ask, plan),
+        "_way": way,
     }
     wrong = list(faults(ask.model, way.wires, plan))
     possible = ~np.any([np.broadcast_to(mask, shape) for mask, _, _ in wrong], axis=0)

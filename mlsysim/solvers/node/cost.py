@@ -127,6 +127,16 @@ def rates(
     return kernels(supply, roofs, level)
 
 
+def drawn(supply: Supply, stack: Any) -> Any:
+    """Watts of a device at work: its rating, or what was measured with a stack."""
+    board = stack.board if isinstance(stack, Stack) else None
+    if board is None:
+        return supply.power
+    if supply.power is not None:
+        return supply.power * board.share
+    return supply.peak * float(board.operation.m_as("J")) if board.operation else None
+
+
 def one_after_the_other(
     model: Workload, step: Step, rates: Times, recipe: Recipe | None = None
 ) -> Met:

@@ -49,7 +49,7 @@ TABLE_TALKS = 2  # with the tables: what was looked up, and its gradients
 
 Optimizer = Annotated[str, Names(*MOMENTS)]
 Recompute = Annotated[str, Names(*RECOMPUTE)]
-TrainingPrecision = Annotated[str, Names("fp32", "tf32", "bf16", "fp16", "fp8")]
+TrainingPrecision = Annotated[str, Names("fp32", "tf32", "bf16", "fp16", "fp8", "fp4")]
 
 
 class Recipe(NamedTuple):

@@ -28,7 +28,7 @@ from mlsysim.solvers.node.learning import (
 )
 from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.room import too_large
-from mlsysim.stacks.types import IDEAL, Level, Stack, named, seconds
+from mlsysim.stacks.types import IDEAL, Level, Stack, interval, named, seconds
 
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
 
@@ -133,6 +133,15 @@ class Profile(Result):
     _under_memory: u.Seconds
     _notes: tuple
     _asked: Any
+
+    def interval(self, part: float = 0.9) -> tuple[Any, Any]:
+        """From where to where the latency is with a probability of 0.5 or 0.9.
+
+        As far as measurements lay that the stack's constants were not fitted on; raises
+        MissingValue where the step was not costed with such a stack.
+        """
+        question = self._values["_asked"].question
+        return interval(self.latency, question.stack, question.supply.generation, part)
 
     def noted(self, notes: tuple[str, ...]) -> Profile:
         """The same, with notes about the device behind its own."""
@@ -351,23 +360,13 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         stack=named(stack),
         batch_size=step.batch,
         seq_len=step.seq_len,
-        power=_drawn(supply, stack),
+        power=cost.drawn(supply, stack),
         _efficiency=efficiency,
         _under_compute=met.compute,
         _under_memory=met.memory,
         _notes=context_notes(model, step.seq_len) + question.told,
         _asked=asked,
     )
-
-
-def _drawn(supply: Supply, stack: Any) -> Any:
-    """Watts of a device at work: its rating, or what was measured with a stack."""
-    board = stack.board if isinstance(stack, Stack) else None
-    if board is None:
-        return supply.power
-    if supply.power is not None:
-        return supply.power * board.share
-    return supply.peak * float(board.operation.m_as("J")) if board.operation else None
 
 
 def _placed(demand: Demand, step: Step, supply: Supply) -> tuple[Any, Any, Any]:
