@@ -54,7 +54,6 @@ _TRAINING = (
     ("fsdp.launch", 20.0, ANY),
     *_rates("maxtext", Google=0.7),
 )
-_GPUS = ("Turing", "Ampere", "Hopper")
 _TINY = ("cmsis_nn", "tvm", "cube_ai", "plumerai")
 
 
@@ -71,8 +70,7 @@ PARTS = (
         "vision",
         ("cnn_infer", "cnn_train"),
         (
-            ("+".join(f"cudnn.roofs.matmul.{name}" for name in _GPUS), 0.8, 1.0),
-            *_rates("cudnn", Ampere_tf32=0.7),
+            *_rates("cudnn", Turing=0.8, Ampere=0.8, Ampere_tf32=0.7, Hopper=0.8),
             *_of("cudnn", attention=0.3, bandwidth=0.9),
             *_of("cudnn", ANY, depth=40.0, passes=2.0),
             ("cudnn.launch", 20.0, ANY),

@@ -24,6 +24,7 @@ app.command()(entries.zoo)
 app.command(short_help="Does every value in the registries have a source?")(entries.audit)
 app.command(short_help="The numbers that the decks print, recomputed.")(decks.figures)
 app.command(short_help="How far off are the answers from measurements?")(validation.validate)
+app.command(short_help="Measure this machine: a device and its stack.")(validation.measure)
 app.command(short_help="Serve the solvers to an agent (the extra: mcp).")(agents.mcp)
 
 __all__ = ["Console", "app", "main"]

@@ -1,4 +1,4 @@
-"""How good the answers are: `validate`."""
+"""How good the answers are: `validate`; and of one's own machine, `measure`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 from rich.table import Table
 
 from mlsysim.cli.app import Console, Folders, Json, print_json
+from mlsysim.core.solver import show
+from mlsysim.core.units import Q_
 
 if TYPE_CHECKING:
     from mlsysim.evaluation.validate import Prediction, Score
@@ -93,3 +95,35 @@ def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -
 
 def _percent(part: float) -> str:
     return f"{part:.1%}" if part < 1e9 else "-"
+
+
+def measure(
+    out: Annotated[
+        Path | None, typer.Option(help="A folder of your own registry, in which to keep them.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure this machine's processor in seconds: a device and a stack of your own.
+
+    Matrix products and a stream through memory are timed in numpy; the error printed is that of
+    predictions of products that were not used.
+    """
+    from mlsysim.evaluation.machine import measure as measured
+    from mlsysim.evaluation.machine import save
+
+    machine = measured()
+    files = save(machine, out) if out else []
+    if as_json:
+        device, stack = machine.device.to_dict(), machine.stack.to_dict()
+        print_json({"device": device, "stack": stack, "median_error": machine.error})
+        return
+    console = Console(highlight=False)
+    device, stack = machine.device, machine.stack
+    rates = f"{show(device.compute.peak_flops)} in fp32, {show(device.memory.bandwidth)}"
+    console.print(f"{rates}, {show(stack.launch)} a call")
+    for (rows, inner, columns), took, said in machine.checked:
+        sizes = f"{rows:g} x {inner:g} x {columns:g}"
+        console.print(f"  {sizes}: {show(Q_(took, 's'))}, predicted {show(Q_(said, 's'))}")
+    console.print(f"off by {machine.error:.0%} at the median")
+    for file in files:
+        console.print(f"written: {file}", soft_wrap=True)

@@ -11,6 +11,7 @@ from mlsysim.equations import fleet, node, ops
 from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, model_of, precision_of
 from mlsysim.evaluation.validate.serving import EFFICIENCY
+from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.models.operators import FORWARD, Operator, Step
 from mlsysim.models.types import flop
@@ -33,12 +34,24 @@ def _product(row: Row) -> tuple[float, float, float]:
 
 def product_time(row: Row, stack: Any, *, alone: bool = True) -> float:
     """Seconds of one matrix product that somebody waits for, or of one among many."""
-    rows, inner, columns = _product(row)
     precision, _ = precision_of(row.precision)
-    supply, width = device_of(row).supply(precision), PRECISIONS[precision]
-    sizes = rows * inner * width, inner * columns * width, rows * columns * width
+    return product(_product(row), device_of(row), precision, stack, alone=alone)
+
+
+def product(
+    sizes: tuple[float, float, float],
+    device: HardwareNode,
+    precision: str,
+    stack: Any,
+    *,
+    alone: bool = True,
+) -> float:
+    """Seconds of a product of so many rows, that sums over so many values, and columns."""
+    rows, inner, columns = sizes
+    supply, width = device.supply(precision), PRECISIONS[precision]
+    held = rows * inner * width, inner * columns * width, rows * columns * width
     one = Operator(
-        "product", "gemm", 1.0, flop(rows * inner * columns), sizes[1], 0.0, sizes[0], sizes[2], 0.0
+        "product", "gemm", 1.0, flop(rows * inner * columns), held[1], 0.0, held[0], held[2], 0.0
     )
     step = Step(1.0, rows, 0.0, FORWARD, Widths.equal(width))
     found = rates(supply, EFFICIENCY, None, stack).times(one, step)
