@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlsysim import Hardware, Models, SingleNodeModel
+from mlsysim import Engine, Hardware, Models, SingleNodeModel
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
 
@@ -74,3 +74,14 @@ def test_an_unrated_device_draws_by_the_operation():
     assert rated.power.m_as("mW") == pytest.approx(2 * 39.6)
     other = solve("TinyResNet", "STM32H7A3", precision="int8", stack=stack)
     assert other.power.m_as("mW") == pytest.approx(112)  # 1.12 billion operations a second
+
+
+def test_a_sweep_over_devices_reaches_each_ones_part():
+    devices, batches = ["A100", "H100"], [1, 8]
+    sweep = Engine.sweep(
+        "ResNet50", devices, batch_sizes=batches, precisions=["fp32", "fp16"], stack="cudnn"
+    )
+    for point in sweep:
+        how = {name: point[name] for name in ("hardware", "batch_size", "precision")}
+        alone = solve("ResNet50", **how, stack="cudnn")
+        assert point["profile"].si("latency") == pytest.approx(alone.si("latency"))
