@@ -116,7 +116,7 @@ def _(sheet, v):
 @app.cell
 def _(sheet, v):
     _mine = None
-    # answer: choose the sentence, or leave None and use the form
+    # answer: choose the line, or leave None and use the form
 
     q4 = sheet.ask("q4", mine=_mine)
     q4

@@ -135,8 +135,8 @@ def _(sheet, v):
     _mine = None
     # answer: choose the line, or leave None and use the form
     _all = "the weights and the caches of all users"
-    _right = {"a": _all, "b": "÷ deadline", "c": "× the users", "d": "÷ deadline ÷ η", "e": _all}
-    _mine = next(f"line {name}" for name, said in _right.items() if v[f"line_{name}"] != said)
+    _right = [_all, "÷ deadline", "× the users", "÷ deadline ÷ η", _all]
+    _mine = next(f"line {n}" for n, right in enumerate(_right, start=1) if v[f"line_{n}"] != right)
 
     q5 = sheet.ask("q5", mine=_mine)
     q5

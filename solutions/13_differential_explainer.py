@@ -123,9 +123,9 @@ def _(sheet, v):
 @app.cell
 def _(sheet, v):
     _mine = None
-    # answer: choose the sentence, or leave None and use the form
+    # answer: choose the line, or leave None and use the form
     _right = ["it waited for its bytes", "10 ms and the arithmetic 15 ms", "it waits for its arithmetic", "20 ÷ 15 = 1.33", "more FLOPS"]
-    _mine = next(f"sentence {n}" for n, right in enumerate(_right, start=1) if v[f"line_{n}"] != right)
+    _mine = next(f"line {n}" for n, right in enumerate(_right, start=1) if v[f"line_{n}"] != right)
 
     q4 = sheet.ask("q4", mine=_mine)
     q4

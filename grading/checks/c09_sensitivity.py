@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from grading.check import check
+from grading.checks import odd_line
 from mlsysim import Engine, Hardware, SynthesisSolver
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -14,6 +15,7 @@ from mlsysim.course.variants import Variant
 from mlsysim.hardware.types import HardwareNode
 
 ASSIGNED: Any = assignment("09_sensitivity")
+LINES = "line_1 line_2 line_3 line_4 line_5"
 LEVERS = ASSIGNED.questions["q3"].choices
 SPARE = 1.1  # what a chip may have of what it needs, at most
 
@@ -233,23 +235,14 @@ def waiting(v: Variant) -> float:
     return (1 - 1 / v.gain) / (1 - 1 / v.ratio)
 
 
-RIGHT = {
-    "a": "the weights and the caches of all users",
-    "b": "÷ deadline",
-    "c": "× the users",
-    "d": "÷ deadline ÷ η",
-    "e": "the weights and the caches of all users",
-}
-
-
 def blames_the_efficiency(v: Variant) -> str:
     """Only a part of the peak is reached, so that the peak must be larger: η divides it."""
-    return "line d"
+    return "line 4"
 
 
 def blames_the_deadline(v: Variant) -> str:
     """The efficiency belongs to arithmetic: bytes are divided by the deadline and nothing else."""
-    return "line b"
+    return "line 2"
 
 
 @check(
@@ -262,7 +255,7 @@ def blames_the_deadline(v: Variant) -> str:
 )
 def wrong_line(v: Variant) -> str:
     """Weights are read once, caches and operations come with each user; η is arithmetic's alone."""
-    return next(f"line {name}" for name, said in RIGHT.items() if v[f"line_{name}"] != said)
+    return odd_line(ASSIGNED, LINES)(v)
 
 
 # ---- q6, q7 --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from grading.check import check
+from grading.checks import odd_line
 from mlsysim import Engine, Hardware, Models, WeightStreamingModel
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -14,6 +15,7 @@ from mlsysim.course.variants import Variant
 from mlsysim.hardware.types import HardwareNode
 
 ASSIGNED: Any = assignment("10_gpu_vs_wafer")
+LINES = "line_1 line_2 line_3 line_4 line_5"
 MACHINES: list[str] = ASSIGNED.questions["q3"].choices
 ENTRY: dict[str, str] = {"CS-3": "CS3"}  # machines whose name is not their entry's
 TOKENS, LARGEST, LEAST = 1024, 56, 0.9  # of the wafer in question 6
@@ -154,15 +156,6 @@ def fitting(v: Variant) -> frozenset[str]:
     return holders(v, v.crowd, v.context)
 
 
-RIGHT = (
-    "the weights once for a step",
-    "its Tb/s ÷ 8",
-    "bytes ÷ link",
-    "operations ÷ (η × dense peak)",
-    "the longer of the two",
-)
-
-
 def blames_the_eight(v: Variant) -> str | None:
     """Data sheets of links count bits, eight to a byte: dividing by 8 is right."""
     return None if wrong_line.truth(v) == "line 2" else "line 2"
@@ -183,7 +176,7 @@ def blames_the_sharing(v: Variant) -> str | None:
 )
 def wrong_line(v: Variant) -> str:
     """Follow the bytes: what crosses the link, in which unit, and what goes on at the same time."""
-    return next(f"line {n}" for n, said in enumerate(RIGHT, start=1) if v[f"line_{n}"] != said)
+    return odd_line(ASSIGNED, LINES)(v)
 
 
 # ---- q5, q6 --------------------------------------------------------------------------------------

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from grading.check import check
+from grading.checks import odd_line
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
 
 ASSIGNED: Any = assignment("11_design_space")
+LINES = "line_1 line_2 line_3 line_4 line_5"
 MOST, DESIGNS = ASSIGNED.given["most_batch"], ASSIGNED.questions["q3"].choices
 FORMATS = ("fp16", "fp8", "int4")
 YEARS, HOURS = 3, 24 * 365
@@ -271,15 +273,6 @@ def blames_the_limit(v: Variant) -> str | None:
     return None if wrong_line.truth(v) == "line 3" else "line 3"
 
 
-RIGHT = (
-    "every device × every format × every batch",
-    "what fits: weights and caches",
-    "a step of the whole batch is within the limit",
-    "(purchase + power) ÷ tokens of three years",
-    "the cheapest of what is left",
-)
-
-
 @check(
     "q6",
     points=2,
@@ -290,8 +283,7 @@ RIGHT = (
 )
 def wrong_line(v: Variant) -> str:
     """All designs, then what fits, then what is quick enough, then all costs, then the least."""
-    said = [v[f"line_{n}"] for n in range(1, 6)]
-    return next(f"line {n}" for n in range(1, 6) if said[n - 1] != RIGHT[n - 1])
+    return odd_line(ASSIGNED, LINES)(v)
 
 
 # ---- q7 ------------------------------------------------------------------------------------------

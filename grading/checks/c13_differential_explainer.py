@@ -7,12 +7,16 @@ from functools import lru_cache
 from typing import Any
 
 from grading.check import check
+from grading.checks import odd_line
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
+from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.solvers.node.single import Profile
 
+ASSIGNED: Any = assignment("13_differential_explainer")
+LINES = "line_1 line_2 line_3 line_4 line_5"
 READ, WRITE = 0.1, 0.8  # ms a token, of question 5
 B_FLOPS, SERVICES, SPARE = 1.1, "abcd", 1.1
 
@@ -161,23 +165,14 @@ def third_chip(v: Variant) -> Quantity:
     return Q_(max(clocks(v)), "ms")
 
 
-RIGHT = (
-    "it waited for its bytes",
-    "10 ms and the arithmetic 15 ms",
-    "it waits for its arithmetic",
-    "20 ÷ 15 = 1.33",
-    "more FLOPS",
-)
-
-
 def blames_the_gain(v: Variant) -> str | None:
     """Twice the bandwidth may well give less than twice the speed: the other clock takes over."""
-    return None if wrong_sentence.truth(v) == "sentence 4" else "sentence 4"
+    return None if wrong_line.truth(v) == "line 4" else "line 4"
 
 
 def blames_the_shift(v: Variant) -> str | None:
     """A step can wait for another roof on another chip: compare the two times on the new one."""
-    return None if wrong_sentence.truth(v) == "sentence 3" else "sentence 3"
+    return None if wrong_line.truth(v) == "line 3" else "line 3"
 
 
 @check(
@@ -188,9 +183,9 @@ def blames_the_shift(v: Variant) -> str | None:
         "did not believe in a change of roofs": blames_the_shift,
     },
 )
-def wrong_sentence(v: Variant) -> str:
+def wrong_line(v: Variant) -> str:
     """Write both times of both chips down; every sentence is about which of two is the longer."""
-    return next(f"sentence {n}" for n, said in enumerate(RIGHT, start=1) if v[f"line_{n}"] != said)
+    return odd_line(ASSIGNED, LINES)(v)
 
 
 def gain(v: Variant, service: str) -> float:

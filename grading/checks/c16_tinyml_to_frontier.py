@@ -50,7 +50,7 @@ def joules(p: Profile, seconds: float) -> Quantity:
 
 def apart(value: Any, truth: Any) -> Any:
     """A misconception's value, or None where nobody could tell it from the truth."""
-    return None if abs(float(value / truth - 1)) < 0.06 else value
+    return None if abs(float(value / truth - 1)) < 0.07 else value
 
 
 # ---- q1, q2 --------------------------------------------------------------------------------------

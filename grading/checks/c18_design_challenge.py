@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from grading.check import check
+from grading.checks import odd_line
 from mlsysim import Engine, Scenarios
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -15,6 +16,7 @@ from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import SATISFIED, judge
 
 ASSIGNED: Any = assignment("18_design_challenge")
+LINES = "line_1 line_2 line_3 line_4 line_5"
 ASSUMED = ASSIGNED.questions["q4"].choices
 GLASS, VACUUM = 200.0, 300.0  # km a millisecond
 WORSE = 1.3
@@ -232,15 +234,6 @@ def between(v: Variant) -> tuple[float, float]:
     return readers(v, v.high), readers(v, v.low)
 
 
-RIGHT = (
-    "the requests of the busiest second",
-    "requests × prompt × 2 FLOP a weight ÷ (η × peak)",
-    "steps of full batches",
-    "the work × regions ÷ (regions − 1)",
-    "the promise − the way there and back",
-)
-
-
 def blames_the_batch(v: Variant) -> str | None:
     """For writing a batch is nearly free: its users share the weights."""
     return None if wrong_line.truth(v) == "line 3" else "line 3"
@@ -261,7 +254,7 @@ def blames_the_efficiency(v: Variant) -> str | None:
 )
 def wrong_line(v: Variant) -> str:
     """Ask of each line what happens in the busiest second of the day on which a region fails."""
-    return next(f"line {n}" for n, said in enumerate(RIGHT, start=1) if v[f"line_{n}"] != said)
+    return odd_line(ASSIGNED, LINES)(v)
 
 
 # ---- q7 ------------------------------------------------------------------------------------------
