@@ -1,0 +1,264 @@
+"""Truths of exercises worked out by hand, and specifications with one fault each."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import pytest
+
+from grading.check import load
+from mlsysim.course.sheet import Answer
+
+
+def asked(stem, name, **fields):
+    """A question, and the sample's variant with other numbers."""
+    checks = load(stem)
+    assigned = checks.assignment
+    return checks.questions[name], assigned.variant({**assigned.sample, **fields})
+
+
+def truth(stem, name, **fields):
+    """What a question's check expects."""
+    question, v = asked(stem, name, **fields)
+    return question.expected(v)
+
+
+def called(stem, name, arguments, **fields):
+    """What the function that a question asks for returns."""
+    question, v = asked(stem, name, **fields)
+    return question.check.truth(v)(*arguments)
+
+
+# Llama 2 7B: 32 layers of 4096, all 32 heads with keys of their own, a gated ffn of 11008, and a
+# vocabulary of 32000; fp16. A step reads all matrices and the output head, not the input table.
+LAYERS, HIDDEN, FFN, HEAD = 32, 4096, 11008, 4096 * 32000
+MATRICES = LAYERS * (4 * HIDDEN**2 + 3 * HIDDEN * FFN)
+TOKEN = 2 * 2 * LAYERS * HIDDEN  # bytes of keys and values
+H100, H100_MEMORY = 989.4e12, 3.35e12
+
+
+def read(tokens):
+    """Bytes of a decode step over so many tokens of cache."""
+    return 2 * (MATRICES + HEAD) + tokens * TOKEN
+
+
+def prompt(tokens):
+    """FLOP of a prompt: causal attention, and the head for its last token alone."""
+    return 2 * tokens * MATRICES + 2 * HEAD + LAYERS * 4 * tokens**2 / 2 * HIDDEN
+
+
+def test_a_chip_for_a_deadline_and_the_crowd_that_breaks_it():
+    own = {"model": "Llama2_7B", "late": 20, "batch": 6, "context": 3072}
+    assert truth("09_sensitivity", "q1", **own) == pytest.approx(
+        read(6 * 3072) / 20e-3 / 1e12, rel=1e-3
+    )
+    crowd = {"crowd": 48, "longer": 2048}
+    late = 20 * read(48 * 2048) / read(6 * 3072)
+    assert truth("09_sensitivity", "q2", **own, **crowd) == pytest.approx(late, rel=1e-3)
+
+
+def test_a_share_of_time_is_read_from_a_gain():
+    # of 12 units of time 10 are left; a chip of 1.6 times the bandwidth saves 3/8 of what waits
+    assert truth("09_sensitivity", "q4", gain=1.2, ratio=1.6) == pytest.approx((2 / 12) / (3 / 8))
+
+
+def test_the_share_that_waits_for_memory_has_a_maximum_for_each_part():
+    on = {"device": "H100", "eta": 0.5}
+    ten_ms = (0.010 * H100_MEMORY, 0.030 * H100 / 2)  # bytes for 10 ms, work for 30 ms
+    five_ms = (0.005 * H100_MEMORY, 0.001 * H100 / 2)
+    share = called("09_sensitivity", "q7", (*ten_ms, *five_ms), **on)
+    assert share == pytest.approx(5 / 35)
+    assert called("09_sensitivity", "q7", (0, 0, 0, 0), **on) == 0
+
+
+def test_weights_come_in_through_the_door_and_caches_lie_inside():
+    # LLaMA 65B: 80 layers of 8192, a gated ffn of 22016, every head with keys of its own
+    weights = 80 * (4 * 8192**2 + 3 * 8192 * 22016) + 8192 * 32000
+    own = {"model": "LLaMA_65B", "precision": "fp16", "width": 2, "link": 1.2, "sram": 44}
+    assert truth("10_gpu_vs_wafer", "q1", **own) == pytest.approx(2 * weights / 150e9, rel=1e-3)
+    tokens = 44e9 / (8 * 2 * 2 * 80 * 8192)
+    assert truth("10_gpu_vs_wafer", "q2", **own, users=8) == pytest.approx(tokens)
+
+
+@pytest.mark.parametrize(
+    ("weights", "users", "seconds"),
+    [(30e9, 2, 34e9 / 20e15), (43e9, 2, 43e9 / 150e9), (400e9, 1, 400e9 / 150e9), (1e9, 23, 0)],
+)
+def test_a_wafer_reads_inside_what_fits_and_streams_what_does_not(weights, users, seconds):
+    own = {"sram": 44, "fast": 20, "link": 1.2}
+    found = called("10_gpu_vs_wafer", "q5", (weights, 2e9, users), **own)
+    assert found == pytest.approx(seconds)
+
+
+TABLE = {"a_ms": 9, "b_ms": 24, "c_ms": 13, "d_ms": 16, "e_ms": 29, "f_ms": 12}
+PRICES = {"a_usd": 5, "b_usd": 2, "c_usd": 3, "d_usd": 4, "e_usd": 1, "f_usd": 6}
+
+
+def test_a_front_by_hand():
+    # without c: from a (9, 5) over d (16, 4) and b (24, 2) to e (29, 1); f (12, 6) is beaten by a
+    found = truth("11_design_space", "q3", **TABLE, **PRICES, full="c")
+    assert found == {"a", "b", "d", "e"}
+    assert truth("11_design_space", "q4", **TABLE, **PRICES, full="c", most=25) == "b"
+    assert truth("11_design_space", "q4", **TABLE, **PRICES, full="b", most=25) == "c"
+
+
+def test_tokens_of_three_years_pay_for_a_device_and_its_power():
+    # an H100 of 30,000 USD and 700 W: 1.05 kW for 26,280 hours at 10 cents; 64 tokens in 20 ms
+    own = {"device": "H100", "around": 1.5, "cents": 10, "reserve": 10, "limit": 20}
+    tokens = 64 / 0.02 * 3600 * 26_280
+    cost = called("11_design_space", "q7", (0.02, 64, 50e9), **own)
+    assert cost == pytest.approx((30_000 + 1.05 * 26_280 * 0.1) / tokens * 1e6)
+    assert called("11_design_space", "q7", (0.0201, 64, 50e9), **own) == 0
+    assert called("11_design_space", "q7", (0.02, 64, 80e9), **own) == 0
+
+
+def test_two_measurements_give_two_clocks():
+    # on A: bytes 24 ms, arithmetic 15 x 1.1 = 16.5 ms
+    for wide, quick, ms in ((1.6, 1.0, 16.5), (1.2, 1.1, 20), (2.0, 0.75, 22)):
+        own = {"ta": 24, "tb": 15, "wide": wide, "quick": quick}
+        assert truth("13_differential_explainer", "q3", **own) == pytest.approx(ms)
+
+
+def test_a_speed_up_takes_the_longer_clock_on_either_chip():
+    own = {"factor_b": 2, "factor_f": 1.5}
+    for arguments, times in (((20, 12, 0), 2), ((20, 18, 1), 21 / 13), ((0, 0, 0), 1)):
+        assert called("13_differential_explainer", "q7", arguments, **own) == pytest.approx(times)
+
+
+def test_a_full_card_by_hand():
+    own = {"model": "Llama2_7B", "peak": 200, "wide": 1.1, "room": 26, "context": 1040}
+    weights = 2 * (MATRICES + 2 * HEAD + (2 * LAYERS + 1) * HIDDEN)
+    users = (0.9 * 26e9 - weights) // (1040 * TOKEN)
+    assert truth("14_custom_hardware_and_solvers", "q1", **own) == users == 18
+    rate = 18 / (read(18 * 1040) / 1.1e12)
+    assert truth("14_custom_hardware_and_solvers", "q2", **own) == pytest.approx(rate, rel=1e-3)
+    link = 2048 * TOKEN / (prompt(2048) / (0.4 * 200e12)) / 1e9
+    found = truth("14_custom_hardware_and_solvers", "q5", **own, prompt=2048, eta=0.4)
+    assert found == pytest.approx(link, rel=2e-3)
+
+
+def test_failures_and_their_bill_by_hand():
+    own = {"mtbf": 20, "checkpoint": 90, "restart": 12, "days": 30, "rate": 20}
+    lost = sqrt(2 * 90 / 72_000) + 720 / 72_000  # to first order: 6 %
+    assert truth("15_pipelines_and_callbacks", "q1", **own) == pytest.approx(100 * lost, rel=0.03)
+    bill = 30 * 20_000 / (1 - lost)
+    assert truth("15_pipelines_and_callbacks", "q2", **own) == pytest.approx(bill, rel=2e-3)
+    found = called("15_pipelines_and_callbacks", "q6", (30, 20, 90, 12), **own)
+    assert found == pytest.approx(bill)
+    assert called("15_pipelines_and_callbacks", "q6", (30, 0.1, 900, 12), **own) == 0
+
+
+def test_an_answer_of_a_small_chip_by_hand():
+    # keyword spotting takes 2.66 million multiplications with an addition; nRF52840: 0.256 billion
+    # operations a second in int8, 9.9 mW, 1 ms to start, 4.5 uW asleep
+    own = {"model": "KeywordSpotting", "board": "nRF52840", "chip": "nRF52840", "eta": 0.4}
+    seconds = 2 * 2.66e6 / (0.4 * 0.256e9) + 1e-3
+    found = truth("16_tinyml_to_frontier", "q1", **own)
+    assert found == pytest.approx(9.9 * seconds, rel=5e-3)
+    seconds = 1e7 / (0.4 * 0.256e9) + 1e-3
+    watts = (9.9e-3 * seconds + 4.5e-6 * (60 - seconds)) / 60
+    found = called("16_tinyml_to_frontier", "q7", (1e7, 60, 1.5), **own)
+    assert found == pytest.approx(1.5 * 3600 / watts / 86_400)
+
+
+def test_chips_that_read_and_what_light_leaves():
+    own = {"model": "Llama2_7B", "device": "H100", "rate": 600, "prompt": 512, "eta": 0.5}
+    chips = 600 * prompt(512) / (0.5 * H100)
+    found = truth("18_design_challenge", "q1", **own)
+    assert found == pytest.approx(chips, rel=2e-2)  # and 10 us a prompt to launch
+    own |= {"regions": 3, "writers": 20}
+    assert truth("18_design_challenge", "q2", **own) == pytest.approx((found + 20) * 1.5)
+    assert truth("18_design_challenge", "q3", promise=150, far=4800) == 150 - 48
+
+
+# ---- specifications, each with one fault ---------------------------------------------------------
+
+BUILT = """
+release_year: 2027
+compute: {{peak_flops: {0} TFLOP/s}}
+memory: {{capacity: {1} GB, bandwidth: {2} GB/s}}
+dispatch_tax: 10 us
+host_link: {{name: way in, bandwidth: {3} GB/s}}
+"""
+FLEET = """
+question: which fleet for one region?
+workload:
+  {{phase: serve, model: Llama3_70B, prompt: 512, tokens: 64, arrival_rate_qps: {0}, precision: fp8,
+  efficiency: 0.5}}
+fleet: {{hardware: MI300X, count: {1}, tensor_parallel: {2}}}
+environment: {{grid: Virginia, duration: 3 year, infrastructure_multiplier: 1.0}}
+"""
+BELL = """
+question: which doorbell?
+workload:
+  {{phase: forward, model: PersonDetection, precision: int8, efficiency: 0.3,
+  arrival_rate_qps: 60 1/hour}}
+fleet: {{hardware: {0}}}
+environment: {{battery: {1} Wh}}
+"""
+# Llama 2 7B, 6 users of 3,072 tokens in 20 ms: 22.9 GB a step or 1,144 GB/s; 89 GFLOP, 8.9 TFLOP/s
+DEADLINE = {"model": "Llama2_7B", "late": 20, "batch": 6, "context": 3072}
+WAFER = {"model": "LLaMA_65B", "precision": "fp16", "width": 2, "late": 1.0}  # 130 GB a token
+QUICK = {"model": "Llama2_7B", "old": "H100", "phase": "decode", "users": 2, "tokens": 256}
+QUICK |= {"want": 1.5}
+CROWD = {"model": "Llama2_7B", "crowd": 12, "context": 1040, "late": 22}  # 13.5 and 6.5 GB
+CHALLENGE = {"all": 500, "answers": 64, "km": 5500, "beside": 1.0}
+SPECIFIED = [
+    ("09_sensitivity", "q6", DEADLINE, BUILT.format(9.2, 24.4, 1180, 1), "right"),
+    ("09_sensitivity", "q6", DEADLINE, BUILT.format(9.2, 24.4, 690, 1), "planned for the weights"),
+    ("09_sensitivity", "q6", DEADLINE, BUILT.format(9.2, 24.4, 148, 1), "took bits for bytes"),
+    ("09_sensitivity", "q6", DEADLINE, BUILT.format(4.6, 24.4, 1180, 1), "forgot the efficiency"),
+    ("10_gpu_vs_wafer", "q6", WAFER, BUILT.format(15e3, 40, 2e7, 137), "right"),
+    ("10_gpu_vs_wafer", "q6", WAFER, BUILT.format(15e3, 40, 2e7, 17.1), "took bits for bytes"),
+    ("10_gpu_vs_wafer", "q6", WAFER, BUILT.format(15e3, 200, 2e7, 63), "raised the memory"),
+    ("13_differential_explainer", "q6", QUICK, BUILT.format(989.4, 85.52, 5190, 1), "right"),
+    (
+        "13_differential_explainer",
+        "q6",
+        QUICK,
+        BUILT.format(1978, 85.52, 3350, 1),
+        "raised the roof",
+    ),
+    ("13_differential_explainer", "q6", QUICK, BUILT.format(1978, 85.52, 5190, 1), "raised both"),
+    ("14_custom_hardware_and_solvers", "q7", CROWD, BUILT.format(900, 23, 940, 1), "right"),
+    ("14_custom_hardware_and_solvers", "q7", CROWD, BUILT.format(900, 7.4, 940, 1), "left no room"),
+    ("14_custom_hardware_and_solvers", "q7", CROWD, BUILT.format(900, 23, 118, 1), "took bits"),
+    (
+        "16_tinyml_to_frontier",
+        "q6",
+        {"rate": 60, "deadline": 150},
+        BELL.format("ESP32_S3", 0.42),
+        "right",
+    ),
+    (
+        "16_tinyml_to_frontier",
+        "q6",
+        {"rate": 60, "deadline": 150},
+        BELL.format("nRF52840", 0.4),
+        "chose a chip",
+    ),
+    (
+        "16_tinyml_to_frontier",
+        "q6",
+        {"rate": 60, "deadline": 150},
+        BELL.format("ESP32_S3", 0.21),
+        "sized the battery",
+    ),
+    ("18_design_challenge", "q7", CHALLENGE, FLEET.format(500, 64, 4), "right"),
+    ("18_design_challenge", "q7", CHALLENGE, FLEET.format(250, 32, 4), "left no region to spare"),
+    ("18_design_challenge", "q7", CHALLENGE, FLEET.format(500, 128, 2), "left out the way"),
+]
+
+
+@pytest.mark.parametrize(("stem", "name", "fields", "text", "said"), SPECIFIED)
+def test_a_specification_is_right_or_told_its_fault(stem, name, fields, text, said):
+    question, v = asked(stem, name, **fields)
+    _, mark = question.answered(Answer(value=text), v)
+    assert mark.kind == said or mark.name.startswith(said), mark
+
+
+def test_a_fleet_far_above_the_frontier_is_told_so():
+    question, v = asked("18_design_challenge", "q7", **CHALLENGE)
+    _, mark = question.answered(Answer(value=FLEET.format(500, 96, 4)), v)
+    assert mark.points == 0
+    assert "15 % more than the cheapest" in mark.message
