@@ -74,6 +74,8 @@ class Sandbox:
     Raises NoSandbox when it cannot be started on this machine.
     """
 
+    walled = (("namespaces", 0), ("landlock", _WEAKER))  # and what an attack may get there
+
     def __init__(self, tier: str) -> None:
         self.tier, self.walls = tier, _TIERS[tier]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -97,7 +99,7 @@ class Sandbox:
         """The strongest tier that holds against an attack on itself; raises NoSandbox."""
         if sys.platform != "linux":
             raise NoSandbox(f"functions are run on Linux only, and this is {sys.platform}")
-        for tier, lets_through in (("namespaces", 0), ("landlock", _WEAKER)):
+        for tier, lets_through in cls.walled:
             with suppress(NoSandbox):
                 sandbox = cls(tier)
                 got = sandbox.attacked()

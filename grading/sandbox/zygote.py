@@ -130,10 +130,11 @@ def limit(size: int) -> None:
 def become_nobody() -> None:
     """Give up every right: of root, or of root in a namespace."""
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-    elif machine := _CAPSET.get(os.uname().machine):
+        with suppress(OSError):  # root of a container that knows no other user
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+    if machine := _CAPSET.get(os.uname().machine):
         header, none = struct.pack("=Ii", 0x20080522, 0), bytes(24)
         _asked(_LIBC.syscall(machine, header, none))
     _prctl(_NO_NEW_PRIVS, 1)

@@ -67,6 +67,7 @@ def sandbox():
         held = Sandbox.best()
     except NoSandbox as error:
         pytest.skip(str(error))
+    held.run("KEPT = {'text': 'handed-in-before', 'seen': []}\ndef f(x): return 0", "f", ONE)
     yield held
     held.close()
 
@@ -110,7 +111,6 @@ def test_what_succeeds_outside_is_tried_and_refused_inside(name, sandbox, attemp
         pytest.skip("its numbers are those of another processor")
     if control[name] != GAINED:
         pytest.skip(f"this machine refuses it anyway ({control[name]})")
-    sandbox.run(f"def f(x):\n return len('handed-in-before'), '{CANARY}'", "f", ONE)
     ran = sandbox.run(attempts[name], "f", [*ONE, {"x": 2.5}])
     assert ran == [(TRIED, ""), (TRIED, "")]
 
@@ -219,17 +219,25 @@ def test_the_weaker_tier_says_so_and_holds_files_connections_and_processes(attem
 
 
 def test_without_walls_the_attack_on_itself_succeeds_and_needs_a_word_of_trust(monkeypatch):
-    bare = Sandbox("none")
+    monkeypatch.setattr(Sandbox, "walled", ())
+    with pytest.raises(NoSandbox, match="--i-trust-these runs it without"):
+        Sandbox.best()
+    trusted = Sandbox.best(trusted=True)
     try:
-        assert bare.attacked() & 0b000111 == 0b000111
-        monkeypatch.setattr(Sandbox, "attacked", lambda self: 1)
-        with pytest.raises(NoSandbox, match="--i-trust-these runs it without"):
-            Sandbox.best()
-        trusted = Sandbox.best(trusted=True)
         assert (trusted.tier, trusted.walls) == ("none", "no walls at all")
-        trusted.close()
+        assert trusted.attacked() & 0b000111 == 0b000111
+        assert trusted.run("def f(x): return x", "f", ONE) == [(1.5, "")]
     finally:
-        bare.close()
+        trusted.close()
+
+
+def test_a_tier_that_its_own_attack_breaks_is_not_used(monkeypatch, sandbox):
+    if sandbox.tier != "namespaces":
+        pytest.skip("this machine has no namespaces to break")
+    monkeypatch.setattr(Sandbox, "walled", (("namespaces", 0),))
+    monkeypatch.setattr(Sandbox, "attacked", lambda self: 0b000010)
+    with pytest.raises(NoSandbox):
+        Sandbox.best()
 
 
 def test_both_sides_frame_alike():
