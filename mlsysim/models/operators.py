@@ -12,6 +12,7 @@ from mlsysim.models.widths import Widths
 
 DECODE, PREFILL, FORWARD = "decode", "prefill", "forward"
 ATTENTION, ELEMENTWISE, ADD, GATHER = "attention", "elementwise", "add", "gather"
+ADAPTER = "adapter"  # by name: products beside a frozen one
 FUSED = (ELEMENTWISE, ADD)  # what the neighbours of an operator do on the way
 
 

@@ -14,7 +14,9 @@ from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
 from mlsysim.evaluation.validate import Prediction, Row, read, scores
+from mlsysim.evaluation.validate.left_out import covered
 from mlsysim.evaluation.validate.rows import Unpredictable, precision_of
+from mlsysim.evaluation.validate.stack import stack_name
 
 ROWS = read()
 SERVED = ("Llama-2-7B", "Llama-3.1-8B", "Mistral-7B")
@@ -216,3 +218,37 @@ def test_a_table_that_is_none_is_refused_in_a_sentence(tmp_path, text, why):
 def test_a_measurement_is_a_number_above_zero(tmp_path, value):
     with pytest.raises(InvalidEntry, match="give a number above zero"):
         read(table(tmp_path, metric="ttft", value=value))
+
+
+def test_a_note_of_adapters_trains_them_alone():
+    """What is frozen needs no gradients of weights: four FLOP a parameter and token, not six."""
+    (whole,) = (row for row in ROWS if row.id == "tra0226")
+    adapters = whole._replace(note="LoRA")
+    ratio = validate.predicted(adapters, "ideal") / validate.predicted(whole, "ideal")
+    assert 1.2 < ratio < 1.5
+
+
+def test_a_row_is_run_by_the_software_that_it_names():
+    cnn = row(domain="cnn_infer", model="resnet50", hardware="RTX3090")
+    assert stack_name(cnn) == "cudnn"
+    assert stack_name(cnn._replace(note="FT cpp column")) == "fastertransformer"
+    assert stack_name(cnn._replace(stack="megatron")) == "megatron"
+    assert stack_name(cnn._replace(hardware="i9-10940X")) == "cpu"
+    assert stack_name(cnn._replace(hardware="STM32L4R5", model="ResNet8(ic)")) == "cmsis_nn"
+
+
+def test_intervals_are_those_of_other_tables():
+    """Ten rows of table a are off by 1.1, ten of b by 1.4: each is judged by the other."""
+    found = [Prediction(row(source_table="a"), 1.1, "")] * 10
+    found += [Prediction(row(source_table="b", id="y"), 1.4, "")] * 10
+    near = covered(found)
+    assert near["x"] == pytest.approx((1.4, 1.4))
+    assert near["y"] == pytest.approx((1.1, 1.1))
+    assert scores(found)[-1].covered == (0.5, 0.5)
+
+
+def test_intervals_cover_what_they_say_of_rows_left_out():
+    left = validate.left_out(validate.predictions(ROWS, validate.LEVELS["calibrated"]), "table")
+    half, most = scores(left)[-1].covered
+    assert 0.42 < half < 0.58
+    assert 0.85 < most < 0.96

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlsysim import Engine, Hardware, Models, SingleNodeModel
+from mlsysim import DistributedModel, Engine, Fleet, Hardware, Models, SingleNodeModel, Systems
+from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
 
@@ -85,3 +86,33 @@ def test_a_sweep_over_devices_reaches_each_ones_part():
         how = {name: point[name] for name in ("hardware", "batch_size", "precision")}
         alone = solve("ResNet50", **how, stack="cudnn")
         assert point["profile"].si("latency") == pytest.approx(alone.si("latency"))
+
+
+def test_a_stack_keeps_gradients_and_scores_as_wide_as_it_says():
+    """Gradients of 4 bytes are twice those of 2, and so are scores, where they are kept."""
+    fleet = Fleet(name="one", node=Systems.Nodes.DGX_A100, count=1)
+    plain = {"name": "plain", "held": {"gradients": "2 B", "scores": "2 B"}}
+    wide = {"name": "wide", "held": {"gradients": "4 B", "scores": "4 B"}}
+    how = {"fleet": fleet, "flash_attention": False, "batch_size": 8}
+    one, two = (
+        DistributedModel().solve(Models.Llama3_8B, **how, stack=stack) for stack in (plain, wide)
+    )
+    assert two.si("gradients") == pytest.approx(2 * one.si("gradients"))
+    heads, layers, length = 32, 32, one.si("seq_len")
+    more = two.si("activations") - one.si("activations")
+    assert more == pytest.approx(2 * heads * layers * length**2)
+    assert two.si("step_time") == one.si("step_time")
+
+
+def test_an_interval_is_wider_for_a_generation_that_was_not_measured():
+    told = {"half": 1.1, "most": 1.5, "new_half": 1.2, "new_most": 2.0}
+    roofs = {"matmul": {"Ampere": 0.5, "other": 0.5}}
+    stack = {"name": "x", "roofs": roofs, "spread": told}
+    seen, new = (solve("ResNet50", device, stack=stack) for device in ("A100", "H100"))
+    assert seen.interval(0.9)[1] / seen.latency == pytest.approx(1.5)
+    assert new.interval(0.9)[1] / new.latency == pytest.approx(2.0)
+    assert new.latency / new.interval(0.5)[0] == pytest.approx(1.2)
+    with pytest.raises(MissingValue, match="held against measurements"):
+        solve("ResNet50", "A100", stack="ideal").interval()
+    with pytest.raises(BadArgument, match="holds"):
+        seen.interval(0.7)

@@ -125,5 +125,11 @@ def held_to_serve(row: Row, stack: Any) -> float:
     length = row.number("seq_in") + row.number("seq_out", 0.0)
     held = _replica(row, stack).held(row.number("batch"), length)
     kept = (stack.held if isinstance(stack, Stack) else None) or Held()
-    context = 0.0 if kept.context is None else float(kept.context.m_as("B"))
-    return held.held_weights + held.held_state + kept.buffers * held.held_activations + context
+    activations = kept.buffers * held.held_activations
+    return held.held_weights + held.held_state + activations + context(stack)
+
+
+def context(stack: Any) -> float:
+    """Bytes that a stack takes of a device whatever it runs."""
+    kept = stack.held if isinstance(stack, Stack) else None
+    return 0.0 if kept is None or kept.context is None else float(kept.context.m_as("B"))

@@ -9,11 +9,13 @@ from typing import Any
 
 from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, model_of, precision_of
+from mlsysim.evaluation.validate.serving import context
 from mlsysim.solvers.fleet.distributed import USUAL_BATCH, DistributedModel
 from mlsysim.solvers.fleet.parallelism import PLAN, ParallelismOptimizer
 from mlsysim.solvers.fleet.profile import FleetProfile
 from mlsysim.stacks.types import Stack
 
+LORA_RANK = 32.0  # where nobody tells: what Megatron-Bridge takes
 _ZERO = {"FULL_SHARD": 3, "SHARD_GRAD_OP": 2}
 
 
@@ -72,6 +74,8 @@ def _trained(row: Row, stack: Any) -> FleetProfile:
     model: Any = model_of(row)
     told = {*row.divided} & {"tp", "pp", "dp", "fsdp", "mbs"}
     plan = _plan(row) if told or devices == 1 else dict(_found(model, *how.items()))
+    if re.search(r"\bLoRA\b", row.note, re.IGNORECASE):
+        plan["lora_rank"] = row.noted("rank") or LORA_RANK
     if "per GPU" in row.batch:  # what it accumulates besides is told elsewhere, if at all
         plan["microbatch"] = row.number("batch")
     profile = DistributedModel().solve(model, **how, **plan, stack=stack)
@@ -142,6 +146,7 @@ def held(*names: str) -> Callable[[Row, Any], float]:
 
     def bytes_of(row: Row, stack: Any) -> float:
         profile = _trained(row, stack)
-        return sum(profile.si(name) for name in names)
+        everything = row.metric == "gpu_mem_total"
+        return sum(profile.si(name) for name in names) + everything * context(stack)
 
     return bytes_of

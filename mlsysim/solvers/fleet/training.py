@@ -22,6 +22,7 @@ from mlsysim.solvers.fleet.group import REDUCES, Wires, all_reduce, exchanged, p
 from mlsysim.solvers.fleet.plan import Plan
 from mlsysim.solvers.node.cost import rates
 from mlsysim.solvers.node.learning import FULL, Held, Load, Recipe, Work, activations, work
+from mlsysim.stacks.types import Stack
 
 
 class Cost(NamedTuple):
@@ -83,6 +84,15 @@ class Way(NamedTuple):
     def gradients(self, held: Held) -> Any:
         """Bytes of gradients, and of what replicas send each other."""
         return algorithm.stored(held.updated, self.widths.activations)
+
+    @property
+    def wider(self) -> tuple[float, float]:
+        """How many times wider a stack keeps gradients and scores than activations."""
+        held = self.stack.held if isinstance(self.stack, Stack) else None
+        if held is None or held.gradients is None or held.scores is None:
+            return 1.0, 1.0
+        width = self.widths.activations
+        return held.gradients.m_as("B") / width, held.scores.m_as("B") / width
 
     def alone(self, load: Load, here: tuple[Held, Held], plan: Plan) -> Any:
         """Seconds in which a device does its load of a microbatch by itself."""
@@ -146,6 +156,8 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
         return some.weights
 
     entry = work.entry / (plan.tensor if plan.sequence else 1.0)
+    wider, scores = way.wider
+    kept = work._replace(scores=work.scores * scores)
     flying = memory.microbatches_in_flight(p, plan.interleave, m)
     tensor, context, pipeline, expert = talks
     return Cost(
@@ -160,10 +172,10 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
         step_time=through + exposed,
         ideal_time=ideal,
         weights=sharded(weights, 3) + gathered(weights),
-        gradients=sharded(way.gradients, 2) + gathered(way.gradients),
+        gradients=wider * (sharded(way.gradients, 2) + gathered(way.gradients)),
         optimizer_state=sharded(lambda some: way.recipe.state(some.learned, way.widths), 1),
         activations=activations(
-            *(work, plan.recompute), layers=fullest, entry=entry, flying=flying, flash=plan.flash
+            *(kept, plan.recompute), layers=fullest, entry=entry, flying=flying, flash=plan.flash
         ),
     )
 

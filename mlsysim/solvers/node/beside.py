@@ -7,7 +7,7 @@ from typing import Any
 
 from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import algorithm
-from mlsysim.models.operators import ADD, EXPERTS, Operator, Step
+from mlsysim.models.operators import ADAPTER, ADD, EXPERTS, Operator, Step
 from mlsysim.models.types import flop
 
 SHORT = TraceableConstant(
@@ -40,7 +40,7 @@ def adapters(ops: list[Operator], rank: float | None, step: Step) -> list[Operat
         down, up = parts * inner * rank, rank * columns
         beside.append(
             Operator(
-                "adapter",
+                ADAPTER,
                 "gemm",
                 op.repeat,
                 flop(rows * (down + up)),

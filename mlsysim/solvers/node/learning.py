@@ -15,6 +15,7 @@ from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Names
 from mlsysim.equations import algorithm, memory, node, system
 from mlsysim.models.operators import (
+    ADAPTER,
     ATTENTION,
     EXPERTS,
     GATHER,
@@ -334,8 +335,8 @@ def _parameters(
         width = step.widths.activations
         held = []
         for some in _apart(ops):
-            still = _sum(op for op in some if op.name != "adapter").held * scale
-            learned = _sum(op for op in some if op.name == "adapter").held
+            still = _sum(op for op in some if op.name != ADAPTER).held * scale
+            learned = _sum(op for op in some if op.name == ADAPTER).held
             held.append(Held(still + learned, still, learned / width, learned / width))
         return held
     everything = float(model.parameters)

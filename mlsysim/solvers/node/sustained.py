@@ -8,7 +8,7 @@ import numpy as np
 
 from mlsysim.equations import node
 from mlsysim.hardware.types import Supply
-from mlsysim.models.operators import ATTENTION, DECODE, FUSED, Operator, Step
+from mlsysim.models.operators import ADAPTER, ATTENTION, DECODE, FUSED, Operator, Step
 from mlsysim.stacks.roofs import Roofs
 from mlsysim.stacks.types import Stack, seconds
 
@@ -39,7 +39,7 @@ class Sustained(NamedTuple):
             return None
         roofs = self.roofs
         moved = op.state if decoding else op.state + op.inputs + op.outputs
-        launch = self.launch
+        launch = 0.0 if op.name == ADAPTER else self.launch  # they are small, and run beside
         if op.product is not None and op.split.experts:  # a kernel for each that a device keeps
             launch = launch * op.product.sets
         if op.kind in FUSED:
