@@ -202,8 +202,8 @@ def book(
     for _, attempts in sorted(held.items()):
         counts = _counting(attempts, gradebook)
         rows.append(counts)
-        said = f"an attempt that does not count; {counts.of.file} does"
-        rest += [Skipped(each.of.file, said) for each in attempts if each.of is not counts.of]
+        again = [each for each in attempts if each.of is not counts.of]
+        rest += [Skipped(each.of.file, "another attempt counts") for each in again]
     _no_strangers(gradebook, rows)
     names = sorted({row.of.assignment for row in rows} | set(gradebook.assignments))
     missing = {
@@ -345,14 +345,16 @@ def anonymous(held: Book, secret: bytes) -> tuple[Book, dict[str, str]]:
 
     named = {row.of.student: alias(row.of.id) for row in held.rows}
     named |= {each.id: alias(each.id) for those in held.missing.values() for each in those}
-    hints = ("same-wrong-values", "same-journal")
+    rest = [replace(each, file=f"hand-in {n}") for n, each in enumerate(held.outcomes, start=1)]
+    named |= {each.file: no.file for each, no in zip(held.outcomes, rest, strict=True)}
+    hints, ids = ("same-wrong-values", "same-journal"), ("id-differs", "not-on-roster")
 
     def without(row: Booked) -> Booked:
         nobody = Enrolled(named[row.of.student])
         flags = tuple(
             replace(f, detail=", ".join(named.get(n, n) for n in f.detail.split(", ")))
             if f.kind in hints
-            else replace(f, detail="another student" if f.kind == "id-differs" else f.detail)
+            else replace(f, detail="another id" if f.kind in ids else f.detail)
             for f in row.flags
         )
         of = replace(row.of, student=nobody.id, id=nobody.id, file=nobody.id)
@@ -362,4 +364,5 @@ def anonymous(held: Book, secret: bytes) -> tuple[Book, dict[str, str]]:
         name: tuple(Enrolled(named[each.id]) for each in those)
         for name, those in held.missing.items()
     }
-    return replace(held, rows=tuple(map(without, held.rows)), missing=missing), named
+    rows = tuple(map(without, held.rows))
+    return replace(held, rows=rows, missing=missing, outcomes=tuple(rest)), named

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import warnings
 from collections import deque
@@ -346,8 +347,8 @@ class _Worker:
     """A process that judges what it is given, in order."""
 
     def __init__(self, judge: Judge) -> None:
-        fork = "fork" in multiprocessing.get_all_start_methods()
-        context: Any = multiprocessing.get_context("fork" if fork else "spawn")
+        how = "fork" if sys.platform == "linux" else "spawn"  # elsewhere forks are not safe
+        context: Any = multiprocessing.get_context(how)
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(judge, theirs, self.pipe), daemon=True)
         with warnings.catch_warnings():  # a fork beside threads: the child uses none of theirs

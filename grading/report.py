@@ -275,7 +275,10 @@ def write_students(report: dict[str, Any], out: Path) -> None:
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file at once: whoever is ended in between leaves the old one whole."""
+    """Write a file at once, if it is another: whoever ends it in between leaves the old one."""
+    data = text.encode()
+    if path.exists() and path.read_bytes() == data:
+        return
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="")
+    part.write_bytes(data)
     part.replace(path)

@@ -56,12 +56,8 @@ class Run:
         held = self._book(self._judged(judge, ledger))
         if held.alarms:
             raise MLSysError(self._alarm(held))
-        names = None
-        if self.gradebook.anonymous:
-            held, aliases = anonymous(held, judge.secret)
-            names = {alias: who for who, alias in aliases.items()}
         before = reporting.earlier(self.out)
-        report = reporting.report_of(held, course_secret=self.secret is not None)
+        report, names = self._report(held, judge)
         reporting.write(report, self.out, names)
         ledger.done()
         self._tell(report, held)
@@ -82,7 +78,7 @@ class Run:
         ]
         if not own:
             raise BadArgument("student", student, "no sheet is this student's")
-        report = reporting.report_of(self._book(own), course_secret=self.secret is not None)
+        report, _ = self._report(self._book(own), judge)
         reporting.write_students(report, self.out)
         for row in report["students"]:
             say(f"{row['file']}: {row['score']:g} of {row['out_of']:g}")
@@ -105,6 +101,14 @@ class Run:
                 ),
             )
         return outcomes + [Skipped(name, why) for name, why in passed]
+
+    def _report(self, held: Book, judge: Judge) -> tuple[dict[str, Any], dict[str, str] | None]:
+        """The report, and whose each alias in it is, if there are any."""
+        names = None
+        if self.gradebook.anonymous:
+            held, aliases = anonymous(held, judge.secret)
+            names = {alias: who for who, alias in aliases.items()}
+        return reporting.report_of(held, course_secret=self.secret is not None), names
 
     def _book(self, outcomes: list[Outcome]) -> Book:
         return book(outcomes, self.roster, self.gradebook)

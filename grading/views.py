@@ -12,6 +12,7 @@ from grading.check import load
 from mlsysim import pages
 from mlsysim.course.journal import times
 from mlsysim.course.lessons import lesson
+from mlsysim.course.questions import fill
 
 
 def of_class(report: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def of_student(row: dict[str, Any]) -> dict[str, Any]:
         elif guess:
             said = "made, right" if guess["hit"] else "made, not right"
         made.append((name, _plain(asked.text), committed, said))
-    texts = {q: checks.questions[q].asked.text.format_map(v) for q in row["answers"]}
+    texts = {q: fill(checks.questions[q].asked.text, v) for q in row["answers"]}
     sections = {
         q: _plain(checks.predictions[question.asked.see].text)
         for q, question in checks.questions.items()

@@ -198,14 +198,25 @@ def lever(v: Variant) -> str:
 # ---- q5 ------------------------------------------------------------------------------------------
 
 
-def crossover(
-    v: Variant, *, table: bool = False, cache: bool = True, efficiency: float = EFFICIENCY
+def crossover(v: Variant, **how: Any) -> float:
+    """The crossover batch of the variant's model and device."""
+    return crossing(*chip(v), **how)
+
+
+@lru_cache(maxsize=4096)
+def crossing(
+    model: str,
+    device: str,
+    *,
+    table: bool = False,
+    cache: bool = True,
+    efficiency: float = EFFICIENCY,
 ) -> float:
     """The crossover batch, from the bytes and operations of the solver's own step for one request.
 
     `table` counts the whole embedding table as read, and without `cache` the KV cache is left out.
     """
-    p = crowded(v, 1)
+    p = solve(model, device, 1, SHORT)
     weights, state = p.weights if table else p.traffic - p.kv_cache, p.kv_cache * float(cache)
     batch = node.crossover_batch(weights, state, p.operations, p.peak, p.bandwidth, efficiency)
     return float(batch.m_as(""))

@@ -55,7 +55,7 @@ class Question(Value):
 
     def filled(self, v: Variant) -> Any:
         """The question as the learner of a variant reads it."""
-        return self.replace(text=_filled(self.text, v))
+        return self.replace(text=fill(self.text, v))
 
     def read(self, answer: Answer) -> Any:
         """The value that was answered; raises BadArgument when it cannot be read."""
@@ -76,9 +76,20 @@ class Question(Value):
         return ""
 
 
-def _filled(text: str, v: Variant) -> str:
+class _Words(dict[str, Any]):
+    """What a variant draws, and in its words what they stand for; braces of the text stay."""
+
+    def __init__(self, v: Variant) -> None:
+        self.drawn = v
+
+    def __missing__(self, name: str) -> Any:
+        value = self.drawn[name]
+        return value.format_map(self.drawn) if isinstance(value, str) else value
+
+
+def fill(text: str, v: Variant) -> str:
     """A text with a variant's numbers, in the words that the variant draws for it too."""
-    return text.format_map(v).format_map(v)
+    return text.format_map(_Words(v))
 
 
 class Measured(Question):
@@ -158,8 +169,8 @@ class Listed(Question):
 
     def filled(self, v: Variant) -> Any:
         """The question and its choices as the learner of a variant reads them."""
-        choices = [_filled(option, v) for option in self.choices]
-        return self.replace(text=_filled(self.text, v), choices=choices)
+        choices = [fill(option, v) for option in self.choices]
+        return self.replace(text=fill(self.text, v), choices=choices)
 
     def among(self, value: Any) -> str:
         """The choice that a text is, letter by letter; raises BadArgument."""

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, UnknownName, WrongUnit
 from mlsysim.core.units import Q_
 from mlsysim.course.lessons import assignment
+from mlsysim.course.reading import parse, sheet_of
 from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import code_for
 from mlsysim.learn.answers import AnswerSheet

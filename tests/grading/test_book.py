@@ -120,6 +120,8 @@ def test_equal_journals_are_a_hint(hand_in, right, variant, booked):
 
 def test_an_anonymous_report_names_nobody_but_in_one_table(hand_in, right, variant, booked, grade):
     hand_in("ada", right(variant("ada")))
+    hand_in("ada", {}, file="again/ada.json")
+    (hand_in.folder / "ada.zip").write_text("packed")
     rows = booked("anonymous: true", "student,name\nada,Ada Lovelace\nbob,Bob Ross\n")
     (alias,) = rows
     for path in grade.out.rglob("*"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from grading.grade import grade_sheet
 from grading.journal import Guess, calibration, judge_journal
+from grading.judge import Judge
 from mlsysim.course.journal import Journal, Record, unbroken
 from mlsysim.course.sheet import Sheet
 from tests.grading.conftest import NAME, journal, typed
@@ -115,7 +115,7 @@ def test_calibration_is_the_hit_rate_at_each_stated_confidence():
 
 def test_a_fault_in_the_journal_costs_the_answers_nothing(checks, variant, right):
     v = variant("ada")
-    graded = grade_sheet(
+    graded = Judge().sheet(
         Sheet(
             assignment=NAME,
             assignment_version=1,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grading.grade import grade_sheet
+from grading.judge import Judge
 from grading.kinds import CREDIT, Number
-from grading.reading import parse, sheet_of
 from mlsysim.core.errors import BadArgument, WrongUnit
 from mlsysim.core.units import LONGEST_NUMBER, Q_, factor, read_number
+from mlsysim.course.reading import parse, sheet_of
 from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import UNITS, read_unit
 from tests.grading.conftest import typed, unit_of
@@ -237,7 +237,8 @@ def test_feedback_never_contains_the_answer(checks, variant, sheet):
             for value in [truth * 3.3, truth * 8, truth * 1000, *filter(None, wrongs)]:
                 data = sheet(student, {q.name: {"value": f"{value:.8g}", "unit": unit_of(q)}})
                 told = " ".join(
-                    x.message for x in grade_sheet(sheet_of(parse(json.dumps(data).encode()))).marks
+                    x.message
+                    for x in Judge().sheet(sheet_of(parse(json.dumps(data).encode()))).marks
                 )
                 numbers = [float(x) for x in re.findall(r"(?<![\w.])\d+\.?\d*", told)]
                 fixed = {1, 2, 3, 6, 1000, 1024}

@@ -1,0 +1,121 @@
+"""The pages that people look at: who is named first, what a student reads, what may run in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+
+import pytest
+
+from mlsysim.course.lessons import lessons
+from mlsysim.course.sheet import Answer
+
+
+def page(grade, student):
+    (row,) = [row for row in grade.report()["students"] if row["student"] == student]
+    return html.unescape((grade.out / row["page"]).read_text())
+
+
+def class_page(grade):
+    return html.unescape((grade.out / "report.html").read_text())
+
+
+def test_a_student_reads_the_question_with_the_own_numbers_and_why_the_answer_is_right(
+    hand_in, grade, right, variant, checks
+):
+    v = variant("ada")
+    hand_in("ada", {**right(v), "q4": {"value": "capacity"}})
+    grade()
+    said = page(grade, "ada")
+    for name, asked in checks.assignment.questions.items():
+        assert asked.text.format_map(v) in said
+        if name != "q4":
+            assert f"Right. {checks.questions[name].hint}" in said
+    assert said.count("mlsysim learn 00") == 1  # where to go on, beside the one that was wrong
+    assert "What do they wait for?" in said.split("mlsysim learn 00")[0].rsplit("Next:")[1]
+
+
+def test_a_student_reads_which_predictions_were_made_and_how_far_off_they_were(
+    hand_in, grade, right, variant
+):
+    from tests.grading.conftest import journal
+
+    hand_in("ada", right(variant("ada")), journal=journal("00.1", "00.2"))
+    grade()
+    said = re.sub(r"<[^>]*>", "", page(grade, "ada"))
+    assert re.search(r"00\.1 made, off by a factor of \d", said)
+    assert "00.2 made, not right" in said
+    assert "00.3 not made" in said
+
+
+def test_the_class_page_names_who_shares_a_mistake_and_links_to_them(
+    hand_in, grade, right, variant, checks
+):
+    slip = checks.questions["q2"].check.misconceptions["scaled by peak FLOPS"]
+    for student in ("ada", "bob"):
+        peak = {"value": f"{slip(variant(student)).m_as(''):.6g}"}
+        hand_in(student, {**right(variant(student)), "q2": peak})
+    hand_in("cleo", right(variant("cleo")))
+    grade()
+    said = class_page(grade)
+    (chip,) = re.findall(r"<details.*?scaled by peak FLOPS.*?</details>", said, re.DOTALL)
+    assert "<b>2</b>" in chip
+    assert re.findall(r'href="([^"]+)">(\w+)<', chip) == [
+        (row["page"], row["student"]) for row in grade.report()["students"][:2]
+    ]
+
+
+def test_who_is_missing_and_whom_to_look_at_stand_before_everything_else(
+    hand_in, grade, right, variant, tmp_path
+):
+    hand_in("ada", right(variant("bob")), variant=variant("bob").fields)
+    (tmp_path / "roster.csv").write_text("student\nada\nzoe\n")
+    grade("--roster", str(tmp_path / "roster.csv"))
+    first = class_page(grade).partition("<svg")[0]
+    assert "Look at these first" in first
+    assert "zoe" in first
+    assert "its numbers are not this student's" in first
+
+
+def test_drawings_say_in_words_what_they_show(hand_in, grade, right, variant):
+    hand_in("ada", right(variant("ada")))
+    hand_in("bob", {})
+    grade()
+    labels = re.findall(r'<svg[^>]*aria-label="([^"]*)"', class_page(grade))
+    # 14 and 2 of 14: a quarter of the way between them, half, three quarters
+    assert labels[0] == (
+        "Scores in tenths: 0, 1, 0, 0, 0, 0, 0, 0, 0, 1 students; "
+        "half of them between 36% and 79%, the middle one at 57%"
+    )
+    assert labels[1].startswith("How sure learners said they were")
+
+
+def test_only_the_pages_own_script_may_run_and_nothing_is_loaded(hand_in, grade):
+    hand_in("<script>alert(1)</script>", {}, file="x.json")
+    grade()
+    said = (grade.out / "report.html").read_text()
+    (script,) = re.findall(r"<script>(.*?)</script>", said, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in html.unescape(said)
+    assert not re.findall(r"(?:src|href)=\"(?!students/|data:)", said)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"), [(3.3, "too large by more"), (0.33, "too small by more"), (1.7, "Not so.")]
+)
+def test_an_answer_that_is_no_known_mistake_is_told_on_which_side_it_lies(
+    checks, variant, times, said
+):
+    question = checks.questions["q6"]
+    wrong = Answer(value=question.expected(variant("ada")) * times, unit="GB")
+    mark = question.answered(wrong, variant("ada"))[1]
+    assert (mark.kind, mark.points) == ("wrong", 0)
+    assert said in mark.message
+
+
+def test_where_to_read_on_is_a_prediction_of_the_lesson():
+    for lesson in lessons():
+        for asked in lesson.assignment.questions.values() if lesson.assignment else ():
+            assert asked.see in {"", *lesson.predictions}
