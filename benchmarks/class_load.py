@@ -14,6 +14,8 @@ import json
 import os
 import re
 import secrets
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -41,10 +43,10 @@ class Learner:
         self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE)
         self.seen: set[tuple[str, str]] = set()  # ("mark", "00.1") and the like
         self.faults: list[str] = []
-        self._elements: dict[str, str] = {}
+        self.elements: dict[str, str] = {}
         self._news = asyncio.Condition()
-        self._tasks: list[asyncio.Task[None]] = []
-        self.stem, self._session = "", ""
+        self.tasks: list[asyncio.Task[None]] = []
+        self.stem, self._session, self.torn = "", "", False
 
     async def join(self) -> None:
         """Take a seat."""
@@ -59,23 +61,23 @@ class Learner:
     async def open(self, stem: str) -> None:
         """Open a lesson, and wait until all its cells have run."""
         await self.leave()
-        self.stem, self._session = stem, f"s_{secrets.token_hex(3)}"
+        self.stem, self._session, self.torn = stem, f"s_{secrets.token_hex(3)}", False
         (await self.http.get(f"/{stem}/")).raise_for_status()
         ran = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._hear(ran)), asyncio.create_task(self._heed())]
-        await asyncio.wait_for(ran.wait(), PATIENCE)
+        self.tasks = [asyncio.create_task(self._hear(ran)), asyncio.create_task(self._heed())]
+        await self.until(ran.is_set)
 
     async def leave(self) -> None:
         """Close the lesson, as one does who goes away or reloads."""
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks, self._elements = [], {}
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks, self.elements = [], {}
         self.seen.clear()
 
     async def commit(self, question: str, answer: dict[str, Any], *, times: int = 1) -> None:
         """Answer a question, clicking so often, and wait until the page shows it as given."""
-        await self.until(lambda: question in self._elements)
+        await self.until(lambda: question in self.elements)
         again = ("said", question) in self.seen
         for _ in range(times):
             await self._send(question, answer)
@@ -83,9 +85,11 @@ class Learner:
         await self.until(lambda: wanted in self.seen)
 
     async def until(self, fits: Callable[[], bool], patience: float = PATIENCE) -> None:
-        """Wait until the page shows something."""
+        """Wait until the page shows something; raises ConnectionError when its server is gone."""
         async with self._news:
-            await asyncio.wait_for(self._news.wait_for(fits), patience)
+            await asyncio.wait_for(self._news.wait_for(lambda: fits() or self.torn), patience)
+        if not fits():
+            raise ConnectionError("the page lost its server")
 
     async def marked(self, question: str) -> None:
         """Wait until the page shows what the solver says."""
@@ -101,12 +105,20 @@ class Learner:
         await self.http.aclose()
 
     async def _send(self, question: str, value: dict[str, Any]) -> None:
-        sent = {"objectIds": [self._elements[question]], "values": [value]}
+        sent = {"objectIds": [self.elements[question]], "values": [value]}
         headers = {"Marimo-Session-Id": self._session}
         path = f"/{self.stem}/api/kernel/set_ui_element_value"
         (await self.http.post(path, json=sent, headers=headers)).raise_for_status()
 
     async def _hear(self, ran: asyncio.Event) -> None:
+        try:
+            await self._listen(ran)
+        finally:
+            self.torn = True
+            async with self._news:
+                self._news.notify_all()
+
+    async def _listen(self, ran: asyncio.Event) -> None:
         cookie = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         address = f"{self.url.replace('http', 'ws', 1)}/{self.stem}/ws?session_id={self._session}"
         headers = {"Cookie": cookie}
@@ -117,6 +129,8 @@ class Learner:
                 message = json.loads(text)
                 if message.get("op") == "completed-run":
                     ran.set()
+                    async with self._news:
+                        self._news.notify_all()
                 elif message.get("op") == "cell-op":
                     await self._shown(message["data"])
 
@@ -130,7 +144,7 @@ class Learner:
             return
         async with self._news:
             for element, question in _ELEMENT.findall(page):
-                self._elements[json.loads(html.unescape(question))] = element
+                self.elements[json.loads(html.unescape(question))] = element
             self.seen |= set(_SEEN.findall(page))
             self._news.notify_all()
 
@@ -171,9 +185,9 @@ class Speaker:
 class Server:
     """A room's server as a program of its own."""
 
-    def __init__(self, home: Path, *more: str, port: int = 0) -> None:
-        self.home, self.more, self.port = home, more, port
-        self.log = home / "server.log"
+    def __init__(self, home: Path, *more: str, log: str = "server.log") -> None:
+        self.home, self.more, self.port = home, more, 0
+        self.log = home / log
 
     def start(self) -> None:
         """Start it, and read from what it says where it is; again on the same port."""
@@ -199,6 +213,10 @@ class Server:
         self.program.kill()
         self.program.wait()
 
+    def sessions(self) -> int:
+        """How many threads run in it: every notebook that is open has some (Linux)."""
+        return len(list(Path(f"/proc/{self.program.pid}/task").iterdir()))
+
     def used(self) -> tuple[float, float]:
         """Seconds of CPU and MB of memory so far (Linux)."""
         fields = Path(f"/proc/{self.program.pid}/stat").read_text().rpartition(")")[2].split()
@@ -217,6 +235,42 @@ async def served(server: Server) -> AsyncIterator[Server]:
         server.kill()
 
 
+def nginx() -> str | None:
+    """The nginx to put before two servers: $NGINX, or Debian's."""
+    return os.environ.get("NGINX") or shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+
+
+@asynccontextmanager
+async def behind(program: str, first: Server, second: Server) -> AsyncIterator[str]:
+    """Both servers of one room behind nginx with the settings that we ship; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = SETTINGS.read_text(encoding="utf-8").replace("listen 8080", f"listen 127.0.0.1:{port}")
+    for name, server in (("one", first), ("two", second)):
+        text = text.replace(f"server {name}:2718", f"server 127.0.0.1:{server.port}")
+    own = "".join(
+        f"{kind}_temp_path {first.home}/nginx-{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    settings = first.home / "nginx.conf"
+    settings.write_text(text.replace("http {", f"http {{\naccess_log off;\n{own}", 1))
+    command = [program, "-p", str(first.home), "-c", str(settings), "-e", "stderr"]
+    command += ["-g", f"daemon off; pid {first.home}/nginx.pid;"]
+    running = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with httpx.AsyncClient(base_url=(url := f"http://127.0.0.1:{port}")) as client:
+            for _ in range(100):
+                with suppress(httpx.HTTPError):
+                    (await client.get("/healthz")).raise_for_status()
+                    break
+                await asyncio.sleep(0.1)
+        yield url
+    finally:
+        running.terminate()
+        await running.wait()
+
+
 async def timed(work: Sequence[Any]) -> list[float]:
     """Do all at once, and say what each took."""
 
@@ -228,16 +282,21 @@ async def timed(work: Sequence[Any]) -> list[float]:
     return list(await asyncio.gather(*map(one, work)))
 
 
+SETTINGS = Path(__file__).parent.parent / "deploy" / "nginx.conf"
 FIRST = ("00_hello_roofline", "00.1")
 
 
-async def load(server: Server, many: int, at_once: int = 4) -> dict[str, float]:
-    """A class of so many through its first question; raises when anything is lost."""
+async def load(*servers: Server, many: int, url: str = "", at_once: int = 4) -> dict[str, float]:
+    """A class of so many through its first question; raises when anything is lost.
+
+    Several servers of one room stand behind `url`.
+    """
     stem, question = FIRST
-    speaker, told = Speaker(server.url, server.key), {}
+    server, url = servers[0], url or servers[0].url
+    speaker, told = Speaker(url, server.key), {}
     await speaker.enter()
-    learners = [Learner(server.url, server.code, f"learner {n}") for n in range(many)]
-    limit, before = asyncio.Semaphore(at_once), server.used()[0]
+    learners = [Learner(url, server.code, f"learner {n}") for n in range(many)]
+    limit, before = asyncio.Semaphore(at_once), sum(each.used()[0] for each in servers)
 
     async def enter(each: Learner) -> None:
         async with limit:
@@ -245,7 +304,7 @@ async def load(server: Server, many: int, at_once: int = 4) -> dict[str, float]:
             await each.open(stem)
 
     took = await timed([enter(each) for each in learners])
-    told["cpu s a join"] = (server.used()[0] - before) / many
+    told["cpu s a join"] = (sum(each.used()[0] for each in servers) - before) / many
     told["all joined s"] = max(took)
 
     def answer(n: int, factor: int) -> dict[str, Any]:
@@ -264,13 +323,25 @@ async def load(server: Server, many: int, at_once: int = 4) -> dict[str, float]:
     await speaker.act("reveal", question)
     await asyncio.gather(*released)
     told["release worst s"] = time.monotonic() - start
-    told["memory MB"] = server.used()[1]
+    told["threads at least"] = min(each.sessions() for each in servers)
+    told["memory MB"] = sum(each.used()[1] for each in servers)
+    await speaker.http.aclose()
     faults = [fault for each in learners for fault in each.faults]
     await asyncio.gather(*(each.close() for each in learners))
-    log = server.log.read_text(encoding="utf-8")
     assert not faults, faults[:3]
-    assert "Error" not in log, log[-2000:]
+    for each in servers:
+        log = each.log.read_text(encoding="utf-8")
+        assert "Error" not in log, log[-2000:]
     return told
+
+
+async def pair(first: Server, many: int) -> dict[str, float]:
+    """A class of so many on two servers of one room behind nginx, with one board."""
+    program = nginx()
+    assert program, "no nginx here: install Debian's package `nginx`, or name one in $NGINX"
+    second = Server(first.home, log="second.log")
+    async with served(second), behind(program, first, second) as url:
+        return await load(first, second, many=many, url=url)
 
 
 async def _until(speaker: Speaker, fits: Callable[[dict[str, Any]], bool]) -> float:
@@ -286,11 +357,12 @@ async def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--learners", type=int, default=100)
     ask.add_argument("--runs", type=int, default=1)
+    ask.add_argument("--two", action="store_true", help="two servers behind nginx")
     asked = ask.parse_args()
     for run in range(asked.runs):
         with tempfile.TemporaryDirectory() as folder:
             async with served(Server(Path(folder))) as server:
-                told = await load(server, asked.learners)
+                told = await (pair if asked.two else load)(server, many=asked.learners)
         print(f"run {run + 1}:", {name: round(value, 2) for name, value in told.items()})
 
 

@@ -39,7 +39,7 @@ from mlsysim.learn.room.room import SPEAKER, Room, Seat, folder_of
 from mlsysim.learn.room.truths import picture, truth
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
-SEAT, BOARD = "mlsysim-seat", "mlsysim-board"  # cookies, and SEAT also what a notebook finds
+SEAT, BOARD = "mlsysim_seat", "mlsysim_board"  # cookies, and SEAT also what a notebook finds
 LONGEST_NAME = 24
 _DOORS_OPEN = 12  # websockets that one seat may keep open: lessons in tabs
 _MONTH = 30 * 24 * 3600
@@ -292,11 +292,13 @@ class RoomApp:
         self._for_speaker(request)
         now = self.room.standing
         lesson = self.room.lesson_of(now.question)
-        told = truth(lesson.stem, now.question) if lesson else None
-        if told is None or now.phase != "reveal":
+        told = lesson and truth(lesson.stem, now.question)
+        if lesson is None or told is None or now.phase != "reveal":
             raise HTTPException(404)
         guess, dark = views.middle(self.room, now.question), "dark" in request.query_params
-        drawn = await run_in_threadpool(picture, told, guess, dark=dark)
+        if told.question.options or told.question.order:
+            guess = None  # words have no middle
+        drawn = await run_in_threadpool(picture, lesson.stem, now.question, guess, dark=dark)
         if not drawn:
             raise HTTPException(404)
         return Response(drawn, media_type="image/svg+xml")

@@ -66,11 +66,13 @@ def _work_out(stem: str) -> dict[str, Truth]:
 
 
 @cache
-def picture(told: Truth, guess: float | str | None, *, dark: bool) -> str:
-    """The chart that a lesson shows with an answer, as SVG; '' where it has or can draw none."""
-    chart, said = told.question.answer.chart, told.value if guess is None else guess
-    if chart is None:
+def picture(stem: str, question: str, guess: float | None, *, dark: bool) -> str:
+    """The chart that a lesson shows with a truth that is worked out, as SVG; '' where none is."""
+    told = truth(stem, question)
+    chart = told.question.answer.chart if told else None
+    if told is None or chart is None:
         return ""
+    said = told.value if guess is None else guess
     split = said.split(ORDER) if told.question.order and isinstance(said, str) else said
     try:
         return charts.svg(chart(split), size="slide", dark=dark)
