@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import socket
@@ -11,7 +10,6 @@ import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -25,6 +23,7 @@ from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, paths
 from mlsysim.learn.gallery import gallery
 from mlsysim.learn.lesson import SERVED, below
+from mlsysim.learn.parsing import parse_alone
 from mlsysim.learn.sittings import Reply, quiz_reply, review_reply
 
 HOST = "127.0.0.1"
@@ -43,7 +42,7 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base:
     """
     import marimo
 
-    with_safe_parsing()
+    parse_alone()
     builder = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=60)
     doors = []
     for lesson in lessons:
@@ -194,26 +193,6 @@ def _own_address() -> str:
         probe.connect(("192.0.2.1", 9))  # an address for documentation
         return probe.getsockname()[0]
     return HOST
-
-
-def with_safe_parsing(version: tuple[int, ...] = sys.version_info[:3]) -> bool:
-    """Parse in one thread at a time where CPython needs it, and say whether it does.
-
-    Before 3.11.8 and 3.12.2 threads that parse at once can fail: all share one counter of depth
-    (python/cpython#106905), and a lesson that many open then lacks a cell.
-    """
-    if version >= (3, 12, 2) or (3, 11, 8) <= version < (3, 12):
-        return False
-    if not hasattr(ast.parse, "__wrapped__"):
-        parse, lock = ast.parse, threading.RLock()
-
-        @wraps(parse)
-        def alone(*args: Any, **kwargs: Any) -> Any:
-            with lock:
-                return parse(*args, **kwargs)
-
-        ast.parse = alone
-    return True
 
 
 def with_settings_of_our_own() -> None:
