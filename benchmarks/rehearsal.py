@@ -157,7 +157,7 @@ class Presenter:
     async def _wait(self, question: str, which: int, minutes: float) -> None:
         """Until most have answered; a busy machine gets longer than the minutes, not for ever."""
         start = time.monotonic()
-        while time.monotonic() - start < max(40 * minutes * self.minute, 60):
+        while time.monotonic() - start < max(40 * minutes * self.minute, 180):
             board = await self._try(self.speaker.look)
             enough = board["counts"][0] if which else board["seats"]
             if board["question"] == question and board["counts"][which] >= self.most * enough > 0:

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mlsysim.core.errors import MLSysError
+from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.core.values import Value
 from mlsysim.course.journal import AGAIN, Journal, Record, home, learner_name
 from mlsysim.course.lessons import Lesson, lessons
@@ -316,4 +316,7 @@ def _written(record: Record) -> float:
 
 def folder_of(name: str) -> Path:
     """Where the room called `name` keeps its files; raises BadArgument for no such name."""
-    return home() / "rooms" / learner_name(name)
+    try:
+        return home() / "rooms" / learner_name(name)
+    except BadArgument as error:
+        raise BadArgument("class", name, error.remedy) from None
