@@ -14,7 +14,7 @@ app = marimo.App(app_title="Exercise 2 · Two phases, one request")
 with app.setup(hide_code=True):
     import marimo as mo
 
-    from mlsysim import Engine
+    from mlsysim import Engine, Models
     from mlsysim.course.journal import Journal
     from mlsysim.learn.answers import identity, open_sheet
 
