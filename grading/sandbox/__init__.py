@@ -33,7 +33,8 @@ def trust() -> None:
 def available() -> Sandbox | None:
     """The sandbox of this process, started when it is first needed; None where there is none."""
     global _held  # noqa: PLW0603 - one warm process a grader, and a new one after a fork
-    if _held.process != os.getpid():
+    died = _held.sandbox is not None and not _held.sandbox.alive
+    if _held.process != os.getpid() or died:
         try:
             _held = _Held(os.getpid(), Sandbox.best(trusted=_TRUST in os.environ), "")
         except NoSandbox as error:

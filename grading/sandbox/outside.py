@@ -89,6 +89,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
         self._control = ours
         ours.settimeout(_WARM_SECONDS)
@@ -111,6 +112,11 @@ class Sandbox:
         raise NoSandbox(
             "this machine offers no walls for strangers' code; --i-trust-these runs it without"
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the warm process is there."""
+        return self._warm.poll() is None
 
     def attacked(self) -> int | None:
         """What an attack on this sandbox got, a bit for each attempt; None when it did not run."""

@@ -257,7 +257,8 @@ def keep(request: int, result: int, walls: dict[str, Any]) -> None:
 
 
 def submission(request: int, result: int, walls: dict[str, Any]) -> None:
-    """Between the warm process and the keeper: its end is the end of everything below it."""
+    """Between the warm process and the keeper: the end of one is the end of what is below it."""
+    _prctl(_DEATHSIG, signal.SIGKILL)
     if walls["tier"] == "namespaces":
         _asked(_LIBC.unshare(_NEWPID))
         if keeper := os.fork():

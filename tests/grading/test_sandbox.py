@@ -9,11 +9,15 @@ import platform
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from grading import sandbox as sandboxes
+from grading.check import load
+from grading.code import Function
 from grading.sandbox import NoSandbox, Sandbox, outside
 from mlsysim.course.sheet import Answer
 from tests.grading.hostile_code import (
@@ -28,6 +32,7 @@ from tests.grading.hostile_code import (
 )
 from tests.grading.made_up import ASSIGNED, CHECKS
 from tests.grading.test_code import HEAD
+from tests.grading.test_exercise_sets import EXERCISED, solved
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are run on Linux only")
 ROOT = Path(__file__).parents[2]
@@ -169,6 +174,17 @@ def test_honest_functions_give_their_numbers(source, value, sandbox):
     assert sandbox.run(source, "f", ONE) == [(value, "")]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", EXERCISED)
+def test_what_a_solution_wrote_is_right_inside_too(stem, sandbox, monkeypatch):
+    monkeypatch.setattr(sandboxes, "_held", sandboxes._Held(os.getpid(), sandbox, ""))
+    v, given = solved(stem, 0)
+    for question in load(stem).questions.values():
+        if isinstance(question, Function):
+            mark = question.answered(given[question.name], v)[1]
+            assert mark.kind == "right", (question.name, mark)
+
+
 def test_a_loop_costs_its_own_limit_and_the_next_function_is_run(sandbox):
     loops = "import signal\nsignal.signal(24, signal.SIG_IGN)\ndef f(x):\n while True: pass"
     ran = sandbox.run(loops, "f", ONE * 3)
@@ -201,6 +217,54 @@ def test_what_holds_the_interpreter_is_ended(body, sandbox):
     assert ran[0].value is None
     assert ran[0].fault.startswith(("took too long", "needed more", "crashed", "stopped"))
     assert sandbox.run("def f(x): return x", "f", ONE) == [(1.5, "")]
+
+
+_SLEEPS = """
+import os, sys
+from grading.sandbox import Sandbox
+held = Sandbox.best()
+print(held._warm.pid, flush=True)
+held.run("import time\\ndef f(x): time.sleep(3600)", "f", [{"x": 1.0}])
+"""
+
+
+def of_session(number):
+    """The processes that belong to a session."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, *held = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(held[2]) == number and state != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+def test_who_sleeps_does_not_outlive_a_grader_that_is_killed(sandbox):
+    grader = subprocess.Popen([sys.executable, "-c", _SLEEPS], stdout=subprocess.PIPE, cwd=ROOT)
+    warm = int(grader.stdout.readline())
+    ends = time.monotonic() + 60
+    while len(of_session(warm)) < 3 and time.monotonic() < ends:  # it sleeps by now
+        time.sleep(0.05)
+    assert len(of_session(warm)) >= 3
+    grader.kill()
+    grader.communicate()
+    while of_session(warm) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert of_session(warm) == []
+
+
+def test_a_warm_process_that_died_is_replaced(monkeypatch):
+    monkeypatch.setattr(sandboxes, "_held", sandboxes._Held(0, None, ""))
+    first = sandboxes.available()
+    if first is None:
+        pytest.skip(sandboxes.why_not())
+    first.close()
+    second = sandboxes.available()
+    try:
+        assert second.run("def f(x): return x", "f", ONE) == [(1.5, "")]
+        assert sandboxes.available() is second
+    finally:
+        second.close()
 
 
 def test_the_weaker_tier_says_so_and_holds_files_connections_and_processes(attempts):
