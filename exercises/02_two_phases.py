@@ -86,7 +86,9 @@ def _(v):
     def write(tokens=v.prompt, model=v.model, chip=v.device, batch=1):
         """Time of a step that gives each user of a batch a token."""
         return Engine.solve(model, chip, seq_len=tokens, batch_size=batch).latency
-    return read, write
+
+    small = Models.Language.Qwen3_4B
+    return read, small, write
 
 
 @app.cell
@@ -120,7 +122,7 @@ def _(read, sheet, v, write):
 
 
 @app.cell
-def _(read, sheet, v, write):
+def _(read, sheet, small, v, write):
     _mine = None
     # answer: compare the two chips in both phases, or leave None and use the form
 

@@ -86,7 +86,9 @@ def _(v):
     def write(tokens=v.prompt, model=v.model, chip=v.device, batch=1):
         """Time of a step that gives each user of a batch a token."""
         return Engine.solve(model, chip, seq_len=tokens, batch_size=batch).latency
-    return read, write
+
+    small = Models.Language.Qwen3_4B
+    return read, small, write
 
 
 @app.cell
@@ -134,12 +136,11 @@ def _(read, sheet, v, write):
 
 
 @app.cell
-def _(read, sheet, v, write):
+def _(read, sheet, small, v, write):
     _mine = None
     # answer: compare the two chips in both phases, or leave None and use the form
-    _small = Models.Language.Qwen3_4B
-    _reads = min(v.one, v.two, key=lambda chip: read(1000, _small, chip))
-    _writes = min(v.one, v.two, key=lambda chip: write(1000, _small, chip))
+    _reads = min(v.one, v.two, key=lambda chip: read(1000, small, chip))
+    _writes = min(v.one, v.two, key=lambda chip: write(1000, small, chip))
     _mine = f"{_reads.name} for both" if _reads == _writes else f"{_reads.name} reads, {_writes.name} writes"
 
     q4 = sheet.ask("q4", mine=_mine)

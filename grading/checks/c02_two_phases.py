@@ -298,7 +298,7 @@ def inversely(v: Variant) -> tuple[float, float] | None:
     """Only the weights are shared: each user's cache keeps the price from falling like that."""
     ends = between(v, worth(v, 1) / BATCHES)
     truth = fair_batches.truth(v)
-    return ends if ends and abs(ends[1] - truth[1]) > 0.1 * truth[1] else None
+    return ends if ends and abs(ends[1] - truth[1]) > 2 + 0.05 * truth[1] else None
 
 
 def of_whole_step(v: Variant) -> tuple[float, float] | None:
