@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -66,5 +67,10 @@ def test_one_constant_is_written_and_all_else_stays():
 
 
 def test_the_readme_tells_how_accurate_it_is_now():
+    """Each number of its table within two points of what it is."""
     text = README.read_text(encoding="utf-8")
-    assert fresh(text) == text, "python -m benchmarks.accuracy_table"
+    tell = "python -m benchmarks.accuracy_table"
+    for old, new in zip(text.splitlines(), fresh(text).splitlines(), strict=True):
+        numbers = [[int(n) for n in re.findall(r"(\d+)%", line)] for line in (old, new)]
+        assert re.sub(r"\d+%", "", old) == re.sub(r"\d+%", "", new), tell
+        assert numbers[0] == pytest.approx(numbers[1], abs=2), tell

@@ -86,6 +86,19 @@ def interval(value: Any, level: Any, generation: Any, part: float) -> tuple[Any,
     return value / factor, value * factor
 
 
+def trust(level: Any, generation: Any) -> tuple[str, ...]:
+    """How far a stack's answers were from measurements, in a sentence; none for other levels."""
+    if not isinstance(level, Stack) or level.spread is None or not isinstance(generation, str):
+        return ()
+    new = bool(level.generations) and generation not in level.generations
+    half, most = (level.spread.factor(part, new=new) for part in (0.5, 0.9))
+    unseen = f" on devices like {generation}, which it was not measured on" if new else ""
+    return (
+        f"half of what was measured lay within {half:.2f} times of what {named(level)} says, "
+        f"nine of ten within {most:.2f} times{unseen}",
+    )
+
+
 def seconds(value: Any, default: Any = 0.0) -> Any:
     """A constant of a stack as a plain number, or `default` where it is not told."""
     return default if value is None else float(value.m_as("s"))

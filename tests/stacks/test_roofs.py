@@ -112,6 +112,8 @@ def test_an_interval_is_wider_for_a_generation_that_was_not_measured():
     assert seen.interval(0.9)[1] / seen.latency == pytest.approx(1.5)
     assert new.interval(0.9)[1] / new.latency == pytest.approx(2.0)
     assert new.latency / new.interval(0.5)[0] == pytest.approx(1.2)
+    assert seen.notes[-1].endswith("nine of ten within 1.50 times")
+    assert "which it was not measured on" in new.notes[-1]
     with pytest.raises(MissingValue, match="held against measurements"):
         solve("ResNet50", "A100", stack="ideal").interval()
     with pytest.raises(BadArgument, match="holds"):

@@ -17,7 +17,7 @@ from mlsysim.solvers.fleet.plan import Fault, Plan, at, faults, shortage
 from mlsysim.solvers.fleet.training import Cost, Way, cost
 from mlsysim.solvers.node.learning import Work, unknown_work, work
 from mlsysim.solvers.node.single import total
-from mlsysim.stacks.types import interval, named
+from mlsysim.stacks.types import interval, named, trust
 from mlsysim.systems.types import Fleet
 
 _TALKS = ("tensor", "context", "pipeline", "expert", "exposed_data")
@@ -255,4 +255,4 @@ def _notes(ask: Ask, plan: Plan) -> tuple[str, ...]:
         )
     if ask.whose:
         notes.append(ask.whose)
-    return tuple(notes)
+    return (*notes, *trust(ask.way.stack, ask.way.supply.generation))

@@ -28,7 +28,7 @@ from mlsysim.solvers.node.learning import (
 )
 from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.room import too_large
-from mlsysim.stacks.types import IDEAL, Level, Stack, interval, named, seconds
+from mlsysim.stacks.types import IDEAL, Level, Stack, interval, named, seconds, trust
 
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
 
@@ -364,7 +364,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         _efficiency=efficiency,
         _under_compute=met.compute,
         _under_memory=met.memory,
-        _notes=context_notes(model, step.seq_len) + question.told,
+        _notes=context_notes(model, step.seq_len) + question.told + trust(stack, supply.generation),
         _asked=asked,
     )
 
