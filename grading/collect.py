@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from grading.roster import Roster
+from grading.roster import CANVAS, Roster
 from mlsysim.core.errors import BadArgument
 from mlsysim.course.reading import MOST_BYTES
 
@@ -162,7 +162,8 @@ def _handed(name: str, path: Path, roster: Roster | None, told: dict[str, Any]) 
     elif found := _GRADESCOPE.search(name):
         who, at = told.get(found["folder"], ((), ""))
     elif found := _CANVAS.search(name):
-        who, late = (found["number"], found["name"]), bool(found["late"])
+        number, late = found["number"], bool(found["late"])
+        who = (CANVAS + number, number, found["name"])
     owner = roster.find(*who) if roster else None
     return Handed(printable(name), path, who, at or moment(owner.at if owner else ""), late)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grading.report import NAMES, earlier, put, safe_cell, table
-from grading.roster import Table, read_roster, read_table
+from grading.roster import CANVAS, Table, read_roster, read_table
 from mlsysim.core.errors import BadArgument, InvalidEntry
 from mlsysim.course.lessons import assignment, lesson
 from mlsysim.course.variants import clean_id
@@ -41,7 +41,7 @@ def export(report: Path, sheet: Path, out: Path, name: str = "") -> list[Path]:
     low = {header.casefold() for header in filled.header}
     marks: dict[int, dict[str, Any]] = {}
     for index, line in enumerate(filled.rows):
-        found = roster.find(line.get("identifier", ""), line.get("id", ""))
+        found = roster.find(line.get("identifier", ""), CANVAS + line.get("id", ""))
         if found and clean_id(found.id) in rows:
             marks[index] = rows[clean_id(found.id)]
     out.mkdir(parents=True, exist_ok=True)

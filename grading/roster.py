@@ -24,6 +24,7 @@ class Enrolled(NamedTuple):
     at: str = ""
 
 
+CANVAS = "canvas "  # before Canvas's own number, which may be somebody else's id
 # which headers tell the file, and the columns of each part, the first filled one counts
 _ID = ("student", "id", "student id", "username", "login", "email")
 _OWN = {"id": _ID, "name": ("name", "full name"), "section": ("section", "group")}
@@ -39,7 +40,12 @@ _LAYOUTS = (
     ),
     (
         {"student", "id", "section"},  # Canvas's gradebook
-        {"id": ("sis login id", "sis user id", "id"), "name": ("student",), "keys": ("id",)},
+        {
+            "id": ("sis login id", "sis user id", "id"),
+            "name": ("student",),
+            "keys": ("id",),
+            "before": (CANVAS,),
+        },
     ),
     ({"sid"}, {"id": ("sid", "email"), "name": ("name",)}),  # Gradescope's roster
     (set(), {**_OWN, "at": ("submitted",)}),
@@ -129,12 +135,13 @@ def _enrolled(row: dict[str, str], columns: dict[str, tuple[str, ...]]) -> Enrol
     name = cell("name") or first
     if not cell("id") or name.casefold().startswith(("points possible", "student, test")):
         return None
+    (before,) = columns.get("before", ("",))
     email = row.get("email") or row.get("email address") or ""
     return Enrolled(
         id=cell("id"),
         name=name,
         email=email,
         section=cell("section") or row.get("section", ""),
-        keys=tuple(row[c] for c in columns.get("keys", ()) if row.get(c)),
+        keys=tuple(before + row[c] for c in columns.get("keys", ()) if row.get(c)),
         at=cell("at"),
     )

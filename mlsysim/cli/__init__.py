@@ -10,6 +10,7 @@ from mlsysim.cli import agents, course, decks, desk, entries, step, system, vali
 from mlsysim.cli.app import Console, app, main
 
 app.command()(course.learn)
+app.command(short_help="Can a grader read your answers.json?")(course.check)
 app.command(short_help="One A4 page: the law, the walls, chips and models.")(course.cheatsheet)
 app.command(cls=step.Command, short_help="Which wall binds one step of a model on a device?")(
     step.solve
@@ -20,7 +21,7 @@ app.command(short_help="Several devices, fleets or systems in one table.")(desk.
 app.command("eval", short_help="Does a whole system work, and what would help?")(system.eval_)
 app.command()(system.schema)
 app.command()(system.import_model)
-app.command()(entries.zoo)
+app.command(short_help="Every device, model, stack, grid, price, node and fabric.")(entries.zoo)
 app.command(short_help="Does every value in the registries have a source?")(entries.audit)
 app.command(short_help="The numbers that the decks print, recomputed.")(decks.figures)
 app.command(short_help="How far off are the answers from measurements?")(validation.validate)

@@ -1,4 +1,4 @@
-"""The course: `learn` and `cheatsheet`."""
+"""The course: `learn`, `check` and `cheatsheet`."""
 
 from __future__ import annotations
 
@@ -171,6 +171,40 @@ def _become(command: list[str], environment: dict[str, str]) -> NoReturn:
     if os.name == "posix":
         os.execve(command[0], command, environment)
     raise typer.Exit(subprocess.call(command, env=environment))
+
+
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="Your answers.json.")]) -> None:
+    """Can a grader read FILE? Its form, units, gaps, whose it is; never whether it is right.
+
+    Exit 1 when something is missing or cannot be read.
+    """
+    from mlsysim.course.lessons import lesson
+    from mlsysim.course.reading import UnreadableError, read_sheet
+    from mlsysim.course.sheet import Answer
+    from mlsysim.course.variants import code_for
+
+    try:
+        sheet = read_sheet(file)
+    except UnreadableError as error:
+        raise MLSysError(f"{file}: {error}.") from None
+    held = lesson(sheet.assignment)
+    assert held.assignment is not None  # or it would have been unreadable
+    public = held.assignment.draw(code_for(sheet.student, sheet.assignment)).fields
+    numbers = "the public numbers" if sheet.variant == public else "numbers of a course code"
+    typer.echo(f"{sheet.assignment}, student {sheet.student!r}, {numbers}")
+    faults = {
+        name: asked.fault(sheet.answers.get(name, Answer()))
+        for name, asked in held.assignment.questions.items()
+    }
+    if (made := sheet.assignment_version) != held.assignment.version:
+        remedy = f"this is version {held.assignment.version}; do the exercise anew"
+        faults["version"] = f"made for version {made} of the exercise, {remedy}"
+    for name, fault in faults.items():
+        typer.echo(f"  {name:<8} {fault or 'can be read'}")
+    made = {each.get("question") for each in sheet.journal if isinstance(each, dict)}
+    predicted = sum(each in made for each in held.questions)
+    typer.echo(f"  {predicted} of {len(held.questions)} predictions of the lesson go with it")
+    raise typer.Exit(int(any(faults.values())))
 
 
 def cheatsheet(

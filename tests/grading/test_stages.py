@@ -42,7 +42,18 @@ def test_class_lists_of_every_layout_name_the_same_students(tmp_path, text):
     if "Lovelace" in text and "Canvas" not in text and "SIS" not in text:
         assert roster.find("nobody", "ada LOVELACE").id == "ada"
     if "11" in text:
-        assert roster.find("Participant 11" if "Participant" in text else "11").id == "ada"
+        assert roster.find("Participant 11" if "Participant" in text else "canvas 11").id == "ada"
+
+
+def test_a_platforms_number_is_not_taken_for_somebody_elses_id(tmp_path):
+    text = "Student,ID,SIS User ID,SIS Login ID,Section\nAda,12,u1,11,A\nBob,11,u2,12,A\n"
+    (tmp_path / "r.csv").write_text(text)
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "ada_12_900_answers.json").write_text("{}")
+    roster = read_roster(tmp_path / "r.csv")
+    with collected(tmp_path / "class", roster) as (handed, _):
+        assert roster.find(*handed[0].who).name == "Ada"
+    assert roster.find("12").name == "Bob"  # whoever types an id means it
 
 
 def test_two_of_the_same_name_are_told_apart_by_their_ids_alone(tmp_path):
@@ -74,8 +85,8 @@ def test_what_a_platform_says_of_a_file_is_read_from_its_place(tmp_path):
     places = {
         "Ada Lovelace_11_assignsubmission_file_/answers.json": ("Participant 11", "Ada Lovelace"),
         "Ada Lovelace_11_assignsubmission_file_answers.json": ("Participant 11", "Ada Lovelace"),
-        "lovelaceada_LATE_11_977_answers-1.json": ("11", "lovelaceada"),
-        "rossbob_12_978_answers.json": ("12", "rossbob"),
+        "lovelaceada_LATE_11_977_answers-1.json": ("canvas 11", "11", "lovelaceada"),
+        "rossbob_12_978_answers.json": ("canvas 12", "12", "rossbob"),
         "assignment_5_export/submission_7/answers.json": ("bob", "bob@x.org", "Bob Ross"),
         "anybody/answers (1).json": (),
     }

@@ -7,10 +7,29 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
+from grading.views import of_class
 from mlsysim import pages
+from mlsysim.course.lessons import lesson
 from mlsysim.palette import PALETTE
 
 HOSTILE = "<script>alert('x')</script>"
+MISTAKE, BLANK = {"kind": "misconception", "name": HOSTILE}, {"kind": "blank", "name": ""}
+
+
+def class_page(report):
+    """The class page, with what the grader works out for it."""
+    return pages.render("class.html", report=report, **of_class(report))
+
+
+def student_page(report):
+    """A student's page, with the words that were asked."""
+    facts = {
+        "texts": {"q1": HOSTILE, "q2": "Which of them?"},
+        "sections": {"q1": HOSTILE},
+        "made": [("00.1", HOSTILE, True, "made, right"), ("00.2", "What?", False, "not made")],
+        "lesson": lesson("00_hello_roofline"),
+    }
+    return pages.render("student.html", row=report["students"][0], report=report, **facts)
 
 
 @pytest.fixture
@@ -18,36 +37,45 @@ def report():
     """A report on one student, who is called like an attack, as the grader writes it."""
     row = {
         "student": HOSTILE,
+        "name": HOSTILE,
+        "file": HOSTILE,
         "assignment": "00_hello_roofline",
         "score": 2.5,
         "out_of": 4.0,
+        "earned": 2.5,
+        "part_off": 0.0,
         "answers": {
-            "q1": {"points": 0.5, "out_of": 2.0, "message": HOSTILE, "given": HOSTILE},
-            "q2": {"points": 0.0, "out_of": 1.0, "message": "No answer was given.", "given": ""},
+            "q1": {**MISTAKE, "points": 0.5, "out_of": 2.0, "message": HOSTILE, "given": HOSTILE},
+            "q2": {**BLANK, "points": 0.0, "out_of": 1.0, "message": "No answer.", "given": ""},
         },
-        "predictions": {
-            "committed": ["00.1"],
-            "points": 2.0,
-            "out_of": 2.0,
-            "fault": "one is out of order.",
-        },
-        "flags": [HOSTILE],
-        "other_numbers": True,
+        "predictions": {"committed": ["00.1"], "points": 2.0, "out_of": 2.0},
+        "dropped": {},
+        "notes": {},
+        "flags": [{"kind": "x", "severity": "look", "says": HOSTILE, "told": HOSTILE}],
         "drawn": {HOSTILE: HOSTILE},
         "page": "students/x.html",
     }
     questions = {
         "q1": {
             "title": "How long?",
+            "dropped": "",
             "success": 0.25,
             "kinds": {"misconception": 1},
             "named": {"read bits": 1},
         },
-        "q2": {"title": "Which?", "success": 0.0, "kinds": {"blank": 1}, "named": {}},
+        "q2": {
+            "title": "Which?",
+            "dropped": "",
+            "success": 0.0,
+            "kinds": {"blank": 1},
+            "named": {},
+        },
     }
     held = {
         "students": 1,
         "mean": 0.625,
+        "median": 0.625,
+        "quartiles": [0.5, 0.625, 0.75],
         "out_of": 4.0,
         "distribution": [0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
         "questions": questions,
@@ -61,6 +89,9 @@ def report():
         "mlsysim": "0.1.0",
         "registry": "abc",
         "variants": "public",
+        "course": "CS 1",
+        "missing": {"00_hello_roofline": [{"student": HOSTILE, "name": ""}]},
+        "totals": {HOSTILE: 0.5},
         "unreadable": [{"file": HOSTILE, "reason": HOSTILE}],
         "skipped": [{"file": HOSTILE, "reason": HOSTILE}],
         "assignments": {"00_hello_roofline": held},
@@ -75,49 +106,45 @@ def words(page):
 
 
 def test_names_and_answers_are_text(report):
-    for page in (
-        pages.render("class.html", report=report),
-        pages.render("student.html", row=report["students"][0], report=report),
-    ):
-        assert "<script" not in page
+    for page in (class_page(report), student_page(report)):
+        assert "<script>alert" not in page
         assert page.count("&lt;script&gt;") >= 3
 
 
 def test_the_class_page_says_every_number(report):
-    said = words(pages.render("class.html", report=report))
+    said = words(class_page(report))
     for sentence in (
-        "Not graded: 1",
-        "1 graded; on average 62% of 4 points.",
-        "60-70 % 1",
-        "q1 How long? 25% 0",
-        "q2 Which? 0% 1",
-        "q1 read bits 1",
+        "Missing in 00_hello_roofline: 1",
+        "graded 1 missing 1 median 62% middle half 50% to 75% mean 62% points 4",
+        "q1 How long? 25%",
+        "q2 Which? 0% 1 left it blank",
         "00.1 1",
         "00.2 0",
-        "60% sure 50% 2",
+        "Passed over: 1",
         "Typically off by a factor of 1,200.",
     ):
         assert sentence in said
 
 
 def test_the_students_page_says_points_answers_and_what_was_committed(report):
-    row = report["students"][0]
-    page = pages.render("student.html", row=row, report=report)
+    page = student_page(report)
     for sentence in (
         "2.5 of 4 points",
         "q1 · How long? 0.5 / 2",
-        "q2 · Which? 0 / 1 No answer was given.",
-        "Predictions 2 / 2 Committed before the reveal: 00.1.",
-        "One is out of order.",
+        "q2 · Which? 0 / 1 Which of them? No answer. Next: lesson 00, Hello, Roofline",
+        "Predictions 2 / 2",
+        "00.1 made, right",
+        "00.2 not made What?",
     ):
         assert sentence in words(page)
     assert re.findall(r'"card answer (\w+)"', page) == ["part", "none", "full"]
 
 
 def test_a_page_loads_nothing_and_holds_its_palette_for_day_and_night(report):
-    page = pages.render("class.html", report=report)
+    page = class_page(report)
     assert not re.search(r"https?://|src=|@import|url\(", page)
     assert "default-src 'none'" in page
+    assert page.count("<script") == page.count("script-src 'sha256-") == 1
     light, dark = page.split("prefers-color-scheme: dark")
     for role, ink in PALETTE.items():
         assert f"--{role}: {ink.light};" in light
@@ -129,7 +156,7 @@ def test_a_page_loads_nothing_and_holds_its_palette_for_day_and_night(report):
 def test_a_fact_that_is_missing_is_an_error_and_not_a_gap(report):
     del report["variants"]
     with pytest.raises(UndefinedError):
-        pages.render("class.html", report=report)
+        class_page(report)
 
 
 def contrast(one, other):
