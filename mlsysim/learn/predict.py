@@ -27,6 +27,8 @@ from mlsysim.learn.say import in_unit, is_word, spell
 LEAST, MOST = 1e-9, 1e15  # what lies outside is a slip of the keyboard, and a commitment is final
 LONGEST_SENTENCE = 300
 Words = str | Callable[[Any], str]  # a sentence, or what makes one of the learner's answer
+_charts: dict[tuple[str, str], str] = {}
+_MOST_CHARTS = 2000  # of some ten kB each
 CAUSE, BECAUSE = ".why", ".because"  # what the journal adds to the id of a question with a reason
 
 
@@ -226,14 +228,24 @@ class Question(UIElement[Any, Any]):
     def _revealed(self) -> str:
         told = self.answer
         marks = self._marks(told.truth, told.cause)
-        drawn = told.chart(self.guess()) if told.chart and marks[0].grade != "unread" else None
+        drawn = self._drawn(told.chart) if told.chart and marks[0].grade != "unread" else ""
         return pages.render(
             "reveal.html",
             question=self,
             marks=[(each.grade, mo.md(each.sentence).text) for each in marks],
-            chart=mo.as_html(drawn).text if drawn is not None else "",
+            chart=drawn,
             **{name: self.told(getattr(told, name)) for name in ("why", "formula", "then")},
         )
+
+    def _drawn(self, chart: Callable[[Any], Any]) -> str:
+        """The chart beside an answer; in a class those who answered alike share one."""
+        key = (self.question, str(self.guess()))
+        if self.journal.seat is None or key not in _charts:
+            page = mo.as_html(chart(self.guess())).text
+            if self.journal.seat is None or len(_charts) >= _MOST_CHARTS:
+                return page
+            _charts[key] = page
+        return _charts[key]
 
     @property
     def answer(self) -> Reveal:

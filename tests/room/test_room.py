@@ -218,6 +218,23 @@ def test_a_page_learns_what_was_committed_on_another_device(ask):
     assert laptop.commitment.value == 30.0
 
 
+def test_a_chart_is_drawn_once_for_all_who_answered_alike(room, at):
+    drawn = []
+
+    def chart(guess):
+        drawn.append(guess)
+        return f"chart for {guess}"
+
+    for name, value in (("ada", "30"), ("bob", "30"), ("cy", "40")):
+        at(room.sit(name))
+        asked = Question("00.3", "How many?", unit="x", journal=Journal())
+        asked.reveal(219.0, chart=chart)
+        asked._update(sent(value))
+        room.act("reveal", "00.3")
+        assert f"chart for {float(value)}" in asked._mime_()[1]
+    assert drawn == [30.0, 40.0]
+
+
 # ---- what is shown -------------------------------------------------------------------------------
 
 
