@@ -236,8 +236,10 @@ async def served(server: Server) -> AsyncIterator[Server]:
 
 
 def nginx() -> str | None:
-    """The nginx to put before two servers: $NGINX, or Debian's."""
-    return os.environ.get("NGINX") or shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    """The nginx to put before two servers: $NGINX_PROGRAM, or Debian's."""
+    return (
+        os.environ.get("NGINX_PROGRAM") or shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    )
 
 
 @asynccontextmanager
@@ -338,7 +340,7 @@ async def load(*servers: Server, many: int, url: str = "", at_once: int = 4) -> 
 async def pair(first: Server, many: int) -> dict[str, float]:
     """A class of so many on two servers of one room behind nginx, with one board."""
     program = nginx()
-    assert program, "no nginx here: install Debian's package `nginx`, or name one in $NGINX"
+    assert program, "no nginx here: install Debian's package `nginx`, or name one in $NGINX_PROGRAM"
     second = Server(first.home, log="second.log")
     async with served(second), behind(program, first, second) as url:
         return await load(first, second, many=many, url=url)

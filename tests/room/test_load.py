@@ -29,7 +29,7 @@ def test_ten_learners_join_commit_see_the_release_and_answer_again(tmp_path):
     assert told["memory MB"] < 350
 
 
-@pytest.mark.skipif(nginx() is None, reason="no nginx here: Debian's package, or $NGINX")
+@pytest.mark.skipif(nginx() is None, reason="no nginx here: Debian's package, or $NGINX_PROGRAM")
 def test_two_servers_behind_nginx_hold_one_class_with_one_board(tmp_path):
     told = through(Server(tmp_path), pair, 10)
     assert told["threads at least"] > 3  # notebooks are open on both
