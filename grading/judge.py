@@ -28,7 +28,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 import mlsysim
+from grading import sandbox
 from grading.check import load
+from grading.code import Function
 from grading.collect import Handed, printable
 from grading.flags import Flag
 from grading.journal import Predictions, judge_journal
@@ -134,12 +136,16 @@ class Judge:
             flags.append(Flag("broken-journal", predictions.fault))
         if handed.late:
             flags.append(Flag("late-unknown"))
+        marks = tuple(checks.judge(v, sheet.answers))
+        coded = (name for name, q in checks.questions.items() if isinstance(q, Function))
+        if (walls := sandbox.weaker()) and not sheet.answers.keys().isdisjoint(coded):
+            flags.append(Flag("weak-walls", walls))
         return Graded(
             file=handed.file,
             student=owner,
             id=clean_id(owner),
             assignment=sheet.assignment,
-            marks=tuple(checks.judge(v, sheet.answers)),
+            marks=marks,
             predictions=predictions,
             flags=tuple(flags),
             drawn=v.fields,

@@ -18,7 +18,9 @@ import pytest
 from grading import sandbox as sandboxes
 from grading.check import load
 from grading.code import Function
+from grading.judge import Judge
 from grading.sandbox import NoSandbox, Sandbox, outside
+from mlsysim.course.reading import sheet_of
 from mlsysim.course.sheet import Answer
 from tests.grading.hostile_code import (
     ATTEMPTS,
@@ -293,6 +295,24 @@ def test_without_walls_the_attack_on_itself_succeeds_and_needs_a_word_of_trust(m
         assert trusted.run("def f(x): return x", "f", ONE) == [(1.5, "")]
     finally:
         trusted.close()
+
+
+def test_a_sheet_whose_functions_ran_behind_less_says_so(monkeypatch, sheet):
+    function = {"q6": {"value": "def gain(share):\n    return 1.0\n"}}
+    told = sheet("ada", function, assignment="01_memory_wall", variant={}, journal=[])
+
+    def flags(answers):
+        held = Judge().sheet(sheet_of(told | {"answers": answers}))
+        return [str(flag) for flag in held.flags if flag.kind == "weak-walls"]
+
+    monkeypatch.setattr(Sandbox, "walled", ())
+    monkeypatch.setenv("GRADING_TRUSTS_CODE", "1")
+    monkeypatch.setattr(sandboxes, "_held", sandboxes._Held(0, None, ""))
+    try:
+        assert flags(function) == ["its functions were run behind no walls at all"]
+        assert flags({}) == []
+    finally:
+        sandboxes.available().close()
 
 
 def test_a_tier_that_its_own_attack_breaks_is_not_used(monkeypatch, sandbox):
