@@ -29,6 +29,7 @@ from mlsysim.evaluation.metrics import (
 )
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.ops.footprint import Economics, EconomicsModel, SustainabilityModel
+from mlsysim.stacks.types import chance
 from mlsysim.systems.types import Fleet
 from mlsysim.walls import wall
 
@@ -43,7 +44,8 @@ class Evaluation(Result):
 
     `verdict` is infeasible, violated (a constraint is broken), satisfied, or feasible (there are no
     constraints). `bottleneck` names the wall that binds and `why` says how. Each of `constraints`
-    has its `value`, its `margin` as a fraction of the bound (negative when broken), and its wall.
+    has its `value`, its `margin` as a fraction of the bound (negative when broken), its wall, and
+    where a measured stack was named the `probability` that it is kept.
     Each of `suggestions` is a `change` that was evaluated, and what it gives.
     """
 
@@ -95,6 +97,8 @@ class Evaluation(Result):
         for kept in self.constraints:
             found, margin = kept["value"], kept["margin"]
             room = "" if margin is None else f", margin {margin:+.0%}"
+            if kept["probability"] is not None:
+                room += f", kept with {kept['probability']:.0%}"
             lines.append(
                 f"  {self._STATUS[kept['satisfied']]:<12} {kept['constraint']}: "
                 f"{'unknown' if found is None else show(found)}{room}"
@@ -182,8 +186,20 @@ def _judged(
         "bound": limit.bound if isinstance(limit.bound, Quantity) else str(limit.bound),
         "satisfied": None if value is None else bool(limit.holds(value)),
         "margin": None if value is None else _margin(limit, value),
+        "probability": None if value is None else _probability(system, limit, value),
         "wall": (*part.walls, done.wall)[0],
     }
+
+
+def _probability(system: SystemSpec, limit: Constraint, value: Any) -> float | None:
+    """How probable it is that a time or a rate that a stack predicts keeps its bound."""
+    timed = isinstance(value, Quantity) and any(value.check(unit) for unit in ("s", "1/s"))
+    if not timed or not isinstance(limit.bound, Quantity) or limit.sign in ("==", "!="):
+        return None
+    generation = system.fleet.usable.node.accelerator.generation
+    times = float((limit.bound / value).m_as(""))
+    below = chance(getattr(system.workload, "stack", None), generation, times)
+    return below if below is None or limit.sign.startswith("<") else 1 - below
 
 
 def _margin(limit: Constraint, value: Any) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
@@ -84,6 +86,24 @@ def interval(value: Any, level: Any, generation: Any, part: float) -> tuple[Any,
         part, new=bool(level.generations) and generation not in level.generations
     )
     return value / factor, value * factor
+
+
+def chance(level: Any, generation: str, times: float) -> float | None:
+    """How probable it is that a measurement is at most so many `times` what a stack says.
+
+    Half of them lie within its one factor and nine tenths within the other, as logarithms of a
+    normal distribution do between and beyond; None for other levels.
+    """
+    if not isinstance(level, Stack) or level.spread is None:
+        return None
+    new = bool(level.generations) and generation not in level.generations
+    ends = [math.log(level.spread.factor(part, new=new)) for part in (0.5, 0.9)]
+    places = [NormalDist().inv_cdf(0.5 + part / 2) for part in (0.5, 0.9)]
+    off = math.log(times) if times > 0 else -math.inf
+    slope = (places[1] - places[0]) / max(ends[1] - ends[0], 1e-9)
+    near = abs(off) / ends[0] * places[0]
+    place = near if abs(off) < ends[0] else places[0] + (abs(off) - ends[0]) * slope
+    return NormalDist().cdf(math.copysign(place, off))
 
 
 def trust(level: Any, generation: Any) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from mlsysim import DistributedModel, Engine, Fleet, Hardware, Models, SingleNod
 from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
+from mlsysim.stacks.types import Stack, chance
 
 ROOFED = sorted(name for name, stack in Stacks.entries() if stack.roofs)
 solve = SingleNodeModel().solve
@@ -118,3 +119,13 @@ def test_an_interval_is_wider_for_a_generation_that_was_not_measured():
         solve("ResNet50", "A100", stack="ideal").interval()
     with pytest.raises(BadArgument, match="holds"):
         seen.interval(0.7)
+
+
+def test_chances_are_those_that_the_intervals_say():
+    """A quarter lies above the half's factor, a twentieth above that of nine tenths."""
+    told = {"half": 1.2, "most": 2.0, "new_half": 1.2, "new_most": 2.0}
+    stack = Stack.build({"name": "x", "spread": told})
+    found = [chance(stack, "Hopper", times) for times in (1 / 2, 1 / 1.2, 1, 1.2, 2)]
+    assert found == pytest.approx([0.05, 0.25, 0.5, 0.75, 0.95])
+    assert chance("ideal", "Hopper", 1.0) is None
+    assert chance(stack, "Hopper", 0.0) == 0
