@@ -68,7 +68,7 @@ ATTEMPTS = {
         def gain(): return os.posix_spawn("/bin/true", ["true"], {{}})
     """,
     "take memory": "def gain(): return bytearray(800 * 2**20)",
-    "map memory": "import mmap\ndef gain(): return mmap.mmap(-1, 2**30)",
+    "map memory": "def gain(): return __import__('mmap').mmap(-1, 2**30)",
     "take memory in numpy": "def gain(): return len(np.ones(10**8))",
     "share memory": _C + "def gain(): return C.shmget(0, 2**20, 0o1600) >= 0",
     "keep memory in a file": "import os\ndef gain(): return os.memfd_create('x')",
