@@ -273,7 +273,7 @@ def submission(request: int, result: int, walls: dict[str, Any]) -> None:
 
 def main(control: socket.socket, tier: str) -> None:
     """Warm up, wall in, then serve one submission after the other until the grader is gone."""
-    for name in ("numpy", "mlsysim"):
+    for name in ("numpy", "mlsysim", "cmath", "heapq", "statistics"):  # what functions import
         with suppress(ImportError):
             __import__(name)
     with suppress(Exception):
