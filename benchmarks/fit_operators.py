@@ -22,7 +22,15 @@ from scipy.optimize import least_squares
 from mlsysim.evaluation.validate import operators as given
 from mlsysim.stacks.silicon import FILE
 
-RIDGE = {"family": 1.0, "path": 0.1, "kernel": 0.1, "op": 0.1, "framework": 0.1, "dim": 0.1}
+RIDGE = {
+    "family": 1.0,
+    "memory": 0.1,
+    "path": 0.1,
+    "kernel": 0.1,
+    "op": 0.1,
+    "framework": 0.1,
+    "dim": 0.1,
+}
 # Streaming multiprocessors: NVIDIA, whitepapers and data sheets of A100, L40S, H100, B200, RTX PRO.
 UNITS = {"Ampere": 108, "Ada": 142, "Hopper": 132, "Blackwell": 148, "Blackwell RTX": 188}
 USUAL = 142.0
@@ -38,16 +46,16 @@ class Part(NamedTuple):
 
 PARTS = (
     Part("gemm", {
-        "gemm.rate": (0.8, ("family", "path")), "gemm.bandwidth": (0.8, ("family",)),
+        "gemm.rate": (0.8, ("family", "path", "kernel")), "gemm.bandwidth": (0.8, ("family",)),
         "gemm.floor": (2.5e-6, ("family", "kernel")), "gemm.ramp": (100.0, ()),
         "gemm.tail": (0.5, ()), "gemm.split": (0.5, ()),
-        "quantise.floor": (2.5e-6, ("framework",)), "gemm.eager": (2e-4, ()),
+        "quantise.floor": (2.5e-6, ("framework", "kernel")), "gemm.eager": (2e-4, ()),
     }),
     Part("attn_prefill", {
-        "prefill.rate": (0.6, ("family", "path", "framework", "dim")),
+        "prefill.rate": (0.6, ("memory", "family", "path", "framework", "dim")),
         "prefill.ramp": (256.0, ("framework",)),
         "prefill.tile": (30.0, ()), "prefill.split": (0.7, ()), "prefill.bandwidth": (0.9, ()),
-        "prefill.floor": (1.1e-5, ("family", "framework")),
+        "prefill.floor": (1.1e-5, ("memory", "family", "framework")),
     }),
     Part("attn_decode", {
         "decode.rate": (0.1, ("family",)), "decode.bandwidth": (0.8, ("family", "path")),
@@ -63,12 +71,12 @@ PARTS = (
         "experts.far": (1.4, ()),
     }),
     Part("allreduce_custom", {
-        "reduce.link": (0.7, ("family",)), "reduce.crowd": (0.1, ("wire",)),
+        "reduce.link": (0.7, ("wire", "family")), "reduce.crowd": (0.1, ("wire", "family")),
         "reduce.floor": (3e-6, ("wire", "kernel")), "reduce.hop": (2e-7, ("wire",)),
         "reduce.turn": (3e-6, ("wire",)), "reduce.eager": (2e-5, ("kernel", "family")),
     }),
     Part("nccl", {
-        "nccl.link": (0.8, ("family", "op")), "nccl.crowd": (0.1, ("wire",)),
+        "nccl.link": (0.8, ("family", "op")), "nccl.crowd": (0.1, ("wire", "family")),
         "nccl.floor": (5e-6, ("family", "op")), "nccl.rank": (1e-6, ("family", "op")),
         "nccl.queue": (0.5, ()),
     }),
@@ -148,7 +156,7 @@ def main() -> None:
     asked.add_argument("--kind")
     asked.add_argument("--no-left-out", action="store_true")
     options = asked.parse_args()
-    everything, fits = given.read(), []
+    everything, fits, without = given.read(), [], {}
     for part in PARTS:
         if options.kind not in (None, part.kind):
             continue
@@ -156,7 +164,9 @@ def main() -> None:
         fits.append(fit := fitted(part, rows))
         report(part.kind, rows, given.predicted(part.kind, rows, fit.constants(rows.groups)))
         if not options.no_left_out:
-            report(f"{part.kind}, left out", rows, left_out(part, rows))
+            unseen = left_out(part, rows)
+            report(f"{part.kind}, left out", rows, unseen)
+            without |= dict(zip(rows.text["id"], unseen, strict=True))
         print(
             {
                 f"{n}.{g}.{m}".strip("."): float(f"{np.exp(v):.3g}")
@@ -165,6 +175,9 @@ def main() -> None:
         )
     if options.write:
         write(fits)
+    if options.write and without:
+        lines = [f"{name},{time * 1e6:.4g}" for name, time in sorted(without.items())]
+        given.LEFT_OUT.write_text("\n".join(["id,time_us", *lines, ""]))
 
 
 def write(fits: list[Fit]) -> None:

@@ -54,6 +54,24 @@ _TRAINING = (
     ("fsdp.launch", 20.0, ANY),
     *_rates("maxtext", Google=0.7),
 )
+
+
+def _kernels(stack: str, host: float, **starts: float) -> list[tuple[str, float, float]]:
+    """Constants around kernels that were measured one by one; times in microseconds."""
+    most = {"quantised": 1.0}
+    named = [(f"{stack}.operators.{k}", v, most.get(k, ANY)) for k, v in starts.items()]
+    return [(f"{stack}.host", host, ANY), *named]
+
+
+_SERVING = (
+    *_kernels("trtllm", 100.0, small=3.0, sequence=1.0, quantised=0.4, rate=1.0, bandwidth=0.8),
+    *_kernels("trtllm", 100.0, attention=1.0, exchange=2.0)[1:],
+    *_kernels("torch_compile", 100.0, small=3.0, bandwidth=1.0, exchange=1.5),
+    *_kernels("exllamav2", 100.0, small=3.0, bandwidth=1.0, rate=1.0),
+    *_kernels("llamacpp", 100.0, rate=1.0, bandwidth=1.0, attention=0.4, passes=8.0),
+    *_kernels("fastertransformer_gpt", 60.0, small=10.0, rate=1.0, bandwidth=1.0, attention=1.0),
+    *_kernels("fastertransformer_gpt", 60.0, exchange=2.0, passes=2.0)[1:],
+)
 _TINY = ("cmsis_nn", "tvm", "cube_ai", "plumerai")
 
 
@@ -65,6 +83,7 @@ def _alike(
 
 
 PARTS = (
+    Part("serving", ("prefill", "decode", "serve_throughput"), _SERVING),
     Part("training", ("train_single", "train_distributed"), _TRAINING),
     Part(
         "vision",

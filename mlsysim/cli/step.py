@@ -47,7 +47,7 @@ def solve(
         bool, typer.Option("--training", help="Forward, backward and update.")
     ] = False,
     stack: Annotated[
-        str | None, typer.Option(help="ideal: operators one after the other, each under its roof.")
+        str | None, typer.Option(help="ideal, or what runs it, as trtllm; see zoo stacks.")
     ] = None,
     folders: Folders = None,
     as_json: Json = False,

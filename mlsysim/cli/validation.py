@@ -21,6 +21,9 @@ def validate(
     csv: Annotated[
         Path | None, typer.Argument(metavar="[CSV]", help="A table of measurements of your own.")
     ] = None,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="The table holds times of single operators.")
+    ] = False,
     registry: Folders = None,
     as_json: Json = False,
 ) -> None:
@@ -29,6 +32,9 @@ def validate(
     Each row of the table is predicted; one that cannot be is listed with the reason, and counts as
     a miss.
     """
+    if operators:
+        _operators(csv, as_json=as_json)
+        return
     from mlsysim.evaluation import validate as judged
 
     rows = judged.read() if csv is None else judged.read(csv)
@@ -38,6 +44,27 @@ def validate(
         print_json({name: _plain(found[name], scored[name]) for name in found})
     else:
         _print(found, scored)
+
+
+def _operators(csv: Path | None, *, as_json: bool) -> None:
+    """Kernels by themselves: each kind on each device, which its constants knew or did not."""
+    from mlsysim.evaluation.validate import operators as judged
+
+    cells = judged.scores(judged.read() if csv is None else judged.read(csv))
+    if as_json:
+        print_json({f"{cell.kind}, {cell.device}": cell._asdict() for cell in cells})
+        return
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    heads = ("operator", "device", "rows", "median error", "1.5x", "mean ratio", "left out")
+    for head in heads:
+        table.add_column(head, justify="left" if head in heads[:2] else "right")
+    for cell in cells:
+        table.add_row(
+            *(cell.kind, cell.device, f"{cell.rows}", _percent(cell.error), f"{cell.within:.0%}"),
+            *(f"{cell.bias:.2f}", "-" if cell.left_out is None else _percent(cell.left_out)),
+            style="bold" if cell.device == "all" else None,
+        )
+    Console(highlight=False).print(table)
 
 
 def _plain(found: Sequence[Prediction], scored: Sequence[Score]) -> dict[str, object]:

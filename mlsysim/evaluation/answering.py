@@ -36,9 +36,7 @@ from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
 from mlsysim.solvers.node.single import SingleNodeModel
 from mlsysim.solvers.ops.footprint import energy_use, hosted
-from mlsysim.stacks.types import IDEAL
 
-STACK = IDEAL  # operators one after the other: what is recommended must not rest on one roof
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts
 MOST_SLOTS = 100_000  # TailLatencyModel takes no more servers
 _LINK = "node.interconnect.bandwidth"
@@ -68,7 +66,7 @@ def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
         if error.field == _LINK and system.fleet.hardware is not None:
             raise MissingValue(group.device.name, _LINK, _written(system)) from None
         raise
-    return done.noting(_kept_free(system.fleet))
+    return done.noting(_kept_free(system.fleet), work.run_by)
 
 
 def _written(system: SystemSpec) -> str:
@@ -121,7 +119,7 @@ def _answer(work: Serve) -> Any:
 
 
 def _replica(work: Serve, group: Group) -> Replica:
-    how = (work.precision, work.efficiency, work.kv_precision, STACK)
+    how = (work.precision, work.efficiency, work.kv_precision, work.level)
     usual = ServingModel.defaults
     guessed, accepted = (
         usual[name] if getattr(work, name) is None else getattr(work, name)
@@ -141,6 +139,7 @@ def _together(system: SystemSpec, work: Serve, group: Group) -> Measured:
     ways = group.layout
     how = {
         **work.given(ServingModel),
+        "stack": work.level,
         "batch_size": batch,
         "seq_len": work.prompt,
         "decode_tokens": tokens,
@@ -148,9 +147,7 @@ def _together(system: SystemSpec, work: Serve, group: Group) -> Measured:
         "pipeline_parallel": ways.pipeline,
         "expert_parallel": ways.expert,
     }
-    served = ServingModel().solve(
-        hardware=group.device, fleet=system.fleet.usable, stack=STACK, **how
-    )
+    served = ServingModel().solve(hardware=group.device, fleet=system.fleet.usable, **how)
     latency = served.si("latency")
     rate = node.throughput(group.replicas * batch, latency)
     own = Serving.of(served, throughput=rate * tokens, batch=float(batch))
@@ -233,7 +230,7 @@ def _longest(own: Serving, replica: Replica, work: Serve, wait: float) -> tuple[
 
 
 def _profile(work: OneStep, group: Group) -> Any:
-    how = {**work.given(SingleNodeModel), "model": group.model, "stack": STACK}
+    how = {**work.given(SingleNodeModel), "model": group.model, "stack": work.level}
     return SingleNodeModel().solve(**how, hardware=group.device)
 
 

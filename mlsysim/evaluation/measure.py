@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlsysim.equations import node
-from mlsysim.evaluation.answering import STACK, answering
+from mlsysim.evaluation.answering import answering
 from mlsysim.evaluation.metrics import (
     FAILURES,
     MOSTLY,
@@ -35,10 +35,11 @@ def _train(work: Train, place: FleetSpec) -> Measured:
     load = Load(devices=fleet.devices)
     divided = place.given(DistributedModel)
     if not {*PLAN}.isdisjoint(divided) or fleet.devices == 1:
-        asked = {**work.given(DistributedModel), **divided, "stack": STACK}
+        asked = {**work.given(DistributedModel), **divided, "stack": work.level}
         profile = DistributedModel().solve(**asked, fleet=fleet)
     else:
         asked = {**work.given(ParallelismOptimizer), **place.given(ParallelismOptimizer)}
+        asked["stack"] = work.level
         search = ParallelismOptimizer().solve(**asked, fleet=fleet)
         if not search.feasible:
             wall = ROOFS["Memory"] if "memory" in search.rejected_because else TALK
@@ -53,7 +54,7 @@ def _train(work: Train, place: FleetSpec) -> Measured:
     failing = ReliabilityModel().solve(fleet, **place.given(ReliabilityModel))
     own = Training.of(profile, samples=profile.si("throughput"))
     parts = own, load, Held.of(profile), Uptime.of(failing)
-    notes = (*notes, *profile.notes)
+    notes = (*notes, *profile.notes, *filter(None, [work.run_by]))
     done = profile.feasible and failing.feasible
     if work.tokens is not None:
         time = profile.si("training_time")

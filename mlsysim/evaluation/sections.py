@@ -27,6 +27,7 @@ from mlsysim.solvers.node.learning import Optimizer, Recompute, TrainingPrecisio
 from mlsysim.solvers.node.replica import RESERVE
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.ops.footprint import Multiplier
+from mlsysim.stacks.types import IDEAL, Level, named
 from mlsysim.systems.types import PLAIN_NODE, Fabric, Fleet, Node, plain_node
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class WorkloadSpec(Section):
     batch_size: OrDefault[u.Batch] = 1
     precision: OrDefault[u.Precision] = "fp16"
     efficiency: OrDefault[u.Fraction] = 0.5
+    stack: Level | None = None  # what is recommended does not rest on one roof: ideal unless told
 
     step: ClassVar[str | None] = None  # the model must have this one
 
@@ -112,6 +114,17 @@ class WorkloadSpec(Section):
         # keys of other phases may say nothing
         at.update(dict.fromkeys(OF_SOME_PHASE["workload"] - at.keys(), NULL))
         return named
+
+    @property
+    def level(self) -> Any:
+        """At what level of cost its steps are."""
+        return IDEAL if self.stack is None else self.stack
+
+    @property
+    def run_by(self) -> str:
+        """A note on the stack that was told."""
+        name = named(self.stack)
+        return "" if name in (None, IDEAL) else f"times are those of the stack {name!r}"
 
     def check(self) -> None:
         """The model has the phase."""

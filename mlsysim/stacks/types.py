@@ -11,7 +11,7 @@ from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
 from mlsysim.stacks.roofs import OTHER, Board, Held, Roofs, Spread, Talk
-from mlsysim.stacks.silicon import Operators
+from mlsysim.stacks.silicon import Operators, shipped
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof, and nothing wasted
 
@@ -39,6 +39,8 @@ class Stack(Entry):
     @property
     def generations(self) -> list[str]:
         """Those of the devices that it was measured on."""
+        if self.operators:
+            return [*shipped().units]
         told = self.roofs.matmul if self.roofs else {}
         return list(dict.fromkeys(key.split()[0] for key in told if key != OTHER))
 
@@ -60,6 +62,12 @@ class _Level(Word):
             raise UnknownName(argument, value, [IDEAL, *error.known]) from None
 
     quantity = si
+
+    def plain(self, value: Any) -> Any:
+        """Its name where it is known by one, else what it was described by."""
+        return (
+            value if not isinstance(value, Stack) else vars(value).get("_stem") or value.to_dict()
+        )
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of a name, or of a mapping that describes a stack."""

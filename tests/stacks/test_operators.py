@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation.validate import operators
 from mlsysim.stacks.silicon import shipped
@@ -56,3 +59,19 @@ def test_a_table_without_its_columns_is_refused(tmp_path):
     path.write_text("device,kind\nH100,gemm\n")
     with pytest.raises(InvalidEntry, match="column is missing"):
         operators.read(path)
+
+
+def test_scores_tell_what_the_constants_knew_and_what_they_did_not(measured):
+    cells = {(cell.kind, cell.device): cell for cell in operators.scores(measured)}
+    whole = cells["nccl", "all"]
+    assert whole.rows == 210 == sum(c.rows for (k, d), c in cells.items() if k == "nccl") - 210
+    assert whole.error < whole.left_out < 0.18
+
+
+def test_operators_of_ones_own_have_no_left_out_score(tmp_path, capsys):
+    text = operators.SHIPPED.read_text(encoding="utf-8").splitlines()
+    mine = tmp_path / "mine.csv"
+    mine.write_text("\n".join([text[0], text[1].replace("op0000", "mine")]) + "\n")
+    assert main(["validate", "--operators", str(mine), "--json"]) == 0
+    (cell, _) = json.loads(capsys.readouterr().out).values()
+    assert (cell["kind"], cell["device"], cell["left_out"]) == ("gemm", "A100-80GB-SXM", None)

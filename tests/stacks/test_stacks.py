@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Q_
+from mlsysim.evaluation import evaluate
+from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.node.serving import ServingModel
 
 NOTHING = {"name": "wastes nothing"}
@@ -106,3 +108,27 @@ def test_columns_of_devices_are_the_same_answers(asked):
         how = {"batch_size": batch, "seq_len": length, "precision": precision, **asked}
         alone = Engine.solve(model, row["hardware"], **how)
         assert row["profile"].si("latency") == pytest.approx(alone.si("latency"), rel=1e-9)
+
+
+def test_a_system_is_judged_by_the_stack_that_it_names():
+    work = {"model": "Llama3_8B", "phase": "serve", "prompt": 700, "tokens": 90}
+    fleet = {"hardware": "H100", "count": 1}
+    judged = {
+        stack: evaluate({"workload": {**work, "stack": stack}, "fleet": fleet})
+        for stack in ("ideal", "trtllm")
+    }
+    served = ServingModel().solve(
+        "Llama3_8B", "H100", seq_len=700, decode_tokens=90, stack="trtllm"
+    )
+    latency = judged["trtllm"].metrics["latency"]
+    assert latency.m_as("s") == pytest.approx(served.si("latency"))
+    assert latency > judged["ideal"].metrics["latency"]
+    assert any("trtllm" in note for note in judged["trtllm"].notes)
+    assert not any("stack" in note for note in judged["ideal"].notes)
+
+
+def test_a_system_that_names_its_stack_is_written_and_read_again():
+    work = {"model": "Llama3_8B", "phase": "serve", "stack": "vllm"}
+    system = SystemSpec.build({"workload": work, "fleet": {"hardware": "H100"}})
+    assert system.to_dict()["workload"]["stack"] == "vllm"
+    assert SystemSpec.build(system.to_dict()) == system

@@ -16,9 +16,10 @@ from mlsysim.hardware.registry import Hardware
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.solvers.node import silicon
 from mlsysim.solvers.node.silicon import Roof, Routed
-from mlsysim.stacks.silicon import Constants
+from mlsysim.stacks.silicon import Constants, shipped
 
 SHIPPED = _DATA / "operators.csv"
+LEFT_OUT = _DATA / "left_out_operators.csv"  # predictions without the row's device
 # How the tables' types of data compute, and bytes of a weight and of an activation.
 TYPES: dict[str, tuple[str, float, float]] = {
     "bfloat16": ("bf16", 2.0, 2.0),
@@ -37,6 +38,7 @@ _NUMBERS = (
     *("m", "n", "k", "batch", "seq", "heads", "kv_heads", "head_dim", "tokens", "hidden", "inter"),
     *("experts", "topk", "moe_tp", "moe_ep", "gpus", "bytes", "time_us"),
 )
+_TEXTS = ("id", "device", "kind", "dtype", "kv_dtype", "framework", "kernel", "op", "distribution")
 _KERNELS = ("triton", "cutlass", "trtllm", "marlin", "eager")
 
 
@@ -79,7 +81,7 @@ def read(path: Any = SHIPPED) -> dict[str, Rows]:
     _ = Hardware
     text = (path if hasattr(path, "read_text") else Path(path)).read_text(encoding="utf-8-sig")
     lines = list(csv.DictReader(text.splitlines()))
-    if missing := {"device", "kind", "dtype", *_NUMBERS} - {*(lines[0] if lines else ())}:
+    if missing := {*_TEXTS, *_NUMBERS} - {*(lines[0] if lines else ())}:
         raise InvalidEntry(Path(str(path)).name, min(missing), "the column is missing")
     kinds: dict[str, list[dict[str, str]]] = {}
     for line in lines:
@@ -100,7 +102,8 @@ def _columns(lines: list[dict[str, str]]) -> Rows:
         "kernel": np.array(kernels),
         "op": text["op"],
         "dim": text["head_dim"],
-        "wire": np.where(np.isin(text["device"], [*LINKS]), text["device"], "switch"),
+        "memory": np.array([_memory(device) for device in devices]),
+        "wire": np.where(np.isin(text["device"], [*LINKS]), "PCIe", "switch"),
     }
     if text["kind"][0] == "attn_decode":
         groups["path"] = np.where(text["kv_dtype"] == "fp8", "fp8", "bf16")
@@ -124,6 +127,10 @@ def _rate(device: HardwareNode) -> float:
     return float(link.bandwidth.m_as("B/s")) if link else np.nan
 
 
+def _memory(device: HardwareNode) -> str:
+    return (device.memory.technology or "")[:3]
+
+
 def _peak(device: HardwareNode, path: str) -> float:
     try:
         return device.supply(path).peak
@@ -133,7 +140,7 @@ def _peak(device: HardwareNode, path: str) -> float:
 
 def _kernel(line: dict[str, str]) -> str:
     if line["kind"] == "gemm":
-        return line["dtype"] if line["dtype"].endswith("_wo") else "plain"
+        return line["dtype"] if line["dtype"].endswith(("_wo", "_block")) else "plain"
     return next((name for name in _KERNELS if name in line["kernel"].lower()), "other")
 
 
@@ -228,3 +235,49 @@ _PREDICTED = {
     "allreduce_custom": _reduce,
     "nccl": _collective,
 }
+
+
+class Cell(NamedTuple):
+    """How good the predictions of one kind of operator are on one device, or on all.
+
+    `left_out` is the median error by constants that were found without that device, where the
+    rows are those that ship.
+    """
+
+    kind: str
+    device: str
+    rows: int
+    error: float
+    within: float
+    bias: float
+    left_out: float | None
+
+
+@cache
+def _without() -> dict[str, float]:
+    lines = csv.DictReader(LEFT_OUT.read_text(encoding="utf-8").splitlines())
+    return {line["id"]: float(line["time_us"]) * 1e-6 for line in lines}
+
+
+def scores(kinds: dict[str, Rows]) -> list[Cell]:
+    """The score of each kind on each device, and on all."""
+    cells = []
+    for kind, rows in kinds.items():
+        ratio = predicted(kind, rows, shipped().at(rows.groups)) / rows.seconds
+        unseen = [_without().get(name, np.nan) for name in rows.text["id"]]
+        other = np.array(unseen) / rows.seconds
+        for device in [*sorted({*rows.device}), "all"]:
+            own = (rows.device == device) | (device == "all")
+            without = float(np.median(np.abs(other[own] - 1)))
+            cells.append(
+                Cell(
+                    kind,
+                    str(device),
+                    int(own.sum()),
+                    float(np.median(np.abs(ratio[own] - 1))),
+                    float(np.mean(np.abs(np.log(ratio[own])) < np.log(1.5))),
+                    float(np.exp(np.mean(np.log(ratio[own])))),
+                    None if np.isnan(without) else without,
+                )
+            )
+    return cells

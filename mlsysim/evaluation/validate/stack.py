@@ -10,6 +10,7 @@ from mlsysim.models.operators import PREFILL
 from mlsysim.stacks.registry import Stacks
 from mlsysim.stacks.types import IDEAL
 
+_DECODERS = {"fastertransformer": "fastertransformer_gpt"}  # of which decoders are another part
 _KERNELS = {"comm": "nccl", "kernel_gemm": "cublas"}
 
 
@@ -26,7 +27,7 @@ def stack_name(row: Row) -> str:
     for text in (row.stack, row.note, row.source_table):
         for word, stack in names()["stacks"].items():
             if word.lower() in text.lower():
-                return stack
+                return _DECODERS.get(stack, stack) if _decodes(row) else stack
     if row.domain in _KERNELS:
         return _KERNELS[row.domain]
     try:
@@ -42,3 +43,10 @@ def stack_name(row: Row) -> str:
     if row.batch in ("", "1") and not (device.memory.technology or "").startswith("HBM"):
         return "llamacpp"  # what people run at home
     return "trtllm" if device.vendor == "NVIDIA" else "vllm"
+
+
+def _decodes(row: Row) -> bool:
+    try:
+        return PREFILL in model_of(row).phases
+    except MLSysError:
+        return False
