@@ -154,7 +154,7 @@ def _(sheet, step, v):
     # answer: work out the gain of each load, or leave None and use the form
     _wide = "twice the memory"
     _loads = [(v[f"b{n}"], v[f"n{n}"]) for n in range(1, 5)]
-    _gain = {f"{b} user(s) with {n:,} tokens": step(_wide, b, n) / step(v.scheme, b, n) for b, n in _loads}
+    _gain = {f"{b} × {n:,} tokens": step(_wide, b, n) / step(v.scheme, b, n) for b, n in _loads}
     _mine = sorted(_gain, key=_gain.get, reverse=True)
 
     q5 = sheet.ask("q5", mine=_mine)
