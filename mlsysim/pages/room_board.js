@@ -158,7 +158,8 @@
     put("counts", state.phase === "reveal" ? "" : answered);
     put("left", state.phase === "discuss" ? (state.left > 0 ? `Convince your neighbour: ${seconds(state.left)}` : "Time is up: ask again") : "");
     put("truth", state.truth === undefined ? "" : `The solver says: ${state.words}`);
-    put("moved", typeof state.moved === "number" ? `${percent(state.moved)} of those who answered twice came nearer to it.` : "");
+    const moved = typeof state.moved === "number" ? `${percent(state.moved)} of those who answered twice came nearer to it. ` : "";
+    put("moved", moved + (state.phase === "reveal" && state.certain_and_wrong ? `Certain and wrong: ${state.certain_and_wrong}.` : ""));
     at("suggest").hidden = !(state.suggest && state.phase === "votes" && !state.again);
     document.querySelectorAll("[data-do]").forEach((each) => each.setAttribute("aria-pressed", String(each.dataset.do === state.phase)));
     document.querySelector("[data-do=next]").disabled = !state.next;

@@ -289,7 +289,7 @@ def test_from_first_to_second_answer_the_room_sees_who_came_nearer(room, at, tol
     assert shown["pairs"] == [(10.0, 100.0), (1000.0, 500.0), (190.0, 150.0)]
     assert shown["moved"] == pytest.approx(2 / 3)
     assert shown["right"] == [0.25, pytest.approx(2 / 3)]  # within a factor of two
-    assert shown["certain_and_wrong"] == 3
+    assert shown["certain_and_wrong"] == views.board(room)["certain_and_wrong"] == 3
 
 
 def test_discussing_has_an_end_and_votes_stay_on_the_wall_meanwhile(room, told):

@@ -162,8 +162,10 @@ class RoomApp:
 
     def _owns(self, here: HTTPConnection, seat: Seat) -> bool:
         """Whether the session of a notebook that is asked for is the seat's, or nobody's yet."""
-        named = here.headers.get("marimo-session-id") or here.query_params.get("session_id")
-        return named is None or self._sessions.setdefault(named, seat.id) == seat.id
+        named = here.headers.get("marimo-session-id") or here.query_params.get("session_id", "")
+        if here.scope["type"] == "websocket":  # which opens one
+            self._sessions.setdefault(named, seat.id)
+        return self._sessions.get(named, seat.id) == seat.id
 
     def _seat_of(self, here: HTTPConnection) -> Seat | None:
         seat = self.keys.read(here.cookies.get(SEAT, ""))
@@ -262,6 +264,7 @@ class RoomApp:
                 "start": slot.start,
                 "end": slot.end,
                 "title": slot.station.pause or stems[slot.station.lesson or 0].title,
+                "stem": "" if slot.station.pause else stems[slot.station.lesson or 0].stem,
                 "asks": [] if slot.station.pause else self._asks_of(slot.station.lesson or 0),
             }
             for slot in slots

@@ -63,6 +63,7 @@ def board(room: Room) -> dict[str, Any]:
         held["pairs"] = _pairs(*rounds)
     if now.phase == "reveal" and told is not None:
         held |= {"truth": told.value, "words": told.words, "moved": _moved(told, rounds)}
+        held["certain_and_wrong"] = _certain_and_wrong(told, rounds[0])
     return held
 
 
@@ -76,7 +77,6 @@ def speaker(room: Room) -> dict[str, Any]:
         return held
     asked, hands = lesson.predictions[now.question], now.hands.get(now.question, {})
     rounds = [room.votes(now.question), room.votes(now.question, again=True)]
-    sure = [each for each in rounds[0] if (each.confidence or 0) >= CERTAIN]
     return held | {
         "truth": told.value,
         "words": told.words,
@@ -84,7 +84,7 @@ def speaker(room: Room) -> dict[str, Any]:
             _right(told, tally(votes, hands.get(n, {}), asked))
             for n, votes in enumerate(rounds, start=1)
         ],
-        "certain_and_wrong": sum(not told.agrees(each.value) for each in sure),
+        "certain_and_wrong": _certain_and_wrong(told, rounds[0]),
     }
 
 
@@ -109,6 +109,12 @@ def _right(told: Truth, counted: list[tuple[float | str, int]]) -> float | None:
     every = sum(count for _, count in counted)
     right = sum(count for answer, count in counted if told.agrees(answer))
     return right / every if every else None
+
+
+def _certain_and_wrong(told: Truth, votes: list[Vote]) -> int:
+    """How many were sure of what is not so: a count, never a name."""
+    sure = [each for each in votes if (each.confidence or 0) >= CERTAIN]
+    return sum(not told.agrees(each.value) for each in sure)
 
 
 def _worth_discussing(
