@@ -135,7 +135,7 @@ def test_the_help_of_a_command_shows_the_defaults_of_its_solver(run):
 def test_the_help_lists_every_command_in_a_line(run):
     _, out, _ = run("--help")
     lines = [line.split(maxsplit=1) for line in out.partition("Commands:")[2].splitlines() if line]
-    told = "learn check cheatsheet solve plan why compare eval schema import-model zoo audit"
+    told = "learn check cheatsheet solve plan why compare search eval schema import-model zoo audit"
     assert [name for name, _ in lines] == [*told.split(), "figures", "validate", "measure", "mcp"]
     assert not any(about.endswith("...") for _, about in lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from contextlib import suppress
@@ -128,6 +129,20 @@ def test_every_shelf_is_listed_and_no_digit_is_lost_at_60_columns(run, monkeypat
         h100 = [line for line in out.splitlines() if line.startswith("H100 ")]
         assert "989.4 TFLOP/s" in " ".join(h100)
         assert "3.35 TB/s" in " ".join(h100)
+
+
+def test_a_space_is_searched_from_the_shell_and_all_points_go_to_a_file(run, tmp_path):
+    file, out = tmp_path / "space.yaml", tmp_path / "points.csv"
+    space = {"model": "Llama3_70B", "hardware": ["H100", "H200", "B200"], "batch_size": [1, 8]}
+    asked = {"space": space, "objective": "minimize: latency", "constraints": ["batch_size == 8"]}
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    code, shown, _ = run("search", str(file), "--executor", "threads", "--out", str(out))
+    assert code == 0
+    assert "B200" in shown  # of those that hold 141 GB it has the fastest memory
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert len(rows) == 6
+    assert {row["feasible"] for row in rows if row["hardware"] == "H100"} == {"False"}
+    assert run("search", str(file), "--executor", "magic")[0] == 2
 
 
 def test_the_shell_completes_commands_and_names(monkeypatch, capsys):

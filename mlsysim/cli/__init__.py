@@ -18,6 +18,7 @@ app.command(cls=step.Command, short_help="Which wall binds one step of a model o
 app.command(short_help="Which devices, how many, and what do they cost?")(desk.plan)
 app.command(short_help="Why is one device, fleet or system faster than another?")(desk.why)
 app.command(short_help="Several devices, fleets or systems in one table.")(desk.compare)
+app.command(short_help="Every point of a space of designs, and the best of them.")(desk.search)
 app.command("eval", short_help="Does a whole system work, and what would help?")(system.eval_)
 app.command()(system.schema)
 app.command()(system.import_model)

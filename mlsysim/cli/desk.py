@@ -1,7 +1,10 @@
-"""Planning and comparing: `plan`, `why`, `compare`."""
+"""Planning, comparing and searching: `plan`, `why`, `compare`, `search`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +23,7 @@ from mlsysim.cli.app import (
     progress,
     written,
 )
+from mlsysim.core.errors import UnknownName
 
 _Text = str | None
 _Model = Annotated[_Text, typer.Option(help="What devices and fleets run, such as Llama3_8B.")]
@@ -127,3 +131,69 @@ def _how(*asked: _Text) -> dict[str, Any]:
     names = ("batch_size", "seq_len", "precision", "phase")
     given = dict(zip(names, map(number, asked), strict=True))
     return {name: value for name, value in given.items() if value is not None}
+
+
+def search(
+    space: Annotated[Path, typer.Argument(help="YAML: space, objective, constraints.")],
+    executor: Annotated[_Text, typer.Option(help="threads, processes or dask:ADDRESS.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A CSV file for all points.")] = None,
+    folders: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """Every point of a SPACE of arguments of solve: the best, and the front of several objectives.
+
+    mlsysim search space.yaml --executor processes --out points.csv
+    """
+    from mlsysim.core.registry import load
+    from mlsysim.core.search import DSE
+    from mlsysim.core.table import Table
+    from mlsysim.solvers.node.single import SingleNodeModel
+
+    asked = load(space, lambda data: data)
+    for key in asked.keys() - {"space", "objective", "constraints"}:
+        raise UnknownName(str(space), key, ("space", "objective", "constraints"))
+    dse = DSE(asked.get("space", {}), asked.get("objective", ()), asked.get("constraints", ()))
+    with _workers(executor) as workers, progress("points") as seen:
+        found = dse.search(SingleNodeModel, executor=workers, progress=seen)
+    points = [{**each["params"], **_fields(each["metrics"])} for each in found["points"]]
+    front = [{**each["params"], **_fields(each["metrics"])} for each in found["front"]]
+    names = [*dse.space.axes, *_OF_A_POINT]
+    if out is not None:
+        Table.rows(points, names).to_csv(out)
+    if as_json:
+        print_json(Table.rows(front, names).to_dict())
+    elif front:
+        print_table(Table.rows(front, names))
+    else:
+        typer.echo(found["reason"])
+    raise typer.Exit(int(not front))
+
+
+_OF_A_POINT = ("latency", "throughput", "bottleneck", "mfu", "memory_required", "feasible")
+
+
+def _fields(metrics: Any) -> dict[str, Any]:
+    """What a point is told by; one that could not be asked has its reason alone."""
+    fields = getattr(metrics, "fields", ())
+    return {name: getattr(metrics, name) for name in _OF_A_POINT if name in fields}
+
+
+@contextmanager
+def _workers(name: _Text) -> Iterator[Any]:
+    """The executor of a name, which ends with the search."""
+    from concurrent import futures
+
+    kinds = {"threads": futures.ThreadPoolExecutor, "processes": futures.ProcessPoolExecutor}
+    kind, _, address = (name or "").partition(":")
+    if not kind:
+        yield None
+    elif kind == "dask" and address:
+        from distributed import Client
+
+        with Client(address) as client:
+            yield client
+    elif kind in kinds:
+        with kinds[kind]() as pool:
+            yield pool
+    else:
+        raise UnknownName("executor", name, (*kinds, "dask:ADDRESS"))

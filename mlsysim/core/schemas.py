@@ -111,13 +111,14 @@ def in_words(schema: Any) -> Any:
         return [in_words(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {key: in_words(part) for key, part in schema.items()}
-    properties = found.get("properties")
-    for key, part in properties.items() if isinstance(properties, dict) else ():
-        if key in words() and isinstance(part, dict) and part != NULL:
-            said = part.get("description")
-            about = f"{words()[key]}; {said}" if said else words()[key]
-            properties[key] = {**part, "description": about}
+    found: Schema = {key: in_words(part) for key, part in schema.items()}
+    properties = found.get("properties", {})
+    for key, part in properties.items():
+        about = words().get(key, "")
+        if about and isinstance(part, dict) and part != NULL:
+            said = part.get("description", "")
+            if not said.startswith(about):
+                properties[key] = {**part, "description": f"{about}; {said}" if said else about}
     return found
 
 

@@ -107,22 +107,27 @@ class Table(Sequence[dict[str, Any]]):
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         try:
-            from arro3.core import Array, DataType, Field, Schema
-            from arro3.core import Table as Arrow
+            from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema
         except ImportError:
             remedy = "Arrow takes one package more: pip install arro3-core"
             raise MLSysError(remedy) from None
-        fields, arrays = [], []
-        for name, column in self.columns.items():
+
+        def array(column: Any) -> Any:
             if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
-                array = Array.from_numpy(np.ascontiguousarray(column))
-            else:
-                array = Array([None if v is None else str(v) for v in column], DataType.string())
-            unit = {"unit": self.units[name]} if name in self.units else {}
-            fields.append(Field(name, array.type, nullable=True, metadata=unit))
-            arrays.append(array)
-        table = Arrow.from_arrays(arrays, schema=Schema(fields))
-        return table.__arrow_c_stream__(requested_schema)
+                return Array.from_numpy(np.ascontiguousarray(column))
+            return Array([None if v is None else str(v) for v in column], DataType.string())
+
+        def batches() -> Iterator[Any]:  # so that words are objects for a block alone
+            for start in range(0, len(self), _BLOCK):
+                part = self[start : start + _BLOCK].columns
+                yield RecordBatch.from_arrays([*map(array, part.values())], schema=schema)
+
+        kinds = {name: array(column[:0]).type for name, column in self.columns.items()}
+        units = {name: {"unit": self.units[name]} for name in kinds if name in self.units}
+        fields = [Field(n, kind, nullable=True, metadata=units.get(n)) for n, kind in kinds.items()]
+        schema = Schema(fields)
+        reader = RecordBatchReader.from_batches(schema, batches())
+        return reader.__arrow_c_stream__(requested_schema)
 
     # ---- for people ------------------------------------------------------------------------------
 

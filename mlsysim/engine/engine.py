@@ -10,7 +10,9 @@ import numpy as np
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, NoDatapath, UnknownField
 from mlsysim.core.solver import Given
+from mlsysim.core.table import Table
 from mlsysim.core.units import Q_, Quantity, dim_of
+from mlsysim.engine.chips import Chips
 from mlsysim.engine.explain import explain
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
@@ -50,12 +52,18 @@ class Engine:
         phase: str | None = _USUAL["phase"],
         training: bool = _USUAL["training"],
         stack: Level | None = _USUAL["stack"],
+        peak: Any = None,
+        bandwidth: Any = None,
+        capacity: Any = None,
+        tdp: Any = None,
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
-        Points that a device cannot run are kept: `feasible` is False and `reason` says why.
+        Points that a device cannot run are kept: `feasible` is False and `reason` says why. With
+        `peak`, `bandwidth`, `capacity` or `tdp`, as many of each, the devices are variants of the
+        one that is named: a million hypothetical chips are columns like any other.
         """
-        devices = _listed("hardware", hardware, HardwareNode.asked)
+        devices: Any = _listed("hardware", hardware, HardwareNode.asked)
         model = Workload.asked(model, "model")
         if not isinstance(training, bool):
             raise BadArgument("training", training, "give True or False")
@@ -77,6 +85,13 @@ class Engine:
 
         # one axis each: device, precision, batch, context; everything broadcasts against that
         widths, supplies = _formats(model, devices, names, kv_precision, training=training)
+        fields = {"peak": peak, "bandwidth": bandwidth, "capacity": capacity, "tdp": tdp}
+        if given := {name: column for name, column in fields.items() if column is not None}:
+            if len(devices) > 1:
+                what = ", ".join(device.stem for device in devices)
+                raise BadArgument("hardware", what, f"give one, whose {', '.join(given)} vary")
+            devices = Chips(devices[0], given)
+            supplies = devices.supply(supplies)
         named = np.array(names, dtype=object)[None, :, None, None]
         question = Question(model, widths, supplies, named, efficiency, stack, training)
         lines = None if lengths is None else lengths[None, None, None, :]
@@ -160,6 +175,8 @@ class Sweep(Sequence[dict[str, Any]]):
     def column(self, name: str) -> np.ndarray:
         """One axis or field of all points, flat, in the order of the rows and in SI units.
 
+        Of hypothetical chips `hardware` is their place.
+
         >>> from mlsysim import Engine, Hardware, Models
         >>> sweep = Engine.sweep(Models.ResNet50, [Hardware.H100], batch_sizes=[1, 2])
         >>> sweep.column("hardware").tolist(), sweep.column("batch_size").tolist()
@@ -176,18 +193,32 @@ class Sweep(Sequence[dict[str, Any]]):
             return self.column(name)
         return Q_(self.column(name) * field.factor, field.unit)
 
-    def table(self, names: Iterable[str] = _SHOWN) -> list[dict[str, Any]]:
-        """The rows as plain values: the axes, then the fields named, each unit in its head."""
-        columns = {}
+    def table(self, names: Iterable[str] = _SHOWN) -> Table:
+        """The axes and the fields named, in the units in which people are shown them."""
+        columns, units = {}, {}
         for name in dict.fromkeys((*self.axes, *names)):
             value = self.values(name)
-            unit = f" ({value.units:~P})" if isinstance(value, Quantity) else ""
-            columns[name + unit] = getattr(value, "magnitude", value).tolist()
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            if isinstance(value, Quantity):
+                units[name] = f"{value.units:~P}"
+            columns[name] = getattr(value, "magnitude", value)
+        return Table(columns, units)
+
+    def to_csv(self, path: Any = None) -> str | None:
+        """The table as CSV, to a file or as text."""
+        return self.table().to_csv(path)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
     def _axis(self, name: str) -> np.ndarray:
         shape = [-1 if axis == name else 1 for axis in self.axes]
-        held = np.array([getattr(value, "stem", value) for value in self.axes[name]])
+        axis = self.axes[name]
+        if isinstance(axis, Chips):  # of a million of them names are no help
+            return np.arange(len(axis)).reshape(shape)
+        held = np.array([getattr(value, "stem", value) for value in axis])
         return (held.astype(int) if held.dtype.kind == "f" else held).reshape(shape)
 
     def _flat(self, value: Any) -> np.ndarray:

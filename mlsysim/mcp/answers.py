@@ -1,20 +1,25 @@
-"""What a client is told: the schema of each answer, and the answer as JSON knows it."""
+"""What a client is told: the answer as JSON knows it, in few digits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, get_type_hints
+from typing import Any
 
-from mlsysim.core.solver import Result
-from mlsysim.core.units import Dim, Quantity, dim_of
+from mlsysim.core.units import Quantity
 from mlsysim.core.values import Entry
-
-TEXT, INTEGER, OBJECT = {"type": "string"}, {"type": "integer"}, {"type": "object"}
-_JSON = {bool: "boolean", str: "string", int: "integer", tuple: "array", dict: "object"}
 
 
 def entry_as_data(layer: str, shelf: str, stem: str, entry: Entry) -> dict[str, Any]:
-    """A registry entry: how it is written, and every number with its unit and its source."""
+    """A registry entry: how it is written, and every number with its unit and its source.
+
+    Each of `values` says which of `sources` it is from.
+    """
+    values = [*_values(entry)]
+    sources: list[Any] = []
+    for value in values:
+        if value["source"] not in sources:
+            sources.append(value["source"])
+        value["source"] = sources.index(value["source"])
     return {
         "layer": layer,
         "shelf": shelf,
@@ -22,7 +27,8 @@ def entry_as_data(layer: str, shelf: str, stem: str, entry: Entry) -> dict[str, 
         "name": entry.name,
         # what it is made of stands by name, as in its file
         "spec": {key: part for key, part in entry.to_dict().items() if key != "sources"},
-        "values": [*_values(entry)],
+        "values": values,
+        "sources": sources,
     }
 
 
@@ -37,48 +43,16 @@ def _values(entry: Entry) -> Iterable[dict[str, Any]]:
         }
 
 
-# ---- schemas -------------------------------------------------------------------------------------
+def brief(value: Any) -> Any:
+    """Plain data in five digits, without what is unknown or empty."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        found = {key: brief(part) for key, part in value.items()}
+        return {key: part for key, part in found.items() if not _says_nothing(part)}
+    return [brief(part) for part in value] if isinstance(value, list) else value
 
 
-def fields(**properties: Any) -> dict[str, Any]:
-    """JSON schema of an object that has all of these."""
-    return {"type": "object", "properties": properties, "required": [*properties]}
-
-
-def output_schema(result: type[Result]) -> dict[str, Any]:
-    """JSON schema of a Result: quantities in the unit that they are shown in, null where unknown.
-
-    >>> from mlsysim.solvers.node.single import Profile
-    >>> output_schema(Profile)["properties"]["latency"]["properties"]["unit"]
-    {'const': 'ms'}
-    """
-    hints = get_type_hints(result, include_extras=True)
-    names = (name for name in result._fields if name in hints)
-    shown = {name: _shown(getattr(result, name).unit, hints[name]) for name in names}
-    return {"type": "object", "properties": shown}
-
-
-def _shown(unit: Any, hint: Any) -> dict[str, Any]:
-    if unit is not None:
-        parts = fields(value={"type": ["number", "null"]}, unit={"const": f"{unit:~P}"})
-        return parts | {"type": ["object", "null"]}
-    kind = "number" if isinstance(dim_of(hint), Dim) else _JSON.get(hint, "string")
-    return {"type": [kind, "null"]}
-
-
-def listed(each: dict[str, Any]) -> dict[str, Any]:
-    """JSON schema of a list."""
-    return {"type": "array", "items": each}
-
-
-ENTRY = fields(
-    layer=TEXT,
-    shelf=TEXT,
-    entry=TEXT,
-    name=TEXT,
-    spec=OBJECT,
-    values=listed(
-        fields(path=TEXT, value={"type": "number"}, unit=TEXT, source={"type": ["object", "null"]})
-    ),
-)
-NAMES = fields(layer=TEXT, shelves={"type": "object", "additionalProperties": listed(TEXT)})
+def _says_nothing(value: Any) -> bool:
+    unit_alone = isinstance(value, dict) and [*value] == ["unit"]
+    return unit_alone or value is None or (isinstance(value, (str, list, dict)) and not value)

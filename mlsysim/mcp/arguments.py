@@ -1,17 +1,19 @@
-"""What a client may write: the JSON schema of each argument, as the types say it."""
+"""What a client may write: the JSON schema of each argument, in few words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic_core import core_schema
 
 from mlsysim.core.errors import BadArgument
-from mlsysim.core.schemas import NULL, Schema, names_of, schema_of_arguments
+from mlsysim.core.schemas import NULL, Schema, schema_of_arguments, words
+from mlsysim.evaluation.metrics import parts_of
 from mlsysim.evaluation.scenarios.registry import Scenarios
+from mlsysim.evaluation.sections import PHASES, SERVE, TRAIN
 from mlsysim.evaluation.spec import SystemSpec
-from mlsysim.solvers.node.single import SingleNodeModel
 
 
 class _Mapping(dict[str, Any]):
@@ -27,7 +29,7 @@ class Arguments(_Mapping):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Schema:
-        return input_schema(SingleNodeModel.solve) | {"required": []}
+        return {"type": "object"}
 
     @classmethod
     def read(cls, given: Any, name: str) -> dict[str, Any]:
@@ -42,9 +44,22 @@ class System(_Mapping):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Schema:
-        named = {"enum": sorted(Scenarios), "description": "or a scenario by its name"}
-        text = {"type": "string", "description": "or a system as YAML text"}
-        return {"anyOf": [_short(SystemSpec.json_schema()), named, text]}
+        metrics = {phase: [*_metrics(phase)] for phase in (SERVE, TRAIN)}
+        return {
+            "type": ["object", "string"],
+            "description": f"a mapping, YAML text or a scenario, as {min(Scenarios)}",
+            "properties": {
+                "workload": _keys("workload"),
+                "fleet": _keys("fleet"),
+                "environment": _keys("environment"),
+                "constraints": {
+                    "type": "array",
+                    "description": f"{words()['constraints']} Metrics of serve: "
+                    f"{', '.join(metrics[SERVE])}; of train also "
+                    f"{', '.join(name for name in metrics[TRAIN] if name not in metrics[SERVE])}",
+                },
+            },
+        }
 
     @classmethod
     def read(cls, given: Any) -> Any:
@@ -54,58 +69,69 @@ class System(_Mapping):
         return Scenarios[given] if given in Scenarios else SystemSpec.from_text(given)
 
 
-def input_schema(function: Callable[..., Any], *, listed: bool = False) -> Schema:
-    """JSON schema of what a function takes, perhaps with the names of the entries that there are.
+def _metrics(phase: str) -> list[str]:
+    """What a constraint of a phase may compare."""
+    known = (pair for part in parts_of(phase) for pair in part._fields.items())
+    return [name for name, field in known if field.word and not name.endswith(("_usd", "_kg"))]
 
-    They are many: one tool lists them, and zoo does.
+
+@cache
+def _whole() -> Schema:
+    return SystemSpec.json_schema()
+
+
+def _keys(section: str) -> Schema:
+    """The keys of a section, of all phases together, each with its sentence."""
+    whole = _whole()["properties"][section]
+    found: Schema = {}
+    for option in [whole] if "properties" in whole else whole.get("oneOf", whole.get("anyOf")):
+        for key, part in option["properties"].items():
+            if part != NULL:
+                found.setdefault(key, part)
+    if "phase" in found:  # each option has one
+        found["phase"] = {"enum": [*PHASES], "description": "what is asked of the model"}
+    return {"type": "object", "properties": {key: _short(part) for key, part in found.items()}}
+
+
+def input_schema(function: Callable[..., Any]) -> Schema:
+    """JSON schema of what a function takes: of each argument a sentence, and how it is written.
+
+    Names of entries are many: zoo lists them.
     """
-    schema, write = schema_of_arguments(function), _listed if listed else _short
-    properties = {name: write(part) for name, part in schema["properties"].items()}
-    return schema | {"properties": properties}
+    schema = schema_of_arguments(function)
+    short = {name: _short(part) for name, part in schema["properties"].items()}
+    return {"type": "object", "properties": short, "required": schema["required"]}
 
 
-def _listed(schema: Schema) -> Schema:
-    """An argument's schema, an entry's names written out: look_up shows what stands behind them."""
-    if "items" in schema:
-        return {**schema, "items": _listed(schema["items"])}
-    match schema:
-        case {"anyOf": [{"x-entries": title, "description": about}, *_]}:
-            own = "or one of your own, written like the `spec` that look_up gives"
-            return {
-                "anyOf": [
-                    {"enum": names_of(title), "description": about},
-                    {"type": "object", "description": own},
-                ]
-            }
-    return schema
+def _said(schema: Schema) -> Schema:
+    return {"default": schema["default"]} if "default" in schema else {}
 
 
-# what a system's file may say, and an agent need not read before its first question
-_LONG = {
-    *("sources", "pattern", "examples", "discriminator", "title", "exclusiveMinimum"),
-    *("allOf", "if", "then", "else"),  # what keys ask of each other stands in their description
-}
-_BOUNDLESS = 1e9  # a maximum that nobody meets
+_KEPT = ("type", "enum", "default", "items", "description", "properties", "required")
 
 
 def _short(schema: Any) -> Any:
-    """A schema that does not spell out what a name stands for."""
+    """A schema that does not spell out what a name or a number stands for."""
     match schema:
-        case {"anyOf": [{"x-entries": _, "description": about}, *_]}:
-            about += "; or written out like the `spec` that look_up gives"
-            return {"type": ["string", "object"], "description": about}
-        case {"allOf": [named, *_], **others} if not others:
-            return _short(named)
-        case {"anyOf": [said, {"type": "null"}]}:
-            return _short(said)
-        case dict():
+        case {"anyOf": [{"x-entries": title}, *_], **more}:
             return {
-                key: _short(part)
-                for key, part in schema.items()
-                if part != NULL
-                and key not in _LONG
-                and not (key == "maximum" and part >= _BOUNDLESS)
+                "description": str(more.get("description", f"a name in {title}")).partition(";")[0]
             }
-        case list():
-            return [_short(part) for part in schema]
+        case {"allOf": [named, *_], **more}:
+            return _short({**named, **more})
+        case {"anyOf": [said, {"type": "null"}], **more}:
+            return _short({**said, **more})
+        case {"x-unit": _, "description": about, **more}:
+            return _short({"description": about.partition(";")[0], **_said(more)})
+        case {"description": about, "enum": _, **more} if about.endswith("..."):
+            return {"description": about, **_said(more)}  # which names some of them
+        case dict():
+            kept = {key: _short(schema[key]) for key in _KEPT if key in schema}
+            if kept.get("type") in ("number", "integer") or "enum" in kept:
+                kept.pop("type", None)  # the sentence says what is counted
+            if kept.get("default") in (0, 1):
+                del kept["default"]
+            if "properties" in kept:
+                kept["properties"] = {k: _short(v) for k, v in schema["properties"].items()}
+            return {key: part for key, part in kept.items() if part not in (NULL, [])}
     return schema

@@ -43,8 +43,7 @@ def server() -> Server[Any]:
             found = table[asked.name].call(asked.arguments or {})
         except MLSysError as error:
             return types.CallToolResult(content=_text(str(error)), is_error=True)
-        text = json.dumps(found, allow_nan=False)  # for clients that read no structured content
-        return types.CallToolResult(content=_text(text), structured_content=found)
+        return types.CallToolResult(content=_text(_json(found)))
 
     async def list_resources(_: Context, __: Any) -> types.ListResourcesResult:
         entries = [(layer, name) for layer in LAYERS for name in sorted(catalog(layer))]
@@ -62,8 +61,7 @@ def server() -> Server[Any]:
             found = table["look_up"].call({"name": name, "layer": layer})
         except MLSysError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
-        text = json.dumps(found, allow_nan=False)
-        contents = types.TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)
+        contents = types.TextResourceContents(uri=asked.uri, text=_json(found), mime_type=JSON)
         return types.ReadResourceResult(contents=[contents])
 
     return Server(
@@ -80,12 +78,12 @@ def server() -> Server[Any]:
 def _described(tool: Tool) -> types.Tool:
     hints = types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
     return types.Tool(
-        name=tool.name,
-        description=tool.about,
-        input_schema=tool.takes,
-        output_schema=tool.gives,
-        annotations=hints,
+        name=tool.name, description=tool.about, input_schema=tool.takes, annotations=hints
     )
+
+
+def _json(found: Any) -> str:
+    return json.dumps(found, allow_nan=False, separators=(",", ":"))
 
 
 def _text(text: str) -> list[types.ContentBlock]:

@@ -1,11 +1,11 @@
-"""The tools: solve, serve, train, explain, evaluate, plan, sweep, zoo and look_up."""
+"""The tools: what an agent may ask, each in few words and answered in few digits."""
 
 from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -16,17 +16,20 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
 from mlsysim.core.registry import LAYERS, Catalog
 from mlsysim.core.solver import jsonable
+from mlsysim.core.table import Table
 from mlsysim.core.units import Dim, Names, dim_of
 from mlsysim.engine import explain as explainer
 from mlsysim.engine.engine import Engine
+from mlsysim.evaluation import comparing
 from mlsysim.evaluation.desk import Planner
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.mcp import answers
 from mlsysim.mcp.arguments import Arguments, System, input_schema
+from mlsysim.models.huggingface import from_data
 from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.node.serving import ServingModel
-from mlsysim.solvers.node.single import Profile, SingleNodeModel
+from mlsysim.solvers.node.single import SingleNodeModel
 
 MOST_ROWS, MOST_POINTS = 100, 100_000  # of a sweep: what is sent back, and what is worked out
 COLUMNS = (
@@ -34,7 +37,6 @@ COLUMNS = (
     "throughput",
     "bottleneck",
     "feasible",
-    "reason",
     "memory_required",
     "memory_capacity",
     "mfu",
@@ -56,7 +58,7 @@ class Tool(NamedTuple):
     about: str
     function: Callable[..., Any]
     takes: dict[str, Any]
-    gives: dict[str, Any]
+    exact: bool = False  # it quotes, so no digit is dropped
 
     def call(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Answer with plain data; raises an MLSysError. An argument that is null is left out."""
@@ -70,7 +72,8 @@ class Tool(NamedTuple):
         for key, value in given.items():
             if isinstance(value, list) and "items" not in self.takes["properties"][key]:
                 raise BadArgument(key, value, "give one, not several; sweep takes lists")
-        return jsonable(self.function(**given))
+        found = jsonable(self.function(**given))
+        return found if self.exact else answers.brief(found)
 
 
 def tools() -> dict[str, Tool]:
@@ -84,26 +87,27 @@ def tools() -> dict[str, Tool]:
         _solver("solve", SingleNodeModel),
         _solver("serve", ServingModel),
         _solver("train", DistributedModel),
-        _tool(explain, answers.output_schema(explainer.Explanation)),
-        _tool(evaluate, answers.output_schema(systems.Evaluation)),
-        _solver("plan", Planner),
-        _tool(sweep, _sweep_schema()),
-        _tool(zoo, answers.NAMES),
-        _tool(look_up, answers.ENTRY),
+        _tool(plan, Planner.solve),
+        _tool(explain),
+        _tool(evaluate),
+        _tool(compare),
+        _tool(sweep),
+        _tool(import_model),
+        _tool(zoo, exact=True),
+        _tool(look_up, exact=True),
     ]
     return {tool.name: tool for tool in table}
 
 
 def _solver(name: str, kind: Any) -> Tool:
     solve = kind().solve
-    gives = answers.output_schema(get_type_hints(solve)["return"])
-    takes = input_schema(solve, listed=name == "solve")
-    return Tool(name, inspect.getdoc(kind) or "", solve, takes, gives)
+    about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+    return Tool(name, about, solve, input_schema(solve))
 
 
-def _tool(function: Callable[..., Any], gives: dict[str, Any]) -> Tool:
-    about = inspect.getdoc(function) or ""
-    return Tool(function.__name__, about, function, input_schema(function), gives)
+def _tool(function: Callable[..., Any], like: Any = None, *, exact: bool = False) -> Tool:
+    takes = input_schema(like or function)
+    return Tool(function.__name__, inspect.getdoc(function) or "", function, takes, exact)
 
 
 # ---- what no single solver answers ---------------------------------------------------------------
@@ -119,16 +123,68 @@ def explain(before: Arguments, after: Arguments, model: Workload | None = None) 
 
 
 def evaluate(system: System) -> Any:
-    """Evaluate a whole system: workload, fleet, environment and constraints.
+    """Evaluate a whole system: its verdict, the wall that binds, and what would help.
 
-    The answer has a verdict (feasible, satisfied, violated or infeasible), the wall that binds,
-    every constraint with its margin, and suggestions: changes that were evaluated, and what each
-    gives. A change such as {"workload.precision": "int8"} names the section and the key to write.
-    Constraints may compare ttft, itl, latency, p99_ttft, p99_latency (each with its queue, where
-    arrival_rate_qps is given), throughput, utilization, devices_needed, memory_required, tco,
-    carbon, and in training step_time, mfu, elapsed_time.
+    `suggestions` are changes that were evaluated, the best first; {"workload.precision": "int8"}
+    names the section and the key to write. `unknown` metrics are left out.
     """
-    return systems.evaluate(System.read(system))
+    found = jsonable(systems.evaluate(System.read(system)))
+    for each in found["constraints"]:
+        del each["metric"], each["bound"], each["wall"]
+    found["suggestions"] = [
+        {"change": each["change"], "gives": each["sentence"].rpartition(": ")[2]}
+        for each in found["suggestions"][:3]
+    ]
+    for twice in ("reason", "violated", "phase", "notes"):
+        del found[twice]
+    found["metrics"] = {
+        name: f"{value['value']:.5g} {value['unit']}" if isinstance(value, dict) else value
+        for name, value in found["metrics"].items()
+        if value is not None
+        and not name.endswith(("_usd", "_kg"))
+        and not (isinstance(value, dict) and value["value"] is None)
+    }
+    return found
+
+
+def plan(model: Workload, **asked: Any) -> Any:
+    """Plan a fleet: which devices, how many, divided how, at which load, time and bill.
+
+    With `rate` it serves, with `train` it trains. `rows` are the front, cheapest first; `changes`
+    are what would change the choice.
+    """
+    found = Planner().solve(model=model, **asked)
+    table = found.table[:8].to_dict() if found.systems else {}
+    return {
+        "question": found.question,
+        "feasible": found.feasible,
+        "reason": found.reason,
+        **table,
+        "binds": found.binds,
+        "changes": list(found.changes),
+        "notes": list(found.notes),
+    }
+
+
+def compare(
+    things: Axis[str],
+    model: Workload | None = None,
+    batch_size: u.Batch | None = None,
+    precision: u.Precision | None = None,
+) -> Any:
+    """Compare devices or fleets on a model, or whole systems: a table, and of two why."""
+    how = {"batch_size": batch_size, "precision": precision}
+    how = {key: value for key, value in how.items() if value is not None}
+    found = comparing.compare(things, model, **how).to_dict()
+    if len(things) == 2:
+        found["why"] = list(comparing.why(things[0], things[1], model, **how).sentences)
+    return found
+
+
+def import_model(config: dict[str, Any], name: str | None = None) -> Any:
+    """Read a Hugging Face config.json into a model, to be given wherever a model is asked for."""
+    model = from_data(config, name)
+    return {"parameters": model.parameters, "model": model.to_dict()}
 
 
 def sweep(
@@ -141,11 +197,11 @@ def sweep(
     phase: u.Phase | None = _USUAL["phase"].default,
     training: bool = _USUAL["training"].default,
     order: Order = "throughput",
-    limit: Rows = 20,
+    limit: Rows = 10,
 ) -> dict[str, Any]:
     """Solve every combination of device, precision, batch and context, and rank the answers.
 
-    What fits comes first, best by `order`; `rows` are the first `limit` of all `points`.
+    What fits comes first, best by `order`: the first `limit` of all `points`, in columns.
     """
     best, rows = dim_of(Order).si(order, "order"), int(dim_of(Rows).si(limit, "limit"))
     points = math.prod(len(axis) for axis in (hardware, batch_sizes, precisions, seq_lens or [0]))
@@ -165,29 +221,13 @@ def sweep(
     fits = found.column("feasible").astype(bool)
     value = found.column(best).astype(float)  # what nobody knows becomes NaN, and ranks last
     ranked = np.lexsort((-value if best == "throughput" else value, ~fits))
+    chosen = ranked[:rows]
+    table = found.table(COLUMNS)
     return {
         "points": len(found),
         "feasible": int(fits.sum()),
-        "rows": [_row(found[int(i)]) for i in ranked[:rows]],
+        **Table({k: v[chosen] for k, v in table.columns.items()}, table.units).to_dict(),
     }
-
-
-def _row(point: dict[str, Any]) -> dict[str, Any]:
-    values = point.pop("profile").to_dict()
-    return {**point, **{key: values[key] for key in COLUMNS}}
-
-
-def _sweep_schema() -> dict[str, Any]:
-    shown = answers.output_schema(Profile)["properties"]
-    text, integer = answers.TEXT, answers.INTEGER
-    row = answers.fields(
-        hardware=text,
-        precision=text,
-        batch_size=integer,
-        seq_len=integer,
-        **{name: shown[name] for name in COLUMNS},
-    )
-    return answers.fields(points=integer, feasible=integer, rows=answers.listed(row))
 
 
 # ---- the registries ------------------------------------------------------------------------------
@@ -205,11 +245,11 @@ def look_up(name: str, layer: Layer | None = None) -> dict[str, Any]:
     """
     if not isinstance(name, str):
         raise BadArgument("name", name, "give a name")
-    layers = LAYERS if layer is None else (layer,)
+    name, layers = name.rpartition(".")[2] or name, LAYERS if layer is None else (layer,)
     for where in layers:
         for title, shelf in catalog(where).shelves():
-            if name in shelf:
-                return answers.entry_as_data(where, title, name, shelf[name])
+            if stem := shelf.known(name):
+                return answers.entry_as_data(where, title, stem, shelf[stem])
     known = [stem for where in layers for stem in catalog(where)]
     raise UnknownEntry("The registry" if layer is None else f"Layer {layer}", name, known)
 

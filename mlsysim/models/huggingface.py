@@ -35,7 +35,13 @@ def from_config(path: str | Path, name: str | None = None) -> Workload:
     """
     file = Path(path)
     file = file / "config.json" if file.is_dir() else file
-    data = _read(file)
+    return from_data(_read(file), name, file)
+
+
+def from_data(
+    data: Mapping[str, Any], name: str | None = None, file: Path = Path("config.json")
+) -> Workload:
+    """The model that the data of a `config.json` describes, as in `from_config`."""
     kind = data.get("model_type")
     if isinstance(kind, str) and kind in REFUSED:
         raise InvalidEntry(str(file), "model_type", f"it says {kind!r}; {REFUSED[kind]}")

@@ -1,0 +1,82 @@
+"""Hypothetical chips: one device, some of whose fields are columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlsysim.core import units as u
+from mlsysim.core.errors import BadArgument
+from mlsysim.core.units import Q_, dim_of
+from mlsysim.hardware.types import HardwareNode, Supply
+
+FIELDS = {"peak": u.OperationRate, "bandwidth": u.Bandwidth, "capacity": u.Bytes, "tdp": u.Power}
+
+
+class Chips(Sequence[HardwareNode]):
+    """Variants of a device, each of which is built when it is looked at.
+
+    `peak` is that of the device's own precision; its other datapaths keep their ratio to it.
+
+    >>> from mlsysim import Hardware
+    >>> chips = Chips(Hardware.H100, {"bandwidth": ["2 TB/s", "4 TB/s"]})
+    >>> len(chips), f"{chips[1].memory.bandwidth:~P}", chips[1].stem
+    (2, '4.0 TB/s', 'H100 #1')
+    """
+
+    def __init__(self, base: HardwareNode, given: Mapping[str, Any]) -> None:
+        self.base = base
+        read = {name: np.atleast_1d(_column(name, value)) for name, value in given.items()}
+        for name, column in read.items():
+            if column.ndim > 1:
+                raise BadArgument(name, f"an array of shape {column.shape}", "give a plain list")
+        try:
+            columns = np.broadcast_arrays(*read.values())
+        except ValueError:
+            sizes = ", ".join(f"{len(column)}" for column in read.values())
+            names = " and ".join(read)
+            raise BadArgument(names, f"{sizes} values", "give as many of each, or one") from None
+        self.fields = dict(zip(read, columns, strict=True))
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        at = {name: float(column[index]) for name, column in self.fields.items()}
+        base, changes = self.base, {}
+        if "peak" in at:
+            own = base.compute
+            ratio = at["peak"] / float(own.peak_flops.m_as("FLOP/s"))
+            others = {path: peak * ratio for path, peak in own.precision.items()}
+            changes["compute"] = own.replace(peak_flops=own.peak_flops * ratio, precision=others)
+        units = {"bandwidth": "TB/s", "capacity": "GB"}
+        memory = {k: Q_(at[k], dim_of(FIELDS[k]).unit).to(to) for k, to in units.items() if k in at}
+        if memory:
+            changes["memory"] = base.memory.replace(**memory)
+        if "tdp" in at:
+            changes["tdp"] = Q_(at["tdp"], "W")
+        return base.replace(name=f"{base.stem} #{index}", **changes)
+
+    def supply(self, base: Supply) -> Supply:
+        """What they supply, along the first axis, where `base` is what the device itself does."""
+        columns = {name: column[:, None, None, None] for name, column in self.fields.items()}
+        changes = {k: columns[k] for k in ("bandwidth", "capacity") if k in columns}
+        if "peak" in columns:
+            ratio = columns["peak"] / float(self.base.compute.peak_flops.m_as("FLOP/s"))
+            changes |= {k: getattr(base, k) * ratio for k in ("peak", "attention_peak")}
+        if "tdp" in columns:
+            changes["power"] = columns["tdp"]
+        return base._replace(**changes)
+
+
+def _column(name: str, value: Any) -> Any:
+    """The plain numbers of a column, or of a list of texts."""
+    read = dim_of(FIELDS[name]).si
+    if isinstance(value, (list, tuple)):
+        return np.array([read(each, name) for each in value])
+    return read(value, name)

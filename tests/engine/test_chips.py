@@ -1,0 +1,75 @@
+"""A million hypothetical chips: fields of a device as columns, out as a table."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from mlsysim import DSE, Engine, Hardware
+from mlsysim.core.errors import BadArgument, MLSysError, WrongUnit
+from mlsysim.core.units import Q_
+
+MODEL = "Llama3_8B"
+
+
+def test_each_chip_is_solved_as_if_it_were_written_out():
+    bandwidth, peak = ["2 TB/s", "4 TB/s", "8 TB/s"], Q_([500.0, 1000.0, 2000.0], "TFLOP/s")
+    sweep = Engine.sweep(
+        MODEL, "H100", bandwidth=bandwidth, peak=peak, tdp=Q_([300.0, 500.0, 900.0], "W"),
+        capacity="100 GB", precisions=["fp16", "fp8"], batch_sizes=[1, 512],
+    )  # fmt: skip
+    assert len(sweep) == 3 * 2 * 2
+    for row in (sweep[0], sweep[5], sweep[11]):
+        asked = {key: row[key] for key in ("precision", "batch_size", "seq_len")}
+        chip = sweep.axes["hardware"][int(row["hardware"].rpartition("#")[2])]
+        alone = Engine.solve(MODEL, chip, **asked)
+        for name in ("latency", "bottleneck", "feasible", "energy", "memory_capacity"):
+            ours, theirs = getattr(row["profile"], name), getattr(alone, name)
+            same = ours == theirs if isinstance(ours, str) else np.isclose(ours, theirs)
+            assert same, name
+    # a decode step of one waits for memory, so twice the bandwidth is half the time
+    times = sweep.column("memory_time")[::4]
+    np.testing.assert_allclose(times[0] / times, [1, 2, 4])
+
+
+def test_a_million_chips_are_columns_and_no_million_objects(tmp_path):
+    count = 1_000_000
+    tracemalloc.start()
+    sweep = Engine.sweep(MODEL, "H100", bandwidth=Q_(np.linspace(1, 10, count), "TB/s"))
+    table = sweep.table(["latency", "feasible", "bandwidth"])
+    assert tracemalloc.get_traced_memory()[1] < 1e9
+    tracemalloc.stop()
+    assert len(table) == count
+    assert table.column("hardware")[-1] == count - 1
+    assert table.units["latency"] == "ms"
+    arro3 = pytest.importorskip("arro3.core")
+    stream = arro3.Table.from_arrow(table)
+    assert stream.num_rows == count
+    assert stream["latency"][count - 1].as_py() == table.column("latency")[-1]
+
+
+def test_chips_are_searched_by_any_field_of_their_profile():
+    dse = DSE({"batch_size": [1]}, "minimize: power", ["latency < 5 ms"])
+    tdp, bandwidth = np.array([200.0, 400.0, 800.0]), np.array([2e12, 3.5e12, 8e12])
+    found = dse.search_sweep(
+        Engine.sweep, MODEL, "H100", tdp=Q_(tdp, "W"), bandwidth=Q_(bandwidth, "B/s")
+    )
+    # 15.0 GB a step: 7.5 ms at 2 TB/s, 4.3 ms at 3.5
+    assert found["best_params"]["hardware"] == "H100 #1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "said"),
+    [
+        ({"bandwidth": [3.35]}, WrongUnit, "bandwidth cannot be"),
+        ({"bandwidth": "0 TB/s"}, MLSysError, "bandwidth"),
+        ({"peak": ["1 TFLOP/s"] * 2, "tdp": ["1 W"] * 3}, BadArgument, "as many of each"),
+        ({"tdp": Q_([[1.0]], "W")}, BadArgument, "a plain list"),
+        ({"hardware": ["H100", "A100"], "tdp": "1 W"}, BadArgument, "give one, whose tdp vary"),
+    ],
+)
+def test_a_field_is_read_at_the_door(fields, error, said):
+    with pytest.raises(error, match=said):
+        Engine.sweep(MODEL, **{"hardware": Hardware.H100, **fields})
