@@ -1,0 +1,60 @@
+"""What several checks need: misconceptions that can be told, wrong lines, words that are drawn."""
+
+from __future__ import annotations
+
+from grading.checks import apart, odd_line
+from mlsysim.course.lessons import Assignment
+from mlsysim.course.questions import Question
+
+ASSIGNED = Assignment.build(
+    {
+        "name": "plans",
+        "version": 1,
+        "axes": {
+            "users": [3, 4],
+            "first second": [
+                ["{users} users", "twice"],
+                ["nobody", "once"],
+                ["{users} users", "once"],
+            ],
+        },
+        "sample": {"users": 1, "first": "one", "second": "once"},
+        "questions": {"q1": {"kind": "sentence", "title": "?", "text": "?"}},
+    }
+)
+
+
+def drawn(users, first, second):
+    return ASSIGNED.variant({"users": users, "first": first, "second": second})
+
+
+def test_a_misconception_that_nearly_gives_the_truth_is_left_out_for_that_variant():
+    def double(v):
+        """Half of it is enough."""
+        return 2.0 * v.users
+
+    def one_more(v):
+        """Count again."""
+        return v.users + 0.1
+
+    known = apart(lambda v: float(v.users), {"doubled it": double, "miscounted": one_more})
+    three, one = drawn(3, "nobody", "once"), drawn(1, "nobody", "once")
+    assert known["doubled it"](three) == 6
+    assert known["miscounted"](three) is None  # 3.1 is within 5 % of 3
+    assert known["miscounted"](one) == 1.1
+    assert known["doubled it"].__doc__ == "Half of it is enough."
+
+
+def test_the_odd_line_is_the_one_that_most_drawings_have_otherwise():
+    odd = odd_line(ASSIGNED, "first second")
+    assert odd(drawn(3, "nobody", "once")) == "line 1"
+    assert odd(drawn(3, "{users} users", "twice")) == "line 2"
+
+
+def test_words_that_are_drawn_hold_the_learners_numbers_too():
+    asked = Question.build(
+        {"kind": "choice", "title": "?", "text": "{first}", "choices": ["{first}", "b"]}
+    )
+    filled = asked.filled(drawn(4, "{users} users", "once"))
+    assert filled.text == "4 users"
+    assert filled.choices == ("4 users", "b")
