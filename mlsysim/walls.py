@@ -14,6 +14,7 @@ import re
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from mlsysim.core import plugins
 from mlsysim.core.errors import BadArgument, UnknownName
 
 DOMAINS = ("Node", "Data", "Algorithm", "Fleet", "Ops", "Analysis")
@@ -41,8 +42,10 @@ class Wall(NamedTuple):
 
     @property
     def models(self) -> tuple[Any, ...]:
-        """The solvers themselves, as classes."""
-        return tuple(getattr(import_module("mlsysim.solvers"), name) for name in self.solvers)
+        """The solvers themselves, as classes; those of other packages come last."""
+        own = (getattr(import_module("mlsysim.solvers"), name) for name in self.solvers)
+        others = (kind for kind in plugins.solvers().values() if self.number in kind.walls)
+        return (*own, *others)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -129,6 +130,18 @@ def test_every_shelf_is_listed_and_no_digit_is_lost_at_60_columns(run, monkeypat
         h100 = [line for line in out.splitlines() if line.startswith("H100 ")]
         assert "989.4 TFLOP/s" in " ".join(h100)
         assert "3.35 TB/s" in " ".join(h100)
+
+
+@pytest.mark.parametrize("suffix", ["svg", "html"])
+def test_a_roofline_from_a_microcontroller_to_a_rack_is_a_file(run, tmp_path, suffix):
+    out = tmp_path / f"roof.{suffix}"
+    words = ["plot", "STM32L4R5ZI", "H100", "--precision", "int8", "--out", str(out)]
+    assert run(*words)[0] == 0
+    text = out.read_text(encoding="utf-8")
+    assert "H100" in text
+    assert "STM32L4R5ZI" in text
+    assert not re.search(r"""(src|href)=["']http""", text)  # it loads nothing
+    assert run("plot", "H100", "--out", str(tmp_path / "roof.gif"))[0] == 2
 
 
 def test_a_space_is_searched_from_the_shell_and_all_points_go_to_a_file(run, tmp_path):

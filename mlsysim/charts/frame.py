@@ -92,19 +92,23 @@ def words(chart: alt.TopLevelMixin) -> str:
 def save(
     chart: alt.TopLevelMixin, path: str | Path, *, size: Size = "laptop", dark: bool = False
 ) -> None:
-    """Write a chart as PNG or SVG, as its suffix says, without a network.
+    """Write a chart as PNG, SVG or HTML, as its suffix says, without a network.
 
     `size` is the page that it is for: a phone, a column on a laptop, or a slide, whose text is
     large. Needs the extra `plot`; raises MLSysError without it.
     """
     target = Path(path)
-    if target.suffix not in (".png", ".svg"):
-        raise UnknownName("path", target.suffix or target.name, (".png", ".svg"))
+    if target.suffix not in (".html", ".png", ".svg"):
+        raise UnknownName("path", target.suffix or target.name, (".html", ".png", ".svg"))
     if target.suffix == ".svg":
         target.write_text(svg(chart, size=size, dark=dark), encoding="utf-8")
     else:
         converter, spec = _converter(), _sized(chart, size, dark=dark)
-        target.write_bytes(converter.vegalite_to_png(spec, scale=2))
+        if target.suffix == ".html":  # one file that loads nothing
+            page = converter.vegalite_to_html(spec, bundle=True)
+            target.write_text(page, encoding="utf-8")
+        else:
+            target.write_bytes(converter.vegalite_to_png(spec, scale=2))
 
 
 def svg(chart: alt.TopLevelMixin, *, size: Size = "laptop", dark: bool = False) -> str:

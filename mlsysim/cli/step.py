@@ -1,4 +1,4 @@
-"""One step of one model on one device: `solve`."""
+"""One step of one model on one device, `solve`, and any solver by name, `run`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 from typer.core import TyperCommand
 
-from mlsysim.cli.app import Console, Folders, Json, Model, named, print_json
+from mlsysim.cli.app import Console, Folders, Json, Model, answer, named, number, print_json
+from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.solver import show
 
 
@@ -97,3 +98,34 @@ def _print(model: str, hardware: str, profile: Any) -> None:
         if name not in ("bottleneck", "latency", "reason", "feasible"):
             table.add_row(f"[dim]{name}[/]", value)
     console.print(table)
+
+
+def run(
+    solver: Annotated[str, typer.Argument(help="A solver, such as ServingModel.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="name=value ...")] = None,
+    folders: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """Any SOLVER by its name, one of another package too. Exit code 1 when it is not feasible.
+
+    mlsysim run ServingModel model=Llama3_8B hardware=H100 batch_size=8
+    """
+    from mlsysim import solvers
+    from mlsysim.core import plugins
+
+    known = {*solvers.SOLVERS, *plugins.solvers()}
+    if solver not in known:
+        raise UnknownName("solver", solver, known)
+    given = {}
+    for each in arguments or ():
+        name, sign, value = each.partition("=")
+        if not sign:
+            raise BadArgument(each, None, "write name=value, as in batch_size=8")
+        given[name] = number(value)
+    kind = getattr(solvers, solver)
+    for name in kind.requires:
+        if name not in given:
+            raise BadArgument(name, None, f"{solver} needs one, as in {name}=...")
+    found = kind().solve(**given)
+    answer(found, as_json=as_json)
+    raise typer.Exit(int(not getattr(found, "feasible", True)))

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import yaml
 
+from mlsysim.core import plugins
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.units import NUMBER, read_number
 from mlsysim.core.values import BY_USER, Audit, Entry, audit
@@ -310,13 +311,13 @@ def _plain_tree(node: Any, where: str, seen: set[int]) -> None:
 
 
 def user_folders() -> list[Path]:
-    """The folders of user entries: $MLSYSIM_REGISTRY, then those given with `add_folder`."""
+    """The folders of user entries: of plugins, of $MLSYSIM_REGISTRY, of `add_folder`."""
     named = [
         Path(part) for part in os.environ.get("MLSYSIM_REGISTRY", "").split(os.pathsep) if part
     ]
     for folder in named:
         _check_folder(folder, "MLSYSIM_REGISTRY")
-    return [*named, *_folders]
+    return [*plugins.folders(), *named, *_folders]
 
 
 def add_folder(folder: str | Path) -> None:

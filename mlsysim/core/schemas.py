@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from mlsysim.core.registry import catalog, parse_yaml
-from mlsysim.core.units import NUMBER, dim_of, unit_of
+from mlsysim.core.units import NUMBER, Dim, dim_of, unit_of
 
 Schema = dict[str, Any]
 NULL = {"type": "null"}
@@ -49,7 +49,9 @@ def schema_of_arguments(function: Callable[..., Any]) -> Schema:
 def _default(hint: Any, value: Any) -> Any:
     """A default as it would be written: a signature says it in SI units."""
     word = dim_of(hint)
-    return value if word is None or value is None or isinstance(value, tuple) else word.plain(value)
+    if word is None or value is None or isinstance(value, tuple):
+        return value
+    return word.plain(word.si(value) if isinstance(word, Dim) and isinstance(value, str) else value)
 
 
 class _Untitled(GenerateJsonSchema):

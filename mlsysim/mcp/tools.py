@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from mlsysim import evaluation as systems
-from mlsysim.core import registry
+from mlsysim.core import plugins, registry
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownArgument, UnknownEntry
 from mlsysim.core.registry import LAYERS, Catalog
@@ -95,6 +95,7 @@ def tools() -> dict[str, Tool]:
         _tool(import_model),
         _tool(zoo, exact=True),
         _tool(look_up, exact=True),
+        *(_solver(name, kind) for name, kind in plugins.solvers().items()),
     ]
     return {tool.name: tool for tool in table}
 

@@ -56,7 +56,7 @@ def test_a_picture_has_the_width_and_the_letters_of_its_page(chart, tmp_path, si
 def test_a_png_is_written_too_and_other_files_are_refused(chart, tmp_path):
     charts.save(chart, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(UnknownName, match=r"known are \.png, \.svg"):
+    with pytest.raises(UnknownName, match=r"known are \.html, \.png, \.svg"):
         charts.save(chart, tmp_path / "a.gif")
     with pytest.raises(UnknownName, match="size cannot be 'poster'"):
         charts.save(chart, tmp_path / "a.png", size="poster")  # type: ignore[arg-type]
