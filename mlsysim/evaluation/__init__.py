@@ -2,9 +2,11 @@
 
 `spec` is the system as data and `sections` its parts, `metrics` what can be known of it, `measure`
 what it does (`answering` where it answers requests), `verdict` what to think of that, `plan` THE
-search for the cheapest system that will do, `remedies` what would help, and `scenarios` are systems
-that ask a question. Operators are costed one after the other (the stack "ideal"), requests join a
-batch in flight, and a tenth of the memory is kept free.
+search for the cheapest system that will do, `desk` plans from one sentence (`offers` is what each
+device can do, `planned` what comes of it), `comparing` puts systems side by side, `remedies` what
+would help, `examples` are systems to begin with, and `scenarios` such that ask a question.
+Operators are costed one after the other (the stack "ideal"), requests join a batch in flight, and a
+tenth of the memory is kept free.
 """
 
 from __future__ import annotations
