@@ -20,12 +20,12 @@ import yaml
 
 from grading import derive
 from grading.check import load as checks_of
-from grading.grade import Graded, grade_sheet
-from grading.reading import parse, sheet_of
+from grading.judge import Graded, Judge
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.solver import Solver
 from mlsysim.course import lessons as course
 from mlsysim.course.lessons import Lesson
+from mlsysim.course.reading import parse, sheet_of
 from mlsysim.learn import Journal
 from mlsysim.learn.marks import MATCHES, near
 from mlsysim.learn.rehearse import Ran, notebook, rehearse, run, turns
@@ -51,7 +51,7 @@ def graded(exercise, student, predictions=()) -> Graded:
     """What an exercise's notebook makes for a student, read and judged as a grader does."""
     given = {"student": student, "code": "", "journal": committed(*predictions)}
     _, defs = exercise.run(defs=given)
-    return grade_sheet(sheet_of(parse(defs["document"].to_json().encode())))
+    return Judge().sheet(sheet_of(parse(defs["document"].to_json().encode())))
 
 
 def clean(environ, folder) -> dict[str, str]:

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from grading.grade import grade_file
-from grading.judge import Graded, Refused, Skipped
+from grading.judge import Graded, Judge, Refused, Skipped
 from tests.grading.hostile_data import FORMULA, SCRIPT, answers, broken, forms, injected, placed
 
 CANARY = "a-secret-of-this-course"
@@ -29,7 +28,7 @@ def graded(tmp_path):
         path = tmp_path / name
         path.write_bytes(data if isinstance(data, bytes) else json.dumps(data).encode())
         begin = time.process_time()
-        outcome = grade_file(path)
+        outcome = Judge().file(path)
         assert time.process_time() - begin < 0.5, name  # a stall is minutes, a file hundredths
         return outcome
 
