@@ -4,7 +4,7 @@ Simulated learners of different habits go through a path with a speaker who keep
 some are slow, some click twice, some reload, some leave and come back on another device. `--minute`
 is how many seconds a minute of the timetable takes; `--kills` ends the server so often without a
 word, at random moments, and starts it again. At the end nothing may be missing, and the path must
-fit: reading, a minute a prediction, and the discussions that the rules suggest.
+fit: reading, a minute a prediction, and a discussion a lesson.
 """
 
 from __future__ import annotations
@@ -131,13 +131,13 @@ class Simulated:
 
 
 class Presenter:
-    """The speaker: asks, waits for most, shows, has the room talk where it is worth it, reveals."""
+    """The speaker: asks, waits for most, shows, has the room talk once a lesson, reveals."""
 
     def __init__(self, server: Server, path: CoursePath, minute: float, most: float) -> None:
         self.server, self.path, self.minute, self.most = server, path, minute, most
         self.speaker = Speaker(server.url, server.key)
         self.done: list[str] = []  # acts that were answered: question and what was done
-        self.discussed: dict[str, int] = {}
+        self.discussed: set[str] = set()
 
     async def present(self, questions: list[str]) -> None:
         """Go through the questions."""
@@ -145,10 +145,10 @@ class Presenter:
         for question in questions:
             await self._do("ask", question)
             await self._wait(question, 0, PREDICTING)
-            board = await self._do("votes", question)
+            await self._do("votes", question)
             lesson = question.partition(".")[0]
-            if board.get("suggest") and not self.discussed.get(lesson):
-                self.discussed[lesson] = 1
+            if lesson not in self.discussed:  # one a lesson, as the timetable reckons
+                self.discussed.add(lesson)
                 await self._do("discuss", question, seconds=round(60 * DISCUSSING))
                 await self._do("again", question)
                 await self._wait(question, 1, DISCUSSING)

@@ -39,7 +39,7 @@ def test_a_server_that_is_killed_loses_no_seat_commitment_round_or_release(tmp_p
     done = asyncio.run(
         rehearsal.rehearse(tmp_path, learners=3, minute=0.2, kills=1, within=6, first=1)
     )
-    assert done["commitments"] > 0
+    assert done["commitments"] >= 3
     assert done["seats"] >= 3
 
 
