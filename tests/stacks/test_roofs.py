@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from mlsysim import DistributedModel, Engine, Fleet, Hardware, Models, SingleNodeModel, Systems
 from mlsysim.core.errors import BadArgument, MissingValue
+from mlsysim.evaluation.spec import SystemSpec
+from mlsysim.evaluation.verdict import judge
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
 from mlsysim.stacks.types import Stack, chance
@@ -129,3 +131,19 @@ def test_chances_are_those_that_the_intervals_say():
     assert found == pytest.approx([0.05, 0.25, 0.5, 0.75, 0.95])
     assert chance("ideal", "Hopper", 1.0) is None
     assert chance(stack, "Hopper", 0.0) == 0
+
+
+def test_a_verdict_says_how_probable_it_is():
+    """What takes half of its bound is kept if nothing lies twice as far off."""
+    workload = {"model": "ResNet50", "phase": "forward", "batch_size": 8, "stack": "cudnn"}
+    place = {"name": "x", "workload": workload, "fleet": {"hardware": "A100", "count": 1}}
+    took = judge(SystemSpec.build(place)).metrics["latency"].m_as("ms")
+    limits = [f"latency <= {took * times} ms" for times in (0.5, 1, 2)]
+    found = judge(SystemSpec.build({**place, "constraints": limits}))
+    low, even, high = (kept["probability"] for kept in found.constraints)
+    assert even == pytest.approx(0.5)
+    assert low < 0.05
+    assert high > 0.95
+    assert "kept with 50%" in found.summary()
+    ideal = {**place, "workload": {**workload, "stack": "ideal"}, "constraints": limits}
+    assert all(k["probability"] is None for k in judge(SystemSpec.build(ideal)).constraints)
