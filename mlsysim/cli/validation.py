@@ -81,24 +81,24 @@ def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -
     from mlsysim.evaluation import validate as judged
 
     console = Console(highlight=False)
-    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    heads = ("domain", "level", "rows", "answered", "median error", "1.5x", "2x", "3x")
-    for head in (*heads, "mean ratio", "of tables", "in 50%", "in 90%"):
-        table.add_column(head, justify="left" if head in heads[:2] else "right")
+    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
+    heads = ("level", "median error", "1.5x", "2x", "3x", "mean ratio", "of tables", "50%", "90%")
+    for head in heads:  # of two words, one above the other, so that a narrow terminal has room
+        table.add_column(head.replace(" ", "\n"), justify="left" if head == "level" else "right")
     for of in zip(*scored.values(), strict=True):
+        score, answered = of[0], min(score.answered for score in of)
+        rows = (
+            f"{score.rows} rows" if answered == score.rows else f"{answered} of {score.rows} rows"
+        )
+        table.add_row(f"{score.name}, {rows}", style="bold")
         for level, score in zip(scored, of, strict=True):
-            first = level == next(iter(scored))
             table.add_row(
-                score.name if first else "",
-                level,
-                f"{score.rows}" if first else "",
-                f"{score.answered}",
+                f" {level}",
                 _percent(score.error),
                 *(f"{part:.0%}" for part in score.within),
                 "-" if score.bias is None else f"{score.bias:.2f}",
                 _percent(score.tables),
                 *([f"{part:.0%}" for part in score.covered] or ["-", "-"]),
-                style="bold" if score.name == "all" else None,
             )
     console.print(table)
     for level in judged.LEVELS:
