@@ -3,10 +3,11 @@
     python -m benchmarks.fit_operators            # fit, print scores, left-out devices among them
     python -m benchmarks.fit_operators --write    # and write stacks/data/silicon.yaml
 
-A constant is the product of one number for all devices and a factor for each group that it may
-depend on (family of devices, datapath, framework), each drawn to one by a ridge: what a device
-does not tell stays what the others say, and a device that is not there is the product without its
-own. The loss is the logarithm of the time, and grows evenly for rows that nothing explains.
+It needs `pip install scipy`. A constant is one number for all devices and a factor for each group
+that it depends on (family of devices, datapath, framework), each drawn to one by a ridge: what a
+device does not tell stays what the others say, and a device that is not there is the product
+without its own. The loss is the logarithm of the time, and grows evenly for rows that nothing
+explains.
 """
 
 from __future__ import annotations
