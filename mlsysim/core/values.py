@@ -320,9 +320,10 @@ class Entry(Value):
         here: Any = self
         for part in path.split("."):
             inside = isinstance(here, Value) and (here is self or not isinstance(here, Entry))
-            if part not in (type(here).model_fields if inside else here or ()) or part == "sources":
+            held: Any = type(here).model_fields if inside else here or ()
+            if part not in held or part == "sources":
                 return False
-            here = getattr(here, part) if inside else here[part]
+            here = getattr(here, part) if inside else held[part]
         return True
 
     def _paths(self) -> set[str]:
