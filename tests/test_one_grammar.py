@@ -77,6 +77,8 @@ def by_an_agent(text):
     return step["traffic"]["value"] * 1e9 / (step["memory_time"]["value"] * 1e-3)  # GB, ms
 
 
+FIVE_DIGITS = 5e-5  # what an agent is answered in
+
 QUANTITY_DOORS = {
     "parse": lambda text, _: parse(text).m_as("B/s"),
     "Q_": lambda text, _: Q_(text).m_as("B/s"),
@@ -127,7 +129,8 @@ NO_QUANTITIES = [
 @pytest.mark.parametrize("door", QUANTITY_DOORS)
 @pytest.mark.parametrize(("text", "expected"), BANDWIDTHS.items())
 def test_a_quantity_is_the_same_at_every_door(door, text, expected, tmp_path):
-    assert QUANTITY_DOORS[door](text, tmp_path) == pytest.approx(expected, rel=1e-12)
+    within = FIVE_DIGITS if door == "MCP" else 1e-12
+    assert QUANTITY_DOORS[door](text, tmp_path) == pytest.approx(expected, rel=within)
 
 
 @pytest.mark.parametrize("door", QUANTITY_DOORS)
@@ -243,7 +246,8 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("door", NUMBER_DOORS)
 @pytest.mark.parametrize(("text", "expected"), NUMBERS.items())
 def test_a_plain_number_is_the_same_at_every_door(door, text, expected, tmp_path):
-    assert NUMBER_DOORS[door](text, tmp_path) == pytest.approx(expected, rel=1e-12)
+    within = FIVE_DIGITS if door == "MCP" else 1e-12
+    assert NUMBER_DOORS[door](text, tmp_path) == pytest.approx(expected, rel=within)
 
 
 @pytest.mark.parametrize("door", [each for each in NUMBER_DOORS if each != "a system's YAML"])

@@ -48,19 +48,25 @@ class Solver:
     """Base of every Model (evaluates forward), Solver (inverts) and Optimizer (searches).
 
     The signature of `solve` names a dimension for each argument, which is then read with its unit
-    and comes as a plain SI number; so does a default. The fields of the Result carry units out.
+    and comes as a plain SI number; so does a default. The fields of the Result carry units out::
 
-    >>> from mlsysim.core import units as u
-    >>> class Racks(Result):
-    ...     count: u.Number
-    ...     power: u.Power = "kW"
-    >>> class RackModel(Solver):
-    ...     walls = (17,)
-    ...
-    ...     def solve(self, power: u.Power, *, rack: u.Power = "40 kW") -> Racks:
-    ...         return Racks(count=power / rack, power=power)
-    >>> RackModel().solve("1 MW").count
-    25.0
+        from mlsysim.core import units as u
+        from mlsysim.core.solver import Result, Solver
+
+
+        class Racks(Result):
+            count: u.Number
+            power: u.Power = "kW"
+
+
+        class RackModel(Solver):
+            walls = (17,)
+
+            def solve(self, power: u.Power, *, rack: u.Power = "40 kW") -> Racks:
+                return Racks(count=power / rack, power=power)
+
+
+        RackModel().solve("1 MW").count  # 25.0
 
     A package that names it under the entry point `mlsysim.solvers` brings it to the command line
     (`mlsysim run RackModel power='1 MW'`), to the tools of an agent and to the walls; one that

@@ -19,8 +19,8 @@ def queued(alone: u.Seconds, latency: u.Seconds, queue: u.Number) -> u.Seconds:
     $$T = L + \frac{M}{BW} + 2 q \sqrt{L \frac{M}{BW}}$$
 
     At $q = 1$ it is cut into the best number of pieces, at $q = 0$ never.
-    >>> queued(alone=4e-6, latency=1e-6, queue=0.5)
-    7e-06
+    >>> f"{queued(alone=4e-6, latency=1e-6, queue=0.5):.2g}"
+    '7e-06'
 
     Source: Thakur, Rabenseifner & Gropp (2005), doi:10.1177/1094342005051521, for pipelined trees.
     """

@@ -60,7 +60,7 @@ def why(before: Thing, after: Thing, model: Any = None, **how: Any) -> Any:
     training; `how` is what `Engine.solve` takes, or the keys of a workload.
 
     >>> print(why("A100", "H100", "Llama3_8B").sentences[0])
-    The step takes 7.506 ms on A100 SXM4 80GB and 4.57 ms on H100 SXM: 1.64x as fast.
+    The step takes 7.503 ms on A100 SXM4 80GB and 4.571 ms on H100 SXM: 1.64x as fast.
     """
     sides = [_read(each) for each in (before, after)]
     if all(isinstance(each, HardwareNode) for each in sides):

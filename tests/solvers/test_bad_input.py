@@ -344,7 +344,7 @@ def test_asking_does_not_change_the_question(name):
     assert ask == baseline(name)
 
 
-@pytest.mark.parametrize("precision", ["int8", "int4", "fp4", "fp64"])
+@pytest.mark.parametrize("precision", ["int8", "int4", "w4a4", "fp64"])
 def test_a_precision_that_nothing_trains_in_is_refused_by_all_alike(precision):
     how = {"precision": precision, "training": True}
     for ask in (
