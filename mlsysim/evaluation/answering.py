@@ -280,6 +280,10 @@ def _latency(work: OneStep, group: Group, profile: Any) -> tuple[float, float]:
 def _waiting(rate: float, latency: float, slots: float) -> Queue:
     """What requests of equal steps wait, and take in all."""
     load = float(eq.offered_load(rate, latency)) / slots
+    if load < 2 * _HARDLY:
+        return Queue(
+            utilization=load, mean_latency=latency, p50_latency=latency, p99_latency=latency
+        )
     if slots > MOST_SLOTS:
         return Queue(utilization=load, mean_latency=None, p50_latency=None, p99_latency=None)
     return Queue.of(

@@ -14,6 +14,7 @@ from mlsysim import (
     Engine,
     Hardware,
     InferenceScalingModel,
+    Scenarios,
     ServingModel,
 )
 from mlsysim.core.errors import InvalidEntry, MissingValue, UnknownName
@@ -334,3 +335,13 @@ def test_what_is_divided_over_nodes_is_served():
     plan = {**fleet, "tensor_parallel": 8, "pipeline_parallel": 2}
     assert not judge(system({"model": "Llama3_405B"}, {**fleet, "tensor_parallel": 8})).feasible
     assert judge(system({"model": "Llama3_405B"}, plan)).feasible
+
+
+def test_a_system_that_is_hardly_ever_asked_is_sized_by_what_one_request_takes():
+    """A look a minute: however many boards there are, each takes as long as one alone."""
+    doorbell = Scenarios["Doorbell"].replace(constraints=("p99_latency < 1 s",))
+    found = judge(doorbell.changed({"fleet.hardware": "ESP32_S3"}))
+    assert found.verdict == "satisfied"
+    assert found.metrics["devices_needed"] == 1
+    never = judge(doorbell.replace(constraints=("p99_latency < 1 us",)))
+    assert any("one request alone breaks it" in note for note in never.notes)
