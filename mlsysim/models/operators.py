@@ -169,11 +169,6 @@ class Rates(NamedTuple):
 class Times(Protocol):
     """What says how long operators take: the roofs alone, or a stack's kernels under them."""
 
-    @property
-    def data(self) -> Any:
-        """Bytes a second that all but weights moves at."""
-        ...
-
     def times(self, op: Operator, step: Step) -> tuple[Any, Any, Any] | None:
         """Seconds under each roof, and beside them; None where it costs nothing."""
         ...

@@ -20,9 +20,8 @@ from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.group import REDUCES, Wires, all_reduce, exchanged, part
 from mlsysim.solvers.fleet.plan import Plan
-from mlsysim.solvers.node.cost import rates
+from mlsysim.solvers.node.cost import host, rates, wider
 from mlsysim.solvers.node.learning import FULL, Held, Load, Recipe, Work, activations, work
-from mlsysim.stacks.types import Stack
 
 
 class Cost(NamedTuple):
@@ -85,17 +84,8 @@ class Way(NamedTuple):
         """Bytes of gradients, and of what replicas send each other."""
         return algorithm.stored(held.updated, self.widths.activations)
 
-    @property
-    def wider(self) -> tuple[float, float]:
-        """How many times wider a stack keeps gradients and scores than activations."""
-        held = self.stack.held if isinstance(self.stack, Stack) else None
-        if held is None or held.gradients is None or held.scores is None:
-            return 1.0, 1.0
-        width = self.widths.activations
-        return held.gradients.m_as("B") / width, held.scores.m_as("B") / width
-
-    def alone(self, load: Load, here: tuple[Held, Held], plan: Plan) -> Any:
-        """Seconds in which a device does its load of a microbatch by itself."""
+    def alone(self, load: Load, here: tuple[Held, Held], plan: Plan, batch: Any) -> Any:
+        """Seconds in which a device does its load of a microbatch of so many sequences."""
         dense, experts = (self.recipe.state(some.updated, self.widths) for some in here)
         ranks = (np.where(plan.zero >= 1, many, 1) for many in (plan.ranks, plan.alike))
         states = (state / many for state, many in zip((dense, experts), ranks, strict=True))
@@ -103,7 +93,7 @@ class Way(NamedTuple):
         if load.compute is not None:
             writing = node.memory_time(moved, self.supply.bandwidth)
             kernels = load.compute + load.memory + load.overhead
-            return kernels + writing + self.supply.overhead
+            return kernels + writing + host(self.supply, self.stack, batch)
         plain, peak = load.operations - load.attention, self.supply.attention_peak
         arithmetic = node.compute_time(plain, self.supply.peak, self.efficiency)
         attending = node.compute_time(load.attention, peak, self.efficiency)
@@ -125,13 +115,13 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
     share = fullest / work.layers
     ends = Held(*(np.where(p > 1, *of) for of in zip(work.table, work.outside, strict=True)))
     here = work.dense.times(share).plus(ends), work.experts.times(share)
-    others = way.alone(work.load.times(share), here, plan)
+    others = way.alone(work.load.times(share), here, plan, work.batch)
     last = work.load.times(plan.last(work.layers) / work.layers)
     busy = others
     if work.ends is not None:
-        busy = np.maximum(others, way.alone(last.plus(work.ends), here, plan))
+        busy = np.maximum(others, way.alone(last.plus(work.ends), here, plan, work.batch))
     evenly = work.dense.plus(work.outside).times(1 / p), work.experts.times(1 / p)
-    ideal = m * way.alone(work.even.times(1 / p), evenly, plan)
+    ideal = m * way.alone(work.even.times(1 / p), evenly, plan, work.batch)
 
     # all microbatches through all stages, then what the replicas say to each other
     talks = messages(work, plan, way.wires, fullest)
@@ -156,7 +146,7 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
         return some.weights
 
     entry = work.entry / (plan.tensor if plan.sequence else 1.0)
-    wider, scores = way.wider
+    gradients, scores = wider(way.stack, way.widths)
     kept = work._replace(scores=work.scores * scores)
     flying = memory.microbatches_in_flight(p, plan.interleave, m)
     tensor, context, pipeline, expert = talks
@@ -172,7 +162,7 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
         step_time=through + exposed,
         ideal_time=ideal,
         weights=sharded(weights, 3) + gathered(weights),
-        gradients=wider * (sharded(way.gradients, 2) + gathered(way.gradients)),
+        gradients=gradients * (sharded(way.gradients, 2) + gathered(way.gradients)),
         optimizer_state=sharded(lambda some: way.recipe.state(some.learned, way.widths), 1),
         activations=activations(
             *(kept, plan.recompute), layers=fullest, entry=entry, flying=flying, flash=plan.flash

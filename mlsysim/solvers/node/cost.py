@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mlsysim.equations import algorithm
+from mlsysim.equations import algorithm, node
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.operators import (
     ATTENTION,
@@ -27,7 +27,7 @@ from mlsysim.solvers.node import learning
 from mlsysim.solvers.node.kernels import kernels
 from mlsysim.solvers.node.learning import Recipe, Work
 from mlsysim.solvers.node.sustained import sustained
-from mlsysim.stacks.types import Stack
+from mlsysim.stacks.types import Stack, seconds
 
 
 class Demand(NamedTuple):
@@ -65,13 +65,13 @@ def formats(
     )
 
 
-def demand(model: Workload, step: Step, recipe: Recipe | None = None) -> Demand:
+def demand(model: Workload, step: Step, recipe: Recipe | None = None, level: Any = None) -> Demand:
     """What a step asks for: work, bytes to move, and bytes that must fit.
 
     A training step learns by its `recipe`, with Adam unless one is given.
     """
     if step.training:
-        return _trained(model, step, recipe or Recipe())
+        return _trained(model, step, recipe or Recipe(), wider(level, step.widths)[0])
     total = model.totals(step)
     return Demand(
         total.flops,
@@ -85,7 +85,16 @@ def demand(model: Workload, step: Step, recipe: Recipe | None = None) -> Demand:
     )
 
 
-def _trained(model: Workload, step: Step, recipe: Recipe) -> Demand:
+def wider(level: Any, widths: Widths) -> tuple[float, float]:
+    """How many times wider a stack keeps gradients and scores than activations."""
+    held = level.held if isinstance(level, Stack) else None
+    if held is None or held.gradients is None or held.scores is None:
+        return 1.0, 1.0
+    width = widths.activations
+    return held.gradients.m_as("B") / width, held.scores.m_as("B") / width
+
+
+def _trained(model: Workload, step: Step, recipe: Recipe, wider: float) -> Demand:
     asked = learning.work(model, step, recipe)
     load, held, widths = asked.whole, asked.held, step.widths
     return Demand(
@@ -96,7 +105,7 @@ def _trained(model: Workload, step: Step, recipe: Recipe) -> Demand:
         activations=load.activations,
         # weights, their gradients, and what the optimizer keeps
         held_weights=held.weights
-        + algorithm.stored(held.updated, widths.activations)
+        + wider * algorithm.stored(held.updated, widths.activations)
         + recipe.state(held.learned, widths),
         held_state=0.0 * step.batch,
         # what operators need again on the way back
@@ -137,18 +146,27 @@ def drawn(supply: Supply, stack: Any) -> Any:
     return supply.peak * float(board.operation.m_as("J")) if board.operation else None
 
 
+def host(supply: Supply, level: Any, sequences: Any) -> Any:
+    """Seconds that a step of so many sequences waits for its host, whatever it does."""
+    if not isinstance(level, Stack):
+        return supply.overhead
+    each = seconds(level.operators.sequence) if level.operators else 0.0
+    return seconds(level.host, supply.overhead) + each * sequences
+
+
 def one_after_the_other(
-    model: Workload, step: Step, rates: Times, recipe: Recipe | None = None
+    model: Workload, step: Step, rates: Times, supply: Supply, recipe: Recipe | None = None
 ) -> Met:
     """Seconds of a forward step, or of a training step, whose operators wait for each other.
 
-    Backward each operator does twice its work on twice its bytes; then the optimizer's state moves.
+    Backward each operator does twice its work on twice its bytes; then the optimizer's state moves,
+    at the bandwidth of the device, as it does in a fleet.
     """
     if not step.training:
         return meet(model.operators(step), step, rates)
     recipe = recipe or Recipe()
     asked = learning.work(model, step, recipe, rates)
-    writing = _written(asked, recipe, step.widths) / rates.data
+    writing = node.memory_time(_written(asked, recipe, step.widths), supply.bandwidth)
     load = asked.whole
     return Met(load.compute, load.memory + writing, load.overhead)
 

@@ -26,11 +26,6 @@ class Kernels(NamedTuple):
     rates: Rates
     launch: float
 
-    @property
-    def data(self) -> Any:
-        """Bytes a second that all but weights moves at."""
-        return self.rates.data
-
     def short(self, part: Any) -> Kernels:
         """The same where products are so short that they reach only a part of the rate."""
         return self._replace(rates=self.rates.short(part))

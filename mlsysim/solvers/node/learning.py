@@ -164,6 +164,7 @@ class Work(NamedTuple):
     tail: Any = 0.0  # bytes kept outside the layers
     dispatched: Any = 0.0  # bytes that a layer sends to where its experts, or tables, are
     talks: int = LAYER_TALKS
+    batch: Any = 1.0  # sequences
 
     @property
     def held(self) -> Held:
@@ -222,6 +223,7 @@ def work(
         dense=held,
         experts=experts,
         ends=ends,
+        batch=step.batch,
         table=table,
         outside=table.plus(rest),
         layers=layers,
@@ -381,7 +383,16 @@ def _unlayered(
         tables = Held(gathers.held, 0.0, rows.held, rows.weights)
         sent = gathers.traffic * np.where(spread > 1, 1.0, 0.0)[()]
     load = _load(model, step, recipe, ops, rates, total)
-    return Work(load, load, dense, tables, tail=total.inputs, dispatched=sent, talks=TABLE_TALKS)
+    return Work(
+        load,
+        load,
+        dense,
+        tables,
+        tail=total.inputs,
+        dispatched=sent,
+        talks=TABLE_TALKS,
+        batch=step.batch,
+    )
 
 
 def _spread(

@@ -28,7 +28,7 @@ from mlsysim.solvers.node.learning import (
 )
 from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.room import too_large
-from mlsysim.stacks.types import IDEAL, Level, Stack, interval, named, seconds, trust
+from mlsysim.stacks.types import IDEAL, Level, interval, named, trust
 
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
 
@@ -232,7 +232,7 @@ class Question(NamedTuple):
 
     def demand(self, step: Step) -> Demand:
         """What a step asks of the device."""
-        demand = cost.demand(self.model, step, self.recipe)
+        demand = cost.demand(self.model, step, self.recipe, self.stack)
         if self.density is None:
             return demand
         fewer = {name: getattr(demand, name) * self.density for name in ("operations", "attention")}
@@ -279,7 +279,7 @@ class Asked(NamedTuple):
         model, _, supply, _, efficiency, level, *_, density = self.question
         reached = efficiency if density is None else efficiency / density
         rates = cost.rates(supply, reached, self.weights_bandwidth, level)
-        return cost.one_after_the_other(model, self.step, rates, self.question.recipe)
+        return cost.one_after_the_other(model, self.step, rates, supply, self.question.recipe)
 
 
 def ask(
@@ -329,11 +329,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         moving, supply.bandwidth
     )
     asked = Asked(question, step, weights_bandwidth)
-    overhead = supply.overhead
-    if isinstance(stack, Stack):
-        overhead = seconds(stack.host, overhead)
-        if stack.operators is not None:
-            overhead = overhead + seconds(stack.operators.sequence) * step.batch
+    overhead = cost.host(supply, stack, step.batch)
     if stack is not None:
         met = asked.apart()
         overhead = overhead + met.overhead

@@ -122,7 +122,7 @@ def test_fewer_failures_never_cost_goodput(place, every, by):
     model=st.sampled_from(["Llama3_8B", "GPT2_XL", "Mixtral_8x7B", "DeepSeek_V3", "ResNet50"]),
     name=st.sampled_from(["H100", "A100", "MI300X", "TPU_v5p"]),
     batch=st.integers(1, 8),
-    stack=st.sampled_from([None, "ideal"]),
+    stack=st.sampled_from([None, "ideal", "megatron", "fsdp", "trtllm"]),
     efficiency=st.floats(0.1, 1),
 )
 def test_one_device_is_what_the_engine_says(model, name, batch, stack, efficiency):
