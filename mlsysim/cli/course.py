@@ -60,7 +60,11 @@ _Present = Annotated[
 _Code = Annotated[str, typer.Option(metavar="WORD", help="The code that lets learners in.")]
 _Host = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", show_default="this machine alone; with --class all networks"),
+    typer.Option(
+        metavar="ADDRESS",
+        help="0.0.0.0 lets other machines of the network in.",
+        show_default="this machine alone",
+    ),
 ]
 _Base = Annotated[
     str, typer.Option("--base-url", metavar="PATH", help="What stands before every address.")
@@ -134,10 +138,12 @@ def learn(
     if chosen is not None:
         first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"
     room = _room(group or (way and present and way.name), way, code, base_url, present=present)
+    if room is not None and host is None:
+        typer.echo("only this machine can join; '--host 0.0.0.0' lets its network in, without TLS")
     server.serve(
         first + "?slides" * slides,
         way,
-        place=server.Place(host or ("0.0.0.0" if group else server.HOST), at, base_url.rstrip("/")),
+        place=server.Place(host or server.HOST, at, base_url.rstrip("/")),
         browser=browser,
         room=room,
     )

@@ -119,3 +119,17 @@ def test_what_opens_a_room_says_how_to_join_and_whose_the_board_is(tmp_path, mon
     assert windows == [f"http://192.0.2.7:2718/{each}?key={key}" for each in ("board", "speaker")]
     with pytest.raises(BadArgument, match="code"):
         rooms.opening("Monday", None, code="a b")
+
+
+@pytest.mark.parametrize(("given", "host"), [([], "127.0.0.1"), (["--host", "0.0.0.0"], "0.0.0.0")])
+def test_a_class_is_served_to_this_machine_alone_unless_it_is_told_otherwise(
+    given, host, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLSYSIM_HOME", str(tmp_path))
+    monkeypatch.setattr(rooms, "seated", lambda find: None)
+    places = []
+    monkeypatch.setattr(server, "serve", lambda *_, place, **__: places.append(place))
+    ran = CliRunner().invoke(cli, ["learn", "--class", "monday", "--no-browser", *given])
+    assert ran.exit_code == 0, ran.output
+    assert [place.host for place in places] == [host]
+    assert ("'--host 0.0.0.0' lets its network in" in ran.output) == (not given)
