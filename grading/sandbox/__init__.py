@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from grading.sandbox.outside import NoSandbox, Outcome, Sandbox
 
-__all__ = ["NoSandbox", "Outcome", "Sandbox", "available", "trust", "weaker", "why_not"]
+__all__ = ["NoSandbox", "Outcome", "Sandbox", "available", "shut", "trust", "weaker", "why_not"]
 
-_TRUST = "GRADING_TRUSTS_CODE"  # in the environment, so that worker processes know too
+# in the environment, so that worker processes know too
+_TRUST, SHUT = "GRADING_TRUSTS_CODE", "GRADING_RUNS_NO_CODE"
 
 
 class _Held(NamedTuple):
@@ -30,11 +31,22 @@ def trust() -> None:
     os.environ[_TRUST] = "1"
 
 
+def shut(why: str) -> None:
+    """Run no function from here on, whatever walls there are; `why` is a sentence."""
+    global _held  # noqa: PLW0603
+    os.environ[SHUT] = why
+    if _held.sandbox is not None and _held.process == os.getpid():
+        _held.sandbox.close()
+    _held = _Held(0, None, "")
+
+
 def available() -> Sandbox | None:
     """The sandbox of this process, started when it is first needed; None where there is none."""
     global _held  # noqa: PLW0603 - one warm process a grader, and a new one after a fork
     died = _held.sandbox is not None and not _held.sandbox.alive
-    if _held.process != os.getpid() or died:
+    if why := os.environ.get(SHUT):
+        _held = _Held(os.getpid(), None, why)
+    elif _held.process != os.getpid() or died:
         try:
             _held = _Held(os.getpid(), Sandbox.best(trusted=_TRUST in os.environ), "")
         except NoSandbox as error:

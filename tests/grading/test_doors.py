@@ -14,10 +14,11 @@ import zipfile
 import jsonschema
 import pytest
 
-from grading import bundle
+from grading import bundle, gradescope, sandbox
 from grading.__main__ import main
 from mlsysim.course.inventory import Sat
 from mlsysim.course.quiz import ITEMS
+from mlsysim.course.sheet import Answer, Sheet
 from tests.grading.conftest import NAME
 
 SECRET = b"a secret of this course"
@@ -261,3 +262,26 @@ def test_the_gain_of_a_class_is_what_was_learned_of_what_there_was_to_learn(tmp_
     assert said[1] == "right before: 38%, after: 75%, gain: 0.60"
     assert len(said) == 2 + len(ITEMS)
     assert main(["quiz", str(tmp_path / "pre"), str(tmp_path / "none")]) == 2
+
+
+def test_gradescopes_container_runs_no_students_code(tmp_path, monkeypatch):
+    """The course secret lies in it: functions are kept, and not counted."""
+    monkeypatch.setenv(sandbox.SHUT, "")  # what it sets is gone after the test
+    ran = tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'w')\ndef users(memory, weights, tokens, shared):\n    return 1"
+    sheet = Sheet(
+        assignment="03_kv_cache",
+        assignment_version=1,
+        mlsysim="1.0.0",
+        student="ada",
+        variant={},
+        answers={"q6": Answer(value=code)},
+    )
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "submission" / "answers.json").write_text(sheet.to_json())
+    (tmp_path / "submission_metadata.json").write_text("{}")
+    told = gradescope.results(tmp_path)
+    (kept,) = [test for test in told["tests"] if test["name"] == "q6"]
+    assert (kept["score"], kept["max_score"]) == (0, 0)
+    assert "not run here" in kept["output"]
+    assert not ran.exists()
