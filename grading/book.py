@@ -260,7 +260,10 @@ def _late(graded: Graded, counted: Counted, gradebook: Gradebook) -> float:
     until = due(mine.get(graded.id, {}).get(graded.assignment, counted.due))
     if until is None or not graded.at:
         return 0.0
-    return max(0.0, (dt.datetime.fromisoformat(graded.at) - until).total_seconds())
+    came = dt.datetime.fromisoformat(graded.at)
+    if came.tzinfo is None:  # as the clocks of the class said
+        came = came.replace(tzinfo=until.tzinfo)
+    return max(0.0, (came - until).total_seconds())
 
 
 def _spell(seconds: float) -> str:

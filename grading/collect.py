@@ -198,10 +198,12 @@ _SPELLINGS = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%d.%m.%Y %H:%M")
 
 
 def moment(said: Any) -> str:
-    """A time as a platform writes it, in ISO form and UTC; '' for what is none.
+    """A time as a platform writes it, in ISO form; '' for what is none.
+
+    In UTC where it tells its zone. Else it is that of the class's clocks, and has none.
 
     >>> moment("Thursday, 26 November 2026, 1:50 PM"), moment("2026-11-26 13:50+01:00"), moment("-")
-    ('2026-11-26T13:50:00+00:00', '2026-11-26T12:50:00+00:00', '')
+    ('2026-11-26T13:50:00', '2026-11-26T12:50:00+00:00', '')
     """
     time = said if isinstance(said, dt.datetime) else None
     if time is None:
@@ -215,4 +217,4 @@ def moment(said: Any) -> str:
                     continue
     if time is None:
         return ""
-    return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat()
+    return (time.astimezone(dt.UTC) if time.tzinfo else time).isoformat()

@@ -67,6 +67,9 @@ def test_a_mark_is_changed_by_hand_with_a_reason_that_the_student_reads(
         ("2026-11-28T00:00:00Z", 0.1, 12.6),  # one day is begun
         ("2026-11-29T12:00:00Z", 0.2, 11.2),  # two
         ("2026-12-31T12:00:00Z", 0.5, 7),  # no more than that
+        # a platform that tells no zone writes what the clocks of the class say, as the due time is
+        ("Friday, 27 November 2026, 11:30 PM", 0.0, 14),
+        ("2026-11-28 00:40", 0.1, 12.6),
     ],
 )
 def test_lateness_costs_a_part_for_each_day_that_is_begun(
@@ -78,7 +81,7 @@ def test_lateness_costs_a_part_for_each_day_that_is_begun(
         late: {{grace: 15 min, per_day: 0.1, most: 0.5}}
     """
     roster = (
-        f"Identifier,Full name,ID number,Last modified (submission)\nParticipant 1,A,ada,{came}\n"
+        f'Identifier,Full name,ID number,Last modified (submission)\nParticipant 1,A,ada,"{came}"\n'
     )
     ada = booked(rules.replace("15 min", "30 min"), roster)["ada"]
     assert (ada["part_off"], ada["score"]) == (off, score)
