@@ -44,6 +44,10 @@ class Stack(Entry):
         told = self.roofs.matmul if self.roofs else {}
         return list(dict.fromkeys(key.split()[0] for key in told if key != OTHER))
 
+    def new(self, generation: Any) -> bool:
+        """Whether nothing like this device was measured; where none is named, all are alike."""
+        return bool(self.generations) and generation not in self.generations
+
 
 class _Level(Word):
     """`ideal`, or a stack, its name or a mapping."""
@@ -90,9 +94,7 @@ def interval(value: Any, level: Any, generation: Any, part: float) -> tuple[Any,
     if not isinstance(level, Stack) or level.spread is None:
         why = "ask at a stack that was held against measurements, such as stack='megatron'"
         raise MissingValue(str(named(level)), "interval", why)
-    factor = level.spread.factor(
-        part, new=bool(level.generations) and generation not in level.generations
-    )
+    factor = level.spread.factor(part, new=level.new(generation))
     return value / factor, value * factor
 
 
@@ -104,8 +106,8 @@ def chance(level: Any, generation: str, times: float) -> float | None:
     """
     if not isinstance(level, Stack) or level.spread is None:
         return None
-    new = bool(level.generations) and generation not in level.generations
-    ends = [math.log(level.spread.factor(part, new=new)) for part in (0.5, 0.9)]
+    spread, new = level.spread, level.new(generation)
+    ends = [math.log(spread.factor(part, new=new)) for part in (0.5, 0.9)]
     places = [NormalDist().inv_cdf(0.5 + part / 2) for part in (0.5, 0.9)]
     off = math.log(times) if times > 0 else -math.inf
     slope = (places[1] - places[0]) / max(ends[1] - ends[0], 1e-9)
@@ -118,7 +120,7 @@ def trust(level: Any, generation: Any) -> tuple[str, ...]:
     """How far a stack's answers were from measurements, in a sentence; none for other levels."""
     if not isinstance(level, Stack) or level.spread is None or not isinstance(generation, str):
         return ()
-    new = bool(level.generations) and generation not in level.generations
+    new = level.new(generation)
     half, most = (level.spread.factor(part, new=new) for part in (0.5, 0.9))
     unseen = f" on devices like {generation}, which it was not measured on" if new else ""
     return (

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlsysim.equations import fleet, node
 from mlsysim.equations import kernels as eq
-from mlsysim.equations import node
 from mlsysim.stacks.silicon import Constants
 
 TILE = 128.0  # rows and columns of a matrix that one processor computes at a time
@@ -109,4 +109,4 @@ def collective(c: Constants, passes: Any, data: Any, ranks: Any, link: Any) -> A
     rate = link * c["nccl.link"] * (ranks / 2) ** -c["nccl.crowd"]
     moving = passes * (ranks - 1) / ranks * data / rate
     waiting = c["nccl.floor"] + c["nccl.rank"] * ranks
-    return waiting + moving + 2 * c["nccl.queue"] * np.sqrt(waiting * moving)
+    return fleet.queued(moving, waiting, c["nccl.queue"])
