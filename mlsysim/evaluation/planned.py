@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 from mlsysim.core import units as u
@@ -31,10 +32,7 @@ class Planned(Result):
     breakeven: u.Number | None
     energy: u.Energy | None = "MWh"
     carbon: u.Mass | None = "t"
-    cost: u.Money | None = lazily(
-        "USD",
-        lambda p: min((c for c in (p.si("rent"), p.si("buy")) if c is not None), default=None),
-    )
+    cost: u.Money | None = lazily("USD", lambda p: least((p.si("rent"), p.si("buy"))))
     wall: u.Number
     why: str
     change: dict
@@ -102,7 +100,8 @@ class Plan(Result):
         return self.table.__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.question}</p>{self.table._repr_html_()}<p>{self.binds or self.reason}</p>"
+        words = escape(self.binds or self.reason)
+        return f"<p>{escape(self.question)}</p>{self.table._repr_html_()}<p>{words}</p>"
 
     def words(self) -> list[str]:
         """What is to be said beside the table."""

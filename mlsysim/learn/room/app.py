@@ -23,6 +23,7 @@ from mlsysim import pages
 from mlsysim.core.errors import BadArgument, InvalidEntry, MLSysError, ended
 from mlsysim.course.journal import Journal, seated
 from mlsysim.course.paths import CoursePath
+from mlsysim.learn.lesson import below
 from mlsysim.learn.room import views
 from mlsysim.learn.room.export import archive
 from mlsysim.learn.room.keys import Keys
@@ -341,7 +342,7 @@ class RoomApp:
 
     def _page(self, template: str, status: int = 200, **facts: Any) -> Response:
         page = pages.render(template, room=self.room.name, **facts)
-        return HTMLResponse(page.replace('="/', f'="{self.base}/'), status)
+        return HTMLResponse(below(self.base, page), status)
 
     def _give(self, reply: Response, request: Request, name: str, value: str) -> None:
         secure = request.url.scheme == "https"
