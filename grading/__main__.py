@@ -14,10 +14,10 @@ from grading import derive as deriving
 from grading import sandbox
 from grading.book import Gradebook, read_gradebook
 from grading.judge import LIMIT
-from grading.report import safe_cell
 from grading.roster import read_roster
 from grading.run import BAD, Run, say
 from mlsysim.core.errors import MLSysError
+from mlsysim.core.table import safe_cell
 from mlsysim.course.lessons import assignment, find_lesson
 from mlsysim.course.variants import code_for
 

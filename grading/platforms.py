@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grading.report import NAMES, earlier, put, safe_cell, table
+from grading.report import NAMES, earlier, put, table
 from grading.roster import CANVAS, Table, read_roster, read_table
 from mlsysim.core.errors import BadArgument, InvalidEntry
+from mlsysim.core.table import safe_cell
 from mlsysim.course.lessons import assignment, lesson
 from mlsysim.course.variants import clean_id
 

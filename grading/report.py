@@ -25,12 +25,10 @@ from grading.journal import calibration
 from grading.judge import Graded, Refused, Skipped
 from mlsysim import pages
 from mlsysim.core.registry import registry_hash
+from mlsysim.core.table import safe_cell
 
 SCHEMA = 2
 STUDENTS, NAMES = "students", "names.csv"
-# at the start of a cell, of one after a semicolon or tab, or after spaces; full width, too
-_SIGNS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
-_FORMULA = re.compile(rf"^(?=[\s\u00a0]*{_SIGNS}|[\t\r])|(?<=;)(?=\s*{_SIGNS})")
 _PAGE = re.compile(r"[A-Za-z0-9_-]{1,40}-[0-9a-f]{12}\.html")
 
 
@@ -197,15 +195,6 @@ def table(rows: Sequence[Sequence[Any]], delimiter: str = ",") -> str:
 def percent(row: dict[str, Any]) -> float:
     """A row's score in percent."""
     return round(100 * row["score"] / row["out_of"], 1) if row["out_of"] else 0.0
-
-
-def safe_cell(text: str) -> str:
-    """Text that a spreadsheet shows and does not run, whatever it takes for the end of a cell.
-
-    >>> safe_cell("=HYPERLINK(0)"), safe_cell("x;=2+2")
-    ("'=HYPERLINK(0)", "x;'=2+2")
-    """
-    return _FORMULA.sub("'", text)
 
 
 def _natural(name: str) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from mlsysim.core.units import Q_, Quantity
 _GAP = "  "
 _SHOWN = 20  # rows of a table that a notebook shows
 _BLOCK = 1 << 16  # rows that are written to a file at a time
+# at the start of a cell, of one after a semicolon or tab, or after spaces; full width, too
+_SIGNS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"^(?=[\s\u00a0]*{_SIGNS}|[\t\r])|(?<=;)(?=\s*{_SIGNS})")
 
 
 class Table(Sequence[dict[str, Any]]):
@@ -192,6 +196,15 @@ def said(value: Any, unit: str = "") -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "?"
     return show(Q_(value, unit) if unit else value)
+
+
+def safe_cell(text: str) -> str:
+    """Text that a spreadsheet shows and does not run, whatever it takes for the end of a cell.
+
+    >>> safe_cell("=HYPERLINK(0)"), safe_cell("x;=2+2")
+    ("'=HYPERLINK(0)", "x;'=2+2")
+    """
+    return _FORMULA.sub("'", text)
 
 
 def _aligned(cell: str, width: int, left: bool) -> str:

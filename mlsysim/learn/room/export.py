@@ -10,14 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import mlsysim
+from mlsysim.core.table import safe_cell
 from mlsysim.course.journal import AGAIN, Journal
 from mlsysim.course.lessons import Lesson
 from mlsysim.course.sheet import Sheet
 from mlsysim.course.variants import code_for
 from mlsysim.learn.room import views
 from mlsysim.learn.room.room import Room, Seat
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
 def archive(room: Room) -> bytes:
@@ -82,7 +81,6 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     writer.writerows(
-        [f"'{x}" if isinstance(x, str) and x.startswith(_FORMULA) else x for x in row]
-        for row in rows
+        [safe_cell(each) if isinstance(each, str) else each for each in row] for row in rows
     )
     return text.getvalue()
