@@ -42,6 +42,15 @@ def test_data_travels_with_the_package(wheel):
     assert {"mlsysim/py.typed", "mlsysim/__init__.pyi", "mlsysim/solvers/__init__.pyi"} <= wheel
 
 
+def test_measurements_of_others_travel_with_the_notice_that_says_whose_they_are(wheel):
+    folder = "mlsysim/literature/data/"
+    assert {f"{folder}{name}" for name in ("NOTICE", "measured.csv", "operators.csv")} <= wheel
+    told = (ROOT / folder / "NOTICE").read_text(encoding="utf-8")
+    tables = {path.name for path in (ROOT / folder).glob("*.csv")}
+    assert all(name in told for name in tables)
+    assert "Apache License" in told
+
+
 def test_solutions_checks_and_tests_stay_at_home(wheel):
     at_home = ("grading", "solutions", "tests", "benchmarks")
     assert [name for name in wheel if name.split("/")[0] in at_home] == []
