@@ -49,7 +49,7 @@ def _(this):
 
     def kind(row):
         few = row.number("batch", 1) <= 8
-        return {"decode": "decode", "prefill": "prefill", "tinyml": "microcontroller"}.get(row.domain, "CNN with few images" if few else "CNN with many images")
+        return {"decode": "decode", "prefill": "prefill", "tinyml": "microcontroller"}.get(row.domain, "few images" if few else "many images")
 
     single = [
         row for row in measured.values() if row.domain in phases and row.number("n_devices", 1) == 1
@@ -151,13 +151,13 @@ def _(held, parity, q2, single, this):
 @app.cell(hide_code=True)
 def _(factor, held, of, q3, serving, this):
     _found = held(this.eta)
-    _off = {name: factor(of([name], _found)) for name in ("CNN with many images", "microcontroller", "CNN with few images")}
+    _off = {name: factor(of([name], _found)) for name in ("many images", "microcontroller", "few images")}
     _off["LLM serving"] = median(each.factor for each in predictions(serving, "ideal"))
     _best = sorted(_off, key=lambda name: _off[name])
     (q4 := this.ask(
-        4, f"Operators one after the other, η = {this.eta:g}, nothing fitted. By what factor is a typical measurement off? Order, **best first**: LLM serving (a full GPU, requests in flight); CNN with many images (in a batch); CNN with few images (at most eight); microcontroller.",
+        4, f"Operators one after the other, η = {this.eta:g}, nothing fitted. By what factor is a typical measurement off? Order, **best first**: LLM serving (a full GPU, requests in flight); many images (a CNN, in a batch); few images (a CNN, at most eight); microcontroller.",
         order=list(_off), after=q3,
-        slips={"small means simple": ["microcontroller", "CNN with few images", "CNN with many images", "LLM serving"], "the more a device does, the harder it is": ["microcontroller", "LLM serving", "CNN with few images", "CNN with many images"]},
+        slips={"small means simple": ["microcontroller", "few images", "many images", "LLM serving"], "the more a device does, the harder it is": ["microcontroller", "LLM serving", "few images", "many images"]},
     ).reveal(
         _best, why="A full GPU with a large model has long operations, and long operations reach their roof: what the law leaves out is small beside them. A small network has short operations. What starts them is then most of the time, and the law does not know it.",
         formula="; ".join(f"{name} **{say(_off[name], 'x')}**" for name in _best),
@@ -181,7 +181,7 @@ def _(held, near, of, parity, q4, this):
         why="The middle moved and the spread stayed. One constant helps where one constant is missing: of microcontrollers "
         f"{say(near(of(['microcontroller'], _found)), '%')} become {say(near([ratio / median(of(['microcontroller'], _found)) for ratio in of(['microcontroller'], _found)]), '%')}, for their kernels all reach about the same part of a peak. "
         "Prompts are short and long, models small and large: there something is missing that differs from row to row.",
-        chart=lambda _: parity(_found, "In the middle, and wide", ["prefill"]),
+        chart=lambda _: parity({name: ratio / _middle for name, ratio in _found.items()}, "In the middle, and wide", ["prefill"]),
         then="""
 ## Explore
 
@@ -195,7 +195,7 @@ Switch the levels on, one by one, and watch two numbers: the middle and the spre
 def _(q5, this):
     this.wait(q5)
     level = mo.ui.radio(["the floor, η = 1", "half of the peak", "a calibrated stack"], value="half of the peak", label="Level", inline=True)
-    group = mo.ui.dropdown(["all", "prefill", "decode", "CNN with many images", "CNN with few images", "microcontroller"], value="all", label="Kind")
+    group = mo.ui.dropdown(["all", "prefill", "decode", "many images", "few images", "microcontroller"], value="all", label="Kind")
     width = mo.ui.slider(steps=[1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10], value=1.5, label="An interval: the answer, times and divided by", show_value=True, full_width=True)
     mo.vstack([level, group, width])
     return group, level, width
