@@ -68,7 +68,7 @@ def _(sheet):
 @app.cell(hide_code=True)
 def _(v):
     def _row(name, chip):
-        return f"| {name} | {chip.name} | {chip.unit_cost.m_as('USD'):,.0f}&nbsp;USD | {chip.tdp.m_as('W'):.0f}&nbsp;W | {chip.memory.capacity.m_as('B'):.6g}&nbsp;B |"
+        return f"| {name} | {chip.name} | {chip.unit_cost.m_as('USD'):,.0f}&nbsp;USD | {chip.tdp.m_as('W'):.0f}&nbsp;W | {chip.memory.capacity.m_as('B'):,.0f}&nbsp;B |"
 
     mo.md(f"""
     ## Your numbers

@@ -31,7 +31,7 @@ from mlsysim.course.lines import write_whole
 from mlsysim.course.questions import Question
 from mlsysim.course.sheet import Answer, Sheet
 from mlsysim.course.variants import Variant, clean_id, code_for
-from mlsysim.learn.lesson import served
+from mlsysim.learn.lesson import dress, served
 
 _CODE = re.compile(r"[0-9a-f]{16}")
 _LESSON_ASSUMPTION = "none: as in the lesson"
@@ -95,8 +95,10 @@ class AnswerSheet:
                 options,
                 value=_among(options, held.assumption) or _LESSON_ASSUMPTION,
                 allow_select_none=False,
+                label="An assumption of your own:",
+                full_width=True,
             )
-            body += "\n\nAn assumption of your own: {assumption}"
+            body += "\n\n{assumption}"
         return mo.ui.batch(mo.md(body), parts)
 
     # ---- the file ------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ def identity(stem: str) -> Any:
             ("code", "Course code", "if you got one"),
         )
     }
-    return mo.ui.batch(mo.md(text), fields)
+    return mo.ui.batch(mo.Html(_literal(dress()) + mo.md(text).text), fields)
 
 
 def _is_page() -> bool:
@@ -249,8 +251,8 @@ def _(asked: questions.Number, held: Answer) -> dict[str, Any]:
 @widgets.register
 def _(asked: questions.Interval, held: Answer) -> dict[str, Any]:
     low, high = [*_parts(held), None, None][:2]
-    ends = mo.ui.array([_field(low, "the lower end"), _field(high, "the upper end")])
-    return {"value": ends, **_units(asked, held)}
+    ends = [_field(low, "the lower end"), _field(high, "the upper end")]
+    return {"value": _Listed("<p>{} to {}</p>", ends), **_units(asked, held)}
 
 
 @widgets.register
@@ -261,20 +263,27 @@ def _(asked: questions.Choice, held: Answer) -> dict[str, Any]:
 @widgets.register
 def _(asked: questions.Several, held: Answer) -> dict[str, Any]:
     marked = [option for option in asked.choices if option in _parts(held)]
-    return {"value": mo.ui.multiselect(asked.choices, value=marked)}
+    return {"value": _Marked(asked.choices, marked)}
 
 
 @widgets.register
 def _(asked: questions.Ordering, held: Answer) -> dict[str, Any]:
     parts = [*_parts(held), *[None] * len(asked.choices)][: len(asked.choices)]
-    places = [_chosen(asked.choices, part, f"{n}.") for n, part in enumerate(parts, start=1)]
-    return {"value": mo.ui.array(places)}
+    places = [
+        _chosen(asked.choices, part, f"{n}.", full_width=True)
+        for n, part in enumerate(parts, start=1)
+    ]
+    return {"value": _Listed("<p>{}</p>" * len(places), places)}
 
 
 @widgets.register
 def _(asked: questions.Sentence, held: Answer) -> dict[str, Any]:
     text = mo.ui.text_area(
-        _text(held.value), max_length=asked.longest, debounce=False, full_width=True
+        _text(held.value),
+        max_length=asked.longest,
+        debounce=False,
+        full_width=True,
+        label="Your words",
     )
     return {"value": text}
 
@@ -289,6 +298,40 @@ def _(asked: questions.Spec, held: Answer) -> dict[str, Any]:
     return {"value": mo.ui.code_editor(_text(held.value), "yaml")}
 
 
+class _Listed(mo.ui.batch):
+    """Several elements whose values are one list; marimo's own array shows them as a tree of JSON.
+
+    `layout` has a `{}` for each of them.
+    """
+
+    def __init__(self, layout: str, elements: Sequence[Any]) -> None:
+        self._layout = layout
+        named = {f"part{n}": element for n, element in enumerate(elements)}
+        super().__init__(mo.Html(layout.format(*(f"{{{name}}}" for name in named))), named)
+
+    def _convert_value(self, value: Mapping[str, Any]) -> Any:
+        return [*super()._convert_value(dict(value)).values()]
+
+    def _clone(self) -> _Listed:
+        return _Listed(self._layout, [*self.elements.values()])
+
+
+class _Marked(_Listed):
+    """A box for each option; the value is the list of those that are marked."""
+
+    def __init__(self, options: Sequence[str], marked: Sequence[str]) -> None:
+        self._options, self._marked = options, marked
+        boxes = [mo.ui.checkbox(option in marked, label=option) for option in options]
+        super().__init__("<p>{}</p>" * len(boxes), boxes)
+
+    def _convert_value(self, value: Mapping[str, Any]) -> Any:
+        on = super()._convert_value(value)
+        return [option for option, each in zip(self._options, on, strict=True) if each]
+
+    def _clone(self) -> _Marked:
+        return _Marked(self._options, self._marked)
+
+
 def _field(held: Any, placeholder: str) -> Any:
     return mo.ui.text(_text(held), placeholder=placeholder, debounce=False)
 
@@ -297,8 +340,9 @@ def _units(asked: questions.Measured, held: Answer) -> dict[str, Any]:
     return {"unit": _chosen(asked.units, held.unit, "unit")} if asked.units else {}
 
 
-def _chosen(options: Sequence[str], held: Any, label: str) -> Any:
-    return mo.ui.dropdown(options, value=_among(options, held), allow_select_none=True, label=label)
+def _chosen(options: Sequence[str], held: Any, label: str, **how: Any) -> Any:
+    chosen = _among(options, held)
+    return mo.ui.dropdown(options, value=chosen, allow_select_none=True, label=label, **how)
 
 
 def _text(held: Any) -> str:

@@ -47,7 +47,7 @@ class Opened:
 
     def _mime_(self) -> tuple[str, str]:  # what marimo shows of it
         count = len(self.facts.questions)
-        return "text/html", _dress() + pages.render("head.html", lesson=self.facts, count=count)
+        return "text/html", dress() + pages.render("head.html", lesson=self.facts, count=count)
 
     def _repr_html_(self) -> str:  # what Jupyter shows
         return self._mime_()[1]
@@ -126,8 +126,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> mo.Html:
     return mo.Html(pages.render("table.html", head=head, rows=cells))
 
 
-def _dress() -> str:
-    """Style and scripts of a lesson; left out where no page is shown."""
+def dress() -> str:
+    """Style and scripts of a page of the course; left out where no page is shown."""
     if not mo.running_in_notebook():
         return ""
     names = ["lesson.js", "room_learner.js"] if here() else ["lesson.js"]

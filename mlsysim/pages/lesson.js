@@ -76,12 +76,26 @@
     mark.scrollIntoView({ block: "center", behavior: "auto" });
   };
 
+  // what marimo leaves unnamed in the shadows: an editor of code, which may lie in a form
+  const nameEditors = (root) => root.querySelectorAll("marimo-dict, marimo-code-editor").forEach(({ shadowRoot: inner }) => {
+    if (!inner) return;
+    if (!inner.watched) {
+      inner.watched = true;
+      new MutationObserver(() => nameEditors(root)).observe(inner, { childList: true, subtree: true });
+    }
+    inner.querySelectorAll(".cm-content:not([aria-label])").forEach((each) => each.setAttribute("aria-label", "Your code"));
+    nameEditors(inner);
+  });
+
   let folded = false; // once, on a page that is opened again: all but the last answer
   const look = () => {
     // what marimo leaves without a name: its menu, and the page's main part
     document.querySelectorAll("button[aria-haspopup=menu]:not([aria-label])").forEach((each) => each.setAttribute("aria-label", "Menu"));
     document.querySelectorAll("pre:not([tabindex])").forEach((each) => each.setAttribute("tabindex", "0"));
     document.querySelector("#App:not([role])")?.setAttribute("role", "main");
+    document.querySelectorAll("th:empty:not([role])").forEach((each) => each.setAttribute("role", "cell"));
+    document.querySelectorAll("table:not([tabindex])").forEach((each) => { if (each.scrollWidth > each.clientWidth) each.setAttribute("tabindex", "0"); });
+    nameEditors(document);
     const marks = [...document.querySelectorAll("[data-mark]")];
     if (awaited !== null) {
       const mark = marks.find((each) => each.dataset.mark === awaited);

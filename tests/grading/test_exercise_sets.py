@@ -218,6 +218,14 @@ def test_it_asks_enough_of_enough_kinds_and_some_code(checks):
         assert any(isinstance(q, (Function, Spec)) for q in checks.questions.values())
 
 
+def test_whoever_writes_a_function_reads_how_it_is_called(checks):
+    for v in drawn(checks, 1):
+        for q in checks.questions.values():
+            if isinstance(q, Function):
+                asked = checks.assignment.ask(q.name, v)
+                assert f"`{asked.signature}`" in asked.text, q.name
+
+
 def test_every_question_advises_whoever_is_wrong_or_right(checks):
     for q in checks.questions.values():
         if q.judged:

@@ -20,8 +20,8 @@ CODE = "def step_time(read, bandwidth, tax):\n    return read / bandwidth + tax\
 TYPED = {
     "step": ({"value": " 12.5 ", "unit": ["s"]}, " 12.5 ", "s"),
     "bound": ({"value": "memory"}, "memory", None),
-    "levers": ({"value": ["half the context"]}, ["half the context"], None),
-    "range": ({"value": {"0": "1", "1": " 2 "}, "unit": ["ms"]}, ["1", " 2 "], "ms"),
+    "levers": ({"value": {"part3": True}}, ["half the context"], None),
+    "range": ({"value": {"part0": "1", "part1": " 2 "}, "unit": ["ms"]}, ["1", " 2 "], "ms"),
     "chip": ({"value": SPEC}, SPEC, None),
     "code": ({"value": CODE}, CODE, None),
     "why": ({"value": "Because."}, "Because.", None),
@@ -62,12 +62,12 @@ def test_what_is_typed_is_what_the_file_holds_and_what_a_reload_shows(book, name
 def test_an_order_is_chosen_place_by_place(book):
     sheet = book("eve")
     first, second, third = sheet.assignment.ask("order", sheet.variant).choices
-    form = typed(sheet, "order", {"value": {"0": [third], "1": [first], "2": [second]}})
+    form = typed(sheet, "order", {"value": {"part0": [third], "part1": [first], "part2": [second]}})
     document = sheet.document(order=form)
     assert document.answers["order"].value == [third, first, second]
     assert book("eve").ask("order").value["value"] == [third, first, second]
     other = book("eva")
-    half = other.document(order=typed(other, "order", {"value": {"0": [third]}}))
+    half = other.document(order=typed(other, "order", {"value": {"part0": [third]}}))
     assert "name all 3, each once" in other.faults(half)["order"]
 
 
