@@ -173,9 +173,25 @@ def _(sheet, v):
     return (q7,)
 
 
+@app.cell
+def _(sheet, v):
+    _mine = None
+    # answer: write the chip as a text, or leave None and use the form
+    _step = Engine.solve(v.model, v.device, batch_size=v.batch, seq_len=v.context)
+    _mine = f"""
+    release_year: 2027
+    compute: {{peak_flops: {1.03 * (_step.peak * _step.compute_time / _step.memory_time).m_as("TFLOP/s"):.3f} TFLOP/s}}
+    memory: {{capacity: {v.device.memory.capacity:~}, bandwidth: {v.device.memory.bandwidth:~}}}
+    """
+
+    q8 = sheet.ask("q8", mine=_mine)
+    q8
+    return (q8,)
+
+
 @app.cell(hide_code=True)
-def _(journal, q1, q2, q3, q4, q5, q6, q7, sheet):
-    document = sheet.document(journal, q1=q1, q2=q2, q3=q3, q4=q4, q5=q5, q6=q6, q7=q7)
+def _(journal, q1, q2, q3, q4, q5, q6, q7, q8, sheet):
+    document = sheet.document(journal, q1=q1, q2=q2, q3=q3, q4=q4, q5=q5, q6=q6, q7=q7, q8=q8)
     sheet.panel(document)
     return (document,)
 

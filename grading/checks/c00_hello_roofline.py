@@ -17,7 +17,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.solvers.node.single import Profile
 
 ASSIGNED: Any = assignment("00_hello_roofline")
-SHORT, LEVERS = ASSIGNED.given["short"], ASSIGNED.questions["q4"].choices
+LEVERS = ASSIGNED.questions["q4"].choices
 EFFICIENCY = 0.5  # what Engine.solve assumes
 
 
@@ -40,7 +40,7 @@ def step(v: Variant, device: str = "device", precision: str = "fp16") -> Profile
 
 def crowded(v: Variant, batch: int) -> Profile:
     """A decode step of many short requests."""
-    return solve(*chip(v), batch, SHORT)
+    return solve(*chip(v), batch, v.short)
 
 
 # ---- q1 ------------------------------------------------------------------------------------------
@@ -156,11 +156,11 @@ def doubled(device: str, lever: str) -> HardwareNode:
 
 
 @lru_cache(maxsize=65536)
-def best_lever(model: str, device: str, batch: int) -> str:
+def best_lever(model: str, device: str, batch: int, short: int) -> str:
     """The number whose doubling shortens the step most."""
 
     def latency(lever: str) -> float:
-        step = Engine.solve(model, doubled(device, lever), batch_size=batch, seq_len=SHORT)
+        step = Engine.solve(model, doubled(device, lever), batch_size=batch, seq_len=short)
         return step.si("latency")
 
     return min(LEVERS, key=latency)
@@ -192,7 +192,7 @@ def capacity(_: Variant) -> str:
 )
 def lever(v: Variant) -> str:
     """Only the roof that binds is worth raising."""
-    return best_lever(*chip(v), v.crowd)
+    return best_lever(*chip(v), v.crowd, v.short)
 
 
 # ---- q5 ------------------------------------------------------------------------------------------
@@ -200,13 +200,14 @@ def lever(v: Variant) -> str:
 
 def crossover(v: Variant, **how: Any) -> float:
     """The crossover batch of the variant's model and device."""
-    return crossing(*chip(v), **how)
+    return crossing(*chip(v), v.short, **how)
 
 
 @lru_cache(maxsize=4096)
 def crossing(
     model: str,
     device: str,
+    short: int,
     *,
     table: bool = False,
     cache: bool = True,
@@ -216,7 +217,7 @@ def crossing(
 
     `table` counts the whole embedding table as read, and without `cache` the KV cache is left out.
     """
-    p = solve(model, device, 1, SHORT)
+    p = solve(model, device, 1, short)
     weights, state = p.weights if table else p.traffic - p.kv_cache, p.kv_cache * float(cache)
     batch = node.crossover_batch(weights, state, p.operations, p.peak, p.bandwidth, efficiency)
     return float(batch.m_as(""))
@@ -338,3 +339,47 @@ def requests_from_own_need(v: Variant, own: Quantity) -> float | None:
 def requests_that_fit(v: Variant) -> float | None:
     """What the weights leave free, divided by one request's KV cache, and no half requests."""
     return room(v, step(v).kv_cache / v.batch)
+
+
+# ---- q8 ------------------------------------------------------------------------------------------
+
+SPARE = 1.1  # how much more peak than the step can use the chip may have
+ROUNDED = 0.005  # how far a bandwidth that was rounded may lie from the device's
+
+
+def on(v: Variant, mine: HardwareNode) -> Profile:
+    """The variant's decode step on a chip of the learner's own."""
+    how = {"precision": "fp16", "kv_precision": "fp16", "efficiency": EFFICIENCY}
+    return Engine.solve(v.model, mine, batch_size=v.batch, seq_len=v.context, **how)
+
+
+def used(v: Variant, mine: HardwareNode) -> float:
+    """The arithmetic's time as a part of the memory's: 1 where the step uses all of the peak."""
+    p = on(v, mine)
+    return float((p.compute_time / p.memory_time).m_as(""))
+
+
+def as_strong(v: Variant, mine: HardwareNode) -> bool:
+    """Most of that peak waits for the memory; work out how much of it the step can use."""
+    return bool(abs((mine.peak("fp16") / v.device.peak("fp16")).m_as("") - 1) < ROUNDED)
+
+
+def all_of_the_peak(v: Variant, mine: HardwareNode) -> bool:
+    """Half of the peak is reached, so the chip needs twice the operations a second."""
+    return 1 / SPARE < EFFICIENCY * used(v, mine) < 1 + ROUNDED
+
+
+@check(
+    "q8",
+    points=2,
+    misconceptions={"left the peak as it was": as_strong, "forgot the efficiency": all_of_the_peak},
+)
+def just_enough(v: Variant, mine: HardwareNode) -> dict[str, bool]:
+    """Operations over half of the peak take as long as bytes over the bandwidth: solve for it."""
+    same = abs((mine.memory.bandwidth / v.device.memory.bandwidth).m_as("") - 1) < ROUNDED
+    return {
+        f"its bandwidth is that of the {v.device.name}": bool(same),
+        "its memory holds the step": bool(on(v, mine).feasible),
+        "its arithmetic keeps up with its memory": used(v, mine) < 1 + ROUNDED,
+        "it has at most 10 % more peak than the step can use": used(v, mine) > 1 / SPARE - 1e-9,
+    }

@@ -10,6 +10,7 @@ import pytest
 import mlsysim
 from grading.__main__ import main
 from grading.check import load
+from mlsysim import Engine
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import FIRST, Record
 from mlsysim.course.lessons import ORDER, assignment, find_lesson
@@ -70,6 +71,19 @@ def unit_of(question):
     return getattr(question.asked, "unit", "") or None
 
 
+def just_enough(v):
+    """The chip of exercise 00: the device's memory, and the peak that the step can use."""
+    step = Engine.solve(v.model, v.device, batch_size=v.batch, seq_len=v.context)
+    part, memory = step.si("compute_time") / step.si("memory_time"), v.device.memory
+    return (
+        f"release_year: 2027\ncompute: {{peak_flops: {1.03 * part * step.peak:~}}}\n"
+        f"memory: {{capacity: {memory.capacity:~}, bandwidth: {memory.bandwidth:~}}}\n"
+    )
+
+
+CHIPS = {"q8": just_enough}
+
+
 @pytest.fixture
 def right(checks):
     """The right answers to a variant, as a learner would write them."""
@@ -77,7 +91,7 @@ def right(checks):
     def answers(v):
         given = {}
         for q in checks.questions.values():
-            truth = q.expected(v)
+            truth = CHIPS[q.name](v) if q.name in CHIPS else q.expected(v)
             value = truth if isinstance(truth, str) else f"{truth:.6g}"
             given[q.name] = {"value": value, "unit": unit_of(q), "assumption": None}
         return given

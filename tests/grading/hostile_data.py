@@ -85,7 +85,7 @@ def broken(sheet: dict[str, Any]) -> dict[str, bytes]:
         "a pickle": pickle.dumps(sheet),
         "packed": gzip.compress(data),
         "a program": b"\x7fELF" + data,
-        "a score alone": b'{"score": 14, "out_of": 14}',
+        "a score alone": b'{"score": 16, "out_of": 16}',
     }
 
 
@@ -213,5 +213,5 @@ def injected(sheet: dict[str, Any]) -> dict[str, dict[str, Any]]:
             f";{FORMULA}": {"value": 1},
             "__class__": {"value": 1},
         }
-        each |= {"points": 14, "score": 14, "marks": {"q1": "right"}, FORMULA: 1}
+        each |= {"points": 16, "score": 16, "marks": {"q1": "right"}, FORMULA: 1}
     return files

@@ -143,7 +143,7 @@ def test_one_absurd_prediction_spoils_neither_the_class_nor_the_answers(
     text = (grade.out / "report.json").read_text()
     report = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     (ada,) = report["students"]
-    assert sum(each["points"] for each in ada["answers"].values()) == 12
+    assert sum(each["points"] for each in ada["answers"].values()) == 14
     typical = report["assignments"][NAME]["calibration"]["typical_factor"]
     assert typical is None or typical <= 1e6
 

@@ -11,7 +11,7 @@ from grading.book import Gradebook, read_gradebook
 from mlsysim.core.errors import MLSysError
 from tests.grading.conftest import NAME, journal
 
-# a right sheet has 14 points: q1, q2, q5, q6, q7 2 each, q3 and q4 1 each, and 2 for predictions
+# a right sheet has 16 points: q1, q2, q5 to q8 2 each, q3 and q4 1 each, and 2 for predictions
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_questions_can_weigh_more_and_be_dropped(hand_in, right, variant, booked
     hand_in("ada", {**right(variant("ada")), "q1": None, "q3": None})
     rules = f"assignments: {{{NAME}: {{points: {{q1: 6}}, drop: {{q3: its text was wrong}}}}}}"
     ada = booked(rules)["ada"]
-    assert (ada["score"], ada["out_of"]) == (11, 17)  # 14 - 2 - 1, and 14 + 4 - 1
+    assert (ada["score"], ada["out_of"]) == (13, 19)  # 16 - 2 - 1, and 16 + 4 - 1
     page = (grade.out / ada["page"]).read_text()
     assert "its text was wrong" in page
 
@@ -53,7 +53,7 @@ def test_a_mark_is_changed_by_hand_with_a_reason_that_the_student_reads(
         - {{student: bob, assignment: {NAME}, question: all, points: 7, why: was ill}}
     """
     rows = booked(rules)
-    assert rows["ada"]["score"] == 13.5
+    assert rows["ada"]["score"] == 15.5
     assert rows["bob"]["score"] == 7
     assert "the method was right" in (grade.out / rows["ada"]["page"]).read_text()
     assert "was ill" in (grade.out / rows["bob"]["page"]).read_text()
@@ -62,14 +62,14 @@ def test_a_mark_is_changed_by_hand_with_a_reason_that_the_student_reads(
 @pytest.mark.parametrize(
     ("came", "off", "score"),
     [
-        ("2026-11-27T22:59:00Z", 0.0, 14),  # in time, by an hour in the zone of the due time
-        ("2026-11-27T23:10:00Z", 0.0, 14),  # within the grace
-        ("2026-11-28T00:00:00Z", 0.1, 12.6),  # one day is begun
-        ("2026-11-29T12:00:00Z", 0.2, 11.2),  # two
-        ("2026-12-31T12:00:00Z", 0.5, 7),  # no more than that
+        ("2026-11-27T22:59:00Z", 0.0, 16),  # in time, by an hour in the zone of the due time
+        ("2026-11-27T23:10:00Z", 0.0, 16),  # within the grace
+        ("2026-11-28T00:00:00Z", 0.1, 14.4),  # one day is begun
+        ("2026-11-29T12:00:00Z", 0.2, 12.8),  # two
+        ("2026-12-31T12:00:00Z", 0.5, 8),  # no more than that
         # a platform that tells no zone writes what the clocks of the class say, as the due time is
-        ("Friday, 27 November 2026, 11:30 PM", 0.0, 14),
-        ("2026-11-28 00:40", 0.1, 12.6),
+        ("Friday, 27 November 2026, 11:30 PM", 0.0, 16),
+        ("2026-11-28 00:40", 0.1, 14.4),
     ],
 )
 def test_lateness_costs_a_part_for_each_day_that_is_begun(
@@ -86,10 +86,10 @@ def test_lateness_costs_a_part_for_each_day_that_is_begun(
     ada = booked(rules.replace("15 min", "30 min"), roster)["ada"]
     assert (ada["part_off"], ada["score"]) == (off, score)
     extended = rules + f'    extensions: {{ada: {{{NAME}: "2027-01-31 12:00+00:00"}}}}\n'
-    assert booked(extended, roster)["ada"]["score"] == 14
+    assert booked(extended, roster)["ada"]["score"] == 16
 
 
-@pytest.mark.parametrize(("rule", "score"), [("latest", 2), ("first", 14), ("best", 14)])
+@pytest.mark.parametrize(("rule", "score"), [("latest", 2), ("first", 16), ("best", 16)])
 def test_which_of_two_hand_ins_counts_is_a_rule(hand_in, right, variant, booked, rule, score):
     hand_in("ada", right(variant("ada")), file="ada/answers.json")
     hand_in("ada", {}, file="ada/answers (1).json")

@@ -12,13 +12,19 @@ import pytest
 
 from grading.__main__ import main
 from grading.check import load
+from grading.checks import c00_hello_roofline as c00
 from mlsysim.course.journal import FIRST, Record
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import code_for
 from tests.grading.conftest import NAME
 
 # Bob's numbers are Llama 3 8B on an A100 and an MI325X, 14 requests of 1,536 tokens, a crowd of
-# 768; `test_checks_00` works his answers out by hand.
+# 768 with 62 tokens each; `test_checks_00` works his answers out by hand. His chip keeps the A100's
+# memory; the step's arithmetic takes 0.1623 of its memory's time there, so 51 of 312 TFLOP/s do.
+CHIP = (
+    "release_year: 2027\ncompute: {peak_flops: 51 TFLOP/s}\n"
+    "memory: {capacity: 80 GiB, bandwidth: 2.039 TB/s}\n"
+)
 BOB = {
     "q1": ("8.7535", "ms"),
     "q2": ("2.936", None),
@@ -27,6 +33,7 @@ BOB = {
     "q5": ("80", None),
     "q6": ("18.883", "GB"),
     "q7": ("346", None),
+    "q8": (CHIP, None),
 }
 # of the lesson's truths (218.793 tokens/s, weights, 60.0229 ms, 4.65081 ms, an order) one is off by
 # 4, three are right, and the order is wrong
@@ -101,7 +108,7 @@ def row(file, answers, predictions, score):
         "earned": score,
         "part_off": 0,
         "at": "",
-        "out_of": 14,
+        "out_of": 16,
         "dropped": {},
         "notes": {},
         "answers": answers,
@@ -116,7 +123,7 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
     hand_in("bob", answered(BOB), journal=chain(SAID))
     hand_in("ada", {}, journal=[])
     report, lines = grade()
-    points = {"q1": 2, "q2": 2, "q3": 1, "q4": 1, "q5": 2, "q6": 2, "q7": 2}
+    points = {"q1": 2, "q2": 2, "q3": 1, "q4": 1, "q5": 2, "q6": 2, "q7": 2, "q8": 2}
     blank = {"points": 0, "kind": "blank", "name": "", "message": "No answer was given."}
     right = {"kind": "right", "name": ""}
     (summary,) = report["assignments"].values()
@@ -136,7 +143,7 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
                     "message": f"Right. {load(NAME).questions[q].hint}",
                     "points": points[q],
                     "out_of": points[q],
-                    "given": " ".join(filter(None, BOB[q])),
+                    "given": " ".join(filter(None, BOB[q]))[:40],
                 }
                 for q in points
             },
@@ -146,15 +153,15 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
                 "out_of": 2,
                 "fault": "",
             },
-            14,
+            16,
         ),
     ]
     asked = summary.pop("questions")
     assert summary == {
-        "version": 2,
+        "version": 3,
         "students": 2,
-        "out_of": 14,  # 12 for answers, 2 for predictions
-        "mean": 0.5,  # 7 of 14
+        "out_of": 16,  # 14 for answers, 2 for predictions
+        "mean": 0.5,  # 8 of 16
         "median": 0.5,
         "quartiles": [0.25, 0.5, 0.75],
         "distribution": [1, 0, 0, 0, 0, 0, 0, 0, 0, 1],
@@ -182,14 +189,14 @@ def test_every_number_of_a_class_with_one_right_and_one_blank_sheet(hand_in, gra
     assert (report["schema"], report["variants"], report["unreadable"]) == (2, "public", [])
     assert lines[0] == (
         "student,name,section,file,assignment,score,out_of,percent,"
-        "q1,q2,q3,q4,q5,q6,q7,predictions,remarks"
+        "q1,q2,q3,q4,q5,q6,q7,q8,predictions,remarks"
     )
     assert [
         [float(cell) if cell[:1].isdigit() and "_" not in cell else cell for cell in cells]
         for cells in csv.reader(lines[1:])
     ] == [
-        ["ada", "", "", "ada.json", NAME, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, ""],
-        ["bob", "", "", "bob.json", NAME, 14, 14, 100, 2, 2, 1, 1, 2, 2, 2, 2, ""],
+        ["ada", "", "", "ada.json", NAME, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ""],
+        ["bob", "", "", "bob.json", NAME, 16, 16, 100, 2, 2, 1, 1, 2, 2, 2, 2, 2, ""],
     ]
 
 
@@ -205,26 +212,36 @@ def test_the_heads_of_the_tables_say_what_they_are_heads_of(hand_in, grade, tmp_
 
 def test_part_credit_and_what_went_wrong_are_counted_over_the_class(hand_in, grade):
     hand_in("bob", answered(BOB), journal=[])
-    # from somebody who drew Bob's numbers, too: the whole table counted (accepted), peak FLOPS
-    # scaled (a quarter of 2), bits for bytes (half of 2), the unit left out (half of 2), 10x
-    other = next(f"bob{n}" for n in count() if drawn(f"bob{n}") == drawn("bob"))
+    # from somebody with Bob's model and crowd: the whole table counted (accepted), peak FLOPS
+    # scaled (a quarter of 2), 10x and bits for bytes (half each), the device for a chip (a quarter)
+    checks = load(NAME)
+    like_bob = {"model": "Llama3_8B", "crowd": 768}.items()
+    other = next(f"cleo{n}" for n in count() if like_bob <= drawn(f"cleo{n}").items())
+    v = checks.assignment.draw(code_for(other, NAME))
+    asked = checks.questions
+    device = (
+        f"release_year: 2027\ncompute: {{peak_flops: {v.device.peak('fp16'):~}}}\n"
+        f"memory: {{capacity: {v.device.memory.capacity:~}, "
+        f"bandwidth: {v.device.memory.bandwidth:~}}}\n"
+    )
     slips = {
-        "q1": ("9.269", "ms"),
-        "q2": ("4.1904", None),
+        "q1": (f"{asked['q1'].plain(c00.whole_table(v)):.5g}", "ms"),
+        "q2": (f"{asked['q2'].plain(c00.by_peak(v)):.5g}", None),
         "q3": ("memory", None),
-        "q5": ("800", None),
-        "q6": ("18.883", "Gb"),
+        "q5": (f"{10 * asked['q5'].expected(v):.5g}", None),
+        "q6": (f"{asked['q6'].expected(v):.5g}", "Gb"),
         "q7": ("", None),
+        "q8": (device, None),
     }
     hand_in(other, answered(slips), journal=chain(SAID)[:1])
     report, lines = grade()
     (summary,) = report["assignments"].values()
     held = summary["questions"]
-    # 2 + 0.5 + 0 + 0 + 1 + 1 + 0, and a fifth of 2 points for one prediction
-    assert [each["score"] for each in report["students"]] == [12.0, 4.9]
-    assert summary["mean"] == pytest.approx((4.9 / 14 + 12 / 14) / 2, abs=5e-5)
+    # 2 + 0.5 + 0 + 0 + 1 + 1 + 0 + 0.5, and a fifth of 2 points for one prediction
+    assert [each["score"] for each in report["students"]] == [14.0, 5.4]
+    assert summary["mean"] == pytest.approx((5.4 / 16 + 14 / 16) / 2, abs=5e-5)
     assert summary["distribution"] == [0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
-    assert [held[q]["success"] for q in held] == [1, 0.625, 0.5, 0.5, 0.75, 0.75, 0.5]
+    assert [held[q]["success"] for q in held] == [1, 0.625, 0.5, 0.5, 0.75, 0.75, 0.5, 0.625]
     assert [held[q]["named"] for q in ("q1", "q2", "q3")] == [
         {"counted the whole embedding table as read": 1},
         {"scaled by peak FLOPS": 1},
@@ -233,4 +250,4 @@ def test_part_credit_and_what_went_wrong_are_counted_over_the_class(hand_in, gra
     assert held["q1"]["kinds"] == {"assumption": 1, "right": 1}
     assert held["q5"]["named"] == {"slipped by a power of ten: check the prefix of the unit": 1}
     assert held["q6"]["named"] == {"took bits for bytes, or bytes for bits": 1}
-    assert [float(line["percent"]) for line in csv.DictReader(lines)] == [85.7, 35.0]
+    assert [float(line["percent"]) for line in csv.DictReader(lines)] == [87.5, 33.8]

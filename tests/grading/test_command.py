@@ -38,7 +38,7 @@ def test_a_class_is_graded_into_a_table_a_report_and_a_page_each(hand_in, grade,
     hand_in("bob", {})
     assert grade()[0] == 0
     rows = grade.rows()
-    assert rows["ada"]["score"] == rows["ada"]["out_of"] == "14.0"
+    assert rows["ada"]["score"] == rows["ada"]["out_of"] == "16.0"
     assert rows["bob"]["score"] == "2.0"  # the predictions
     report = grade.report()
     assert report["assignments"][NAME]["students"] == 2
@@ -55,7 +55,7 @@ def test_an_unreadable_file_is_reported_and_the_rest_graded(hand_in, grade, vari
     assert code == 2
     assert "broken.json: it is not UTF-8 text" in errors
     assert [u["file"] for u in grade.report()["unreadable"]] == ["broken.json", "link.json"]
-    assert grade.rows()["ada"]["score"] == "14.0"
+    assert grade.rows()["ada"]["score"] == "16.0"
     assert "not graded: it is a link" in (grade.out / "grades.csv").read_text()
 
 
@@ -71,7 +71,7 @@ def test_the_same_submissions_give_the_same_bytes_whatever_the_number_of_jobs(
     grade("--jobs", "2")
     assert everything(grade.out) == before
     assert len(before) == 73  # a page each, the table, the report and its page
-    assert [line.split(",")[5] for line in table(grade.out)[1:3]] == ["14.0", "2.0"]
+    assert [line.split(",")[5] for line in table(grade.out)[1:3]] == ["16.0", "2.0"]
 
 
 def test_a_rerun_prints_the_differences_and_clears_stale_pages(hand_in, grade, variant, right):
@@ -83,7 +83,7 @@ def test_a_rerun_prints_the_differences_and_clears_stale_pages(hand_in, grade, v
     hand_in("ada", right(variant("ada")))
     gone.unlink()
     _, said, _ = grade()
-    assert "ada: 2 -> 14" in said
+    assert "ada: 2 -> 16" in said
     assert "bob: no longer graded, was 2" in said
     assert len(old_pages) == 2
     assert len(list((grade.out / "students").iterdir())) == 2  # ada's, and the instructor's own
@@ -96,7 +96,7 @@ def test_one_student_can_be_graded_alone_and_the_class_report_stays(hand_in, gra
     report = (grade.out / "report.json").read_bytes()
     code, said, _ = grade("--student", " ADA ")
     assert code == 0
-    assert "ada.json: 14 of 14" in said
+    assert "ada.json: 16 of 16" in said
     assert "bob" not in said
     assert (grade.out / "report.json").read_bytes() == report
     assert grade("--student", "nobody")[0] == 2
@@ -111,12 +111,12 @@ def test_with_a_course_secret_other_numbers_are_drawn(hand_in, grade, tmp_path, 
     for s in students:
         hand_in(s, right(theirs[s]), variant=theirs[s].fields)
     grade("--secret-file", str(secret))
-    assert {row["score"] for row in grade.rows().values()} == {"14.0"}
+    assert {row["score"] for row in grade.rows().values()} == {"16.0"}
     assert grade.report()["variants"] == "course secret"
     code, _, err = grade()  # the secret is forgotten: the marks that stand stay
     assert code == 2
     assert "sheets were made with a secret, and none is given" in err
-    assert {row["score"] for row in grade.rows().values()} == {"14.0"}
+    assert {row["score"] for row in grade.rows().values()} == {"16.0"}
 
 
 def test_a_secret_that_is_short_or_absent_is_refused(hand_in, grade, tmp_path, monkeypatch):

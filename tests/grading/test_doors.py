@@ -57,8 +57,8 @@ def test_moodles_worksheet_comes_back_filled_with_a_feedback_file_each(graded, g
     ]
     out = graded(MOODLE, files)
     rows = list(csv.DictReader((out / "moodle-grades.csv").read_text().splitlines(), delimiter=";"))
-    assert [row["Grade"] for row in rows] == ["100,00", "85,71"]  # 12 of 14
-    assert rows[1]["Feedback comments"] == "12 of 14 points"
+    assert [row["Grade"] for row in rows] == ["100,00", "87,50"]  # 14 of 16
+    assert rows[1]["Feedback comments"] == "14 of 16 points"
     assert [row["Identifier"] for row in rows] == ["Participant 1", "Participant 2"]
     with zipfile.ZipFile(out / "moodle-feedback.zip") as packed:
         places = packed.namelist()
@@ -76,9 +76,9 @@ def test_canvas_gets_the_columns_that_name_a_student_and_one_of_points(graded):
     rows = list(csv.reader(io.StringIO((out / "canvas-grades.csv").read_text())))
     assert rows == [
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Exercise 00 (17)"],
-        ["Points Possible", "", "", "", "", "14.0"],
-        ["Lovelace, Ada", "1", "u1", "ada", "A", "14.0"],
-        ["Ross, Bob", "2", "u2", "bob", "A", "12.0"],
+        ["Points Possible", "", "", "", "", "16.0"],
+        ["Lovelace, Ada", "1", "u1", "ada", "A", "16.0"],
+        ["Ross, Bob", "2", "u2", "bob", "A", "14.0"],
     ]
 
 
@@ -90,7 +90,7 @@ def test_an_anonymous_report_finds_its_students_again(graded, grade, tmp_path):
     assert "ada" not in grade.rows()
     assert main(["export", str(grade.out), table, "--out", str(tmp_path / "b")]) == 0
     rows = list(csv.reader((tmp_path / "b" / "canvas-grades.csv").read_text().splitlines()))
-    assert [row[-1] for row in rows[2:]] == ["14.0", "12.0"]
+    assert [row[-1] for row in rows[2:]] == ["16.0", "14.0"]
 
 
 def test_a_table_of_no_platform_is_refused(graded, grade, tmp_path, capsys):
@@ -225,8 +225,8 @@ def test_gradescopes_zip_judges_a_hand_in_in_its_container(
         return results
 
     results = judged()
-    assert results["score"] == 12
-    assert [t["score"] for t in results["tests"]] == [0, 2, 1, 1, 2, 2, 2, 2]
+    assert results["score"] == 14
+    assert [t["score"] for t in results["tests"]] == [0, 2, 1, 1, 2, 2, 2, 2, 2]
     assert [t["status"] for t in results["tests"]][:2] == ["failed", "passed"]
     (root / "submission" / "answers.json").write_text("{")
     results = judged()

@@ -213,9 +213,8 @@ def _worth(q: Kind, class_of: list[Variant]) -> Any:
 def test_it_asks_enough_of_enough_kinds_and_some_code(checks):
     asked = [q for q in checks.questions.values() if q.judged]
     assert len(asked) >= 5
-    if checks.assignment.name != "00_hello_roofline":  # the first one is for beginners
-        assert len({type(q) for q in asked}) >= 3
-        assert any(isinstance(q, (Function, Spec)) for q in checks.questions.values())
+    assert len({type(q) for q in asked}) >= 3
+    assert any(isinstance(q, (Function, Spec)) for q in checks.questions.values())
 
 
 def test_whoever_writes_a_function_reads_how_it_is_called(checks):
@@ -282,10 +281,7 @@ def test_every_misconception_of_a_function_is_named_to_somebody(checks):
 def test_a_class_has_at_least_a_hundred_answers_to_every_number(checks):
     for q in judged(checks, Number):
         truths = {str(q.expected(v)) for v in drawn(checks, MANY)}
-        assert len(truths) >= 100 or checks.assignment.name == "00_hello_roofline", (
-            q.name,
-            len(truths),
-        )
+        assert len(truths) >= 100, (q.name, len(truths))
 
 
 def test_an_order_and_a_choice_differ_from_learner_to_learner(checks):

@@ -103,7 +103,7 @@ def test_a_whole_class_of_forgers_costs_the_honest_one_nothing(
     assert float(rows["ada"]["score"]) == float(rows["ada"]["out_of"])
     predicted = grade.report()["assignments"]["00_hello_roofline"]
     for student, row in rows.items():
-        earned = [float(row[q] or 0) for q in ("q1", "q2", "q3", "q4", "q5", "q6", "q7")]
+        earned = [float(row[q] or 0) for q in ("q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8")]
         assert student == "ada" or sum(earned) == 0, (row, predicted)
     for name in links:
         assert f"{name}: it is" in err or f"{name}: it cannot be opened" in err, (name, err)

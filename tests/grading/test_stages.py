@@ -28,7 +28,7 @@ ROSTERS = {
     "Moodle": "\ufeffIdentifier,Full name,ID number,Status\n"
     "Participant 11,Ada Lovelace,ada,Submitted\nParticipant 12,Bob Ross,bob,-\n",
     "Canvas": "Student,ID,SIS User ID,SIS Login ID,Section,Exercise 00 (17)\n"
-    '    Points Possible,,,,,14\n"Lovelace, Ada",11,u1,ada,A,\n"Ross, Bob",12,u2,bob,A,\n',
+    '    Points Possible,,,,,16\n"Lovelace, Ada",11,u1,ada,A,\n"Ross, Bob",12,u2,bob,A,\n',
     "Gradescope": "First Name,Last Name,SID,Email,Role\n"
     "Ada,Lovelace,ada,ada@x.org,Student\nBob,Ross,bob,bob@x.org,Student\n",
 }
@@ -124,7 +124,7 @@ def test_a_zip_is_graded_like_the_folder_in_it_and_nothing_leaves_it(
     before = sorted(tmp_path.rglob("*"))
     with collected(packed) as (handed, passed):
         assert [each.file for each in handed] == ["ada/answers.json"]
-        assert judge_all(handed, Judge())[0].score == 14
+        assert judge_all(handed, Judge())[0].score == 16
     assert [name for name, _ in passed] == ["../../evil.json", "bob/answers.json"]
     assert sorted(tmp_path.rglob("*")) == before
     with pytest.raises(BadArgument, match="a folder, or a"):
@@ -167,7 +167,7 @@ def test_who_names_another_in_the_file_gets_the_marks_of_the_own_numbers(
     (row,) = grade.report()["students"]
     assert row["student"] == "bob"
     assert [f["kind"] for f in row["flags"]] == ["id-differs", "other-numbers"]
-    assert row["score"] < 14
+    assert row["score"] < 16
     page = (grade.out / row["page"]).read_text()
     assert "The file names ada, which is not you" in page
 
@@ -178,7 +178,7 @@ def test_who_types_the_full_name_for_the_id_is_the_same_student(
     hand_in("Ada L", right(variant("Ada L")))
     grade("--roster", roster)
     (row,) = grade.report()["students"]
-    assert (row["student"], row["name"], row["score"], row["flags"]) == ("ada", "Ada L", 14, [])
+    assert (row["student"], row["name"], row["score"], row["flags"]) == ("ada", "Ada L", 16, [])
 
 
 # ---- judging apart -------------------------------------------------------------------------------
