@@ -128,7 +128,7 @@ class WeightStreamingModel(Solver):
             bottleneck=_roof(injection, compute, memory, supply.overhead),
             feasible=fits if host_memory is None else fits & (host <= host_memory),
             max_batch=serving.slots(supply.capacity, one.held_state + one.held_activations),
-            crossover_batch=_crossover(model, step, supply, inlet, efficiency),
+            crossover_batch=_crossover(model, step, one, supply, inlet, efficiency),
             injection_time=injection,
             compute_time=compute,
             memory_time=memory,
@@ -172,13 +172,14 @@ def _layers(
     return latency, injection, compute, memory
 
 
-def _crossover(model: Workload, step: Step, supply: Supply, inlet: float, efficiency: Any) -> Any:
+def _crossover(
+    model: Workload, step: Step, one: Demand, supply: Supply, inlet: float, efficiency: Any
+) -> Any:
     """The batch at which arithmetic takes as long as the way in of the weights that it touches.
 
     More sequences touch more experts: from all of a mixture's weights downwards, each batch is one
     at which those of the batch before it would do.
     """
-    one = cost.demand(model, step._replace(batch=1.0))
     weights, batch = one.held_weights, None
     for _ in range(_TURNS):
         before, batch = (
