@@ -14,7 +14,6 @@ import json
 import math
 import os
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +25,6 @@ from mlsysim.course.lines import Lines, write_whole
 FIRST = "0" * 64
 UNREADABLE = "(an answer that cannot be read)"
 AGAIN = "/2"  # what a question's id ends with where a class answers it for a second time
-_lock = threading.RLock()
 _revealed: dict[Path, dict[str, float | str]] = {}  # for a disk that takes no more
 
 
@@ -222,7 +220,7 @@ class Journal:
 
     def look(self) -> None:
         """Read the file again: another page may have written into it."""
-        with _lock:
+        with self.lines.lock:
             self._read()
 
     def commit(
@@ -236,7 +234,7 @@ class Journal:
 
         On a disk that is full or read-only it is kept in memory, and `notice` says so.
         """
-        with _lock:
+        with self.lines.lock:
             self._read()  # another tab may have written meanwhile
             if done := self.get(question):
                 return done
@@ -291,7 +289,7 @@ class Journal:
 
         None when there is none; raises OSError when one cannot be renamed.
         """
-        with _lock:
+        with self.lines.lock:
             self.lines.flush()
             today, number, away = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"), 1, None
             if self.path.exists():

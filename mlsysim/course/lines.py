@@ -14,10 +14,10 @@ from mlsysim.core.values import Value
 
 V = TypeVar("V", bound=Value)
 
-_lock = threading.RLock()
 # by path and not by object: a page that is reloaded opens the file anew and must find them
 _waiting: defaultdict[Path, list[str]] = defaultdict(list)
 _fault: dict[Path, str] = {}
+_locks: dict[Path, threading.RLock] = {}
 
 
 class Lines:
@@ -25,6 +25,17 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        # a file's own: a class that answers at once must not wait for one another's disk
+        self.lock = _locks.setdefault(self.path, threading.RLock())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """What is another after every line: bytes on disk, and lines that wait."""
+        try:
+            held = self.path.stat().st_size
+        except OSError:
+            held = 0
+        return held, self.waiting
 
     @property
     def waiting(self) -> int:
@@ -38,7 +49,7 @@ class Lines:
 
     def read(self) -> list[str]:
         """Every line that is not blank, those that wait included."""
-        with _lock:
+        with self.lock:
             try:
                 held = self.path.read_bytes()
             except FileNotFoundError:
@@ -63,13 +74,13 @@ class Lines:
 
     def append(self, line: str) -> None:
         """Add a line, after those that wait; on a disk that is full or read-only it waits too."""
-        with _lock:
+        with self.lock:
             _waiting[self.path].append(line)
             self.flush()
 
     def flush(self) -> None:
         """Try to write what waits."""
-        with _lock:
+        with self.lock:
             if not self.waiting:
                 return
             try:
@@ -112,7 +123,8 @@ class Lines:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file at once or not at all; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
         fresh.write_text(text, encoding="utf-8")

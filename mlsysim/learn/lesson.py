@@ -26,7 +26,7 @@ from mlsysim.course.lessons import Lesson, find_lesson
 from mlsysim.learn.intuition import intuition
 from mlsysim.learn.naming import Round
 from mlsysim.learn.own import own
-from mlsysim.learn.predict import Question, Words
+from mlsysim.learn.predict import Question, Words, prose
 from mlsysim.learn.say import say
 
 SERVED = "mlsysim-learn"  # the mark of a request that came through `mlsysim learn`
@@ -104,7 +104,7 @@ class Opened:
         end = pages.render(
             "end.html",
             lesson=self.facts,
-            takeaway=mo.md(self.facts.takeaway).text,
+            takeaway=prose(self.facts.takeaway),
             count=len(names),
             where=_short(self.journal.path),
             served=served() is not None,

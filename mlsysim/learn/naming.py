@@ -76,7 +76,7 @@ class Round:
         return mo.ui.button(label=label, on_change=pressed, full_width=bool(wall))
 
     def _mime_(self) -> tuple[str, str]:  # what marimo shows of it
-        return self.page()._mime_() if self.after.committed else mo.Html("")._mime_()
+        return self.page()._mime_() if self.after.done else mo.Html("")._mime_()
 
     def _repr_html_(self) -> str:  # what Jupyter shows
         return self._mime_()[1]

@@ -7,6 +7,7 @@ journal at once, survives a reload, and whatever a browser sends later changes n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -184,7 +185,7 @@ class Question(UIElement[Any, Any]):
             pages.render(
                 "said.html",
                 question=self,
-                text=mo.md(self.asked).text,
+                text=prose(self.asked),
                 said=self.said(),
                 sure=sure,
                 cause=cause.value if cause else "",
@@ -232,7 +233,7 @@ class Question(UIElement[Any, Any]):
         return pages.render(
             "reveal.html",
             question=self,
-            marks=[(each.grade, mo.md(each.sentence).text) for each in marks],
+            marks=[(each.grade, prose(each.sentence)) for each in marks],
             chart=drawn,
             **{name: self.told(getattr(told, name)) for name in ("why", "formula", "then")},
         )
@@ -258,7 +259,7 @@ class Question(UIElement[Any, Any]):
     def told(self, words: Words) -> str:
         """Prose as HTML, which may be a function of what the learner said."""
         said = words(self.guess()) if callable(words) else words
-        return mo.md(said).text if said else ""
+        return prose(said) if said else ""
 
     def _marks(self, truth: Any, cause: str) -> list[Mark]:
         """The mark of an answer, and of its cause; the journal remembers what was true."""
@@ -363,13 +364,23 @@ class Question(UIElement[Any, Any]):
     def _answered(self, committed: Any) -> None:
         """Swap the form for its card, or say what is wrong; runs in the cell that shows it."""
         if committed is not None and not self._sent:
-            mo.output.replace(self.card())  # the answer stands, whatever the reveal does
-            mo.output.replace(self.page())
+            try:
+                shown = self.page()
+            except Exception:
+                mo.output.replace(self.card())  # the answer stands, whatever the reveal does
+                raise
+            mo.output.replace(shown)
         elif self._sent:
             self._send_message({"fault": self._sent}, None)
+        if self._ctx is not None:  # cells that name the question run again only for an open answer
+            bound = self._ctx.ui_element_registry._bindings
+            if self.done:
+                bound.pop(self._id, None)
+            else:
+                bound[self._id] = set()
 
     def _form(self, *, again: bool = False) -> str:
-        text = mo.md(self.asked).text
+        text = prose(self.asked)
         return pages.render(
             "ask.html", question=self, text=text, confidence=list(CONFIDENCE), again=again
         )
@@ -384,6 +395,12 @@ class Question(UIElement[Any, Any]):
 
     def _clone(self) -> Question:  # containers clone their elements; a commitment has no twin
         return self
+
+
+@lru_cache(4096)
+def prose(text: str) -> str:
+    """Markdown as HTML; a class reads the same words a hundred times."""
+    return mo.md(text).text
 
 
 def _sure(sent: Mapping[str, Any]) -> float | None:

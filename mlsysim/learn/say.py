@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from mlsysim.core.errors import BadArgument, WrongUnit
@@ -25,6 +26,12 @@ def say(value: Any, unit: str | None = None) -> str:
         return value
     if unit is not None or not isinstance(value, Quantity):
         return spell(in_unit(value, unit), unit)
+    return _short(float(value.m), value.units)
+
+
+@lru_cache(4096)  # pint takes a tenth of a millisecond, and a page says a hundred of them
+def _short(number: float, units: Any) -> str:
+    value = Quantity(number, units)
     if value.is_compatible_with("s"):
         seconds = float(value.m_as("s"))
         for name, size in _LONG.items():

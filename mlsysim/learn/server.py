@@ -24,6 +24,7 @@ from mlsysim.course.paths import CoursePath, paths
 from mlsysim.learn.gallery import gallery
 from mlsysim.learn.lesson import SERVED, below
 from mlsysim.learn.parsing import parse_alone
+from mlsysim.learn.sharing import read_once
 from mlsysim.learn.sittings import Reply, quiz_reply, review_reply
 
 HOST = "127.0.0.1"
@@ -43,6 +44,7 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base:
     import marimo
 
     parse_alone()
+    read_once()
     builder = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=60)
     doors = []
     for lesson in lessons:

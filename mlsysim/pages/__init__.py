@@ -29,6 +29,7 @@ def _environment() -> Environment:
     held = Environment(
         loader=PackageLoader("mlsysim", "pages"),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -31,7 +31,6 @@ MOST_SEATS = 120
 SPEAKER = "speaker"  # the seat of whoever presents: it follows the room, and has no vote
 _SCHEMA = """
 create table if not exists seats (id text primary key, name text, time real);
-create table if not exists acts (id text primary key, line text);
 create table if not exists votes (
     seat text, question text, value, unit text, confidence real, primary key (seat, question));
 """
@@ -203,25 +202,18 @@ class Room:
                 {"id": secrets.token_hex(8), "do": do, "question": question, "time": time.time()}
                 | more
             )
-            line = json.dumps(act.model_dump())
-            self._acts.append(line)
-            self._hold_act(act.id, line)
+            self._acts.append(json.dumps(act.model_dump()))
         return act
 
     @property
-    def stamp(self) -> object:
-        """What is another after every change, of this server or of another one of the room."""
-        return (*self._all("pragma data_version")[0], self._index.total_changes)
-
-    @property
     def standing(self) -> Standing:
-        """Where the room is."""
-        stamp = self.stamp
-        if self._standing[0] != stamp:
+        """Where the room is, after what the speaker did on this server or on another one of it."""
+        size = self._acts.size  # every page asks, often: no lock, and no look into the file
+        if self._standing[0] != size:
             held = Standing(self.agenda[0] if self.agenda else "")
-            for (line,) in self._all("select line from acts order by rowid"):
-                held.after(Act(**json.loads(line)))
-            self._standing = (stamp, held)
+            for act in self._acts.values(Act):
+                held.after(act)
+            self._standing = (size, held)
         return self._standing[1]
 
     # ---- the index ------------------------------------------------------------------------------
@@ -231,8 +223,6 @@ class Room:
         with self._writing():
             for sat in self._seats.values(Sat):
                 self._hold_seat(sat)
-            for act in self._acts.values(Act):
-                self._hold_act(act.id, json.dumps(act.model_dump()))
             opened = {
                 act.question: act.time for act in self._acts.values(Act) if act.do == "reveal"
             }
@@ -244,9 +234,6 @@ class Room:
 
     def _hold_seat(self, sat: Sat) -> None:
         self._all("insert or ignore into seats values (?, ?, ?)", sat.id, sat.name, sat.time)
-
-    def _hold_act(self, id: str, line: str) -> None:
-        self._all("insert or ignore into acts values (?, ?)", id, line)
 
     def _hold_vote(self, seat: str, record: Record) -> None:
         self._all(
