@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import threading
 
 import pytest
 
@@ -214,3 +216,28 @@ class TestLearners:
 def test_outside_a_class_every_question_is_released(journal):
     assert journal.released("00.1")
     assert b"\r" not in journal.path.read_bytes()
+
+
+def test_a_disk_that_is_slow_for_one_learner_keeps_no_other_waiting(tmp_path, monkeypatch):
+    stuck, free, fsync = threading.Event(), threading.Event(), os.fsync
+    ada, bob = (Journal(tmp_path / name / "journal.jsonl") for name in ("ada", "bob"))
+
+    def slow(file):
+        if threading.current_thread().name == "ada":
+            stuck.set()
+            assert free.wait(60)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    threads = {
+        name: threading.Thread(target=held.commit, args=["00.1", 4.0], name=name, daemon=True)
+        for name, held in (("ada", ada), ("bob", bob))
+    }
+    threads["ada"].start()
+    assert stuck.wait(60)
+    threads["bob"].start()
+    threads["bob"].join(30)
+    assert "00.1" in Journal(bob.path)
+    free.set()
+    threads["ada"].join(30)
+    assert "00.1" in Journal(ada.path)

@@ -112,6 +112,7 @@ class Room:
         folder.mkdir(parents=True, exist_ok=True)
         self._seats, self._acts = Lines(folder / "seats.jsonl"), Lines(folder / "acts.jsonl")
         self._lock = threading.RLock()
+        self._names: dict[str, str] = {}
         self._index = sqlite3.connect(
             folder / "index.sqlite", timeout=20, isolation_level=None, check_same_thread=False
         )
@@ -167,8 +168,9 @@ class Room:
         """The seat with an id, or None."""
         if id == SPEAKER:
             return Seat(self, SPEAKER, "the speaker")
-        found = self._all("select name from seats where id = ?", id)
-        return Seat(self, id, found[0][0]) if found else None
+        if id not in self._names:  # a seat stays, and every request asks for one
+            self._names.update(self._all("select id, name from seats where id = ?", id))
+        return Seat(self, id, self._names[id]) if id in self._names else None
 
     def seats(self) -> list[Seat]:
         """Every seat that is taken, in the order in which they were."""
