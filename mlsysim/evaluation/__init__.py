@@ -5,8 +5,9 @@ what it does (`answering` where it answers requests), `verdict` what to think of
 search for the cheapest system that will do, `desk` plans from one sentence (`offers` is what each
 device can do, `planned` what comes of it), `comparing` puts systems side by side, `remedies` what
 would help, `examples` are systems to begin with, and `scenarios` such that ask a question.
-Operators are costed one after the other (the stack "ideal"), requests join a batch in flight, and a
-tenth of the memory is kept free.
+Steps take what the stack that usually runs there was measured to take, which a note names; the law
+(the stack "ideal", operators one after the other) answers where nothing was measured, or where an
+efficiency is told. Requests join a batch in flight, and a tenth of the memory is kept free.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
         if error.field == _LINK and system.fleet.hardware is not None:
             raise MissingValue(group.device.name, _LINK, _written(system)) from None
         raise
-    return done.noting(_kept_free(system.fleet), work.run_by)
+    return done.noting(_kept_free(system.fleet), work.run_by(system.fleet.usable.hw))
 
 
 def _written(system: SystemSpec) -> str:
@@ -119,12 +119,12 @@ def _answer(work: Serve) -> Any:
 
 
 def _replica(work: Serve, group: Group) -> Replica:
-    how = (work.precision, work.efficiency, work.kv_precision, work.level)
     usual = ServingModel.defaults
-    guessed, accepted = (
+    guessed, accepted, efficiency = (
         usual[name] if getattr(work, name) is None else getattr(work, name)
-        for name in ("draft_tokens", "draft_acceptance_rate")
+        for name in ("draft_tokens", "draft_acceptance_rate", "efficiency")
     )
+    how = (work.precision, efficiency, work.kv_precision, work.level(group.device))
     draft = (work.draft_model, guessed, accepted)
     prefix = float(work.cached_prefix_len or 0)
     return replica_of(group, how, prefix, work.prefill_chunk_tokens, draft)
@@ -139,7 +139,7 @@ def _together(system: SystemSpec, work: Serve, group: Group) -> Measured:
     ways = group.layout
     how = {
         **work.given(ServingModel),
-        "stack": work.level,
+        "stack": work.level(group.device),
         "batch_size": batch,
         "seq_len": work.prompt,
         "decode_tokens": tokens,
@@ -230,7 +230,7 @@ def _longest(own: Serving, replica: Replica, work: Serve, wait: float) -> tuple[
 
 
 def _profile(work: OneStep, group: Group) -> Any:
-    how = {**work.given(SingleNodeModel), "model": group.model, "stack": work.level}
+    how = {**work.given(SingleNodeModel), "model": group.model, "stack": work.level(group.device)}
     return SingleNodeModel().solve(**how, hardware=group.device)
 
 

@@ -35,11 +35,11 @@ def _train(work: Train, place: FleetSpec) -> Measured:
     load = Load(devices=fleet.devices)
     divided = place.given(DistributedModel)
     if not {*PLAN}.isdisjoint(divided) or fleet.devices == 1:
-        asked = {**work.given(DistributedModel), **divided, "stack": work.level}
+        asked = {**work.given(DistributedModel), **divided, "stack": work.level(fleet.hw)}
         profile = DistributedModel().solve(**asked, fleet=fleet)
     else:
         asked = {**work.given(ParallelismOptimizer), **place.given(ParallelismOptimizer)}
-        asked["stack"] = work.level
+        asked["stack"] = work.level(fleet.hw)
         search = ParallelismOptimizer().solve(**asked, fleet=fleet)
         if not search.feasible:
             wall = ROOFS["Memory"] if "memory" in search.rejected_because else TALK
@@ -54,7 +54,7 @@ def _train(work: Train, place: FleetSpec) -> Measured:
     failing = ReliabilityModel().solve(fleet, **place.given(ReliabilityModel))
     own = Training.of(profile, samples=profile.si("throughput"))
     parts = own, load, Held.of(profile), Uptime.of(failing)
-    notes = (*notes, *profile.notes, *filter(None, [work.run_by]))
+    notes = (*notes, *profile.notes, *filter(None, [work.run_by(fleet.hw)]))
     done = profile.feasible and failing.feasible
     if work.tokens is not None:
         time = profile.si("training_time")

@@ -27,6 +27,7 @@ from mlsysim.solvers.node.learning import Optimizer, Recompute, TrainingPrecisio
 from mlsysim.solvers.node.replica import RESERVE
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.ops.footprint import Multiplier
+from mlsysim.stacks.registry import usual
 from mlsysim.stacks.types import IDEAL, Level, named
 from mlsysim.systems.types import PLAIN_NODE, Fabric, Fleet, Node, plain_node
 
@@ -100,8 +101,8 @@ class WorkloadSpec(Section):
     phase: Any  # its name; each type has its own
     batch_size: OrDefault[u.Batch] = 1
     precision: OrDefault[u.Precision] = "fp16"
-    efficiency: OrDefault[u.Fraction] = 0.5
-    stack: Level | None = None  # what is recommended does not rest on one roof: ideal unless told
+    efficiency: u.Fraction | None = None
+    stack: Level | None = None
 
     step: ClassVar[str | None] = None  # the model must have this one
 
@@ -115,16 +116,21 @@ class WorkloadSpec(Section):
         at.update(dict.fromkeys(OF_SOME_PHASE["workload"] - at.keys(), NULL))
         return named
 
-    @property
-    def level(self) -> Any:
-        """At what level of cost its steps are."""
-        return IDEAL if self.stack is None else self.stack
+    def level(self, device: HardwareNode) -> Any:
+        """At what level of cost its steps are: the stack that was told, or what usually runs there.
 
-    @property
-    def run_by(self) -> str:
-        """A note on the stack that was told."""
-        name = named(self.stack)
-        return "" if name in (None, IDEAL) else f"times are those of the stack {name!r}"
+        Whoever tells an efficiency has the law's, and so has what nobody measured: ideal.
+        """
+        if self.stack is not None:
+            return self.stack
+        found = usual(self.phase, getattr(self.model, "kind", ""), device.vendor)
+        return found if found and self.efficiency is None else IDEAL
+
+    def run_by(self, device: HardwareNode) -> str:
+        """A note on the stack whose times they are."""
+        name = named(self.level(device))
+        chosen = ", which usually runs there" if self.stack is None else ""
+        return "" if name == IDEAL else f"times are those of the stack {name!r}{chosen}"
 
     def check(self) -> None:
         """The model has the phase."""
@@ -197,7 +203,6 @@ class Train(WorkloadSpec):
     phase: Literal["train"]
     batch_size: u.Batch | None = None
     precision: OrDefault[TrainingPrecision] = "fp16"
-    efficiency: u.Fraction | None = None
     seq_len: u.Count | None = None
     tokens: u.Count | None = None
     optimizer: Optimizer | None = None

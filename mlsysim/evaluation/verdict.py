@@ -196,9 +196,9 @@ def _probability(system: SystemSpec, limit: Constraint, value: Any) -> float | N
     timed = isinstance(value, Quantity) and any(value.check(unit) for unit in ("s", "1/s"))
     if not timed or not isinstance(limit.bound, Quantity) or limit.sign in ("==", "!="):
         return None
-    generation = system.fleet.usable.node.accelerator.generation
+    device = system.fleet.usable.hw
     times = float((limit.bound / value).m_as(""))
-    below = chance(getattr(system.workload, "stack", None), generation, times)
+    below = chance(system.workload.level(device), device.generation, times)
     return below if below is None or limit.sign.startswith("<") else 1 - below
 
 

@@ -87,6 +87,17 @@ class Spread(Value):
         return float(getattr(self, f"new_{names[part]}" if new else names[part]))
 
 
+class Usual(Value):
+    """Where a stack is what usually runs: for these uses and kinds of models, on these devices.
+
+    Devices are told by their vendors.
+    """
+
+    uses: list[str]
+    models: list[str]
+    vendors: list[str]
+
+
 class Board(Value):
     """What a device draws while it works, as `share` of its rated power, or by the operation."""
 

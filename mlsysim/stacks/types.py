@@ -10,7 +10,7 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
-from mlsysim.stacks.roofs import OTHER, Board, Held, Roofs, Spread, Talk
+from mlsysim.stacks.roofs import OTHER, Board, Held, Roofs, Spread, Talk, Usual
 from mlsysim.stacks.silicon import Operators, shipped
 
 IDEAL = "ideal"  # operators one after the other, each under its own roof, and nothing wasted
@@ -35,6 +35,7 @@ class Stack(Entry):
     spread: Spread | None = None
     campaign: u.Fraction = 1.0  # of its device hours in which a run learns what it keeps
     operators: Operators | None = None
+    usual: Usual | None = None
 
     @property
     def generations(self) -> list[str]:

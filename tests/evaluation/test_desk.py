@@ -35,7 +35,7 @@ def test_2_1_how_many_gpus_is_near_what_the_best_peer_says(h200):
 def test_2_2_the_first_token_is_promised_with_its_queue(h200):
     best = h200.best
     alone = mlsysim.plan("Llama3_70B", "H200", **{**QUESTION, "rate": 0.01}).best
-    assert alone.p99_ttft < 1.1 * alone.p50_ttft  # nobody is before it
+    assert alone.p99_ttft < 1.15 * alone.p50_ttft  # at most a step in flight is before it
     assert best.p99_ttft > 2 * best.p50_ttft
 
 
