@@ -108,6 +108,7 @@
     }
   };
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+  new ResizeObserver(look).observe(document.body); // a table may scroll only now
 
   // a chart that was drawn while folded has no width yet
   document.addEventListener("toggle", () => window.dispatchEvent(new Event("resize")), true);

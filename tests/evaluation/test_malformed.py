@@ -94,7 +94,7 @@ def test_a_spoiled_system_gets_a_sentence_or_an_answer_without_nonsense(seeds):
         except MLSysError as error:
             refused += 1
             said = str(error)
-            assert 10 < len(said) < 1500, (seed, said)
+            assert 10 < len(said) < 2500, (seed, said)  # every fault of it in one sentence each
             assert "\x00" not in said, (seed, said)
             continue
         assert found.verdict in {"feasible", "satisfied", "violated", "infeasible"}, seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 
 import pytest
@@ -11,7 +12,20 @@ from benchmarks import rehearsal
 from benchmarks.class_load import Server, load, nginx, pair, served
 from mlsysim.course.paths import find_path
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="/proc and signals")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="/proc and signals"),
+    # nobody can take leave of a server that is killed: what was open to it ends with its owner
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in.*:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    """What was open to a server ends here, and not in the midst of a later test."""
+    yield
+    gc.collect()
 
 
 def through(server, work, many):
