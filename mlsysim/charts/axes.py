@@ -74,12 +74,7 @@ class Axis(NamedTuple):
                 power(round(math.log10(v))) if math.log10(v).is_integer() else brief(v)
                 for v in ticks
             ]
-            axis = {
-                "values": ticks,
-                "labelExpr": looked_up(ticks, words),
-                "labelSeparation": 6,
-                **axis,
-            }
+            axis = {"values": ticks, "labelExpr": looked_up(ticks, words), **axis}
             scale["type"] = "log"
         else:
             axis = {"tickCount": 5, "labelExpr": _PLAIN, **axis}

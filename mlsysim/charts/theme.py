@@ -52,6 +52,7 @@ def theme() -> Any:
         "titleFontWeight": 500,
         "titlePadding": 8,
         "labelLimit": 420,
+        "labelSeparation": 6,  # on a phone some stay away, and none run into each other
         "titleLimit": 1200,
     }
     title = {
