@@ -297,6 +297,7 @@ async def load(*servers: Server, many: int, url: str = "", at_once: int = 4) -> 
     server, url = servers[0], url or servers[0].url
     speaker, told = Speaker(url, server.key), {}
     await speaker.enter()
+    await speaker.look()
     learners = [Learner(url, server.code, f"learner {n}") for n in range(many)]
     limit, before = asyncio.Semaphore(at_once), sum(each.used()[0] for each in servers)
 

@@ -180,6 +180,7 @@ def serve(
         under(place.base, app),
         log_level="critical",
         timeout_graceful_shutdown=0,
+        timeout_keep_alive=75,  # a page asks again and again, and must not find its line cut
         ws_max_size=LONGEST_FRAME,
     )
     with suppress(KeyboardInterrupt):  # on a busy machine the server may take it and return

@@ -24,6 +24,8 @@ def read_once() -> None:
     _put(cache, "get_entry_points", "marimo._entrypoints.registry")
     _put(lru_cache(100), "parse_notebook", "marimo._ast.parse")
     _put(_compiled_once, "compile_cell", "marimo._ast.compiler", "marimo._runtime.runtime")
+    views = "marimo._messaging.serde", "marimo._session.state.session_view"
+    _put(_decoded_by_one, "deserialize_kernel_message", *views)
 
 
 def _put(shared: Callable[..., Any], name: str, *modules: str) -> None:
@@ -35,6 +37,20 @@ def _put(shared: Callable[..., Any], name: str, *modules: str) -> None:
     instead = shared(real)
     for module in held:
         setattr(module, name, instead)
+
+
+def _decoded_by_one(real: Callable[..., Any]) -> Callable[..., Any]:
+    from marimo._messaging.notification import NotificationMessage
+    from marimo._messaging.serde import msgspec
+
+    # what reads every message of a page takes longer to build than a hundred messages to read
+    decoder: Any = msgspec.json.Decoder(NotificationMessage, strict=True)
+
+    @wraps(real)
+    def decoded(message: Any) -> Any:
+        return decoder.decode(message)
+
+    return decoded
 
 
 def _compiled_once(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from marimo._ast import compiler, load, parse
 from marimo._entrypoints import registry
+from marimo._messaging import serde
+from marimo._messaging.notification import CellNotification, CompletedRunNotification
+from marimo._session.state import session_view
+from marimo._types.ids import CellId_t
 
 from mlsysim.learn.sharing import read_once
 
@@ -72,5 +76,17 @@ def test_a_cell_that_is_compiled_among_imports_is_compiled_for_its_page_alone():
 
 def test_sharing_twice_shares_once():
     read_once()
-    for shared in (compiler.compile_cell, parse.parse_notebook, registry.get_entry_points):
-        assert not hasattr(shared.__wrapped__, "__wrapped__")
+    shared = compiler.compile_cell, parse.parse_notebook, registry.get_entry_points
+    for each in (*shared, serde.deserialize_kernel_message):
+        assert not hasattr(each.__wrapped__, "__wrapped__")
+
+
+def test_messages_of_a_page_are_read_as_marimo_reads_them():
+    messages = [CompletedRunNotification(), CellNotification(cell_id=CellId_t("x"), status="idle")]
+    for each in messages:
+        sent = serde.serialize_kernel_message(each)
+        read = session_view.deserialize_kernel_message(sent)
+        assert type(read) is type(each)
+        assert read == serde.deserialize_kernel_message.__wrapped__(sent)
+    with pytest.raises(serde.msgspec.ValidationError):
+        session_view.deserialize_kernel_message(b'{"op": "no such thing"}')
