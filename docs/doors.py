@@ -51,7 +51,7 @@ def _called(one: Any) -> str:
 def _usual(one: Any) -> str:
     if one.required:
         return "**required**"
-    return "" if one.default in (None, False) else f"`{one.default}`"
+    return "" if one.default in (None, "") or one.default is False else f"`{one.default}`"
 
 
 def tool_page() -> Page:

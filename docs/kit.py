@@ -97,12 +97,16 @@ def arguments(takes: Mapping[str, Any]) -> str:
         [
             f"`{name}`",
             "**required**" if name in takes["required"] else _usual(part),
-            plain(part.get("description", "")),
-            "" if "enum" not in part else ", ".join(f"`{each}`" for each in part["enum"]),
+            plain(part.get("description", "")) + _choices(part.get("enum", ())),
         ]
         for name, part in takes["properties"].items()
     ]
-    return table(("argument", "default", "meaning", "one of"), rows)
+    return table(("argument", "default", "meaning"), rows)
+
+
+def _choices(values: Iterable[Any]) -> str:
+    listed = ", ".join(f"`{each}`" for each in values)
+    return f" (one of {listed})" if listed else ""
 
 
 def _usual(schema: Mapping[str, Any]) -> str:

@@ -40,8 +40,8 @@ def _wall_page(each: Wall) -> Page:
     bends = f"bends the term {each.term}" if each.term else "cuts across all terms"
     parts = [
         f"# Wall {each.number}: {each.name}",
-        f"{each.constraint.capitalize()}. It belongs to the domain {each.domain} and {bends} of "
-        "the [fleet's law](@/walls/index.md).",
+        f"{each.constraint[0].upper()}{each.constraint[1:]}. It belongs to the domain "
+        f"{each.domain} and {bends} of the [fleet's law](@/walls/index.md).",
         f"In short: `{each.formula}`",
         "## Equations, limits and sources",
     ]

@@ -23,7 +23,7 @@ from mlsysim import equations, solvers
 from mlsysim.core.registry import LAYERS, catalog
 from mlsysim.mcp.tools import tools
 from mlsysim.walls import WALLS
-from tests.browser.conftest import FLAGS, chromium
+from tests.browser.conftest import FLAGS, PATIENCE, chromium
 from tests.notebooks import ROOT
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
@@ -183,6 +183,7 @@ def test_katex_draws_every_equation_and_the_search_answers_without_a_server(site
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         tab, asked = browser.new_page(), []
+        tab.set_default_timeout(PATIENCE)
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto((site / "walls" / "index.html").as_uri())
         assert tab.locator("article .katex-display").count() == 22
@@ -195,8 +196,10 @@ def test_katex_draws_every_equation_and_the_search_answers_without_a_server(site
         )
         assert refused == []
         tab.keyboard.press("/")
+        tab.wait_for_function("document.activeElement !== document.body")
         tab.keyboard.type("young_daly")
-        tab.get_by_role("link", name=re.compile("young_daly")).first.wait_for()
+        tab.locator("a:has-text('young_daly')").first.click()
+        tab.wait_for_url(re.compile(r"/equations/fleet\.html.*#young_daly$"))
         browser.close()
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:", "about:"))]
 
