@@ -6,12 +6,14 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import groupby
 from typing import Any, get_type_hints
 
 import mlsysim
 from docs.kit import Page, arguments, first, formula, plain, prose, signature, table
 from mlsysim import equations, solvers, walls
 from mlsysim.core.registry import Catalog
+from mlsysim.core.schemas import schema_of_arguments
 from mlsysim.core.solver import Solver
 from mlsysim.mcp.arguments import input_schema
 from mlsysim.walls import DOMAINS, WALLS, Wall
@@ -94,10 +96,11 @@ def _room(name: str, module: Any) -> Page:
 def solver_pages() -> list[Page]:
     """A list of the solvers by domain, and a page for each."""
     kinds = sorted((getattr(solvers, name) for name in solvers.SOLVERS), key=_place)
-    rows = [
-        [f"[{kind.__name__}](@/{_solver(kind)})", _on(kind), first(kind.__doc__)] for kind in kinds
-    ]
-    text = f"# Solvers\n\n{table(('solver', 'walls', 'question'), rows)}\n\n{prose(Solver.__doc__)}"
+    parts = ["# Solvers"]
+    for domain, held in groupby(kinds, lambda kind: DOMAINS[_place(kind)[0]]):
+        said = (f"- [{kind.__name__}](@/{_solver(kind)}): {first(kind.__doc__)}" for kind in held)
+        parts += [f"## {domain}", "\n".join(said)]
+    text = "\n\n".join([*parts, "## One of your own", prose(Solver.__doc__)])
     return [Page("solvers/index.md", "All solvers", text), *map(_solver_page, kinds)]
 
 
@@ -126,12 +129,19 @@ def _solver_page(kind: Any) -> Page:
         "## solve",
         signature(f"{kind.__name__}().solve", kind.solve),
         prose(kind.solve.__doc__),
-        arguments(input_schema(kind().solve)),
+        arguments(_takes(kind().solve)),
         f"## What it answers: {answer.__name__}",
         prose(answer.__doc__),
         table(("field", "shown in"), rows),
     ]
     return Page(_solver(kind), kind.__name__, "\n\n".join(parts))
+
+
+def _takes(solve: Any) -> dict[str, Any]:
+    """What a tool's schema says in few words, with the defaults that it leaves out."""
+    takes, whole = input_schema(solve), schema_of_arguments(solve)["properties"]
+    usual = {name: {"default": part.get("default")} for name, part in whole.items()}
+    return {**takes, "properties": {n: {**p, **usual[n]} for n, p in takes["properties"].items()}}
 
 
 # ---- public names --------------------------------------------------------------------------------

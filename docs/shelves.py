@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from docs.kit import Page, plain, table
 from mlsysim.core.registry import LAYERS, audit_provenance, catalog
-from mlsysim.core.units import Quantity
-from mlsysim.core.values import Source, leaves
+from mlsysim.core.values import Source
 
 
 def registry_pages() -> list[tuple[str, list[Page]]]:
@@ -44,8 +44,8 @@ def _shelf(layer: str, name: str, shelf: Any) -> Page:
 def _entry(entry: Any) -> list[str]:
     """What an entry is called, its values with the numbers of their sources, and the sources."""
     values: dict[str, list[str]] = {}
-    for path, value in leaves(entry):
-        if path != "name":
+    for path, value in _leaves(entry.to_dict()):
+        if path != "name" and path.partition(".")[0] != "sources":
             values.setdefault(path, []).append(_written(value))
     sources = list(dict.fromkeys(map(_cited, filter(None, map(entry.source_of, values)))))
 
@@ -59,13 +59,19 @@ def _entry(entry: Any) -> list[str]:
     return [*name, table(("field", "value", "source"), rows), "\n".join(cited)]
 
 
+def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of plain data, in which other entries stand by name; a list has one path."""
+    if isinstance(data, (dict, list)):
+        for key, part in data.items() if isinstance(data, dict) else [("", each) for each in data]:
+            yield from _leaves(part, f"{path}.{key}".strip("."))
+    else:
+        yield path, data
+
+
 def _written(value: Any) -> str:
-    if isinstance(value, Quantity):
-        return f"{value.magnitude:.10g} {value.units:~P}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    large = isinstance(value, int) and value >= 10_000
-    return f"{value:,}" if large else f"{value:.10g}" if isinstance(value, float) else str(value)
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
 
 
 def _cited(source: Source) -> str:
@@ -82,16 +88,17 @@ def stack_table() -> str:
             plain(stack.summary or ""),
             name.lower(),
             plain(", ".join(stack.generations)),
-            *(_factor(stack.spread, part) for part in ("half", "most", "new_half", "new_most")),
+            _factors(stack.spread, "half", "most"),
+            _factors(stack.spread, "new_half", "new_most"),
         ]
         for name, shelf in catalog("stacks").shelves()
         for stem in shelf
         for stack in [shelf[stem]]
     ]
-    factors = ("half within", "9 of 10", "elsewhere half", "9 of 10")
+    factors = ("half, 9 of 10 within", "on others")
     return table(("stack", "for", "shelf", "measured on", *factors), rows)
 
 
-def _factor(spread: Any, part: str) -> str:
-    factor = getattr(spread, part, None)
-    return f"× {factor:.2f}" if factor else ""
+def _factors(spread: Any, *parts: str) -> str:
+    told = [getattr(spread, part, None) for part in parts]
+    return "×&nbsp;" + ", ".join(f"{factor:.2f}" for factor in told) if all(told) else ""

@@ -137,6 +137,9 @@ def test_every_entry_stands_in_the_registries_with_the_documents_of_its_numbers(
     h100 = page(site, "registries/hardware_cloud").partition('id="H100"')[2].partition("<h2")[0]
     assert "3.35 TB/s" in h100
     assert "glennklockwood.com/garden/processors/h100" in h100
+    capstone = page(site, "registries/scenarios_serving").partition('id="Capstone"')[2]
+    # what an entry is made of stands by its name
+    assert "Llama3_70B" in html.unescape(capstone.partition("<h2")[0])
 
 
 @pytest.mark.slow
