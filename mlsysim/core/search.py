@@ -14,9 +14,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from html import escape
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from mlsysim.core.constraint import Constraint, Objective
 from mlsysim.core.errors import BadArgument, FailedPoint, UnknownName, WrongUnit, at_point
 from mlsysim.core.solver import show
 from mlsysim.core.space import Space
+from mlsysim.core.table import Table
 from mlsysim.core.units import Quantity
 
 Progress = Callable[[int, int], None]
@@ -74,7 +76,7 @@ class DSE:
         progress: Progress | None = None,
         on_error: str = "raise",
         save: str | Path | None = None,
-    ) -> dict[str, Any]:
+    ) -> Found:
         """Evaluate every point; `evaluate` takes its parameters and gives a mapping or a Result.
 
         `evaluate` may also be a solver, or a function of several arguments: then each axis is one
@@ -190,7 +192,7 @@ class DSE:
         *,
         progress: Progress | None = None,
         **how: Any,
-    ) -> dict[str, Any]:
+    ) -> Found:
         """Search the columns of an `Engine.sweep`: `dse.search_sweep(Engine.sweep, model)`.
 
         The space may have the axes hardware, precision, batch_size and seq_len; `hardware` is given
@@ -214,7 +216,7 @@ class DSE:
             progress(len(points), len(points))
         return self._answer(points, costs, partial(_row, points))
 
-    def _answer(self, points: Sequence[Any], costs: np.ndarray, row: Row) -> dict[str, Any]:
+    def _answer(self, points: Sequence[Any], costs: np.ndarray, row: Row) -> Found:
         """Rank what can be chosen, and keep what cannot."""
         good = np.isfinite(costs).all(axis=1)
         failed = Failed(np.flatnonzero(~good), row, self.why_not)
@@ -225,16 +227,70 @@ class DSE:
         front = [row(int(i)) for i in chosen]
         best = front[where] if front else {"params": None, "metrics": None}
         none = f"none of {len(points):,} points can be chosen; the first: "
-        return {
-            "best_params": best["params"],
-            "best": best["metrics"],
-            "front": front,
-            "knee": best if front else None,
-            "evaluated": len(points),
-            "points": points,
-            "infeasible": failed,
-            "reason": "" if front else none + failed[0]["reason"],
-        }
+        asked = (wanted.metric for wanted in (*self.objectives, *self.constraints))
+        return Found(
+            (*self.space.axes, *asked, "feasible"),
+            best_params=best["params"],
+            best=best["metrics"],
+            front=front,
+            knee=best if front else None,
+            evaluated=len(points),
+            points=points,
+            infeasible=failed,
+            reason="" if front else none + failed[0]["reason"],
+        )
+
+
+class Found(dict[str, Any]):
+    """What a search found, by the names that `DSE.search` tells; its points are a table, too.
+
+    >>> found = DSE({"x": range(3)}, "maximize: area").search(lambda p: {"area": p["x"] ** 2})
+    >>> print(found.to_csv(), end="")
+    x,area
+    0,0
+    1,1
+    2,4
+    """
+
+    def __init__(self, asked: Iterable[str], **found: Any) -> None:
+        super().__init__(found)
+        self.asked = [*dict.fromkeys(asked)]
+
+    def table(self, names: Iterable[str] = (), *, of: str = "points") -> Table:
+        """The `points`, or the `front`: parameters, what was asked of them, and what is named."""
+        points, names = self[of], [*dict.fromkeys((*self.asked, *names))]
+        if isinstance(points, Columns):
+            return points.table(names)
+        rows = [{n: _lookup(p["metrics"], n, p["params"].get(n)) for n in names} for p in points]
+        known = (name for name in names if any(row[name] is not None for row in rows))
+        return Table.rows(rows, [*known])
+
+    def to_csv(self, path: Any = None) -> str | None:
+        """The table of all points as CSV, to a file or as text."""
+        return self.table().to_csv(path)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        words = self["reason"] or repr(self)
+        return (
+            f"<p>{escape(words)}</p>{self.table(of='front')._repr_html_() if self['front'] else ''}"
+        )
+
+    def __repr__(self) -> str:
+        lost = f", {len(self['infeasible']):,} cannot be chosen" if self["infeasible"] else ""
+        front = f", {len(self['front']):,} on the front" if len(self["front"]) > 1 else ""
+        return f"{self['evaluated']:,} points{lost}{front}; best {self['best_params']}"
+
+
+@runtime_checkable
+class Columns(Protocol):
+    """What a sweep gives: points that are columns already."""
+
+    def table(self, names: Iterable[str]) -> Table:
+        """Those of its columns that are named."""
+        ...
 
 
 class Failed(Sequence[dict[str, Any]]):

@@ -146,6 +146,7 @@ class Result:
 
     walls: tuple[int, ...] = ()
     feeds: ClassVar[dict[str, str | None]] = {}  # the name that a later question has for a field
+    bars: ClassVar[tuple[str, ...]] = ()  # fields of one dimension of which the largest binds
     _fields: ClassVar[dict[str, _Field]] = {}
     _names: ClassVar[frozenset[str]] = frozenset()  # all that it may hold, the kept ones too
 
@@ -272,6 +273,11 @@ class Result:
         return f"{type(self).__name__}({parts})"
 
     __str__ = summary
+
+    def _repr_html_(self) -> str:
+        from mlsysim.core.markup import of_result  # for notebooks alone
+
+        return of_result(self)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.to_dict() == other.to_dict()

@@ -137,9 +137,8 @@ class Value(BaseModel):
         return ((name, getattr(self, name)) for name in type(self).model_fields)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(
-            f"{type(self).__name__} does not change; build another with replace({name}=...)"
-        )
+        remedy = f"build another with replace({name}=...)"
+        raise AttributeError(f"{type(self).__name__} does not change; {remedy}")
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} does not change; {name} stays")
@@ -186,9 +185,8 @@ class Source(Value):
     def check(self) -> None:
         """A document was opened on some day."""
         if self.kind not in _UNOPENED and not self.read:
-            raise self.wrong(
-                "read", "it is required; write the day on which the document was opened"
-            )
+            remedy = "it is required; write the day on which the document was opened"
+            raise self.wrong("read", remedy)
 
 
 BY_USER = {"default": Source(kind="user", ref="given by the user")}
@@ -315,6 +313,11 @@ class Entry(Value):
             if isinstance(value, (int, float, Quantity)) and not isinstance(value, bool):
                 yield path, value
 
+    def _repr_html_(self) -> str:
+        from mlsysim.core.markup import of_entry  # for notebooks alone
+
+        return of_entry(self)
+
     def _holds(self, path: str) -> bool:
         """Whether a path leads to a field, known or not; an entry inside answers for itself."""
         here: Any = self
@@ -376,9 +379,8 @@ class Audit:
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
-        head = (
-            f"{self.values} values in {self.entries} entries: {len(self.missing)} without a source"
-        )
+        lost = len(self.missing)
+        head = f"{self.values} values in {self.entries} entries: {lost} without a source"
         return "\n".join([f"{head} ({kinds})", *(f"  no source: {path}" for path in self.missing)])
 
 
@@ -406,9 +408,8 @@ class TraceableConstant(float):
     def __new__(cls, value: Any, unit: str, *, name: str, source: Source) -> TraceableConstant:
         """Build a constant; a constant without a source cannot be built."""
         if not isinstance(source, Source):
-            raise TypeError(
-                f"constant {name!r} needs a Source; a number nobody can trace is a rumour"
-            )
+            remedy = "a number nobody can trace is a rumour"
+            raise TypeError(f"constant {name!r} needs a Source; {remedy}")
         constant = super().__new__(cls, value)
         constant.name, constant.unit, constant.source = name, unit, source
         return constant

@@ -135,6 +135,7 @@ class TransformationResult(Result):
     """
 
     walls = (9,)
+    bars = _STAGES
 
     step_time: u.Seconds = lazily("ms", eq.pipelined_step, *_STAGES)
     bottleneck: str = lazily("", _slowest, *_STAGES)

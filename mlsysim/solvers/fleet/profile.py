@@ -40,6 +40,7 @@ class FleetProfile(Result):
     """
 
     walls = (14,)
+    bars = ("compute_time", "bubble_time", *(f"{name}_time" for name in _TALKS))
     feeds: ClassVar[dict] = {"training_time": "duration_days"}
 
     step_time: u.Seconds = "s"

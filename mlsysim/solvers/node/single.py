@@ -35,26 +35,28 @@ UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth
 _ROOFS = ("Memory", "Compute", "Overhead")
 
 
-def _waits(p: Profile) -> tuple[Any, Any]:
+def waits(p: Result) -> tuple[Any, Any]:
     """Seconds that the step waits under each roof: under one of them all, or as operators do."""
     compute, memory = p.si("compute_time"), p.si("memory_time")
-    if p.si("stack"):
+    if p.si("_under_compute") is not None:
         return p.si("_under_compute"), p.si("_under_memory")
     if not isinstance(compute, np.ndarray) and not isinstance(memory, np.ndarray):
         return (compute, 0.0) if compute > memory else (0.0, memory)
     return np.where(compute > memory, compute, 0.0), np.where(compute > memory, 0.0, memory)
 
 
-def _bottleneck(p: Profile) -> Any:
-    (compute, memory), overhead = _waits(p), p.si("overhead")
+def binding(p: Result) -> Any:
+    """The roof under which it waits longest, or Overhead where that is longer than both."""
+    (compute, memory), overhead = waits(p), p.si("overhead")
     if not any(isinstance(each, np.ndarray) for each in (compute, memory, overhead)):
         return _ROOFS[2 if overhead > max(compute, memory) else int(compute > memory)]
     late = overhead > np.maximum(compute, memory)
     return np.take(_ROOFS, np.where(late, 2, compute > memory))
 
 
-def _share(p: Profile, roof: int) -> Any:
-    return np.divide(_waits(p)[roof], p.si("latency"))[()]
+def share(p: Result, roof: int) -> Any:
+    """The part of the latency that it waits for arithmetic (0), or for memory (1)."""
+    return np.divide(waits(p)[roof], p.si("latency"))[()]
 
 
 def _told(p: Profile) -> tuple[str, ...]:
@@ -90,10 +92,11 @@ class Profile(Result):
     """
 
     walls = (1, 2)
+    bars = ("compute_time", "memory_time", "overhead")
 
     latency: u.Seconds = "ms"
     throughput: u.Rate = lazily("1/s", node.throughput, "batch_size", "latency")
-    bottleneck: str = lazily("", _bottleneck)
+    bottleneck: str = lazily("", binding)
     feasible: bool
     reason: str = because(too_large)
     compute_time: u.Seconds = "ms"
@@ -109,8 +112,8 @@ class Profile(Result):
         lambda peak, efficiency, bandwidth: node.ridge_point(peak * efficiency, bandwidth),
         *("peak", "_efficiency", "bandwidth"),
     )
-    compute_share: u.Number = lazily("", lambda p: _share(p, 0))
-    memory_share: u.Number = lazily("", lambda p: _share(p, 1))
+    compute_share: u.Number = lazily("", lambda p: share(p, 0))
+    memory_share: u.Number = lazily("", lambda p: share(p, 1))
     mfu: u.Number = lazily("", node.utilization, "operations", "latency", "peak")
     energy: u.Energy = lazily("J", node.energy, "power", "latency")
     memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")

@@ -43,6 +43,7 @@ class Streamed(Result):
     """
 
     walls = (6,)
+    bars = ("injection_time", "compute_time", "memory_time", "overhead")
 
     latency: u.Seconds = "ms"
     throughput: u.Rate = lazily("1/s", node.throughput, "batch_size", "latency")

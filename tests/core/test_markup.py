@@ -1,0 +1,114 @@
+"""What a notebook shows: names, values with units, sources, and a bar of what binds; never code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mlsysim import DSE, Engine, Hardware, Models, Systems
+
+LLAMA, H100 = Models.Language.Llama3_8B, Hardware.Cloud.H100
+
+
+def cells(page):
+    """Each row of a page: its cells without markup."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page)
+    cut = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows)
+    return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cut]
+
+
+def bars(page):
+    """The width of the bar in each row that has one."""
+    found = re.findall(
+        r">([a-z ]+)</th><td[^>]*>[^<]*</td><td[^>]*><div style=\"width:([\d.]+)em", page
+    )
+    return {name: float(width) for name, width in found}
+
+
+def test_the_roof_that_binds_has_the_longest_bar():
+    profile = Engine.solve(LLAMA, H100)
+    drawn = bars(profile._repr_html_())
+    assert max(drawn, key=lambda name: drawn[name]) == "memory time"
+    ratio = (profile.compute_time / profile.memory_time).m_as("")
+    assert drawn["compute time"] / drawn["memory time"] == pytest.approx(ratio, abs=0.005)
+
+
+def test_a_result_shows_each_known_field_with_its_unit():
+    profile = Engine.solve(LLAMA, H100)
+    shown = {name: value for name, value, _ in cells(profile._repr_html_())}
+    assert shown == dict(profile.lines())
+    assert shown["weights"].endswith(" GB")
+
+
+def test_columns_of_a_result_are_a_table_of_its_first_rows():
+    page = Engine.solve(LLAMA, H100, batch_size=range(1, 31))._repr_html_()
+    head, *rows = cells(page)
+    assert "Profile, 30 rows" in page
+    assert len(rows) == 20
+    assert rows[7][head.index("batch size")] == "8"
+
+
+def test_an_entry_shows_each_number_with_a_way_to_its_source():
+    page = H100._repr_html_()
+    shown = {path: (value, source) for path, value, source in cells(page)}
+    assert shown["memory.bandwidth"][0] == "3.35 TB/s"
+    source = H100.source_of("memory.bandwidth")
+    assert source.ref in shown["vendor"][1]
+    assert shown["memory.bandwidth"][1].endswith(source.ref)
+    assert shown["memory.technology"][1] == "the same"  # as the row above says
+    assert f'href="{source.url}"' in page
+
+
+def test_an_entry_inside_another_stands_by_its_name_alone():
+    shown = dict(row[:2] for row in cells(Systems.Nodes.DGX_H100._repr_html_()))
+    assert not any(path.startswith("accelerator.") for path in shown)
+
+
+def test_nothing_of_an_entry_is_run_by_a_page():
+    source = {"kind": "user", "ref": "<script>1</script>", "url": "javascript:alert(1)"}
+    spec = {
+        "name": "<img src=x onerror=alert(1)>",
+        "compute": {"peak_flops": "1 TFLOP/s"},
+        "memory": {"capacity": "1 GB", "bandwidth": "1 GB/s", "technology": "<b>"},
+        "release_year": 2026,
+        "sources": {"default": source},
+    }
+    page = Hardware.from_spec(spec)._repr_html_()
+    assert not re.search(r"<(script|img|b)\b", page)
+    assert "javascript:" not in page
+
+
+def test_a_search_shows_its_front_and_why_where_there_is_none():
+    space = {"hardware": ["H100", "A100"], "batch_size": [1, 64]}
+    dse = DSE(space, ["minimize: latency", "maximize: throughput"], ["latency < 1 s"])
+    found = dse.search_sweep(Engine.sweep, LLAMA)
+    head, *rows = cells(found._repr_html_())
+    assert head == ["hardware", "batch size", "latency", "throughput", "feasible"]
+    assert {row[0] for row in rows} == {"H100"}
+    assert "2 on the front" in repr(found)
+    none = DSE(space, "minimize: latency", ["latency < 1 ns"]).search_sweep(Engine.sweep, LLAMA)
+    assert "latency is" in none._repr_html_()
+
+
+def test_a_search_is_a_table_of_all_its_points_for_other_programs():
+    arro3 = pytest.importorskip("arro3.core")
+    space = {"model": [LLAMA], "hardware": [H100], "batch_size": [1, 2], "precision": ["fp8"]}
+    found = DSE(space, "minimize: latency").search(Engine.solve)
+    held = arro3.Table.from_arrow(found)
+    assert held.column_names == [
+        "model",
+        "hardware",
+        "batch_size",
+        "precision",
+        "latency",
+        "feasible",
+    ]
+    swept = DSE({"batch_size": [1, 2]}, "minimize: latency").search_sweep(
+        Engine.sweep, LLAMA, H100, precisions=["fp8"]
+    )
+    head, *rows = swept.to_csv().splitlines()
+    assert head == "hardware,precision,batch_size,seq_len,latency (ms),feasible"
+    assert [float(row.split(",")[4]) for row in rows] == [
+        pytest.approx(each["metrics"].latency.m_as("ms")) for each in found["points"]
+    ]
