@@ -14,6 +14,7 @@ from mlsysim.core.table import Table
 from mlsysim.core.units import Q_, Quantity, dim_of
 from mlsysim.engine.chips import Chips
 from mlsysim.engine.explain import explain
+from mlsysim.engine.mix import Mixed, mixed, weighed
 from mlsysim.hardware.types import HardwareNode, Supply
 from mlsysim.models.types import Workload
 from mlsysim.models.widths import Widths
@@ -41,7 +42,7 @@ class Engine:
 
     @staticmethod
     def sweep(
-        model: Given[Workload],
+        model: Given[Workload | Sequence[tuple[Any, float]]],
         hardware: Given[HardwareNode | Iterable[HardwareNode]],
         *,
         batch_sizes: Any = (_USUAL["batch_size"],),
@@ -61,10 +62,12 @@ class Engine:
 
         Points that a device cannot run are kept: `feasible` is False and `reason` says why. With
         `peak`, `bandwidth`, `capacity` or `tdp`, as many of each, the devices are variants of the
-        one that is named: a million hypothetical chips are columns like any other.
+        one that is named: a million hypothetical chips are columns like any other. Workloads that
+        take turns have weights, as in `[("Llama3_8B", 3), ("ResNet50", 1)]`: of four steps three
+        are the first's, and a point is their average (`Mixed`).
         """
-        devices: Any = _listed("hardware", hardware, HardwareNode.asked)
-        model = Workload.asked(model, "model")
+        known = devices = _listed("hardware", hardware, HardwareNode.asked)
+        parts = weighed(model)
         if not isinstance(training, bool):
             raise BadArgument("training", training, "give True or False")
         names = _listed("precisions", precisions, _PRECISION.si)
@@ -72,36 +75,34 @@ class Engine:
             for name in names:
                 trainable(name)
         batches = _line("batch_sizes", _BATCH.si(batch_sizes, "batch_sizes"))
-        lengths = None if seq_lens is None else _line("seq_lens", _COUNT.si(seq_lens, "seq_lens"))
+        lengths = _optional(_COUNT, seq_lens, "seq_lens")
         efficiency = _FRACTION.si(efficiency, "efficiency")
         if np.ndim(efficiency):
             raise BadArgument("efficiency", efficiency, "give one number for the whole sweep")
-        if phase is not None:
-            phase = _PHASE.si(phase, "phase")
-        if kv_precision is not None:
-            kv_precision = _PRECISION.si(kv_precision, "kv_precision")
-        if stack is not None:
-            stack = _STACK.si(stack, "stack")
-
-        # one axis each: device, precision, batch, context; everything broadcasts against that
-        widths, supplies = _formats(model, devices, names, kv_precision, training=training)
+        phase = _optional(_PHASE, phase, "phase")
+        kv_precision = _optional(_PRECISION, kv_precision, "kv_precision")
+        stack = _optional(_STACK, stack, "stack")
         fields = {"peak": peak, "bandwidth": bandwidth, "capacity": capacity, "tdp": tdp}
         if given := {name: column for name, column in fields.items() if column is not None}:
             if len(devices) > 1:
                 what = ", ".join(device.stem for device in devices)
                 raise BadArgument("hardware", what, f"give one, whose {', '.join(given)} vary")
-            devices = Chips(devices[0], given)
-            supplies = devices.supply(supplies)
+            devices = Chips(known[0], given)
+        # one axis each: device, precision, batch, context; everything broadcasts against that
         named = np.array(names, dtype=object)[None, :, None, None]
-        question = Question(model, widths, supplies, named, efficiency, stack, training)
-        lines = None if lengths is None else lengths[None, None, None, :]
-        size = max(
-            BLOCK // (len(devices) * len(names) * (1 if lengths is None else len(lengths))), 1
-        )
-        blocks = [
-            question.profile(question.step(part[None, None, :, None], lines, phase))
-            for part in np.split(batches, range(size, len(batches), size))
-        ]
+        lines = None if lengths is None else _line("seq_lens", lengths)[None, None, None, :]
+        questions = []
+        for _, each in parts:
+            widths, supplies = _formats(each, known, names, kv_precision, training=training)
+            if isinstance(devices, Chips):
+                supplies = devices.supply(supplies)
+            questions.append(Question(each, widths, supplies, named, efficiency, stack, training))
+        size = max(BLOCK // (len(devices) * len(names) * (1 if lines is None else lines.size)), 1)
+        blocks = []
+        for part in np.split(batches, range(size, len(batches), size)):
+            steps = [each.step(part[None, None, :, None], lines, phase) for each in questions]
+            found = [each.profile(step) for each, step in zip(questions, steps, strict=True)]
+            blocks.append(mixed(parts, found) if len(parts) > 1 else found[0])
         axes = {
             "hardware": devices,
             "precision": names,
@@ -119,10 +120,10 @@ class Sweep(Sequence[dict[str, Any]]):
     """The points of a sweep: arrays, in blocks of batch sizes; a row is made when looked at.
 
     A row is a mapping with the keys `hardware` (a name), `precision`, `batch_size`, `seq_len` and
-    `profile` (a Profile).
+    `profile` (a Profile, or of several workloads a Mixed).
     """
 
-    def __init__(self, blocks: list[Profile], axes: dict[str, Any]) -> None:
+    def __init__(self, blocks: Sequence[Profile | Mixed], axes: dict[str, Any]) -> None:
         self._blocks, self.axes = blocks, axes
         self.shape = tuple(len(axis) for axis in axes.values())
         self._sizes = [np.size(block.si("batch_size")) for block in blocks]
@@ -145,7 +146,7 @@ class Sweep(Sequence[dict[str, Any]]):
             "profile": self._row(*where),
         }
 
-    def _row(self, device: int, precision: int, batch: int, length: int) -> Profile:
+    def _row(self, device: int, precision: int, batch: int, length: int) -> Profile | Mixed:
         block, place = divmod(batch, self._sizes[0])
         where = (device, precision, place, length)
         row = self._blocks[block].row(where, self._shape(self._sizes[block]))
@@ -188,7 +189,7 @@ class Sweep(Sequence[dict[str, Any]]):
 
     def values(self, name: str) -> Any:
         """A column in the unit in which people are shown it: a Quantity where it has one."""
-        field = Profile._fields.get(name)
+        field = self._blocks[0]._fields.get(name)
         if field is None or field.unit is None or self.column(name).dtype == object:
             return self.column(name)
         return Q_(self.column(name) * field.factor, field.unit)
@@ -237,6 +238,11 @@ def _listed(argument: str, values: Any, read: Callable[[Any, str], Any]) -> list
     if not held:
         raise BadArgument(argument, "an empty list", "give at least one")
     return held
+
+
+def _optional(word: Any, value: Any, argument: str) -> Any:
+    """What a word of the vocabulary reads, where something is given."""
+    return None if value is None else word.si(value, argument)
 
 
 def _line(argument: str, values: Any) -> np.ndarray:
