@@ -51,6 +51,7 @@ def plan(
     kv_precision: Annotated[_Text, typer.Option(help="That of the cache.")] = None,
     budget: Annotated[_Text, typer.Option(help="A month, or a run: '100000 USD'.")] = None,
     region: Annotated[_Text, typer.Option(help="A grid, such as Quebec.")] = None,
+    stack: Annotated[_Text, typer.Option(help="The software, such as vllm.")] = None,
     train: Annotated[bool, typer.Option("--train", help="Plan a training run.")] = False,
     deadline: Annotated[_Text, typer.Option(help="Of the run, such as '10 days'.")] = None,
     batch_size: Annotated[_Text, typer.Option(help="Sequences in a step of training.")] = None,
@@ -80,6 +81,9 @@ def plan(
         if found.feasible:
             print_table(found.table)
             console.print()
+            if ranges := found.spans:
+                print_table(ranges)
+                console.print()
         for line in [*found.words(), *found.notes]:
             console.print(line, markup=False)
     if not found.feasible:
@@ -146,7 +150,6 @@ def search(
     """
     from mlsysim.core.registry import load
     from mlsysim.core.search import DSE
-    from mlsysim.core.table import Table
     from mlsysim.solvers.node.single import SingleNodeModel
 
     asked = load(space, lambda data: data)
@@ -155,27 +158,19 @@ def search(
     dse = DSE(asked.get("space", {}), asked.get("objective", ()), asked.get("constraints", ()))
     with _workers(executor) as workers, progress("points") as seen:
         found = dse.search(SingleNodeModel, executor=workers, progress=seen)
-    points = [{**each["params"], **_fields(each["metrics"])} for each in found["points"]]
-    front = [{**each["params"], **_fields(each["metrics"])} for each in found["front"]]
-    names = [*dse.space.axes, *_OF_A_POINT]
     if out is not None:
-        Table.rows(points, names).to_csv(out)
+        found.table(_OF_A_POINT).to_csv(out)
+    front = found.table(_OF_A_POINT, of="front")
     if as_json:
-        print_json(Table.rows(front, names).to_dict())
+        print_json(front.to_dict())
     elif front:
-        print_table(Table.rows(front, names))
+        print_table(front)
     else:
         typer.echo(found["reason"])
     raise typer.Exit(int(not front))
 
 
 _OF_A_POINT = ("latency", "throughput", "bottleneck", "mfu", "memory_required", "feasible")
-
-
-def _fields(metrics: Any) -> dict[str, Any]:
-    """What a point is told by; one that could not be asked has its reason alone."""
-    fields = getattr(metrics, "fields", ())
-    return {name: getattr(metrics, name) for name in _OF_A_POINT if name in fields}
 
 
 @contextmanager

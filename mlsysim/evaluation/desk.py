@@ -22,6 +22,7 @@ from mlsysim.infrastructure.registry import Infrastructure
 from mlsysim.infrastructure.types import Grid
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.models.types import Workload
+from mlsysim.stacks.types import Level, named
 
 _USUAL = Serve.model_fields
 
@@ -48,6 +49,7 @@ class Planner(Solver):
         kv_precision: u.Precision | None = None,
         budget: u.Money | None = None,
         region: Given[Grid] | None = None,
+        stack: Level | None = None,
         train: bool = False,
         deadline: u.Seconds | None = None,
         batch_size: u.Batch | None = None,
@@ -62,7 +64,8 @@ class Planner(Solver):
         are kept in this precision (fp16, and bf16 in training), the cache in `kv_precision`. With
         `train` the model sees `tokens` until a `deadline`, in steps of `batch_size` sequences of
         `seq_len`; with `lora_rank` adapters learn beside frozen `weights`. `budget` is that of a
-        month, or of the run. Energy is paid and emits as in `region`, on average American.
+        month, or of the run. Energy is paid and emits as in `region`, on average American. Without
+        a `stack` each device has the one that usually runs there.
 
         >>> found = Planner().solve(
         ...     "Llama3_70B",
@@ -78,9 +81,9 @@ class Planner(Solver):
         """
         asked = {k: v for k, v in locals().items() if k not in ("self", "devices", "progress")}
         question = _training(asked) if train else _serving(asked)
-        named = tuple(devices) or tuple(device for _, device in Hardware.entries())
+        among = tuple(devices) or tuple(device for _, device in Hardware.entries())
         desk = Desk(question, region or Infrastructure.Grids.US_Average, budget, progress)
-        return desk.told(named, asked=bool(devices))
+        return desk.told(among, asked=bool(devices))
 
 
 def _serving(asked: dict[str, Any]) -> Question:
@@ -100,6 +103,7 @@ def _serving(asked: dict[str, Any]) -> Question:
         "arrival_rate_qps": asked["rate"],
         "precision": weights,
         "kv_precision": asked["kv_precision"],
+        "stack": asked["stack"],
     }
     bounds = {"p99_ttft": asked["ttft"], "itl": asked["itl"]}
     limits = {name: f"{name} <= {s} s" for name, s in bounds.items() if s is not None}
@@ -111,7 +115,7 @@ def _serving(asked: dict[str, Any]) -> Question:
     others.append(("twice the rate", {"arrival_rate_qps": 2 * asked["rate"]}, (*limits.values(),)))
     bounded = "".join(f", {_bound(text)}" for text in limits.values())
     text = (
-        f"{asked['model'].name} in {weights}, {asked['rate']:g} requests a second of "
+        f"{asked['model'].name} in {weights}{_on(asked)}, {asked['rate']:g} requests a second of "
         f"{asked['prompt']:,.0f} + {tokens:,.0f} tokens{bounded}; money of a month"
     )
     return Question(text, spec, (*limits.values(),), (*others,))
@@ -133,8 +137,9 @@ def _training(asked: dict[str, Any]) -> Question:
         "seq_len": asked["seq_len"],
         "lora_rank": rank,
         "base_precision": weights if rank else None,
+        "stack": asked["stack"],
     }
-    how = f"LoRA of rank {rank:.0f}" if rank else "training"
+    how = (f"LoRA of rank {rank:.0f}" if rank else "training") + _on(asked)
     late, deadline = "", asked["deadline"]
     others: list[Any] = []
     if deadline is not None:
@@ -146,6 +151,11 @@ def _training(asked: dict[str, Any]) -> Question:
         others.append(("LoRA of rank 16 instead", {"lora_rank": 16}, ()))
     text = f"{asked['model'].name}, {how} on {asked['tokens']:.3g} tokens{late}; money of the run"
     return Question(text, spec, (), (*others,), deadline)
+
+
+def _on(asked: dict[str, Any]) -> str:
+    """The software that runs it, where one is named."""
+    return f" on {named(asked['stack'])}" if asked["stack"] else ""
 
 
 def _bound(limit: str) -> str:

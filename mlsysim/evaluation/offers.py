@@ -37,6 +37,7 @@ from mlsysim.infrastructure.types import Grid
 from mlsysim.literature.registry import Literature
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.solvers.ops.footprint import YEAR, EconomicsModel, SustainabilityModel, rental
+from mlsysim.stacks.types import chance, trust
 from mlsysim.systems.types import PLAIN_NODE, Fleet
 from mlsysim.walls import wall
 
@@ -48,6 +49,10 @@ MOST_TO_HOLD = 1024  # devices that are tried until a model fits
 SPARE = 3.0  # times the money of the cheapest, beyond which nobody looks for speed
 TRIES = 5  # fleets of one device until a run meets its deadline
 Progress = Callable[[int, int], None]
+_RANGED = (
+    "ranges are of 50 % and (90 %); a price goes with the times, since what is slower keeps its "
+    "load on as many devices more"
+)
 
 
 class Question(NamedTuple):
@@ -96,6 +101,8 @@ class Desk:
             f"energy and carbon as in {self.grid.name}; owned for three years, all that is bought "
             f"and hired beside accelerators included ({_multiplier():.2g} times their price)",
         )
+        if best is not None and best.ranges:
+            notes = (_RANGED, *trust(best.si("_stack"), best.si("_generation")), *notes)
         return Plan(
             question=question.text,
             feasible=best is not None,
@@ -234,6 +241,8 @@ class Desk:
             "precision": system.workload.precision,
             "wall": found.wall,
             "why": found.why,
+            "_stack": system.workload.level(system.fleet.entry.hw),
+            "_generation": system.fleet.entry.hw.generation,
             **self._paid(system.fleet.entry, time),
         }
 
@@ -263,7 +272,9 @@ def _binds(best: Planned, question: Question) -> str:
     for limit in question.limits:
         name, _, bound = limit.partition(" <= ")
         part = best.si(name) / _si(u.parse(bound), "s")
-        room.append(f"{name} is at {part:.0%} of its bound")
+        sure = chance(best.si("_stack"), best.si("_generation"), 1 / part)
+        kept = "" if sure is None else f", kept with {sure:.0%}"
+        room.append(f"{name} is at {part:.0%} of its bound{kept}")
     number = int(best.si("wall"))
     return f"{brief(best)}: wall {number}, {wall(number).name}. {' '.join([best.why, *room])}"
 

@@ -8,10 +8,12 @@ from html import escape
 from typing import Any
 
 from mlsysim.core import units as u
-from mlsysim.core.solver import Result, lazily, show
+from mlsysim.core.solver import Result, compact, lazily, show
 from mlsysim.core.table import Table
-from mlsysim.core.units import Q_
+from mlsysim.core.units import Q_, Quantity
+from mlsysim.stacks.types import chance, interval
 
+Ends = tuple[Quantity, Quantity]
 UNPRICED = 1e12  # dollars: what has no price is looked at last
 
 
@@ -36,6 +38,32 @@ class Planned(Result):
     wall: u.Number
     why: str
     change: dict
+    ranges: dict | None = lazily("", lambda p: p.spread())
+    _stack: Any
+    _generation: str
+
+    def spread(self) -> dict[str, Any] | None:
+        """From where to where each time and price is: `half` with 50 %, `most` with 90 %.
+
+        What is slower keeps its load on as many devices more: its price goes with its times.
+        """
+        level, generation = self._values.get("_stack"), self._values.get("_generation")
+        if not chance(level, generation, 1.0):
+            return None
+        known = (name for name in TIMED if name in self.fields and self.si(name) is not None)
+        return {
+            name: {
+                word: interval(getattr(self, name), level, generation, part)
+                for word, part in (("half", 0.5), ("most", 0.9))
+            }
+            for name in known
+        }
+
+
+TIMED = (
+    *("p50_ttft", "p99_ttft", "itl", "p99_latency", "step_time", "elapsed_time"),
+    *("rent", "buy", "cost"),
+)
 
 
 class PlannedFleet(Planned):
@@ -66,7 +94,8 @@ class Plan(Result):
     """What was found: `systems` are the front, cheapest first; nothing else is cheaper or faster.
 
     `binds` says what holds the first of them, `changes` what would change the choice, each worked
-    out when it is asked for; `rejected` why other devices will not do. It prints as a `table`.
+    out when it is asked for; `rejected` why other devices will not do. It prints as a `table`, and
+    the `spans` of its times and prices where a stack was held against measurements.
     """
 
     question: str
@@ -92,6 +121,18 @@ class Plan(Result):
         money = ("rent", "buy", "breakeven", "energy", "carbon")
         return Table.of(self.systems, ("hardware", "devices", "plan", "precision", *shown, *money))
 
+    @property
+    def spans(self) -> Table | None:
+        """From where to where each time and price is with 50 %, and with 90 %, one system a row."""
+        told = [each.ranges or {} for each in self.systems]
+        names = [name for name in TIMED if any(name in ranges for ranges in told)]
+        rows = [
+            {"hardware": each.hardware, "devices": int(each.si("devices")), "plan": each.plan}
+            | {name: _span(**ranges[name]) for name in names if name in ranges}
+            for each, ranges in zip(self.systems, told, strict=True)
+        ]
+        return Table.rows(rows, ("hardware", "devices", "plan", *names)) if names else None
+
     def to_csv(self, path: Any = None) -> str | None:
         """The table as CSV."""
         return self.table.to_csv(path)
@@ -100,8 +141,9 @@ class Plan(Result):
         return self.table.__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
-        words = escape(self.binds or self.reason)
-        return f"<p>{escape(self.question)}</p>{self.table._repr_html_()}<p>{words}</p>"
+        words, ranges = escape(self.binds or self.reason), self.spans
+        tables = self.table._repr_html_() + (ranges._repr_html_() if ranges else "")
+        return f"<p>{escape(self.question)}</p>{tables}<p>{words}</p>"
 
     def words(self) -> list[str]:
         """What is to be said beside the table."""
@@ -112,9 +154,18 @@ class Plan(Result):
 
     def summary(self) -> str:
         """Question, table and words."""
-        return "\n".join([self.question, "", str(self.table), "", *self.words()]).rstrip()
+        ranges = [str(self.spans), ""] if self.spans else []
+        return "\n".join([self.question, "", str(self.table), "", *ranges, *self.words()]).rstrip()
 
     __str__ = summary
+
+
+def _span(half: Ends, most: Ends) -> str:
+    """Two ranges in a person's words, in one unit: the wider one in brackets."""
+    unit = compact(most[1]).units
+    ends = (end.m_as(unit) for end in (*half, *most))
+    said = [f"{end:,.0f}" if end >= 1000 else f"{end:.3g}" for end in ends]
+    return f"{said[0]}-{said[1]} ({said[2]}-{said[3]}) {unit:~P}"
 
 
 # ---- in one number, and in a few words -----------------------------------------------------------

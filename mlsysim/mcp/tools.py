@@ -151,8 +151,8 @@ def evaluate(system: System) -> Any:
 def plan(model: Workload, **asked: Any) -> Any:
     """Plan a fleet: which devices, how many, divided how, at which load, time and bill.
 
-    With `rate` it serves, with `train` it trains. `rows` are the front, cheapest first; `changes`
-    are what would change the choice.
+    With `rate` it serves, with `train` it trains. The front, cheapest first; `changes` are what
+    would change the choice.
     """
     found = Planner().solve(model=model, **asked)
     table = found.table[:8].to_dict() if found.systems else {}
