@@ -143,11 +143,12 @@ def print_table(table: Any, key: int = 1) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal, on standard error, as long as something takes."""
+    """A bar on standard error as long as something takes, where that is a terminal."""
     from rich.progress import Progress
 
-    with Progress(console=RichConsole(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
+    console = RichConsole(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)  # how much there is, it says as it goes
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from mlsysim.cli.app import Console, Folders, Json, print_json
+from mlsysim.cli.app import Console, Folders, Json, print_json, progress
 from mlsysim.core.solver import show
 from mlsysim.core.units import Q_
 
@@ -38,7 +38,8 @@ def validate(
     from mlsysim.evaluation import validate as judged
 
     rows = judged.read() if csv is None else judged.read(csv)
-    found = judged.judged(rows)
+    with progress(f"predicting {len(rows)} measurements"):
+        found = judged.judged(rows)
     scored = {name: judged.scores(of) for name, of in found.items()}
     if as_json:
         print_json({name: _plain(found[name], scored[name]) for name in found})
