@@ -47,7 +47,7 @@ class Planned(Result):
 
         What is slower keeps its load on as many devices more: its price goes with its times.
         """
-        level, generation = self._values.get("_stack"), self._values.get("_generation")
+        level, generation = self.si("_stack"), self.si("_generation")
         if not chance(level, generation, 1.0):
             return None
         known = (name for name in TIMED if name in self.fields and self.si(name) is not None)
