@@ -209,7 +209,7 @@ def _(batch, context, falling, flat, ratio, read, write, write_one):
         lesson.stats({"a written token, in read ones": say(ratio(context.value, batch.value), "x"), "one step": _now.latency, "fits" if _now.feasible else "does NOT fit": say(_now.memory_required)}),
         charts.lines(
             {"written": falling(context.value), "read": flat(), "5 × read": flat(times=5)},
-            dots={"now": ([batch.value], [write_one(context.value, batch.value).m])}, x="Batch (users)", y="Time of one token (µs)", log="xy", title=f"{batch.value} users at {context.value:,} tokens"),
+            dots={"now": ([batch.value], [write_one(context.value, batch.value).m])}, x="Batch (users)", y="Time of one token (µs)", log="xy", title=f"{batch.value} user{'s' * (batch.value > 1)} at {context.value:,} tokens"),
         mo.md(f"""
 ## Two fallacies
 
