@@ -40,8 +40,8 @@ def _put(shared: Callable[..., Any], name: str, *modules: str) -> None:
 
 
 def _decoded_by_one(real: Callable[..., Any]) -> Callable[..., Any]:
+    import msgspec  # with which marimo writes and reads
     from marimo._messaging.notification import NotificationMessage
-    from marimo._messaging.serde import msgspec
 
     # what reads every message of a page takes longer to build than a hundred messages to read
     decoder: Any = msgspec.json.Decoder(NotificationMessage, strict=True)
