@@ -3,7 +3,7 @@
     python -m benchmarks.fit_operators            # fit, print scores, left-out devices among them
     python -m benchmarks.fit_operators --write    # and write stacks/data/silicon.yaml
 
-It needs `pip install scipy`. A constant is one number for all devices and a factor for each group
+A constant is one number for all devices and a factor for each group
 that it depends on (family of devices, datapath, framework), each drawn to one by a ridge: what a
 device does not tell stays what the others say, and a device that is not there is the product
 without its own. The loss is the logarithm of the time, and grows evenly for rows that nothing
@@ -18,24 +18,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
-from scipy.optimize import least_squares
 
 from mlsysim.evaluation.validate import operators as given
 from mlsysim.stacks.silicon import FILE
 
-RIDGE = {
-    "family": 1.0,
-    "memory": 0.1,
-    "path": 0.1,
-    "kernel": 0.1,
-    "op": 0.1,
-    "framework": 0.1,
-    "dim": 0.1,
-}
-# Streaming multiprocessors: NVIDIA, whitepapers and data sheets of A100, L40S, H100, B200, RTX PRO.
-UNITS = {"Ampere": 108, "Ada": 142, "Hopper": 132, "Blackwell": 148, "Blackwell RTX": 188}
-USUAL = 142.0
+RIDGE = {"": 0.0004, "family": 10.0, "name": 6.0, "kernel": 1.0, "framework": 1.0}  # of logarithms
+USUAL = 0.1  # of those of other groups
 NOISE = 0.1  # of a row's logarithm
+STEPS, WIDTH, ENOUGH = 30, 1e-4, 3e-5
+# Not fitted, but read from whitepapers and data sheets of A100, L40S, H100, B200 and RTX PRO 6000:
+# products in 16 bits of a processor and cycle, the clock at which all of them make the printed
+# peak, and how many more of narrower numbers.
+SHEETS: dict[str, tuple[float, str, dict[str, float]]] = {
+    "products": (1024.0, "family", {
+        "Ampere": 1024.0, "Ada": 512.0, "Hopper": 2048.0, "Blackwell": 4096.0,
+        "Blackwell RTX": 512.0,
+    }),
+    "clock": (1.83e9, "family", {
+        "Ampere": 1.41e9, "Ada": 2.49e9, "Hopper": 1.83e9, "Blackwell": 1.92e9,
+        "Blackwell RTX": 2.6e9,
+    }),
+    "narrow": (1.0, "datapath", {
+        "fp8": 2.0, "int8": 2.0, "fp4": 4.0, "int4": 4.0, "tf32": 0.5, "fp32": 0.0625,
+    }),
+}  # fmt: skip
 
 
 class Part(NamedTuple):
@@ -47,34 +53,37 @@ class Part(NamedTuple):
 
 PARTS = (
     Part("gemm", {
-        "gemm.rate": (0.8, ("family", "path", "kernel")), "gemm.bandwidth": (0.8, ("family",)),
-        "gemm.floor": (2.5e-6, ("family", "kernel")), "gemm.ramp": (100.0, ()),
-        "gemm.tail": (0.5, ()), "gemm.split": (0.5, ()),
-        "quantise.floor": (2.5e-6, ("framework", "kernel")), "gemm.eager": (2e-4, ()),
+        "gemm.rate": (0.8, ("family", "kernel")), "gemm.feed": (16e3, ()),
+        "gemm.energy": (5e-11, ()), "gemm.bandwidth": (0.8, ("family",)),
+        "gemm.overlap": (3.0, ()), "gemm.floor": (4.5e3, ("family", "kernel")),
+        "gemm.ramp": (100.0, ()), "gemm.tail": (0.5, ()),
+        "quantise.floor": (4.5e3, ("framework", "kernel")), "gemm.eager": (2e-4, ()),
     }),
     Part("attn_prefill", {
-        "prefill.rate": (0.6, ("memory", "family", "path", "framework", "dim")),
-        "prefill.ramp": (256.0, ("framework",)),
-        "prefill.tile": (30.0, ()), "prefill.split": (0.7, ()), "prefill.bandwidth": (0.9, ()),
-        "prefill.floor": (1.1e-5, ("memory", "family", "framework")),
+        "prefill.rate": (0.8, ("path", "framework")), "prefill.soft": (1.0, ()),
+        "prefill.ramp": (256.0, ("framework",)), "prefill.tile": (30.0, ()),
+        "prefill.split": (0.7, ()), "prefill.bandwidth": (0.9, ()),
+        "prefill.floor": (7e-7, ("framework",)), "prefill.deep": (0.4, ()),
     }),
     Part("attn_decode", {
-        "decode.rate": (0.1, ("family",)), "decode.bandwidth": (0.8, ("family", "path")),
-        "decode.floor": (1e-5, ("family", "framework", "path")), "decode.overlap": (1.2, ()),
-        "decode.key_head": (1e-6, ("framework",)), "decode.head": (1e-7, ("framework",)),
+        "decode.rate": (0.1, ("family",)), "decode.rows": (11.0, ()),
+        "decode.bandwidth": (0.8, ("family",)),
+        "decode.floor": (2e4, ("framework", "path")), "decode.overlap": (1.2, ()),
+        "decode.key_head": (2e3, ("framework",)), "decode.head": (2e2, ("framework",)),
     }),
     Part("moe", {
-        "experts.rate": (0.5, ("family", "path", "kernel")),
-        "experts.bandwidth": (0.7, ("family", "path", "kernel")),
-        "experts.floor": (3e-5, ("family", "path", "kernel")), "experts.padding": (16.0, ()),
+        "experts.rate": (25.0, ("path", "kernel", "name")), "experts.wide": (0.5, ()),
+        "experts.bandwidth": (0.7, ("path", "kernel", "name")),
+        "experts.floor": (3e-5, ("path", "kernel", "name")), "experts.padding": (16.0, ()),
         "experts.ramp": (80.0, ()), "experts.passes": (1.5, ()), "experts.pair": (2e-7, ()),
         "experts.overlap": (3.0, ()), "experts.crowd": (0.3, ()), "experts.few": (0.8, ()),
         "experts.far": (1.4, ()),
     }),
     Part("allreduce_custom", {
         "reduce.link": (0.7, ("wire", "family")), "reduce.crowd": (0.1, ("wire", "family")),
-        "reduce.floor": (3e-6, ("wire", "kernel")), "reduce.hop": (2e-7, ("wire",)),
-        "reduce.turn": (3e-6, ("wire",)), "reduce.eager": (2e-5, ("kernel", "family")),
+        "reduce.floor": (5e3, ("wire", "kernel")), "reduce.hop": (2e-7, ("wire",)),
+        "reduce.turn": (3e-6, ("wire",)), "reduce.start": (2e-5, ()), "reduce.few": (3e11, ()),
+        "reduce.eager": (2e-5, ("kernel", "family")),
     }),
     Part("nccl", {
         "nccl.link": (0.8, ("family", "op")), "nccl.crowd": (0.1, ("wire", "family")),
@@ -82,7 +91,7 @@ PARTS = (
         "nccl.queue": (0.5, ()),
     }),
 )  # fmt: skip
-SHARES = ("gemm.tail", "gemm.split", "prefill.split", "experts.crowd", "experts.few", "nccl.queue")
+SHARES = ("gemm.tail", "prefill.split", "experts.crowd", "experts.few", "nccl.queue")
 TOP = dict.fromkeys(SHARES, 0.0)  # logarithms of shares
 
 
@@ -106,37 +115,71 @@ class Fit(NamedTuple):
 
 
 def added(design: dict[str, np.ndarray], x: np.ndarray, groups: dict[str, np.ndarray]) -> Any:
-    """The constants that logarithms add up to."""
-    units = [UNITS.get(each, USUAL) for each in groups["family"]]
+    """The constants that logarithms add up to, and those that are not fitted."""
     found = {name: np.exp(np.minimum(on @ x, TOP.get(name, 99.0))) for name, on in design.items()}
-    return {**found, "units": np.array(units)}
+    told = {
+        name: np.array([members.get(each, usual) for each in groups[group]])
+        for name, (usual, group, members) in SHEETS.items()
+    }
+    return {**found, **told}
 
 
-def fitted(part: Part, rows: given.Rows) -> Fit:
-    """The constants of a kind of operator on some rows."""
+def fitted(part: Part, rows: given.Rows, near: Fit | None = None) -> Fit:
+    """The constants of a kind of operator on some rows, by damped Gauss-Newton steps.
+
+    They start from the table above, or from those of `near`, where more rows were known.
+    """
     names = [(name, "", "") for name in part.constants]
     for name, (_, groups) in part.constants.items():
         names += [(name, g, str(each)) for g in groups for each in sorted({*rows.groups[g]})]
-    start = np.array([0.0 if group else np.log(part.constants[n][0]) for n, group, _ in names])
-    ridge = np.array([RIDGE.get(group, 0.1) if group else 0.0004 for _, group, _ in names]) ** 0.5
-    design = Fit(names, start).design(rows.groups)
+    prior = np.array([0.0 if group else np.log(part.constants[n][0]) for n, group, _ in names])
+    ridge = np.array([RIDGE.get(group, USUAL) for _, group, _ in names])
+    design, measured = Fit(names, prior).design(rows.groups), np.log(rows.seconds)
 
-    def left(x: np.ndarray) -> np.ndarray:
-        time = given.predicted(part.kind, rows, added(design, x, rows.groups))
-        off = (np.log(time) - np.log(rows.seconds)) / NOISE
-        off = np.sign(off) * np.sqrt(2 * (np.sqrt(1 + off * off) - 1))
-        return np.concatenate([off, ridge * (x - start)])
+    def told(c: Any) -> np.ndarray:
+        return np.log(given.predicted(part.kind, rows, c))
 
-    return Fit(names, least_squares(left, start, max_nfev=40, ftol=1e-4).x)
+    def loss(time: np.ndarray, x: np.ndarray) -> float:
+        off = (time - measured) / NOISE
+        return float((2 * np.sqrt(1 + off * off) - 2).sum() + (ridge * (x - prior) ** 2).sum())
+
+    x, damped = prior, 1e-2
+    if near is not None:
+        before = dict(zip(near.names, near.x, strict=True))
+        x = np.array([before[name] for name in names])
+    c = added(design, x, rows.groups)
+    time = told(c)
+    for _ in range(STEPS):
+        slopes = np.zeros((len(time), len(x)))
+        for name, on in design.items():
+            moved = time - told({**c, name: c[name] * np.exp(-WIDTH)})
+            slopes += (moved / WIDTH * (on @ x <= TOP.get(name, 99.0)))[:, None] * on
+        weight = 1 / np.sqrt(1 + ((time - measured) / NOISE) ** 2) / NOISE**2
+        pull = slopes.T @ (weight * (time - measured)) + ridge * (x - prior)
+        normal, was = slopes.T @ (weight[:, None] * slopes) + np.diag(ridge), loss(time, x)
+        while damped < 1e6:
+            step = np.linalg.solve(normal + damped * np.diag(np.diag(normal)), -pull)
+            new = x + np.clip(step, -1, 1)
+            c = added(design, new, rows.groups)
+            after = told(c)
+            if loss(after, new) < was:
+                x, time, damped = new, after, max(damped / 5, 1e-6)
+                break
+            damped *= 5
+        if was - loss(time, x) < ENOUGH * was:
+            break
+    return Fit(names, x)
 
 
-def left_out(part: Part, rows: given.Rows) -> np.ndarray:
+def left_out(part: Part, rows: given.Rows, whole: Fit) -> np.ndarray:
     """Predictions of each device by constants that were found without it."""
     time = np.zeros(len(rows.seconds))
     for device in sorted({*rows.device}):
         there = rows.device == device
         other, own = rows.only(~there), rows.only(there)
-        time[there] = given.predicted(part.kind, own, fitted(part, other).constants(own.groups))
+        time[there] = given.predicted(
+            part.kind, own, fitted(part, other, whole).constants(own.groups)
+        )
     return time
 
 
@@ -165,7 +208,7 @@ def main() -> None:
         fits.append(fit := fitted(part, rows))
         report(part.kind, rows, given.predicted(part.kind, rows, fit.constants(rows.groups)))
         if not options.no_left_out:
-            unseen = left_out(part, rows)
+            unseen = left_out(part, rows, fit)
             report(f"{part.kind}, left out", rows, unseen)
             without |= dict(zip(rows.text["id"], unseen, strict=True))
         print(
@@ -175,15 +218,18 @@ def main() -> None:
             }
         )
     if options.write:
-        write(fits)
+        FILE.write_text(text(fits))
     if options.write and without:
         lines = [f"{name},{time * 1e6:.4g}" for name, time in sorted(without.items())]
         given.LEFT_OUT.write_text("\n".join(["id,time_us", *lines, ""]))
 
 
-def write(fits: list[Fit]) -> None:
-    """Write the constants to the file that ships."""
-    every: dict[str, Any] = {}
+def text(fits: list[Fit]) -> str:
+    """The file that ships, with these constants."""
+    every: dict[str, Any] = {
+        name: {"all": usual, "by": {group: members}}
+        for name, (usual, group, members) in SHEETS.items()
+    }
     for fit in fits:
         for (name, group, member), value in zip(fit.names, fit.x, strict=True):
             number = float(f"{np.exp(min(value, TOP.get(name, 99.0))):.4g}")
@@ -194,15 +240,11 @@ def write(fits: list[Fit]) -> None:
                 own.setdefault("by", {}).setdefault(group, {})[member] = number
     ref = "fitted on literature/data/operators.csv by benchmarks/fit_operators.py"
     source = {"kind": "derived", "ref": ref, "read": dt.date.today()}
-    papers = "NVIDIA, whitepapers of A100, L40S, H100, B200 and RTX PRO 6000: multiprocessors"
+    papers = "NVIDIA, whitepapers and data sheets of A100, L40S, H100, B200 and RTX PRO 6000"
     told = {"kind": "documentation", "ref": papers, "read": dt.date.today()}
-    data = {
-        "name": "silicon",
-        "units": UNITS,
-        "constants": every,
-        "sources": {"default": source, "units": told},
-    }
-    FILE.write_text(yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=100))
+    sheets = {f"constants.{name}": told for name in SHEETS}
+    data = {"name": "silicon", "constants": every, "sources": {"default": source, **sheets}}
+    return yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=100)
 
 
 if __name__ == "__main__":

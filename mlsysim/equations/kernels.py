@@ -82,6 +82,39 @@ def ramped(value: u.Number, ramp: u.Number) -> u.Number:
     return 1 + ramp / value
 
 
+def throttled(time: u.Seconds, excess: u.Number, warm: u.Seconds) -> u.Seconds:
+    r"""Seconds of work that asks for more power than there is, once the clock has come down.
+
+    $$T \left(1 + e\,\frac{T}{T + \tau}\right)$$
+
+    Short work is over before; long work takes its `excess` longer.
+
+    >>> throttled(time=1.0, excess=0.5, warm=1.0)
+    1.25
+
+    Source: Hockney's ramp again, of the clock; NVIDIA, GPU Boost lowers it at the power limit.
+    """
+    return time * (1 + excess * time / (time + warm))
+
+
+EXPONENTIALS = 16.0  # that one processor works out in a cycle, in every generation so far
+
+
+def softmax_share(products: u.Number, width: u.Number) -> u.Number:
+    r"""How long the exponentials of attention take, in units of its matrix products.
+
+    $$\frac{1 / 16}{2 d / p} = \frac{p}{32\,d}$$
+
+    for heads of `width` values, where a processor does so many `products` in a cycle.
+
+    >>> softmax_share(products=2048.0, width=128.0)
+    0.5
+
+    Source: Shah et al. (2024), FlashAttention-3, section 3.2, arXiv:2407.08608.
+    """
+    return products / (2 * EXPONENTIALS * width)
+
+
 def both(first: u.Seconds, second: u.Seconds, sharpness: u.Number) -> u.Seconds:
     r"""Seconds of two parts of a kernel that overlap, the better the sharper.
 

@@ -40,21 +40,21 @@ class Constant(Value):
 
 
 class Silicon(Entry):
-    """What was measured of kernels: how many processors families have, and the kernels' constants.
+    """What was measured of kernels: their constants, and those of data sheets that they build on.
 
     What a name means is said where it is used, in `solvers/node/silicon.py`.
     """
 
-    units: dict[str, u.Count]
     constants: dict[str, Constant]
 
     def at(self, groups: Mapping[str, Any]) -> dict[str, Any]:
         """All constants for a member of each group, or for columns of them."""
-        families = np.atleast_1d(groups["family"])
-        usual = float(np.median([*self.units.values()]))
-        units = np.array([float(self.units.get(each, usual)) for each in families])
-        own = units if isinstance(groups["family"], np.ndarray) else float(units[0])
-        return {"units": own, **{name: c.at(groups) for name, c in self.constants.items()}}
+        return {name: c.at(groups) for name, c in self.constants.items()}
+
+    @property
+    def families(self) -> list[str]:
+        """The families of devices of which kernels were measured."""
+        return [*self.constants["clock"].by["family"]]
 
 
 @cache

@@ -41,7 +41,7 @@ class Stack(Entry):
     def generations(self) -> list[str]:
         """Those of the devices that it was measured on."""
         if self.operators:
-            return [*shipped().units]
+            return shipped().families
         told = self.roofs.matmul if self.roofs else {}
         return list(dict.fromkeys(key.split()[0] for key in told if key != OTHER))
 

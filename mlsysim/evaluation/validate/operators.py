@@ -33,7 +33,6 @@ TYPES: dict[str, tuple[str, float, float]] = {
     "w4a16_mxfp4": ("bf16", 17 / 32, 2.0),
     "w4a8_mxfp4_mxfp8": ("fp8", 17 / 32, 1.0),
 }
-LINKS = {"L40S": 32e9, "RTX-PRO-6000-Server": 63e9}  # those that talk over PCIe: 4.0 and 5.0 x16
 _NUMBERS = (
     *("m", "n", "k", "batch", "seq", "heads", "kv_heads", "head_dim", "tokens", "hidden", "inter"),
     *("experts", "topk", "moe_tp", "moe_ep", "gpus", "bytes", "time_us"),
@@ -52,6 +51,7 @@ class Rows(NamedTuple):
     peak: np.ndarray
     attention_peak: np.ndarray
     link: np.ndarray
+    power: np.ndarray
 
     @property
     def seconds(self) -> np.ndarray:
@@ -92,6 +92,14 @@ def read(path: Any = SHIPPED) -> dict[str, Rows]:
 def _columns(lines: list[dict[str, str]]) -> Rows:
     text = {name: np.array([line[name] for line in lines]) for name in lines[0]}
     size = {name: np.array([float(line[name] or "nan") for line in lines]) for name in _NUMBERS}
+    _, weights, values = zip(*(TYPES[kind] for kind in text["dtype"]), strict=True)
+    plain = np.char.endswith(text["kernel"], "nongated")
+    size |= {
+        "weight": np.array(weights),
+        "value": np.array(values),
+        "cached": np.where(text["kv_dtype"] == "fp8", 1.0, 2.0),
+        "gates": np.where(plain, 1.0, 2.0),  # products of an expert before the last
+    }
     devices = [_device(name) for name in text["device"]]
     kernels = [_kernel(line) for line in lines]
     paths = [TYPES[kind][0] for kind in text["dtype"]]
@@ -101,16 +109,12 @@ def _columns(lines: list[dict[str, str]]) -> Rows:
         "framework": text["framework"],
         "kernel": np.array(kernels),
         "op": text["op"],
-        "dim": text["head_dim"],
-        "memory": np.array([_memory(device) for device in devices]),
-        "wire": np.where(np.isin(text["device"], [*LINKS]), "PCIe", "switch"),
+        "datapath": np.array(paths),
+        "name": text["kernel"],
+        "wire": np.where([bool(device.interconnect) for device in devices], "switch", "PCIe"),
     }
     if text["kind"][0] == "attn_decode":
         groups["path"] = np.where(text["kv_dtype"] == "fp8", "fp8", "bf16")
-    links = [
-        LINKS.get(name) or _rate(device)
-        for name, device in zip(text["device"], devices, strict=True)
-    ]
     return Rows(
         text,
         size,
@@ -118,17 +122,14 @@ def _columns(lines: list[dict[str, str]]) -> Rows:
         np.array([device.supply("bf16").bandwidth for device in devices]),
         np.array([_peak(device, path) for device, path in zip(devices, paths, strict=True)]),
         np.array([device.supply("bf16").peak for device in devices]),
-        np.array(links),
+        np.array([_rate(device) for device in devices]),
+        np.array([device.supply("bf16").power for device in devices], dtype=float),
     )
 
 
 def _rate(device: HardwareNode) -> float:
-    link = device.interconnect
+    link = device.interconnect or device.host_link
     return float(link.bandwidth.m_as("B/s")) if link else np.nan
-
-
-def _memory(device: HardwareNode) -> str:
-    return (device.memory.technology or "")[:3]
 
 
 def _peak(device: HardwareNode, path: str) -> float:
@@ -140,7 +141,9 @@ def _peak(device: HardwareNode, path: str) -> float:
 
 def _kernel(line: dict[str, str]) -> str:
     if line["kind"] == "gemm":
-        return line["dtype"] if line["dtype"].endswith(("_wo", "_block")) else "plain"
+        if line["dtype"].endswith("_wo"):  # each framework has its own
+            return f"{line['framework']} {line['dtype']}"
+        return line["dtype"] if line["dtype"].endswith("_block") else "plain"
     return next((name for name in _KERNELS if name in line["kernel"].lower()), "other")
 
 
@@ -154,16 +157,15 @@ def _sum(kernel: silicon.Kernel) -> Any:
     return np.maximum(compute, memory) + beside
 
 
-def _types(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    widths = [TYPES[kind][1:] for kind in rows.text["dtype"]]
-    weights, values = zip(*widths, strict=True)
-    return np.array(weights), np.array(values)
+def _roof(rows: Rows, c: Constants, peak: Any = None) -> Roof:
+    units = silicon.processors(c, rows.peak)
+    return Roof(rows.peak if peak is None else peak, rows.bandwidth, units, rows.power)
 
 
 def _gemm(rows: Rows, c: Constants) -> Any:
     m, n, k = (rows.size[name] for name in "mnk")
-    weight, value = _types(rows)
-    roof = Roof(rows.peak, rows.bandwidth)
+    weight, value = rows.size["weight"], rows.size["value"]
+    roof = _roof(rows, c)
     kernel = silicon.product(c, roof, m, k, n, m * k * value + n * k * weight + 2 * m * n)
     narrow = np.where(value < 2, silicon.quantised(c, roof, m * k), 0.0)
     # vLLM starts its block-wise kernels one by one from the host
@@ -173,18 +175,18 @@ def _gemm(rows: Rows, c: Constants) -> Any:
 
 def _prefill(rows: Rows, c: Constants) -> Any:
     b, s, h, kept, dim = _attention(rows)
-    wide = np.where(rows.text["kv_dtype"] == "fp8", 1.0, 2.0)
+    wide = rows.size["cached"]
     flops, moved = 2 * b * h * s**2 * dim, b * s * dim * (4 * h + 4 * kept + 2 * kept * wide)
-    roof = Roof(rows.attention_peak, rows.bandwidth)
+    roof = _roof(rows, c, rows.attention_peak)
     pieces = b * np.ceil(s / silicon.TILE) * h * dim / silicon.HEAD
-    return _sum(silicon.prefill(c, roof, flops, s, s, pieces, moved))
+    return _sum(silicon.prefill(c, roof, flops, s, s, pieces, moved, dim))
 
 
 def _decode(rows: Rows, c: Constants) -> Any:
     b, s, h, kept, dim = _attention(rows)
-    wide = np.where(rows.text["kv_dtype"] == "fp8", 1.0, 2.0)
+    wide = rows.size["cached"]
     flops, moved = 4 * b * h * s * dim, b * dim * (2 * kept * s * wide + 4 * h)
-    roof = Roof(rows.attention_peak, rows.bandwidth)
+    roof = _roof(rows, c, rows.attention_peak)
     part = dim / silicon.HEAD
     return _sum(silicon.decode(c, roof, flops, b * h * part, b * kept * part, moved))
 
@@ -194,7 +196,7 @@ def _attention(rows: Rows) -> list[np.ndarray]:
 
 
 def _moe(rows: Rows, c: Constants) -> Any:
-    size, (weight, _) = rows.size, _types(rows)
+    size = rows.size
     tokens, k, many, apart = (size[name] for name in ("tokens", "topk", "experts", "moe_ep"))
     hidden, ffn = size["hidden"], size["inter"] / size["moe_tp"]
     even = rows.text["distribution"] == "balanced"
@@ -203,11 +205,10 @@ def _moe(rows: Rows, c: Constants) -> Any:
     pairs = np.maximum(tokens * k / apart * crowd, np.minimum(tokens * k / apart, 1.0))
     read = distinct_experts(many, k, tokens * crowd) / apart * np.where(even, 1.0, c["experts.few"])
     read = np.clip(read, np.minimum(pairs, 1.0), held)
-    up = np.where(np.char.endswith(rows.text["kernel"], "nongated"), 1.0, 2.0)
-    roof, time = Roof(rows.peak, rows.bandwidth), 0.0
-    for inner, columns in ((hidden, up * ffn), (ffn, hidden)):
+    roof, time = _roof(rows, c), 0.0
+    for inner, columns in ((hidden, size["gates"] * ffn), (ffn, hidden)):
         values = pairs * (2.0 * inner + 2.0 * columns)
-        sets = read * inner * columns * weight
+        sets = read * inner * columns * size["weight"]
         time = time + _sum(
             silicon.experts(c, roof, Routed(pairs, read, inner, columns, ffn, sets, values))
         )

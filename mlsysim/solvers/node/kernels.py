@@ -76,7 +76,8 @@ class Measured(NamedTuple):
         peak = s.attention_peak if wide else s.peak
         if op.wide is not True and op.wide is not False:
             peak = np.where(op.wide, s.attention_peak, peak)
-        return Roof(peak, s.bandwidth)
+        units = silicon.processors(self.constants, s.peak)
+        return Roof(peak, s.bandwidth, units, np.inf if s.power is None else s.power)
 
     def _read(self, op: Operator) -> Any:
         """Bytes of weights, more where they come from a slower memory."""
@@ -177,6 +178,7 @@ def _constants(name: str, framework: str | None, experts: str | None) -> Constan
     """Those of "Hopper,fp8,bf16": the family, where it multiplies, and where attention does."""
     of, path, attention = name.split(",")
     own = {"family": of, "framework": framework, "op": "all_reduce", "wire": "switch"}
+    own["datapath"] = path
     found: dict[str, Any] = {}
     for where, kernel, at in (
         (("prefill", "decode"), None, attention),

@@ -17,14 +17,23 @@ from mlsysim.stacks.silicon import Constants
 TILE = 128.0  # rows and columns of a matrix that one processor computes at a time
 LEAST = 16.0  # rows of the lowest tile that a matrix unit takes
 HEAD = 128.0  # values in a head of attention, by which its work is counted
+WARM = 1e-3  # seconds in which a device's clock comes down to what its power allows
+SHARP = 4.0  # how suddenly power binds
 Kernel = tuple[Any, Any, Any]
 
 
 class Roof(NamedTuple):
-    """A device's peak where a kernel computes, and its bandwidth."""
+    """A device's peak where a kernel computes, its bandwidth, its processors, and its power."""
 
     peak: Any
     bandwidth: Any
+    units: Any
+    power: Any = np.inf
+
+
+def processors(c: Constants, peak: Any) -> Any:
+    """How many processors have so much of a peak, at the datapath that the constants are of."""
+    return peak / (2 * c["products"] * c["narrow"] * c["clock"])
 
 
 def _beside(compute: Any, memory: Any, whole: Any) -> Kernel:
@@ -33,38 +42,54 @@ def _beside(compute: Any, memory: Any, whole: Any) -> Kernel:
 
 def product(c: Constants, roof: Roof, rows: Any, inner: Any, columns: Any, moved: Any) -> Kernel:
     """A matrix product that moves so many bytes."""
-    rounds = eq.waves(rows, columns, TILE, c["units"], c["gemm.tail"])
-    rounds = eq.filled(rounds, c["gemm.split"])
-    peak = roof.peak * c["gemm.rate"]
+    rounds = eq.waves(rows, columns, TILE, roof.units, c["gemm.tail"])
+    each = roof.peak / (2 * roof.units * c["clock"])  # products of a processor in a cycle
+    peak = roof.peak * c["gemm.rate"] / eq.ramped(c["gemm.feed"], each)
     height = np.clip(rows, LEAST, TILE)
-    compute = eq.tiled_time(rounds, height, TILE, inner + c["gemm.ramp"], peak, c["units"])
+    compute = eq.tiled_time(rounds, height, TILE, inner + c["gemm.ramp"], peak, roof.units)
+    compute = eq.throttled(compute, _excess(c, roof), WARM)
     memory = node.memory_time(moved, roof.bandwidth * c["gemm.bandwidth"])
-    return compute, memory, c["gemm.floor"]
+    busy = eq.both(compute, memory, c["gemm.overlap"])
+    return _beside(compute, memory, busy + c["gemm.floor"] / c["clock"])
+
+
+def _excess(c: Constants, roof: Roof) -> Any:
+    """By how much longer the power at hand makes long products: wider units need less for each."""
+    power = np.nan_to_num(roof.power, nan=np.inf)  # where none is published it never binds
+    asked = c["gemm.energy"] * roof.units * c["clock"] * c["products"] ** 0.5 / power
+    return (1 + asked**SHARP) ** (1 / SHARP) - 1
 
 
 def quantised(c: Constants, roof: Roof, values: Any) -> Any:
     """Seconds in which so many 16 bit values become narrower ones, in a kernel of its own."""
-    return c["quantise.floor"] + node.memory_time(3 * values, roof.bandwidth * c["gemm.bandwidth"])
+    return c["quantise.floor"] / c["clock"] + node.memory_time(
+        3 * values, roof.bandwidth * c["gemm.bandwidth"]
+    )
 
 
 def prefill(
-    c: Constants, roof: Roof, flops: Any, new: Any, length: Any, pieces: Any, moved: Any
-) -> Kernel:
+    c: Constants, roof: Roof, flops: Any, new: Any, length: Any, pieces: Any, moved: Any,
+    width: Any = HEAD,
+) -> Kernel:  # fmt: skip
     """Attention of `new` tokens of each sequence, in `pieces` of 128 of them and one head."""
     short = eq.ramped(length, c["prefill.ramp"]) * np.maximum(c["prefill.tile"] / new, 1.0)
-    rounds = pieces / c["units"]
+    rounds = pieces / roof.units
     idle = eq.filled(rounds, c["prefill.split"]) / rounds
-    compute = node.compute_time(flops, roof.peak, c["prefill.rate"]) * short * idle
+    each = 1 / c["prefill.rate"] + c["prefill.soft"] * eq.softmax_share(c["products"], width)
+    compute = node.compute_time(flops, roof.peak, 1.0) * each * short * idle
     memory = node.memory_time(moved, roof.bandwidth * c["prefill.bandwidth"])
-    return _beside(compute, memory, compute + memory + c["prefill.floor"])
+    # what feeds wider units is deeper, and takes longer to fill
+    floor = c["prefill.floor"] * c["products"] ** c["prefill.deep"]
+    return _beside(compute, memory, compute + memory + floor)
 
 
 def decode(c: Constants, roof: Roof, flops: Any, heads: Any, kept: Any, moved: Any) -> Kernel:
     """Attention of single tokens: so many query heads, and key heads that are `kept`, in all."""
-    compute = node.compute_time(flops, roof.peak, c["decode.rate"])
+    rows = np.maximum(1.0, c["decode.rows"] * kept / heads)  # that a matrix unit takes for one
+    compute = node.compute_time(flops * rows, roof.peak, c["decode.rate"])
     memory = node.memory_time(moved, roof.bandwidth * c["decode.bandwidth"])
-    busy = eq.both(np.maximum(compute, memory), c["decode.floor"], c["decode.overlap"])
-    each = (c["decode.key_head"] * kept + c["decode.head"] * heads) / c["units"]
+    busy = eq.both(np.maximum(compute, memory), c["decode.floor"] / c["clock"], c["decode.overlap"])
+    each = (c["decode.key_head"] * kept + c["decode.head"] * heads) / (roof.units * c["clock"])
     return _beside(compute, memory, busy + each)
 
 
@@ -85,23 +110,29 @@ def experts(c: Constants, roof: Roof, of_them: Routed) -> Kernel:
     r = of_them
     rows = r.pairs + r.read * c["experts.padding"]
     work = 2 * rows * r.inner * r.columns
-    rate = c["experts.rate"]
+    rate = c["experts.rate"] * c["products"] ** -c["experts.wide"]
     compute = node.compute_time(work, roof.peak, rate) * eq.ramped(r.ffn, c["experts.ramp"])
     memory = node.memory_time(r.weights, roof.bandwidth * c["experts.bandwidth"])
     busy = eq.both(compute, memory, c["experts.overlap"])
     moving = node.memory_time(r.values, roof.bandwidth) * c["experts.passes"]
-    routing = c["experts.floor"] + c["experts.pair"] * r.pairs / c["units"]
+    routing = c["experts.floor"] + c["experts.pair"] * r.pairs / roof.units
     return _beside(compute, memory, busy + moving + routing / 2)
 
 
 def all_reduce(c: Constants, data: Any, ranks: Any, link: Any) -> Any:
-    """Seconds in which the devices of a node sum so many bytes, by the faster of two kernels."""
-    rate = link * c["reduce.link"] * (ranks / 2) ** -c["reduce.crowd"]
+    """Seconds in which the devices of a node sum so many bytes, by the fastest of three kernels.
+
+    Two of them have few processors, which move no more than their own rate; what is long takes
+    longer to start, and has the whole link.
+    """
+    crowd = (ranks / 2) ** -c["reduce.crowd"]
+    whole = link * c["reduce.link"] * crowd
+    few = 1 / (1 / whole + 1 / (c["reduce.few"] * crowd))
     hop = c["reduce.hop"]
-    once = eq.one_shot(data, ranks, rate, hop)
-    return c["reduce.floor"] + np.minimum(
-        once, eq.two_shot(data, ranks, rate, hop, c["reduce.turn"])
-    )
+    once = eq.one_shot(data, ranks, few, hop)
+    twice = eq.two_shot(data, ranks, few, hop, c["reduce.turn"])
+    long = eq.two_shot(data, ranks, whole, hop, c["reduce.start"])
+    return c["reduce.floor"] / c["clock"] + np.minimum(np.minimum(once, twice), long)
 
 
 def collective(c: Constants, passes: Any, data: Any, ranks: Any, link: Any) -> Any:
