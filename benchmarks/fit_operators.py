@@ -28,15 +28,13 @@ NOISE = 0.1  # of a row's logarithm
 STEPS, WIDTH, ENOUGH = 30, 1e-4, 3e-5
 # Not fitted, but read from whitepapers and data sheets of A100, L40S, H100, B200 and RTX PRO 6000:
 # products in 16 bits of a processor and cycle, the clock at which all of them make the printed
-# peak, and how many more of narrower numbers.
+# peak, and how many more of narrower numbers; each as a number and the factors of members.
 SHEETS: dict[str, tuple[float, str, dict[str, float]]] = {
     "products": (1024.0, "family", {
-        "Ampere": 1024.0, "Ada": 512.0, "Hopper": 2048.0, "Blackwell": 4096.0,
-        "Blackwell RTX": 512.0,
+        "Ampere": 1.0, "Ada": 0.5, "Hopper": 2.0, "Blackwell": 4.0, "Blackwell RTX": 0.5,
     }),
     "clock": (1.83e9, "family", {
-        "Ampere": 1.41e9, "Ada": 2.49e9, "Hopper": 1.83e9, "Blackwell": 1.92e9,
-        "Blackwell RTX": 2.6e9,
+        "Ampere": 0.77, "Ada": 1.36, "Hopper": 1.0, "Blackwell": 1.05, "Blackwell RTX": 1.42,
     }),
     "narrow": (1.0, "datapath", {
         "fp8": 2.0, "int8": 2.0, "fp4": 4.0, "int4": 4.0, "tf32": 0.5, "fp32": 0.0625,
@@ -118,7 +116,7 @@ def added(design: dict[str, np.ndarray], x: np.ndarray, groups: dict[str, np.nda
     """The constants that logarithms add up to, and those that are not fitted."""
     found = {name: np.exp(np.minimum(on @ x, TOP.get(name, 99.0))) for name, on in design.items()}
     told = {
-        name: np.array([members.get(each, usual) for each in groups[group]])
+        name: usual * np.array([members.get(each, 1.0) for each in groups[group]])
         for name, (usual, group, members) in SHEETS.items()
     }
     return {**found, **told}
@@ -224,6 +222,10 @@ def main() -> None:
         given.LEFT_OUT.write_text("\n".join(["id,time_us", *lines, ""]))
 
 
+def _source(kind: str, ref: str) -> dict[str, Any]:
+    return {"kind": kind, "ref": ref, "read": dt.date.today()}
+
+
 def text(fits: list[Fit]) -> str:
     """The file that ships, with these constants."""
     every: dict[str, Any] = {
@@ -238,12 +240,17 @@ def text(fits: list[Fit]) -> str:
                 own["all"] = number
             else:
                 own.setdefault("by", {}).setdefault(group, {})[member] = number
-    ref = "fitted on literature/data/operators.csv by benchmarks/fit_operators.py"
-    source = {"kind": "derived", "ref": ref, "read": dt.date.today()}
-    papers = "NVIDIA, whitepapers and data sheets of A100, L40S, H100, B200 and RTX PRO 6000"
-    told = {"kind": "documentation", "ref": papers, "read": dt.date.today()}
-    sheets = {f"constants.{name}": told for name in SHEETS}
-    data = {"name": "silicon", "constants": every, "sources": {"default": source, **sheets}}
+    sources = {
+        "default": _source(
+            "derived", "fitted on literature/data/operators.csv by benchmarks/fit_operators.py"
+        )
+    }
+    for name in SHEETS:
+        sources[f"constants.{name}"] = _source(
+            "documentation",
+            "NVIDIA, whitepapers and data sheets of A100, L40S, H100, B200 and RTX PRO 6000",
+        )
+    data = {"name": "silicon", "constants": every, "sources": sources}
     return yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=100)
 
 
