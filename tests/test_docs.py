@@ -203,6 +203,8 @@ def test_katex_draws_every_equation_and_the_search_answers_without_a_server(site
         tab.keyboard.type("young_daly")
         tab.locator("a:has-text('young_daly')").first.click()
         tab.wait_for_url(re.compile(r"/equations/fleet\.html.*#young_daly$"))
+        tab.goto((site / "index.html").as_uri(), wait_until="load")
+        tab.locator(".md-typeset__scrollwrap[tabindex='0']").first.wait_for()  # without a mouse
         browser.close()
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:", "about:"))]
 
