@@ -373,7 +373,8 @@ class Question(UIElement[Any, Any]):
         elif self._sent:
             self._send_message({"fault": self._sent}, None)
         if self._ctx is not None:  # cells that name the question run again only for an open answer
-            bound = self._ctx.ui_element_registry._bindings
+            # a private part of marimo's: without it they run again, and nothing else is lost
+            bound = getattr(self._ctx.ui_element_registry, "_bindings", {})
             if self.done:
                 bound.pop(self._id, None)
             else:
