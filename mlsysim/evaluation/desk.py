@@ -77,7 +77,7 @@ class Planner(Solver):
         ...     weights="fp8",
         ... )
         >>> found.best.devices, found.best.plan
-        (32, 'TP 4')
+        (32, 'TP 2')
         """
         asked = {k: v for k, v in locals().items() if k not in ("self", "devices", "progress")}
         question = _training(asked) if train else _serving(asked)
