@@ -292,6 +292,8 @@ class Function(Text):
 
 def _parsed(text: str) -> ast.Module:
     """Python that a stranger wrote, as a tree; raises BadArgument that names the line."""
+    if "\0" in text:  # of which each Python says something else
+        raise BadArgument("the code", text, "it holds null bytes; write it plainly")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the learner's own style
