@@ -94,7 +94,7 @@
     document.querySelectorAll("pre:not([tabindex])").forEach((each) => each.setAttribute("tabindex", "0"));
     document.querySelector("#App:not([role])")?.setAttribute("role", "main");
     document.querySelectorAll("th:empty:not([role])").forEach((each) => each.setAttribute("role", "cell"));
-    document.querySelectorAll("table:not([tabindex])").forEach((each) => { if (each.scrollWidth > each.clientWidth) each.setAttribute("tabindex", "0"); });
+    document.querySelectorAll("table:not([tabindex])").forEach((each) => { if (innerWidth < 600 || each.scrollWidth > each.clientWidth) each.setAttribute("tabindex", "0"); });
     nameEditors(document);
     const marks = [...document.querySelectorAll("[data-mark]")];
     if (awaited !== null) {
@@ -108,7 +108,6 @@
     }
   };
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
-  new ResizeObserver(look).observe(document.body); // a table may scroll only now
 
   // a chart that was drawn while folded has no width yet
   document.addEventListener("toggle", () => window.dispatchEvent(new Event("resize")), true);
