@@ -69,10 +69,12 @@ def gallery(
     words: str = "",
     level: str = "",
     slides: bool = False,
+    ahead: Iterable[str] = (),
 ) -> str:
     """The gallery's page: all lessons or those of a path, or those in which `words` are found.
 
-    `missing` is an address that was asked for and is none; with `slides` lessons open as such.
+    `missing` is an address that was asked for and is none; with `slides` lessons open as such;
+    `ahead` are the addresses of what their pages will ask for.
     """
     every = cards(journal)
     shown = {n: every[n] for n in (path.lessons if path else every)}
@@ -91,6 +93,7 @@ def gallery(
         level=level,
         notice=journal.notice,
         missing=missing,
+        ahead=ahead,
         tail="?slides" if slides else "",
         seat=here(),
     )

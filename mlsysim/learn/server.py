@@ -43,9 +43,13 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base:
     """
     import marimo
 
+    from mlsysim.learn.drawing import DRAWN_BY, drawing
+
     parse_alone()
     read_once()
-    builder = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=60)
+    builder = marimo.create_asgi_app(
+        quiet=True, include_code=False, session_ttl=60, asset_url=f"{base}{DRAWN_BY}"
+    )
     doors = []
     for lesson in lessons:
         doors.append(f"/{lesson.stem}")
@@ -57,6 +61,9 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         asked = scope.get("path", "")
+        if scope["type"] == "http" and asked.startswith(f"{DRAWN_BY}/"):
+            await drawing(asked)(scope, receive, send)
+            return
         if scope["type"] != "http" or any(f"{asked}/".startswith(f"{door}/") for door in doors):
             # a lesson can then link to its neighbours, which it has only here
             meta = {**scope.get("meta", {}), SERVED: base}
@@ -121,7 +128,10 @@ def page(
     missing = "" if asked == "/" else asked
     way = next((each for each in paths() if each.name == fields.get("path")), path)
     sought = {key: fields.get(key, "") for key in ("words", "level")}
-    shown = gallery(Journal(), way, missing=missing, slides="slides" in fields, **sought)
+    from mlsysim.learn.drawing import needed
+
+    slides = "slides" in fields
+    shown = gallery(Journal(), way, missing=missing, slides=slides, ahead=needed(), **sought)
     return Reply(shown, 404 if missing else 200)
 
 

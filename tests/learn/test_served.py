@@ -95,6 +95,24 @@ def test_whatever_is_asked_for_there_is_a_page_that_helps(start):
     assert "There is no page" not in fetch(url)[1]
 
 
+def test_what_draws_lessons_is_fetched_once_for_all_of_them_while_the_gallery_is_read(start):
+    _, url = start()
+    ahead = re.findall(r'<link rel="prefetch" href="/([^"]+)">', fetch(url)[1])
+    lessons = [fetch(f"{url}{stem}/")[1] for stem in (STEM, "03_kv_cache")]
+    scripts = [re.findall(r'<script[^>]* src="/([^"]+\.js)"', page) for page in lessons]
+    assert scripts[0] == scripts[1]  # it was another address, and another copy, for each lesson
+    assert scripts[0]
+    assert set(scripts[0]) < set(ahead)
+    with urllib.request.urlopen(url + scripts[0][0], timeout=10) as sent:
+        kind = sent.headers["content-type"]
+        assert (sent.status, kind) == (200, "text/javascript; charset=utf-8")
+        assert "immutable" in sent.headers["cache-control"]
+        assert len(sent.read()) == int(sent.headers["content-length"]) > 1000
+    folder = scripts[0][0].rpartition("/")[0]
+    for elsewhere in ("../../__init__.py", "%2e%2e/%2e%2e/__init__.py", "nothing.js", ""):
+        assert fetch(f"{url}{folder}/{elsewhere}")[0] == 404
+
+
 @pytest.fixture
 def busy():
     """A port on which another program listens."""

@@ -90,8 +90,8 @@ class RoomApp:
         self.room, self.keys, self.course, self.url, self.base = room, keys, course, url, base
         self._sessions: dict[str, str] = {}  # whose a session of a notebook is
         self._open: dict[str, int] = {}
-        # a room of a hundred shares one address; a page of marimo asks for some fifty files
-        self._asks = {SEAT: Bucket(600, 20), "address": Bucket(20_000, 1_000)}
+        # a room of a hundred shares one address; a first page of marimo asks for 300 files
+        self._asks = {SEAT: Bucket(1_200, 20), "address": Bucket(60_000, 1_000)}
         self._tries = Bucket(150, 1)  # at the code or the words, by address
         self._own = Starlette(
             routes=[
