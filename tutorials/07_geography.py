@@ -181,7 +181,7 @@ def _(places, q6, this):
 @app.cell(hide_code=True)
 def _(bill, carbon, larger, places, pue, run, where, write):
     _now = run(places[where.value], pue=pue.value)
-    _parts = {name: run(places[name], pue=pue.value) for name in {"Poland", "US_Average", "Sweden", "Quebec", where.value}}
+    _parts = {name: run(places[name], pue=pue.value) for name in dict.fromkeys(("Poland", "US_Average", "Sweden", "Quebec", where.value))}
     _power = _now.energy * places[where.value].electricity_price
     _one, _many = (write(batch)[0] * Infra.Facilities.Microsoft.pue for batch in (1, 64))
     mo.vstack([

@@ -30,6 +30,10 @@ class Round:
         self._began = self._ended = 0.0
         self.buttons: list[mo.ui.button] = []  # held here: marimo forgets elements nobody holds
 
+    def __repr__(self) -> str:
+        """Where no page shows it: as in a notebook that was run and printed."""
+        return f"name that wall: {self.at} of {len(self.turns)} cards named"
+
     @property
     def at(self) -> int:
         """How many cards are answered."""
