@@ -126,13 +126,13 @@ def rehearse(args: argparse.Namespace) -> int:
 
 
 def derive(args: argparse.Namespace) -> int:
-    """Write exercises from solutions and predictions' facts from tutorials; --check only looks."""
+    """Write exercises, predictions' facts and registries' stubs anew; --check only looks."""
     if args.check:
         faults = deriving.stale()
         for fault in faults:
             say(fault, to_errors=True)
         return 1 if faults else 0
-    for path in deriving.write():
+    for path in deriving.write(derived=deriving.stubs if args.stubs else deriving.wanted):
         say(f"wrote {path.relative_to(deriving.ROOT).as_posix()}")
     return 0
 
@@ -218,10 +218,18 @@ def parser() -> argparse.ArgumentParser:
         commands.choices[name].add_argument("--secret-file", metavar="FILE", help=given)
     command(secret).add_argument("file", metavar="FILE")
     command(pack).add_argument("--out", required=True, metavar="DIR")
-    command(derive).add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 when one is stale"
+    _flags(
+        command(derive),
+        check="write nothing; exit 1 when one is stale",
+        stubs="those alone, at once",
     )
     return top
+
+
+def _flags(command: argparse.ArgumentParser, **flags: str) -> None:
+    """Words that are said or not, with what they mean."""
+    for flag, about in flags.items():
+        command.add_argument(f"--{flag}", action="store_true", help=about)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,19 +1,22 @@
-"""What is derived and never edited by hand: exercises, and the facts of a tutorial's predictions.
+"""What is derived and never edited by hand: exercises, predictions' facts, stubs of registries.
 
 An exercise is its solution without what stands below each `# answer:` mark. A tutorial that is run
 with every prediction answered says what it asked and what the solver revealed: what was asked lies
-beside the lesson's facts, for everybody; what is true lies here, with the grader.
+beside the lesson's facts, for everybody; what is true lies here, with the grader. A registry's stub
+names the entries that are shipped, so that type checkers and editors know each of them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from mlsysim.core import registry
 from mlsysim.core.errors import InvalidEntry
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +73,72 @@ def wanted(root: Path = ROOT) -> dict[Path, str]:
         for folder, part in zip(_FACTS, predictions(tutorial), strict=True):
             held = yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=1000)
             files[root / folder / f"{tutorial.stem}.yaml"] = head + held
+    return files | stubs(root)
+
+
+_MORE = {  # what else a registry's module offers
+    "models": ("from collections.abc import Mapping", "", "KINDS: Mapping[str, type[Workload]]"),
+    "stacks": ("", "def usual(use: str, kind: str, vendor: str | None) -> Stack | None: ..."),
+    "scenarios": (
+        "from mlsysim.evaluation import SystemSpec",
+        "",
+        "def find(system: str) -> SystemSpec: ...",
+    ),
+}
+
+
+def stubs(root: Path = ROOT) -> dict[Path, str]:
+    """The stub of each registry below a folder: its shelves, and each entry with its type."""
+    files = {}
+    for layer in registry.LAYERS:
+        home = root / registry.home_of(layer).relative_to(ROOT)
+        if shelves := _shelves(home, registry.catalog(layer)._kinds):
+            files[home / "registry.pyi"] = _stub(layer, shelves)
     return files
+
+
+def _shelves(home: Path, kinds: dict[str, Any]) -> dict[str, dict[str, type[Any]]]:
+    """Each shelf of a layer, with its entries' names and types."""
+    shelves: dict[str, dict[str, type[Any]]] = {}
+    for path in sorted(home.glob("data/*/*.yaml")):
+        shelf = registry.shelf_name(path.parent.name)
+        kind = kinds.get(shelf) or kinds[""]
+        if kind.kinds:
+            kind = kind.kinds[registry.parse_yaml(path.read_text("utf-8"), path.name)["kind"]]
+        shelves.setdefault(shelf, {})[path.stem] = kind
+    return shelves
+
+
+def _stub(layer: str, shelves: dict[str, dict[str, type[Any]]]) -> str:
+    """The text of a stub; a catalog has every entry of its shelves, too."""
+    kinds, title = registry.catalog(layer)._kinds, layer.capitalize()
+    types = {*kinds.values(), *(kind for held in shelves.values() for kind in held.values())}
+    lines = [
+        "# Derived from the names of the YAML files by `python -m grading derive`.",
+        "from typing import Any",
+        "",
+        "from mlsysim.core.registry import Catalog, Shelf",
+        *sorted(f"from {t.__module__} import {t.__name__} as {t.__name__}" for t in types),
+        *_MORE.get(layer, ()),
+    ]
+    for shelf, held in shelves.items():
+        common = (
+            {*held.values()}
+            if len({*held.values()}) == 1
+            else {kinds[shelf if shelf in kinds else ""]}
+        )
+        of_all = common.pop().__name__
+        lines += [
+            "",
+            f"class _{shelf}:",
+            *(f"    {stem}: {t.__name__}" for stem, t in held.items()),
+        ]
+        lines += ["", f"class _{shelf}Shelf(_{shelf}, Shelf[{of_all}]): ..."]
+    whole = kinds[""].__name__ if "" in kinds else "Any"
+    bases = ", ".join(f"_{shelf}" for shelf in shelves)
+    lines += ["", f"class _{title}({bases}, Catalog[{whole}]):"]
+    lines += [f"    {shelf}: _{shelf}Shelf" for shelf in shelves]
+    return "\n".join([*lines, "", f"{title}: _{title}", ""])
 
 
 def _changed(files: dict[Path, str]) -> list[Path]:
@@ -98,9 +166,9 @@ def stale(root: Path = ROOT) -> list[str]:
     ]
 
 
-def write(root: Path = ROOT) -> list[Path]:
-    """Write every derived file anew; returns those that changed."""
-    files = wanted(root)
+def write(root: Path = ROOT, derived: Callable[[Path], dict[Path, str]] = wanted) -> list[Path]:
+    """Write every derived file anew, or the `stubs` alone; returns those that changed."""
+    files = derived(root)
     changed = _changed(files)
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)

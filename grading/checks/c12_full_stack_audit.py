@@ -186,7 +186,9 @@ def largest_first(v: Variant) -> tuple[str, ...]:
 @lru_cache(maxsize=16)
 def rented(name: str) -> tuple[float, float]:
     """Days of the job on one GPU of a kind, and dollars for each of them."""
-    price = Infrastructure.Prices[f"{name}_cloud"].hourly.m_as("USD/hour") * 24
+    hourly = Infrastructure.Prices[f"{name}_cloud"].hourly
+    assert hourly is not None
+    price = hourly.m_as("USD/hour") * 24
     return JOB / (Hardware[name].peak("fp16").m_as("FLOP/s") * REACHED) / DAY, price
 
 

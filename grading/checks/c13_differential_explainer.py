@@ -259,7 +259,7 @@ def changed(v: Variant, mine: HardwareNode) -> dict[str, bool]:
         "it is at most a tenth faster than asked for": times <= v.want * SPARE,
         "peak or bandwidth is that of the old chip": any(abs(r - 1) < 0.01 for r in grown(v, mine)),
         "capacity is that of the old chip": abs(capacity / own - 1) < 0.02,
-        "a launch takes 10 us": mine.dispatch_tax == Q_(10, "us"),
+        "a launch takes 10 us": bool(mine.dispatch_tax == Q_(10, "us")),
     }
 
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import yaml
 
@@ -63,10 +63,12 @@ class Shelf(Generic[T]):
         self._title, self._kind, self._files = title, kind, dict(files)
         self._loaded: dict[str, T] = {}
 
-    def __getattr__(self, name: str) -> T:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self._entry(name)
+    if not TYPE_CHECKING:  # a type checker is to see the shipped names, which registry.pyi lists
+
+        def __getattr__(self, name: str) -> T:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return self._entry(name)
 
     def __getitem__(self, name: str) -> T:
         return self._entry(self.known(name) or name)
@@ -154,11 +156,13 @@ class Catalog(Generic[T]):
         """The entry that a name means, as `alike` reads it; None where none is meant."""
         return alike(name, self)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        shelves = self._all()
-        return shelves[name] if name in shelves else self._found(name, shelves)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            shelves = self._all()
+            return shelves[name] if name in shelves else self._found(name, shelves)
 
     def _found(self, name: str, beside: Iterable[str]) -> T:
         for shelf in self._all().values():
@@ -345,19 +349,19 @@ def _check_folder(path: Path, argument: str) -> None:
         )
 
 
-def _home(layer: str) -> Path:
+def home_of(layer: str) -> Path:
     """The package folder of a layer; scenarios live with the room that judges them."""
     return _PACKAGE / ("evaluation/scenarios" if layer == "scenarios" else layer)
 
 
 def _folders_of(layer: str) -> list[Path]:
-    return [_home(layer) / "data", *(top / layer for top in user_folders())]
+    return [home_of(layer) / "data", *(top / layer for top in user_folders())]
 
 
 def catalog(layer: str) -> Catalog[Any]:
     """The registry of one layer, by the layer's name."""
     if layer not in _catalogs:
-        home = _home(layer).relative_to(_PACKAGE).as_posix().replace("/", ".")
+        home = home_of(layer).relative_to(_PACKAGE).as_posix().replace("/", ".")
         import_module(f"mlsysim.{home}.registry")
     return _catalogs[layer]
 

@@ -28,8 +28,17 @@ ureg.separate_format_defaults = True  # f"{q:.1f}" shapes the number and keeps t
 pint.set_application_registry(ureg)  # quantities survive pickling and copying between processes
 if TYPE_CHECKING:
     from pint.facets.plain import PlainQuantity as Quantity
+    from pint.registry import Quantity as _Quantity
+
+    class _Both(_Quantity[Any], float):  # type: ignore[misc] - a field's, or the number of it
+        to: Any  # columns are quantities, too, and pint's own types forget it
+        __add__: Any
+        __sub__: Any
+        __rsub__: Any
+
+    Amount = _Both | Any  # since an argument may be written
 else:
-    Quantity = pint.Quantity
+    Quantity, Amount = pint.Quantity, Any
 Q_: type[Quantity] = ureg.Quantity
 
 # how a number is written, everywhere; and a unit: names joined by / and *
@@ -39,11 +48,9 @@ _QUANTITY = re.compile(r"([+-]?[\d.,_]*(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
 _A_GROUP = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # a thousand and more, or a decimal comma?
 _NAME = r"[A-Za-zµμ%$]+(?:\^?-?\d)?"
 _UNIT = re.compile(rf"(?:1\s*/\s*)?{_NAME}(?:\s*[/*·]\s*{_NAME})*")
-_LONGEST_UNIT = 60
-_A_UNIT = "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'"
+_LONGEST_UNIT, _A_UNIT = 60, "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'"
 _ABSURD = 1e40  # beyond it, or below its inverse, products leave the range of a float
-_MANY = 1e15  # more tokens, parameters or devices than there are
-_LARGEST_BATCH = 1e9
+_MANY, _LARGEST_BATCH = 1e15, 1e9  # more tokens, parameters or devices than there are
 
 
 def __getattr__(name: str) -> pint.Unit:
@@ -198,8 +205,6 @@ class Dim(Word):
         self.whole, self.bare = whole, bare
         self.scale = factor(bare or unit, unit) or 1.0
 
-    # ---- at the door ---------------------------------------------------------------------------
-
     def si(self, value: Any, argument: str = "value") -> Any:
         """`value` as a float (or array) in `unit`; raises a BadArgument that names `argument`."""
         return self._si(self._parsed(value, argument), argument, value)
@@ -295,8 +300,6 @@ class Dim(Word):
         """A quantity of this dimension, as it is written."""
         return EXAMPLES.get(self.unit, f"1 {self.unit}")
 
-    # ---- on the way out, and in schemas --------------------------------------------------------
-
     def quantity(self, value: Any, argument: str = "value") -> Any:
         """`value` checked and kept as its author wrote it: a Quantity, or a plain number."""
         held = self._parsed(value, argument)
@@ -336,52 +339,49 @@ EXAMPLES = {
     "FLOP/B": "295 FLOP/B", "B/FLOP": "0.01 B/FLOP", "L/J": "1.8 L/kWh", "USD": "30000 USD",
     "USD/J": "0.10 USD/kWh", "USD/s": "2.50 USD/hour", "USD/g": "85 USD/t",
 }
-# fmt: on
-
-# The vocabulary. A dimension has one word, and that word stands in signatures, fields and schemas.
-Seconds = Annotated[Any, Dim("s")]
-Bytes = Annotated[Any, Dim("B")]
-Bandwidth = Annotated[Any, Dim("B/s")]
-Operations = Annotated[Any, Dim("FLOP")]
-OperationRate = Annotated[Any, Dim("FLOP/s")]
-Intensity = Annotated[Any, Dim("FLOP/B")]
-Power = Annotated[Any, Dim("W")]
-Energy = Annotated[Any, Dim("J")]
-Rate = Annotated[Any, Dim("1/s")]
-Money = Annotated[Any, Dim("USD")]
-Count = Annotated[Any, Dim("", whole=True, high=_MANY)]
-Batch = Annotated[Any, Dim("", whole=True, high=_LARGEST_BATCH)]
-Year = Annotated[Any, Dim("", whole=True, low=1940, open_low=False, high=2100)]  # of computers
-Number = Annotated[Any, Dim("")]
-Fraction = Annotated[Any, Dim("", high=1.0)]
-Mass = Annotated[Any, Dim("g")]
-Volume = Annotated[Any, Dim("L")]
-CarbonIntensity = Annotated[Any, Dim("g/J", open_low=False)]
-CarbonPrice = Annotated[Any, Dim("USD/g", open_low=False)]
-EnergyPrice = Annotated[Any, Dim("USD/J", open_low=False)]
-HourlyPrice = Annotated[Any, Dim("USD/s")]
-PowerUsageEffectiveness = Annotated[Any, Dim("", low=1.0, open_low=False)]
-WaterUsageEffectiveness = Annotated[Any, Dim("L/J", open_low=False)]
-Signed = Annotated[Any, Dim("", low=-math.inf)]
-
-# The same, where none at all is a sensible amount.
-SecondsOrZero = Annotated[Any, Dim("s", open_low=False)]
-BytesOrZero = Annotated[Any, Dim("B", open_low=False)]
-CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
-FractionOrZero = Annotated[Any, Dim("", open_low=False, high=1.0)]
-
-# The same, where the question itself names the unit of a bare number.
-Days = Annotated[Any, Dim("s", bare="day")]
-Years = Annotated[Any, Dim("s", bare="year")]
-Milliseconds = Annotated[Any, Dim("s", bare="ms")]
-Queries = Annotated[Any, Dim("1/s", bare="1/s")]
-
-# fmt: off
 PRECISIONS = {  # bytes that one number takes in memory
     "fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0,
     "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5, "w4a4": 0.5,
 }
 # fmt: on
+
+# The vocabulary. A dimension has one word, and that word stands in signatures, fields and schemas.
+Seconds = Annotated[Amount, Dim("s")]
+Bytes = Annotated[Amount, Dim("B")]
+Bandwidth = Annotated[Amount, Dim("B/s")]
+Operations = Annotated[Amount, Dim("FLOP")]
+OperationRate = Annotated[Amount, Dim("FLOP/s")]
+Intensity = Annotated[Amount, Dim("FLOP/B")]
+Power = Annotated[Amount, Dim("W")]
+Energy = Annotated[Amount, Dim("J")]
+Rate = Annotated[Amount, Dim("1/s")]
+Money = Annotated[Amount, Dim("USD")]
+Count = Annotated[Any, Dim("", whole=True, high=_MANY)]
+Batch = Annotated[Any, Dim("", whole=True, high=_LARGEST_BATCH)]
+Year = Annotated[Any, Dim("", whole=True, low=1940, open_low=False, high=2100)]  # of computers
+Number = Annotated[Any, Dim("")]
+Fraction = Annotated[Any, Dim("", high=1.0)]
+Mass = Annotated[Amount, Dim("g")]
+Volume = Annotated[Amount, Dim("L")]
+CarbonIntensity = Annotated[Amount, Dim("g/J", open_low=False)]
+CarbonPrice = Annotated[Amount, Dim("USD/g", open_low=False)]
+EnergyPrice = Annotated[Amount, Dim("USD/J", open_low=False)]
+HourlyPrice = Annotated[Amount, Dim("USD/s")]
+PowerUsageEffectiveness = Annotated[Any, Dim("", low=1.0, open_low=False)]
+WaterUsageEffectiveness = Annotated[Amount, Dim("L/J", open_low=False)]
+Signed = Annotated[Any, Dim("", low=-math.inf)]
+
+# The same, where none at all is a sensible amount.
+SecondsOrZero = Annotated[Amount, Dim("s", open_low=False)]
+BytesOrZero = Annotated[Amount, Dim("B", open_low=False)]
+CountOrZero = Annotated[Any, Dim("", whole=True, open_low=False, high=_MANY)]
+FractionOrZero = Annotated[Any, Dim("", open_low=False, high=1.0)]
+
+# The same, where the question itself names the unit of a bare number.
+Days = Annotated[Amount, Dim("s", bare="day")]
+Years = Annotated[Amount, Dim("s", bare="year")]
+Milliseconds = Annotated[Amount, Dim("s", bare="ms")]
+Queries = Annotated[Amount, Dim("1/s", bare="1/s")]
 
 
 class Names(Word):

@@ -279,7 +279,7 @@ def sojourn_tail(
     # written so that nothing overflows or cancels on either side of spare = 1, nor at it
     some = np.where(gap > 0, gap, 1 + gap)
     spread = np.where(gap > 0, -np.expm1(-gap * tau) / some, tau)
-    return np.exp(-tau) + waiting * np.exp(-np.minimum(spare, 1) * tau) * spread
+    return np.exp(np.negative(tau)) + waiting * np.exp(-np.minimum(spare, 1) * tau) * spread
 
 
 def sojourn_quantile(

@@ -41,6 +41,7 @@ def cluster_price() -> Found:
     """What 1,024 H100 cost to buy, as servers and as boards."""
     fleet, board = Systems.Clusters.Training_1K, Hardware.H100
     cost = EconomicsModel().solve(fleet, 1)
+    assert board.unit_cost is not None
     return {"servers": cost.purchase, "boards": fleet.devices * board.unit_cost}
 
 

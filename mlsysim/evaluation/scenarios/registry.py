@@ -6,28 +6,8 @@ from pathlib import Path
 
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
 from mlsysim.core.registry import Catalog
-from mlsysim.evaluation import Evaluation, SystemSpec, evaluate
-
-
-class Scenario(SystemSpec):
-    """A named set-up for teaching; its `name` is its title, and it asks a question."""
-
-    question: str = ""  # type: ignore[assignment] - it must ask
-
-    def check(self) -> None:
-        """It asks something."""
-        super().check()
-        if not self.question.strip():
-            raise self.wrong("question", "it is required; say what the scenario asks")
-
-    def run(self) -> Evaluation:
-        """Evaluate the system: verdict, bottleneck, and what would help.
-
-        >>> Scenarios.Serving.FirstLook.run().bottleneck
-        'Memory'
-        """
-        return evaluate(self)
-
+from mlsysim.evaluation import SystemSpec
+from mlsysim.evaluation.scenarios.types import Scenario
 
 Scenarios: Catalog[Scenario] = Catalog(Scenario)
 

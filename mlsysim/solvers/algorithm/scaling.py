@@ -285,7 +285,9 @@ def _device_year(
         if value is None:
             return None, (f"{hardware.name} has no known {name}: give {name} to price the fleet",)
     if electricity_price is None:
-        electricity_price = float(Infrastructure.Grids.US_Average.electricity_price.m_as("USD/J"))
+        usual = Infrastructure.Grids.US_Average.electricity_price
+        assert usual is not None
+        electricity_price = float(usual.m_as("USD/J"))
     pue = Infrastructure.Facilities.Microsoft.pue if pue is None else pue
     drawn = ops_eq.facility_energy(node_eq.energy(power, _YEAR), pue)
     return (

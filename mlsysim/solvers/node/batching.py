@@ -391,7 +391,7 @@ def _collected(question: Question, seq_len: Any, most: float, rate: float, sla: 
     runs = question.profile(question.step(batches, seq_len, None))
     fits = np.broadcast_to(runs.feasible, batches.shape)
     batches, service = batches[fits], np.broadcast_to(runs.si("latency"), fits.shape)[fits]
-    capacity = node.throughput(batches, service)
+    capacity = np.asarray(node.throughput(batches, service))
     asked = np.where(rate < capacity, _opener(batches, service, rate / capacity), math.inf)
     # the largest load at which the first of a batch is in time
     loads = _LOADS[:, None] * np.ones_like(batches)

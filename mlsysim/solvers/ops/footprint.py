@@ -110,7 +110,7 @@ def rental(fleet: Fleet) -> tuple[float | None, tuple[str, ...]]:
     found = [entry for entry in listed if entry.accelerator == fleet.hw.stem]
     if not found:
         return None, ()
-    least = min(found, key=lambda entry: entry.hourly)
+    least = min(found, key=lambda entry: si(entry.hourly, "USD/s"))
     return si(least.hourly, "USD/s"), (f"rent: {least.name}, {int(least.year)}",)
 
 

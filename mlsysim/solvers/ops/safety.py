@@ -129,6 +129,7 @@ class CheckpointModel(Solver):
                 notes += ("a save takes over half the time between failures: no interval is good",)
             if asynchronous:  # a write must end before the next one begins
                 interval = np.maximum(np.asarray(interval), write - blocking)[()]
+        assert interval is not None
         return Checkpoint(
             size=size,
             write_time=write,

@@ -1,0 +1,79 @@
+"""`python -m benchmarks.class_grading [--files 1000] [--exercise 00]`: what grading a class costs.
+
+A made-up class hands in, is graded by the command that an instructor types, and what the grader
+took is told: CPU of it and of all its children, and the most memory that it held. Exercise 00 asks
+for a chip, which the solvers try; its class is graded without and with that question answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from grading.check import load
+from grading.rehearse import rehearse
+from mlsysim import Engine
+from mlsysim.course.lessons import find_lesson
+from mlsysim.course.variants import PUBLIC_SECRET, Variant, code_for
+
+
+def just_enough(v: Variant) -> str:
+    """A right answer to the last question of exercise 00: the peak that the step can use."""
+    step = Engine.solve(v.model, v.device, batch_size=v.batch, seq_len=v.context)
+    part, memory = step.si("compute_time") / step.si("memory_time"), v.device.memory
+    return (
+        f"release_year: 2027\ncompute: {{peak_flops: {1.03 * part * step.peak:~}}}\n"
+        f"memory: {{capacity: {memory.capacity:~}, bandwidth: {memory.bandwidth:~}}}\n"
+    )
+
+
+def with_chips(folder: Path, name: str) -> None:
+    """Answer the question for a chip in every sheet of a class."""
+    assignment = load(name).assignment
+    for file in folder.rglob("answers.json"):
+        held = json.loads(file.read_text(encoding="utf-8"))
+        v = assignment.draw(code_for(held["student"], name, PUBLIC_SECRET))
+        held["answers"]["q8"] = {"value": just_enough(v)}
+        file.write_text(json.dumps(held), encoding="utf-8")
+
+
+def graded(folder: Path, out: Path) -> str:
+    """What the command that grades a folder costs."""
+    command = [sys.executable, "-m", "grading", "grade", str(folder), "--out", str(out)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, 1), "the class could not be graded"
+    return f"{used.ru_utime + used.ru_stime:6.2f} s of CPU, {used.ru_maxrss / 1024:4.0f} MiB"
+
+
+def told(files: int, name: str, answered: Callable[[Path, str], None] | None) -> str:
+    """One class, made up and graded."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        rehearse(name, files, folder, None)
+        if answered is not None:
+            answered(folder / "hand-ins", name)
+        many = sum(1 for _ in folder.rglob("answers.json"))
+        return f"{graded(folder / 'hand-ins', folder / 'out')} for {many:,} files"
+
+
+def main() -> None:
+    """Grade the class, as data alone and with a chip of everybody's own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--exercise", default="00")
+    args = parser.parse_args()
+    name = find_lesson(args.exercise).stem
+    sys.stdout.write(f"{name}, data alone:  {told(args.files, name, None)}\n")
+    if name.startswith("00"):
+        sys.stdout.write(f"{name}, with a chip: {told(args.files, name, with_chips)}\n")
+
+
+if __name__ == "__main__":
+    main()
