@@ -2,13 +2,14 @@
 
 A `Value` is a pydantic model that is closed, strict and unchanging. Fields of a dimension
 (`Bandwidth`, `Bytes`) are read by the vocabulary itself; a list is written `Many[T]`, a day `Day`.
-Whatever is wrong is said as an `InvalidEntry` that names the key and what would do.
+What is wrong is said as an `InvalidEntry` that names the key and what would do.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
@@ -33,6 +34,7 @@ from mlsysim.core.errors import (
     invalid,
     shown,
 )
+from mlsysim.core.identity import numbers
 from mlsysim.core.units import Q_, Quantity
 
 T = TypeVar("T")
@@ -40,10 +42,9 @@ Many = Annotated[tuple[T, ...], Strict(False)]  # a list where it is written, a 
 
 
 def _day(value: Any) -> Any:
-    try:
+    with suppress(ValueError):
         return dt.date.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    return value
 
 
 Day = Annotated[dt.date, BeforeValidator(_day)]
@@ -63,8 +64,8 @@ class Value(BaseModel):
         kind = type(self)
         if args:
             required = [key for key, field in kind.model_fields.items() if field.is_required()]
-            keys = ", ".join(f"{key}=..." for key in required)
-            raise InvalidEntry(kind.__name__, "", f"write its keys, as in {kind.__name__}({keys})")
+            like = f"{kind.__name__}({', '.join(f'{key}=...' for key in required)})"
+            raise InvalidEntry(kind.__name__, "", f"write its keys, as in {like}")
         try:
             super().__init__(**data)
         except ValidationError as error:
@@ -129,8 +130,7 @@ class Value(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        named = handler(core)
-        handler.resolve_ref_schema(named).update(cls.between)
+        handler.resolve_ref_schema(named := handler(core)).update(cls.between)
         return named
 
     def _fields(self) -> Iterator[tuple[str, Any]]:
@@ -144,8 +144,8 @@ class Value(BaseModel):
         raise AttributeError(f"{type(self).__name__} does not change; {name} stays")
 
     def __hash__(self) -> int:
-        """Equal entries have equal names; that is enough, and fast."""
-        return hash((type(self), getattr(self, "name", None)))
+        """Equal entries have equal names and numbers."""
+        return hash((type(self), getattr(self, "name", None), numbers(self)))
 
     def __repr__(self) -> str:
         parts = ", ".join(

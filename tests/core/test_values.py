@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import os
 import pickle
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Literal
 
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlsysim import Hardware
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.units import Q_, Bandwidth, Bytes, Count, Precision
 from mlsysim.core.values import Day, Many, Value
@@ -224,3 +228,30 @@ def test_the_default_of_one_value_is_not_the_default_of_another():
     with suppress(TypeError):  # a mapping that refuses to change is as good
         one.speeds["read"] = Q_("1 GB/s")
     assert other.speeds == {}
+
+
+@given(st.floats(1e-3, 1e12), st.sampled_from(["GB", "MB", "TB", "GiB"]))
+def test_equal_values_have_one_hash_and_others_of_that_name_have_others(size, unit):
+    disk = Disk(name="d", capacity=Q_(size, unit), spare={"name": "s", "capacity": "1 TB"})
+    same = disk.replace(capacity=disk.capacity.to("B"), spare={"name": "s", "capacity": "1e6 MB"})
+    assert hash(same) == hash(disk)
+    others = [
+        disk.replace(capacity=disk.capacity * 1.001),
+        disk.replace(heads=2),
+        disk.replace(speeds={"read": "3 GB/s"}),
+        disk.replace(spare={"name": "s", "capacity": "2 TB"}),
+    ]
+    assert len({hash(each) for each in [disk, *others]}) == 5  # they shared one: a search crawled
+
+
+def test_a_hash_survives_the_way_to_another_process():
+    code = (
+        "import pickle, sys; held = pickle.loads(sys.stdin.buffer.read()); "
+        "from mlsysim import Hardware; "
+        "assert {held[0]: 1}[Hardware.H100.replace(name='mine')] == 1"
+    )
+    mine = Hardware.H100.replace(name="mine")
+    assert hash(mine)  # looked at before it leaves
+    env = {**os.environ, "PYTHONHASHSEED": "7"}
+    sent = pickle.dumps([mine])
+    subprocess.run([sys.executable, "-c", code], input=sent, env=env, check=True, timeout=120)
