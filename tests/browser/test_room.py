@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -153,7 +155,7 @@ def looked_at(board, keep):
     """What the wall shows at the end, by day and by night."""
     board.locator("svg .slope").nth(1).wait_for()
     board.get_by_text("100 % of those who answered twice came nearer").wait_for()
-    for width, height, scheme in ((1280, 720, "light"), (1920, 1080, "dark")):
+    for (width, height), scheme in product(((1280, 720), (1920, 1080)), ("light", "dark")):
         board.set_viewport_size({"width": width, "height": height})
         board.emulate_media(color_scheme=scheme)
         board.wait_for_timeout(800)
