@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -209,14 +209,14 @@ class Catalog(Generic[T]):
         raise InvalidEntry(title, "", f"its shelves hold different types; use one of {folders}")
 
 
-def alike(name: str, names: Iterable[str]) -> str | None:
+def alike(name: str, names: Collection[str]) -> str | None:
     """The one name that is meant: it itself, whatever its case, or behind a Hugging Face id.
 
     >>> names = ["Llama3_8B", "Qwen2_5_72B"]
     >>> alike("meta-llama/Meta-Llama-3-8B-Instruct", names), alike("qwen2.5-72B", names)
     ('Llama3_8B', 'Qwen2_5_72B')
     """
-    if name in (names := [*names]):
+    if isinstance(name, str) and name in names:
         return name
     owned = re.fullmatch(r"[\w-]+/[\w.-]+", str(name)) is not None
     meant = [each for each in names if _bare(each, owned) == _bare(name, owned)]

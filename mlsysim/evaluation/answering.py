@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from mlsysim.core.errors import BadArgument, MissingValue
@@ -25,7 +26,6 @@ from mlsysim.evaluation.metrics import (
     Queue,
     Serving,
     Step,
-    read,
 )
 from mlsysim.evaluation.sections import FleetSpec, OneStep, Serve
 from mlsysim.evaluation.spec import SystemSpec
@@ -171,7 +171,7 @@ def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Meas
     def at(replicas: float) -> list[Part]:
         return [*_in_flight(each, work, rate, replicas)]
 
-    own, queue = _in_flight(each, work, rate, group.replicas)
+    own, queue = _in_flight(each, work, rate, group.replicas, walls=True)
     needed, notes = _needed(system, group, rate / each.max_rate, at)
     queue = Queue.of(queue, devices_needed=needed)
     busy = each.max_rate**-1 if not found.feasible else _busy(found, each)
@@ -187,17 +187,18 @@ def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Meas
     return Measured(parts, True, "", wall, load, notes)
 
 
-def _in_flight(each: Server, work: Serve, rate: float, replicas: float) -> tuple[Serving, Queue]:
-    """What requests take that come at a rate to so many replicas."""
+def _in_flight(
+    each: Server, work: Serve, rate: float, replicas: float, *, walls: bool = False
+) -> tuple[Serving, Queue]:
+    """What requests take that come at a rate to so many replicas, and if asked, what binds them."""
     found, tokens = each.at(rate / replicas), _answer(work)
     batch = 1.0 if found.si("batch") is None else max(found.si("batch"), 1.0)
     replica, context = each.replica, eq.mean_decode_context(work.prompt, tokens)
-    served = min(rate, replicas * each.max_rate)
     own = Serving.of(
         found,
-        throughput=served * tokens,
-        prefill_bottleneck=replica.prompt(1.0, work.prompt).bottleneck,
-        decode_bottleneck=replica.decode(batch, context).bottleneck,
+        throughput=min(rate, replicas * each.max_rate) * tokens,
+        prefill_bottleneck=replica.prompt(1.0, work.prompt).bottleneck if walls else None,
+        decode_bottleneck=replica.decode(batch, context).bottleneck if walls else None,
     )
     return own, Queue.of(found, mean_latency=found.si("latency"))
 
@@ -280,12 +281,9 @@ def _latency(work: OneStep, group: Group, profile: Any) -> tuple[float, float]:
 def _waiting(rate: float, latency: float, slots: float) -> Queue:
     """What requests of equal steps wait, and take in all."""
     load = float(eq.offered_load(rate, latency)) / slots
-    if load < 2 * _HARDLY:
-        return Queue(
-            utilization=load, mean_latency=latency, p50_latency=latency, p99_latency=latency
-        )
-    if slots > MOST_SLOTS:
-        return Queue(utilization=load, mean_latency=None, p50_latency=None, p99_latency=None)
+    alike = latency if load < 2 * _HARDLY else None
+    if alike is not None or slots > MOST_SLOTS:
+        return Queue(utilization=load, mean_latency=alike, p50_latency=alike, p99_latency=alike)
     return Queue.of(
         TailLatencyModel().solve(rate, latency * 1e3, slots, variation=0), utilization=load
     )
@@ -328,9 +326,11 @@ def _needed(
     `held` is how many replicas would be busy all the time. Times fall as replicas are added, so a
     constraint that one request alone breaks is broken by any number of them.
     """
+    found = cache(lambda replicas: [*at(replicas)][::-1])
 
     def keeps(limit: Any, replicas: float) -> bool:
-        value = read(at(replicas)).get(limit.metric)
+        parts = (part for part in found(replicas) if limit.metric in part.fields)
+        value = getattr(next(parts, None), limit.metric, None)
         return value is not None and bool(limit.holds(value))
 
     queued = [limit for limit in system.constraints if limit.metric in _OF_THE_QUEUE]
