@@ -122,12 +122,8 @@ def _stub(layer: str, shelves: dict[str, dict[str, type[Any]]]) -> str:
         *_MORE.get(layer, ()),
     ]
     for shelf, held in shelves.items():
-        common = (
-            {*held.values()}
-            if len({*held.values()}) == 1
-            else {kinds[shelf if shelf in kinds else ""]}
-        )
-        of_all = common.pop().__name__
+        own = {*held.values()}
+        of_all = (own.pop() if len(own) == 1 else kinds.get(shelf) or kinds[""]).__name__
         lines += [
             "",
             f"class _{shelf}:",

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+import marimo
+
 from mlsysim import pages
 from mlsysim.core.errors import BadArgument
 from mlsysim.course import lessons as course
@@ -21,6 +23,7 @@ from mlsysim.course.cheatsheet import facts
 from mlsysim.course.journal import Journal
 from mlsysim.course.lessons import Lesson
 from mlsysim.course.paths import CoursePath, paths
+from mlsysim.learn.drawing import DRAWN_BY, drawing, needed
 from mlsysim.learn.gallery import gallery
 from mlsysim.learn.lesson import SERVED, below
 from mlsysim.learn.parsing import parse_alone
@@ -41,10 +44,6 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base:
     Whatever else is asked for is the gallery too, with a line that says so. `base` is what stands
     before all addresses where this is one of several services.
     """
-    import marimo
-
-    from mlsysim.learn.drawing import DRAWN_BY, drawing
-
     parse_alone()
     read_once()
     builder = marimo.create_asgi_app(
@@ -128,8 +127,6 @@ def page(
     missing = "" if asked == "/" else asked
     way = next((each for each in paths() if each.name == fields.get("path")), path)
     sought = {key: fields.get(key, "") for key in ("words", "level")}
-    from mlsysim.learn.drawing import needed
-
     slides = "slides" in fields
     shown = gallery(Journal(), way, missing=missing, slides=slides, ahead=needed(), **sought)
     return Reply(shown, 404 if missing else 200)

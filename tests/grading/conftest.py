@@ -8,9 +8,9 @@ import json
 import pytest
 
 import mlsysim
+from benchmarks.class_grading import just_enough
 from grading.__main__ import main
 from grading.check import load
-from mlsysim import Engine
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import FIRST, Record
 from mlsysim.course.lessons import ORDER, assignment, find_lesson
@@ -69,16 +69,6 @@ def typed(answers):
 def unit_of(question):
     """The unit in which a question is judged; None where it has none."""
     return getattr(question.asked, "unit", "") or None
-
-
-def just_enough(v):
-    """The chip of exercise 00: the device's memory, and the peak that the step can use."""
-    step = Engine.solve(v.model, v.device, batch_size=v.batch, seq_len=v.context)
-    part, memory = step.si("compute_time") / step.si("memory_time"), v.device.memory
-    return (
-        f"release_year: 2027\ncompute: {{peak_flops: {1.03 * part * step.peak:~}}}\n"
-        f"memory: {{capacity: {memory.capacity:~}, bandwidth: {memory.bandwidth:~}}}\n"
-    )
 
 
 CHIPS = {"q8": just_enough}

@@ -285,9 +285,10 @@ def _device_year(
         if value is None:
             return None, (f"{hardware.name} has no known {name}: give {name} to price the fleet",)
     if electricity_price is None:
-        usual = Infrastructure.Grids.US_Average.electricity_price
-        assert usual is not None
-        electricity_price = float(usual.m_as("USD/J"))
+        grid = Infrastructure.Grids.US_Average
+        if grid.electricity_price is None:  # a folder of one's own may hold another
+            return None, (f"{grid.name} has no known electricity_price: give one",)
+        electricity_price = float(grid.electricity_price.m_as("USD/J"))
     pue = Infrastructure.Facilities.Microsoft.pue if pue is None else pue
     drawn = ops_eq.facility_energy(node_eq.energy(power, _YEAR), pue)
     return (
