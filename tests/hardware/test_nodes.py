@@ -41,6 +41,8 @@ def test_a_node_takes_more_power_than_its_devices_and_not_much_over_twice(name):
         ("DGX_B300", 6_400),
         ("TPU_v5e_Pod", 6_400),
         ("TPU_v6e_Pod", 25_600),  # 100 a chip
+        ("MI300X_Platform", 3_200),  # as Azure's ND MI300X v5: a port of 400 for each
+        ("Trn2", 3_200),  # AWS Neuron, collectives: an EFA of 200 for each of 16 chips
         ("Trn2_UltraServer", 3_200),
         ("Trn3_UltraServer", 28_800),
     ],
@@ -70,6 +72,12 @@ def test_a_small_message_takes_what_adapters_and_switches_take(name):
     assert FABRICS[name].oversubscription == 1  # full bisection; who has less says so
 
 
+@pytest.mark.parametrize("name", [name for name in FABRICS if name.endswith("00G")])
+def test_a_fabric_runs_at_the_rate_that_its_name_says(name):
+    gigabits = int(name.rpartition("_")[2].removesuffix("G"))
+    assert FABRICS[name].bandwidth.m_as("Gbit/s") == gigabits
+
+
 @pytest.mark.parametrize(
     ("name", "devices"),
     [
@@ -95,8 +103,11 @@ def test_32_nodes_of_the_reference_design_have_the_storage_of_its_table(name):
     storage = NODES[name].storage
     assert 32 * storage.bandwidth.m_as("GB/s") == pytest.approx(125, rel=0.01)
     assert 32 * storage.write_bandwidth.m_as("GB/s") == pytest.approx(62, rel=0.01)
-    # eight drives of 3.84 TB, as sheets round them
-    assert storage.capacity.m_as("TB") == pytest.approx(8 * 3.84, rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["DGX_A100", "DGX_H100", "DGX_H200", "DGX_B200"])
+def test_a_server_has_eight_drives_of_3_84_terabytes(name):  # as sheets round them
+    assert NODES[name].storage.capacity.m_as("TB") == pytest.approx(8 * 3.84, rel=0.03)
 
 
 def test_a_pod_of_cubes_trains():

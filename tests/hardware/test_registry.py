@@ -116,44 +116,6 @@ def test_a_small_arm_core_does_one_flop_four_narrow_operations_and_a_word_a_cycl
     assert device.memory.bandwidth.m_as("B/s") == 4 * clock
 
 
-@pytest.mark.parametrize(
-    "boards", [("A100", "A100_40GB", "A100_PCIe"), ("H100", "H200", "GH200"), ("MI300X", "MI325X")]
-)
-def test_boards_with_the_same_silicon_and_clocks_print_the_same_peaks(boards):
-    one, *others = (ENTRIES[name].compute.datapaths for name in boards)
-    assert all(other == one for other in others)
-
-
-def test_96_cores_at_2400_megahertz_with_two_pipes_of_256_bits():
-    for precision, lanes in {"fp64": 4, "fp32": 8, "bf16": 16, "int8": 32}.items():
-        by_hand = 96 * 2.4e9 * 2 * 2 * lanes  # a multiply and an add
-        path = Hardware.EPYC_9654.compute.datapaths[precision]
-        assert path.m_as("FLOP/s") == pytest.approx(by_hand, rel=0.005)
-    # twelve channels of 64 bits at 4,800 megatransfers
-    assert Hardware.EPYC_9654.memory.bandwidth.m_as("GB/s") == pytest.approx(12 * 8 * 4.8)
-
-
-def test_850_000_cores_of_four_lanes_at_1100_megahertz():
-    by_hand = 850e3 * 4 * 2 * 1.1e9
-    assert Hardware.CS2.peak("fp16").m_as("FLOP/s") == pytest.approx(by_hand, rel=0.01)
-
-
-def test_two_vector_cores_at_240_megahertz():
-    device, clock = Hardware.ESP32_S3, 240e6  # each a multiply and an add, and 128 bits a cycle
-    assert device.peak("fp32").m_as("FLOP/s") == 2 * 2 * clock
-    assert device.peak("int8").m_as("FLOP/s") == 2 * 2 * 16 * clock
-    assert device.memory.bandwidth.m_as("B/s") == 2 * 16 * clock
-
-
-def test_four_cores_at_2400_megahertz_with_two_vector_units():
-    device, clock = Hardware.RaspberryPi_5, 2.4e9  # 128 bits each, multiply and add in one
-    lanes = {"fp64": 2, "fp32": 4, "fp16": 8, "int8": 16}
-    for precision, wide in lanes.items():
-        assert device.peak(precision).m_as("FLOP/s") == pytest.approx(4 * clock * 2 * wide * 2)
-    # LPDDR4X at 4,267 megatransfers over 32 bits
-    assert device.memory.bandwidth.m_as("GB/s") == pytest.approx(4.267 * 4, rel=0.005)
-
-
 @pytest.mark.parametrize("name", ["M1_7core", "M1_Max", "M2_Ultra", "M3_Ultra", "M4_Max"])
 def test_apple_runs_both_widths_at_one_rate(name):
     assert ENTRIES[name].peak("fp16") == ENTRIES[name].peak("fp32")
