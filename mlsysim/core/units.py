@@ -19,10 +19,10 @@ import numpy as np
 import pint
 
 from mlsysim.core.errors import BadArgument, OutOfRange, UnknownName, WrongUnit
+from mlsysim.core.quantities import Registry
 
-# pint takes a file's lines as well as its name, which its signature does not say
-_LINES: Any = (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
-ureg: pint.UnitRegistry = pint.UnitRegistry(_LINES)
+_LINES = (Path(__file__).parent / "units.txt").read_text(encoding="utf-8").splitlines()
+ureg: pint.UnitRegistry = Registry(_LINES)
 ureg.formatter.default_format = "~P"
 ureg.separate_format_defaults = True  # f"{q:.1f}" shapes the number and keeps the short unit
 pint.set_application_registry(ureg)  # quantities survive pickling and copying between processes
