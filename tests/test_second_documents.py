@@ -31,6 +31,10 @@ def registered(entry, field):
     return value
 
 
+def _learns_positions(model) -> bool:
+    return bool(getattr(model, "learned_positions", 0))
+
+
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row['entry']} {row['field']}" for row in ROWS])
 def test_a_second_document_says_the_same(row):
     ours = registered(row["entry"], row["field"])
@@ -58,18 +62,27 @@ def test_a_chip_for_export_has_a_slower_link_and_next_to_no_fp64(one, other):
 # Authors say in thousands (of 1,024) how long a sequence may be, in papers, cards and names
 THOUSANDS = {
     "DeepSeek_V3": 128,
+    "Falcon_180B": 2,
     "Gemma2_9B": 8,
+    "Gemma3_27B": 128,
+    "LLaMA_7B": 2,
+    "LLaMA_33B": 2,
+    "LLaMA_65B": 2,
     "Llama2_7B": 4,
     "Llama2_13B": 4,
     "Llama2_70B": 4,
     "Llama3_8B": 8,
     "Llama3_70B": 8,
     "Llama3_405B": 128,
+    "Llama3_1_8B": 128,
+    "Llama3_2_1B": 128,
+    "Llama3_2_3B": 128,
     "Mixtral_8x7B": 32,
     "Mixtral_8x22B": 64,
     "Phi3_mini": 4,
     "Qwen2_5_7B": 128,
     "Qwen2_5_72B": 128,
+    "TinyLlama_1_1B": 2,
 }
 
 
@@ -78,11 +91,19 @@ def test_a_sequence_is_as_long_as_authors_say(name):
     assert Models[name].context == 1024 * THOUSANDS[name]
 
 
+@pytest.mark.parametrize("name", [n for n, m in Models.entries() if _learns_positions(m)])
+def test_a_table_of_positions_is_as_long_as_the_context(name):
+    assert Models[name].context == Models[name].learned_positions
+
+
 # in trillions, as abstracts and announcements say
 TOKENS = {
+    "BLOOM_176B": 0.366,
     "DeepSeek_V3": 14.8,
     "GPT3_175B": 0.3,
+    "LLaMA_7B": 1,
     "LLaMA_33B": 1.4,
+    "LLaMA_65B": 1.4,
     "Llama2_7B": 2,
     "Llama2_13B": 2,
     "Llama2_70B": 2,

@@ -157,7 +157,11 @@ def test_the_processor_beside_is_reached_at_900_gigabytes_a_second_both_ways(nam
 def test_a_wafer_is_fed_through_twelve_ports_of_100_gigabits(name):
     # tweakers.net on the CS-1, whose chassis both share
     assert Hardware[name].host_link.bandwidth.m_as("Gbit/s") == pytest.approx(12 * 100)
-    assert Hardware[name].tdp == Hardware.CS3.tdp
+
+
+@pytest.mark.parametrize(("one", "other"), [("CS2", "CS3")])
+def test_a_new_wafer_draws_what_the_old_one_did(one, other):
+    assert Hardware[one].tdp == Hardware[other].tdp
 
 
 @pytest.mark.parametrize("name", ["CS2", "CS3"])
@@ -219,6 +223,37 @@ def test_memory_on_the_chip_answers_every_core_in_every_cycle(name, cores, bits,
     assert bandwidth == cores * bits / 8 * megahertz * 1e6
 
 
+# microamperes a megahertz and volts, of code that runs from flash: Nordic's specification as public
+# repositories quote it
+CURRENT = {"nRF52840": (64, 52, 3)}
+
+
+@pytest.mark.parametrize("name", CURRENT)
+def test_a_small_core_draws_its_current_at_its_clock(name):
+    megahertz, microamperes, volts = CURRENT[name]
+    milliwatts = megahertz * microamperes * volts / 1000
+    assert Hardware[name].tdp.m_as("mW") == pytest.approx(milliwatts, rel=0.01)
+
+
+@pytest.mark.parametrize(("one", "other"), [("STM32U575", "STM32U585")])
+def test_a_chip_with_cryptography_is_the_one_without_it_otherwise(one, other):
+    one, other = Hardware[one], Hardware[other]
+    assert (one.compute, one.memory, one.tdp) == (other.compute, other.memory, other.tdp)
+
+
+# the reference manual RM0456: four banks, and two kibibytes that a battery keeps
+@pytest.mark.parametrize("name", ["STM32U575", "STM32U585"])
+def test_banks_of_memory_add_up(name):
+    assert Hardware[name].memory.capacity.m_as("KiB") == 192 + 64 + 512 + 16 + 2
+
+
+@pytest.mark.parametrize("name", ["nRF52840", "STM32L4R5ZI", "STM32U575", "STM32U585"])
+def test_a_megahertz_of_a_small_core_takes_some_tens_of_microwatts(name):
+    device = Hardware[name]
+    megahertz = device.peak("fp32").m_as("MFLOP/s")  # one a cycle
+    assert 50 < device.tdp.m_as("uW") / megahertz < 400
+
+
 # ------------------------------------------------------------------ what things cost
 
 
@@ -246,3 +281,8 @@ RENTED = {
 def test_a_device_is_paid_for_by_five_to_fourteen_months_of_rent(name):
     hours = (RENTED[name].unit_cost / Infrastructure.Prices[name].hourly).m_as("hour")
     assert 5 < hours / 730 < 14
+
+
+@pytest.mark.parametrize("name", [name for name in Hardware.Tiny if Hardware.Tiny[name].unit_cost])
+def test_a_microcontroller_costs_some_dollars(name):
+    assert 1 < Hardware[name].unit_cost.m_as("USD") < 12

@@ -113,6 +113,24 @@ def test_every_rental_price_names_a_device_that_ships():
             assert price.accelerator in Hardware
 
 
+# What a small firm pays of the same grid without taxes, in USD at 1.08 a euro: cubeconcepts.de on
+# 2024 (20 to 500 MWh a year), and Hydro-Quebec's price for homes, 7.3 Canadian cents
+SMALL = {"Germany": 0.252, "Ireland": 0.276, "Poland": 0.225, "Sweden": 0.102, "Quebec": 0.054}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_large_consumer_pays_between_half_and_all_of_what_a_small_one_does(name):
+    assert 0.5 < Infra.Grids[name].electricity_price.m_as("USD/kWh") / SMALL[name] < 1
+
+
+@pytest.mark.parametrize("name", ["LiquidCooled"])
+def test_two_and_a_half_million_gallons_less_what_a_dry_cooler_saves(name):
+    litres = (2.5 - 1.16) * 1e6 * 3.785
+    by_hand = litres / (1000 * 8766)  # of a megawatt in a year
+    facility = Infrastructure.Facilities[name]
+    assert facility.wue.m_as("L/kWh") == pytest.approx(by_hand, rel=0.01)
+
+
 PLACES = [grid for grid in GRIDS if grid.place]
 
 
