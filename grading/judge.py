@@ -180,7 +180,7 @@ def _flags(
         flags.append(Flag("other-numbers"))
     if sheet.mlsysim != mlsysim.__version__:
         flags.append(Flag("other-mlsysim", printable(sheet.mlsysim[:20])))
-    if sheet.registry != _registry():
+    if sheet.registry != registry():
         flags.append(Flag("other-registry"))
     if unknown := sum(1 for name in sheet.answers if name not in set(questions)):
         belong = f"answer{'s' * (unknown != 1)} belong{'s' * (unknown == 1)}"
@@ -190,7 +190,7 @@ def _flags(
     return flags
 
 
-_registry = cache(registry_hash)  # once a run: it opens every file
+registry = cache(registry_hash)  # once a run: it opens every file
 
 
 # ---- many, in processes apart --------------------------------------------------------------------
@@ -259,7 +259,7 @@ def _stamp(judge: Judge) -> str:
                     sources.append((folder, name, found.st_size, found.st_mtime_ns))
     hidden = hmac.new(judge.secret, b"ledger", hashlib.sha256).hexdigest()
     aliases = judge.roster and sorted(judge.roster.aliases.items())
-    what = repr((_registry(), sorted(sources), hidden, aliases))
+    what = repr((registry(), sorted(sources), hidden, aliases))
     return hashlib.sha256(what.encode()).hexdigest()
 
 

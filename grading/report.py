@@ -22,9 +22,8 @@ from grading import views
 from grading.book import Book, Booked
 from grading.check import load
 from grading.journal import calibration
-from grading.judge import Graded, Refused, Skipped
+from grading.judge import Graded, Refused, Skipped, registry
 from mlsysim import pages
-from mlsysim.core.registry import registry_hash
 from mlsysim.core.table import safe_cell
 
 SCHEMA = 2
@@ -46,7 +45,7 @@ def report_of(held: Book, *, course_secret: bool) -> dict[str, Any]:
         "schema": SCHEMA,
         "course": held.gradebook.course,
         "mlsysim": mlsysim.__version__,
-        "registry": registry_hash(),
+        "registry": registry(),
         "variants": "course secret" if course_secret else "public",
         "assignments": {
             name: _summary(name, [row for row in held.rows if row.of.assignment == name])

@@ -6,6 +6,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 from grading.check import load
@@ -52,13 +53,21 @@ def _plain(text: str) -> str:
     return re.sub(r"\*{1,2}(\S[^*]*?)\*{1,2}", r"\1", text).replace("`", "")
 
 
+@cache
+def _asked(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What an assignment's pages have alike: its predictions' texts, and what to read again."""
+    checks = load(name)
+    texts = {each: _plain(asked.text) for each, asked in checks.predictions.items()}
+    return texts, {q: texts.get(each.asked.see, "") for q, each in checks.questions.items()}
+
+
 def of_student(row: dict[str, Any]) -> dict[str, Any]:
     """What a student's page needs: the questions with this student's numbers, and predictions."""
-    checks, held = load(row["assignment"]), lesson(row["assignment"])
+    checks, (predictions, sections) = load(row["assignment"]), _asked(row["assignment"])
     v = checks.assignment.variant(row["drawn"])
     guesses = {guess["question"]: guess for guess in row["guesses"]}
     made = []
-    for name, asked in checks.predictions.items():
+    for name, text in predictions.items():
         committed, guess = name in row["predictions"]["committed"], guesses.get(name)
         said = "not made" if not committed else "made"
         if guess and guess["off_by"] is not None:
@@ -66,11 +75,7 @@ def of_student(row: dict[str, Any]) -> dict[str, Any]:
             said = "made, " + ("right" if off < 1.05 else f"off by a factor of {times(off)}")
         elif guess:
             said = "made, right" if guess["hit"] else "made, not right"
-        made.append((name, _plain(asked.text), committed, said))
+        made.append((name, text, committed, said))
     texts = {q: fill(checks.questions[q].asked.text, v) for q in row["answers"]}
-    sections = {
-        q: _plain(checks.predictions[question.asked.see].text)
-        for q, question in checks.questions.items()
-        if question.asked.see in checks.predictions
-    }
+    held = lesson(row["assignment"])
     return {"texts": texts, "made": made, "lesson": held, "sections": sections}

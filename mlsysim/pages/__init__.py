@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from mlsysim.palette import FONT, PALETTE
 
@@ -24,9 +25,17 @@ def source(name: str) -> str:
     return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
+class _Environment(Environment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """What jinja finds, at once where it is the key of plain data."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 @cache
 def _environment() -> Environment:
-    held = Environment(
+    held = _Environment(
         loader=PackageLoader("mlsysim", "pages"),
         autoescape=True,
         auto_reload=False,
@@ -36,5 +45,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     held.globals.update(palette=PALETTE, font=FONT)
+    held.globals["style"] = Markup(held.get_template("style.html").render())  # alike on all pages
     held.filters.update(percent="{:.0%}".format, number="{:g}".format)
     return held
