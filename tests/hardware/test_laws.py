@@ -105,6 +105,13 @@ def test_taller_stacks_leave_the_rates_and_the_links_as_they_were(name, sibling)
     assert new.memory.capacity > old.memory.capacity
 
 
+@pytest.mark.parametrize(("name", "petaflops"), [("B300", 2)])
+def test_eight_boards_have_the_int8_that_is_printed_of_them_in_round_petaflops(name, petaflops):
+    # fibermall.com, with sparsity
+    board = 8 * 2 * Hardware[name].peak("int8")
+    assert round(board.m_as("PFLOP/s")) == petaflops
+
+
 @pytest.mark.parametrize("name", ["H20", "H800"])
 def test_a_chip_for_export_has_one_teraflop_of_fp64_left(name):
     assert Hardware[name].peak("fp64").m_as("TFLOP/s") == 1
