@@ -1,15 +1,19 @@
-"""What tells apart two entries of one name: their numbers, looked at once."""
+"""What tells apart two entries of one name: their numbers, looked at once.
+
+And what is worked out once for an entry, which does not change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, wraps
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from mlsysim.core.units import Q_, Quantity
 
+T = TypeVar("T")
 _DIGITS = ".9g"  # 80 GB and 80,000 MB are equal, whatever the last bit of their bytes is
 
 
@@ -42,3 +46,32 @@ def _number(value: Any) -> float | int:
     if isinstance(value, tuple | list):
         return hash(tuple(map(_number, value)))
     return value if isinstance(value, int | float) else 0
+
+
+class _Itself:
+    """An entry as a key: equal ones may stand in different places of a registry."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Any) -> None:
+        self.entry = entry
+
+    def __hash__(self) -> int:
+        return id(self.entry)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.entry is other.entry
+
+
+def once(function: Callable[..., T]) -> Callable[..., T]:
+    """The function of an entry and of plain values, worked out once for each of them."""
+
+    @lru_cache(maxsize=1024)
+    def known(itself: _Itself, *rest: Any) -> T:
+        return function(itself.entry, *rest)
+
+    @wraps(function)
+    def of(entry: Any, *rest: Any) -> T:
+        return known(_Itself(entry), *rest)
+
+    return of

@@ -84,6 +84,8 @@ class Value(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _built(cls, given: Any, make: Any) -> Any:
+        if isinstance(given, cls):
+            return given  # it does not change, so what was checked once still holds
         value = make(cls.meant(given))
         value.check()
         return value

@@ -27,14 +27,14 @@ from mlsysim.evaluation.metrics import (
     Serving,
     Step,
 )
+from mlsysim.evaluation.replicas import answer_tokens, grouped, one_step, replica_for, server_of
 from mlsysim.evaluation.sections import FleetSpec, OneStep, Serve
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL
-from mlsysim.solvers.fleet.group import Group, divided
-from mlsysim.solvers.node.inflight import Server, server
-from mlsysim.solvers.node.replica import Replica, replica_of
+from mlsysim.solvers.fleet.group import Group
+from mlsysim.solvers.node.inflight import InFlight, Server
+from mlsysim.solvers.node.replica import Replica
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
-from mlsysim.solvers.node.single import SingleNodeModel
 from mlsysim.solvers.ops.footprint import energy_use, hosted
 
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts
@@ -52,7 +52,7 @@ _WAITS = {
 
 def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
     """Serve requests, or run one step, on every replica of the fleet."""
-    group = _grouped(work, system.fleet)
+    group = grouped(work, system.fleet)
     if group.fault:
         return Measured.impossible(group.fault, TALK, Load(devices=group.fleet.devices))
     try:
@@ -83,59 +83,12 @@ def _kept_free(place: FleetSpec) -> str:
     return f"{free}: {show(used)} of {show(all_of_it)} are used" if place.kept_free else ""
 
 
-# ---- replicas ------------------------------------------------------------------------------------
-
-
-def _grouped(work: Serve | OneStep, place: FleetSpec) -> Group:
-    """The replicas: of as many devices as asked for, or of as few as hold the model."""
-    fleet, ways = place.usable, place.tensor_parallel
-    others = {
-        "stages": int(place.pipeline_parallel or 1),
-        "experts": int(place.expert_parallel or 1),
-    }
-    first = divided(work.model, fleet, int(ways or 1), **others)
-    if ways is not None or first.fault:
-        return first
-    group, count = first, 1
-    while not _holds(work, group):
-        count *= 2
-        group = divided(work.model, fleet, count, **others)
-        if count > fleet.node.accelerators or group.fault:
-            return first
-    return group
-
-
-def _holds(work: Serve | OneStep, group: Group) -> bool:
-    """Whether a replica has room for the model and what it is asked for at least."""
-    if isinstance(work, OneStep):
-        return _profile(work, group).feasible
-    many = work.batch_size if work.arrival_rate_qps is None else 1
-    return _replica(work, group).room(work.prompt + _answer(work), 0.0) >= (many or 1)
-
-
-def _answer(work: Serve) -> Any:
-    """Tokens of an answer, reasoning and all."""
-    return work.tokens * work.reasoning_steps
-
-
-def _replica(work: Serve, group: Group) -> Replica:
-    usual = ServingModel.defaults
-    guessed, accepted, efficiency = (
-        usual[name] if getattr(work, name) is None else getattr(work, name)
-        for name in ("draft_tokens", "draft_acceptance_rate", "efficiency")
-    )
-    how = (work.precision, efficiency, work.kv_precision, work.level(group.device))
-    draft = (work.draft_model, guessed, accepted)
-    prefix = float(work.cached_prefix_len or 0)
-    return replica_of(group, how, prefix, work.prefill_chunk_tokens, draft)
-
-
 # ---- serving -------------------------------------------------------------------------------------
 
 
 def _together(system: SystemSpec, work: Serve, group: Group) -> Measured:
     """A batch of requests that come at once, one unless told, and nobody else."""
-    batch, tokens = work.batch_size or 1, _answer(work)
+    batch, tokens = work.batch_size or 1, answer_tokens(work)
     ways = group.layout
     how = {
         **work.given(ServingModel),
@@ -154,7 +107,8 @@ def _together(system: SystemSpec, work: Serve, group: Group) -> Measured:
     parts = own, _load(system, group, rate, latency / batch), Held.of(served)
     if not served.feasible:
         return _too_large(parts, served)
-    return Measured(parts, True, "", *_longest(own, _replica(work, group), work, 0.0), served.notes)
+    longest = _longest(own, replica_for(work, group), work, 0.0)
+    return Measured(parts, True, "", *longest, served.notes)
 
 
 def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Measured:
@@ -162,18 +116,13 @@ def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Meas
 
     They are dealt out to the replicas at random, as each would come to one of them.
     """
-    replica = _replica(work, group)
-    each = server(replica, work.prompt, _answer(work), max_batch=work.batch_size, reserve=0.0)
-    found = each.at(rate / group.replicas)
+    each, answer = server_of(work, group)
+    found = answer(rate / group.replicas)
     if each.max_batch < 1:
         return _too_large((_load(system, group, None, None), Held.of(found)), found)
-
-    def at(replicas: float) -> list[Part]:
-        return [*_in_flight(each, work, rate, replicas)]
-
-    own, queue = _in_flight(each, work, rate, group.replicas, walls=True)
-    needed, notes = _needed(system, group, rate / each.max_rate, at)
-    queue = Queue.of(queue, devices_needed=needed)
+    own = _own(found, each, min(rate, group.replicas * each.max_rate) * answer_tokens(work))
+    needed, notes = _fewest(system, work, group, rate)
+    queue = Queue.of(found, mean_latency=found.si("latency"), devices_needed=needed)
     busy = each.max_rate**-1 if not found.feasible else _busy(found, each)
     load = _load(system, group, group.replicas * each.max_rate, busy)
     parts = own, load, queue, Held.of(found)
@@ -182,25 +131,34 @@ def _serving(system: SystemSpec, work: Serve, group: Group, rate: float) -> Meas
     if queue.utilization >= 1:
         return _overrun(parts, queue, group, notes)
     wait = found.si("ttft") - found.si("prefill_time")
-    wall, why = _longest(own, replica, work, wait)
+    wall, why = _longest(own, each.replica, work, wait)
     load = f"At {queue.utilization:.0%} load {why[0].lower()}{why[1:]}"
     return Measured(parts, True, "", wall, load, notes)
 
 
-def _in_flight(
-    each: Server, work: Serve, rate: float, replicas: float, *, walls: bool = False
-) -> tuple[Serving, Queue]:
-    """What requests take that come at a rate to so many replicas, and if asked, what binds them."""
-    found, tokens = each.at(rate / replicas), _answer(work)
+def _fewest(
+    system: SystemSpec, work: Serve, group: Group, rate: float
+) -> tuple[int, tuple[str, ...]]:
+    """How many devices keep up with a rate and all constraints, and what to note."""
+    each, answer = server_of(work, group)
+
+    def at(replicas: float) -> list[Result]:
+        found = answer(rate / replicas)
+        return [found, Queue(mean_latency=found.si("latency"))]
+
+    return _needed(system, group, rate / each.max_rate, at)
+
+
+def _own(found: InFlight, each: Server, throughput: float) -> Serving:
+    """What requests take, and which roofs bind them."""
     batch = 1.0 if found.si("batch") is None else max(found.si("batch"), 1.0)
-    replica, context = each.replica, eq.mean_decode_context(work.prompt, tokens)
-    own = Serving.of(
+    context = eq.mean_decode_context(each.prompt, each.tokens)
+    return Serving.of(
         found,
-        throughput=min(rate, replicas * each.max_rate) * tokens,
-        prefill_bottleneck=replica.prompt(1.0, work.prompt).bottleneck if walls else None,
-        decode_bottleneck=replica.decode(batch, context).bottleneck if walls else None,
+        throughput=throughput,
+        prefill_bottleneck=each.replica.prompt(1.0, each.prompt).bottleneck,
+        decode_bottleneck=each.replica.decode(batch, context).bottleneck,
     )
-    return own, Queue.of(found, mean_latency=found.si("latency"))
 
 
 def _busy(found: Result, each: Server) -> float:
@@ -230,14 +188,9 @@ def _longest(own: Serving, replica: Replica, work: Serve, wait: float) -> tuple[
 # ---- one step ------------------------------------------------------------------------------------
 
 
-def _profile(work: OneStep, group: Group) -> Any:
-    how = {**work.given(SingleNodeModel), "model": group.model, "stack": work.level(group.device)}
-    return SingleNodeModel().solve(**how, hardware=group.device)
-
-
 def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     """One step of each replica; those who ask for it queue, and each step takes as long."""
-    profile, batch = _profile(work, group), work.batch_size
+    profile, batch = one_step(work, group), work.batch_size
     alone, talk = _latency(work, group, profile)
     latency = alone + talk
     rate = node.throughput(group.replicas * batch, latency)
@@ -249,7 +202,7 @@ def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     if asked is not None and profile.feasible:
         arrival = float(asked.m_as("1/s"))
 
-        def at(replicas: float) -> list[Part]:
+        def at(replicas: float) -> list[Result]:
             return [_waiting(arrival, latency, replicas * batch)]
 
         needed, more = _needed(system, group, arrival * latency / batch, at)
@@ -319,14 +272,14 @@ def _load(system: SystemSpec, group: Group, requests: Any, busy: Any, power: Any
 
 
 def _needed(
-    system: SystemSpec, group: Group, held: float, at: Callable[[float], Iterable[Part]]
+    system: SystemSpec, group: Group, held: float, at: Callable[[float], list[Result]]
 ) -> tuple[int, tuple[str, ...]]:
     """The fewest devices that keep the constraints at no more than BUSY load, and what to note.
 
     `held` is how many replicas would be busy all the time. Times fall as replicas are added, so a
     constraint that one request alone breaks is broken by any number of them.
     """
-    found = cache(lambda replicas: [*at(replicas)][::-1])
+    found = cache(at)
 
     def keeps(limit: Any, replicas: float) -> bool:
         parts = (part for part in found(replicas) if limit.metric in part.fields)
@@ -350,6 +303,15 @@ def _needed(
     return system.fleet.holding(high * group.ways) * system.fleet.each, notes
 
 
+def needed(system: SystemSpec) -> int | None:
+    """How many devices serve all requests and keep the constraints; None where none arrive."""
+    work = system.workload
+    if not isinstance(work, Serve) or (rate := work.arrival_rate_qps) is None:
+        return None
+    group = grouped(work, system.fleet)
+    return None if group.fault else _fewest(system, work, group, float(rate.m_as("1/s")))[0]
+
+
 def least(system: SystemSpec) -> int | None:
     """The smallest `fleet.count` that answers all requests at no more than BUSY load, at once.
 
@@ -361,14 +323,14 @@ def least(system: SystemSpec) -> int | None:
     if rate is None or not isinstance(work, (Serve, OneStep)):
         return None
     asked = float(rate.m_as("1/s"))
-    group = _grouped(work, place)
+    group = grouped(work, place)
     if group.fault:
         raise BadArgument("fleet", place.entry.name, group.fault)
     if isinstance(work, Serve):
-        how = {"max_batch": work.batch_size, "reserve": 0.0}
-        each = server(_replica(work, group), work.prompt, _answer(work), **how).max_rate
+        fits = replica_for(work, group).room(work.prompt + answer_tokens(work), 0.0) >= 1
+        each = server_of(work, group)[0].max_rate if fits else 0.0
     else:
-        each = work.batch_size / sum(_latency(work, group, _profile(work, group)))
+        each = work.batch_size / sum(_latency(work, group, one_step(work, group)))
     if not each:
         raise BadArgument("fleet", place.entry.name, "not one request fits on a replica")
     return place.holding(max(math.ceil(asked / each / BUSY), 1) * group.ways)

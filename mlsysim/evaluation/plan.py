@@ -17,7 +17,7 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MLSysError, ended
 from mlsysim.core.solver import Result, show
 from mlsysim.core.units import PRECISIONS
-from mlsysim.evaluation.answering import least
+from mlsysim.evaluation.answering import least, needed
 from mlsysim.evaluation.sections import Train
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import FEASIBLE, INFEASIBLE, SATISFIED, Evaluation, bill, judge
@@ -98,10 +98,10 @@ def plan(
             raise BadArgument(f"axes {path}", "an empty list", "give at least one value")
     search = _Search(system, grid, cost, spare, kept)
     points = sorted(search.coarse(), key=lambda each: each[0])
-    for at, (bound, change) in enumerate(points):
+    for at, (bound, change, begun) in enumerate(points):
         if bound >= search.limit:
             break
-        search.look(change)
+        search.look(change, begun)
         if progress is not None:
             progress(at + 1, len(points))
     return search.told(len(points))
@@ -146,8 +146,8 @@ class _Search:
         enough = sum(each.good for each in self.seen) >= self.kept
         return self.best if enough else self.best * self.spare
 
-    def coarse(self) -> Iterator[tuple[float, Change]]:
-        """Every point of the grid that can be, and what it costs at least."""
+    def coarse(self) -> Iterator[tuple[float, Change, SystemSpec]]:
+        """Every point of the grid that can be, what it costs at least, and the system itself."""
         for values in product(*self.axes.values()):
             change = dict(zip(self.axes, values, strict=True))
             try:
@@ -155,7 +155,7 @@ class _Search:
                 if COUNT not in change and (count := least(system)) is not None:
                     change[COUNT] = count
                     system = system.changed({COUNT: count})
-                yield self.cost(system, {}), change
+                yield self.cost(system, {}), change, system
             except MLSysError as error:
                 self.reject(change, error)
 
@@ -174,14 +174,15 @@ class _Search:
         # a run that is not timed yet has no bound
         return 0.0 if money is None else float(money.si("tco"))
 
-    def look(self, change: Change) -> None:
+    def look(self, change: Change, system: SystemSpec) -> None:
         """Evaluate a point, with as many devices as it turns out to need."""
         try:
-            found = judge(self.system.changed(change))
-            needed = found.metrics.get("devices_needed")
-            if needed is not None and COUNT not in self.axes:
-                change, found = self.sized(change, found, int(needed))
-            cost = self.cost(self.system.changed(change), found.metrics)
+            if (devices := self.needed(system)) is None:
+                found = judge(system)
+            else:
+                system, found = self.sized(system, devices)
+                change = {**change, COUNT: system.fleet.count}
+            cost = self.cost(system, found.metrics)
         except MLSysError as error:
             self.reject(change, error)
             return
@@ -191,19 +192,25 @@ class _Search:
         else:
             self.failed.insert(0, (change, _lacks(found)))  # it came nearer
 
-    def sized(self, change: Change, found: Evaluation, devices: int) -> tuple[Change, Evaluation]:
+    def needed(self, system: SystemSpec) -> int | None:
+        """How many devices it turns out to need; None where that is not to be found."""
+        if COUNT in self.axes:
+            return None
+        return needed(system) or judge(system).metrics.get("devices_needed")
+
+    def sized(self, system: SystemSpec, devices: int) -> tuple[SystemSpec, Evaluation]:
         """The point with the fewest devices that keep its times and reach what must be reached.
 
         What has to reach a bound (`requests > 900 1/s`) grows with the fleet; all else gets worse.
         """
-        place = self.system.changed(change).fleet
-        low = high = place.holding(devices)
+        place = system.fleet
+        low = high = place.holding(int(devices))
         most = FACTORS[-1] * high
 
         def at(count: int) -> Evaluation:
-            return judge(self.system.changed({**change, COUNT: count}))
+            return judge(system.changed({COUNT: count}))
 
-        found = found if high == change.get(COUNT) else at(high)
+        found = at(high)
         while self.short(found) and high < most:
             low, high = high, 2 * high
             found = at(high)
@@ -213,7 +220,7 @@ class _Search:
                 break
             tried = at(middle)
             low, high, found = (middle, high, found) if self.short(tried) else (low, middle, tried)
-        return {**change, COUNT: high}, found
+        return system.changed({COUNT: high}), found
 
     def short(self, found: Evaluation) -> bool:
         """Whether all constraints that are broken are bounds which must be reached."""

@@ -123,8 +123,7 @@ class WorkloadSpec(Section):
         """
         if self.stack is not None:
             return self.stack
-        kind = getattr(self.model, "kind", "")
-        found = usual(self.phase, kind, device.vendor, device.family)
+        found = usual(self.phase, getattr(self.model, "kind", ""), device.vendor)
         return found if found and self.efficiency is None else IDEAL
 
     def run_by(self, device: HardwareNode) -> str:

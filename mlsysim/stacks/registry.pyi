@@ -4,9 +4,7 @@ from typing import Any
 from mlsysim.core.registry import Catalog, Shelf
 from mlsysim.stacks.types import Stack as Stack
 
-def usual(
-    use: str, kind: str, vendor: str | None, family: str | None = None
-) -> Stack | None: ...
+def usual(use: str, kind: str, vendor: str | None) -> Stack | None: ...
 
 class _Kernels:
     cublas: Stack
@@ -18,7 +16,6 @@ class _Serving:
     exllamav2: Stack
     fastertransformer_gpt: Stack
     llamacpp: Stack
-    pytorch_eager: Stack
     sglang: Stack
     torch_compile: Stack
     trtllm: Stack
@@ -45,7 +42,6 @@ class _Vision:
     cpu: Stack
     cudnn: Stack
     fastertransformer: Stack
-    torchvision: Stack
 
 class _VisionShelf(_Vision, Shelf[Stack]): ...
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import InvalidEntry, MissingValue
+from mlsysim.core.identity import once
 from mlsysim.core.schemas import having
 from mlsysim.core.units import Dim, Names
 from mlsysim.core.values import Entry, Home, Value
@@ -102,6 +103,7 @@ class Fleet(Entry):
         return value
 
 
+@once
 def plain_node(device: Any, inside: int = PLAIN_NODE) -> Node:
     """A server of so many devices of which nothing else is known.
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from mlsysim import Hardware
 from mlsysim.core.errors import InvalidEntry
+from mlsysim.core.identity import once
 from mlsysim.core.units import Q_, Bandwidth, Bytes, Count, Precision
 from mlsysim.core.values import Day, Many, Value
 
@@ -255,3 +256,19 @@ def test_a_hash_survives_the_way_to_another_process():
     env = {**os.environ, "PYTHONHASHSEED": "7"}
     sent = pickle.dumps([mine])
     subprocess.run([sys.executable, "-c", code], input=sent, env=env, check=True, timeout=120)
+
+
+def test_what_is_worked_out_once_is_that_of_the_entry_itself_and_not_of_an_equal_one():
+    """An equal device under another name in the registry is rented at another price."""
+    asked = []
+
+    @once
+    def stem_of(entry, suffix):
+        asked.append(entry)
+        return entry.stem + suffix
+
+    h100, other = Hardware.H100, Hardware.H100.replace()
+    assert h100 == other
+    assert (stem_of(h100, "!"), stem_of(other, "!")) == ("H100!", f"{h100.name}!")
+    assert (stem_of(h100, "!"), stem_of(h100, "?")) == ("H100!", "H100?")
+    assert len(asked) == 3

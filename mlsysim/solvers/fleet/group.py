@@ -7,13 +7,14 @@ matrix and each head (tensor parallelism), and as many as `experts` the experts 
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
+from mlsysim.core.identity import once
 from mlsysim.equations import algorithm, fleet, system
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models.operators import ATTENTION, DECODE, Operator, Product, Split, Step
@@ -162,12 +163,16 @@ def _held_apart(op: Operator, devices: int) -> Operator:
     return op._replace(**{name: getattr(op, name) / devices for name in names})
 
 
-def share(model: TransformerWorkload, ways: int, **others: int) -> Share:
+@once
+def share(
+    model: TransformerWorkload, ways: int, stages: int = 1, experts: int = 1, pieces: int = 1
+) -> Share:
     """What one of `ways` devices has of a model; the published parameters in the same part.
 
-    `others` are the `stages`, `experts` and `pieces` that it is divided into besides.
+    It may be divided into `stages`, `experts` and `pieces` besides.
     """
-    how = {"name": model.name, "whole": model, "ways": ways, **others}
+    how = {"name": model.name, "whole": model, "ways": ways}
+    how |= {"stages": stages, "experts": experts, "pieces": pieces}
     parts = Share(**how, parameters=1).counted_parameters()
     whole = model.counted_parameters()
     return Share(**how, parameters=round(model.parameters * parts / whole))
@@ -273,9 +278,16 @@ class Group(NamedTuple):
         datapath = self.device.datapath(precision)
         inside, spans = int(self.fleet.node.accelerators), self.layout.devices
         wired = wires(self.fleet, LINK_LATENCY, across=spans > inside)
+        # where a replica has wires of its own, it is the same in fleets and nodes of any size
+        wired = wired._replace(
+            total=spans, inside=inside if wired.mesh or spans > inside else spans
+        )
         wide = widths(precision, datapath, kv_precision)
-        kernels = reduced(self.device.supply(precision), level)
+        kernels = _sums(self.device.supply(precision), level)
         return Talk(self.model.whole, self.layout, wired, wide, kernels)
+
+
+_sums = lru_cache(maxsize=256)(reduced)  # the same for every group that asks
 
 
 class Talk(NamedTuple):
@@ -357,7 +369,7 @@ def divided(
     fault = _cannot(model, place, layout) if size > 1 else ""
     if size > 1 and not fault:
         assert isinstance(model, TransformerWorkload)
-        own = share(model, ways, stages=stages, experts=experts, pieces=pieces)
+        own = share(model, ways, stages, experts, pieces)
     replicas = max(place.devices // size, 1)
     return Group(place, place.node.accelerator, own, size, replicas, fault, layout)
 

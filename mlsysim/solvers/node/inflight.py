@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,12 +55,12 @@ class InFlight(Result):
     walls = (4, 5, 7)
 
     ttft: u.Seconds = "ms"
-    p50_ttft: u.Seconds = "ms"
-    p99_ttft: u.Seconds = "ms"
+    p50_ttft: u.Seconds = lazily("ms", lambda r: r.si("_first")()[0])
+    p99_ttft: u.Seconds = lazily("ms", lambda r: r.si("_first")()[1])
     itl: u.Seconds = "ms"
     latency: u.Seconds = "s"
-    p50_latency: u.Seconds = "s"
-    p99_latency: u.Seconds = "s"
+    p50_latency: u.Seconds = lazily("s", lambda r: r.si("_whole")()[0])
+    p99_latency: u.Seconds = lazily("s", lambda r: r.si("_whole")()[1])
     utilization: u.Number
     batch: u.Number
     throughput: u.Rate = lazily("1/s", lambda rate, tokens: rate * tokens, "_served", "tokens")
@@ -83,6 +84,8 @@ class InFlight(Result):
     tokens: u.Number
     _served: u.Rate
     _server: Any
+    _first: Any  # median and 99th percentile of the time to the first token, when they are asked
+    _whole: Any
 
 
 class Server(NamedTuple):
@@ -123,7 +126,7 @@ class Server(NamedTuple):
         """The answer to requests that come at `rate` a second."""
         most = self.max_rate
         keeps_up = rate < most
-        times = _times(self, rate) if keeps_up else dict.fromkeys(_TIMES)
+        times = _times(self, rate) if keeps_up else _UNKNOWN
         supply = self.replica.question.supply
         return InFlight(
             **times,
@@ -203,10 +206,10 @@ def served(
 
 # ---- how many are in flight, and how long it takes -----------------------------------------------
 
-_TIMES = (
-    *("ttft", "p50_ttft", "p99_ttft", "itl", "latency", "p50_latency", "p99_latency"),
-    *("batch", "step_time", "wait_probability"),
-)
+_UNKNOWN = {
+    **dict.fromkeys(("ttft", "itl", "latency", "batch", "step_time", "wait_probability")),
+    **dict.fromkeys(("_first", "_whole"), lambda: (None, None)),
+}
 
 
 class _Flight(NamedTuple):
@@ -242,8 +245,8 @@ def _in_flight(s: Server, rate: float) -> _Flight:
     return _Flight(requests, float(p[-1]), decoding, step, residual, float(slope))
 
 
-def _times(s: Server, rate: float) -> dict[str, float]:
-    """Means and quantiles of a request's times, in seconds."""
+def _times(s: Server, rate: float) -> dict[str, Any]:
+    """Means of a request's times in seconds, and how to find their quantiles."""
     f, busy, reading = _in_flight(s, rate), rate / s.max_rate, rate * s.prefill
     # the prompts' queue: one after the other, or a chunk a step
     lane = s.prefill + s.pieces * f.decoding * f.step
@@ -262,27 +265,27 @@ def _times(s: Server, rate: float) -> dict[str, float]:
     least = s.prefill + s.steps * float(s.step[0])
     rest = max(f.requests / rate - least, 0.0)
     whole = _Law(least, lane * after, load, f._replace(step=f.step * after), rest, stays)
-    ttft = first.quantiles(wait, spread, slots)
     # no stay is longer than one beside a full batch
     longest = s.max_batch * float(eq.request_time(s.prefill, s.step[-1], s.steps, s.max_batch))
-    latency = whole.quantiles(wait * after + rest, spread * after**2 + stays, None)
-    p50, p99 = (
-        min(time, longest + wait) + slots.quantile(tail)
-        for time, tail in zip(latency, (0.5, TAIL), strict=True)
-    )
+    ttft = cache(lambda: first.quantiles(wait, spread, slots))
+
+    def latency() -> list[float]:
+        found = whole.quantiles(wait * after + rest, spread * after**2 + stays, None)
+        late = (min(time, longest + wait) for time in found)
+        waited = (slots.quantile(tail) for tail in (0.5, TAIL))
+        return [max(a + b, c) for a, b, c in zip(late, waited, ttft(), strict=True)]
+
     reach = own + wait
     mean = reach + max(min(stay - s.prefill, longest), 0.0)
     return {
         "ttft": reach + slots.mean,
-        "p50_ttft": ttft[0],
-        "p99_ttft": ttft[1],
         "itl": (mean - reach) / max(s.tokens - 1, 1.0),
         "latency": mean + slots.mean,
-        "p50_latency": max(p50, ttft[0]),
-        "p99_latency": max(p99, ttft[1]),
         "batch": rate * s.steps * f.step / (1 - reading),
         "step_time": f.step,
         "wait_probability": slots.full,
+        "_first": ttft,
+        "_whole": cache(latency),
     }
 
 
@@ -367,18 +370,26 @@ class _Law(NamedTuple):
         span = mean + _SPREAD * math.sqrt(max(spread, 0.0))
         if not span:
             return self.least, self.least
-        width = span / _GRID
-        x = 2 * np.pi * np.fft.rfftfreq(_GRID, width)
-        # smoothed over three points, so that edges hardly ring, and begun where that has died away
-        smooth = np.exp(-1j * x * width * _LEAD) * (1 + np.cos(x * width)) / 2
-        mass = np.fft.irfft(self.transform(x, slots) * smooth, _GRID)
+        width, (turns, smooth, middles) = span / _GRID, _grid(_GRID)
+        mass = np.fft.irfft(self.transform(turns / width, slots) * smooth, _GRID)
         below = np.maximum.accumulate(np.cumsum(mass))
-        time = (np.arange(_GRID) - _LEAD + 0.5) * width
+        time = middles * width
         half, last = np.interp((0.5, 1 - TAIL), below, time)
         return self.least + max(float(half), 0.0), self.least + max(float(last), 0.0)
 
 
+@cache
+def _grid(points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of so many points of unit width: frequencies, what smooths, and the middles in between.
+
+    Smoothed over three points, so that edges hardly ring, and begun where that has died away.
+    """
+    turns = 2 * np.pi * np.fft.rfftfreq(points)
+    smooth = np.exp(-1j * turns * _LEAD) * (1 + np.cos(turns)) / 2
+    return turns, smooth, np.arange(points) - _LEAD + 0.5
+
+
 def _even(x: np.ndarray) -> np.ndarray:
     """The characteristic function of a number drawn evenly from zero to one, at `x`."""
-    some = np.where(np.abs(x) < 1e-9, 1.0, x)
-    return np.where(np.abs(x) < 1e-9, 1.0, (1 - np.exp(-1j * some)) / (1j * some))
+    half = x / 2
+    return np.sinc(half / np.pi) * (np.cos(half) - 1j * np.sin(half))

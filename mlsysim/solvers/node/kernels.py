@@ -25,7 +25,6 @@ class Kernels(NamedTuple):
 
     rates: Rates
     launch: float
-    dispatch: float
 
     def short(self, part: Any) -> Kernels:
         """The same where products are so short that they reach only a part of the rate."""
@@ -46,7 +45,6 @@ class Measured(NamedTuple):
     launch: float
     small: float
     reading: Any  # bytes of weights a second
-    dispatch: float
 
     @property
     def data(self) -> Any:
@@ -133,7 +131,7 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
     """The kernels of a stack on a device."""
     launch = seconds(stack.launch)
     if stack.operators is None:
-        return Kernels(roofs, launch, seconds(stack.dispatch))
+        return Kernels(roofs, launch)
     return Measured(
         supply,
         constants(supply.silicon, stack.operators),
@@ -141,7 +139,6 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
         launch,
         seconds(stack.operators.small),
         roofs.weights,
-        seconds(stack.dispatch),
     )
 
 

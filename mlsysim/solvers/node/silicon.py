@@ -55,7 +55,8 @@ def product(c: Constants, roof: Roof, rows: Any, inner: Any, columns: Any, moved
 
 def _excess(c: Constants, roof: Roof) -> Any:
     """By how much longer the power at hand makes long products: wider units need less for each."""
-    power = np.nan_to_num(roof.power, nan=np.inf)  # where none is published it never binds
+    # where no power is published it never binds
+    power = np.where(np.isnan(roof.power), np.inf, roof.power)
     asked = c["gemm.energy"] * roof.units * c["clock"] * c["products"] ** 0.5 / power
     return (1 + asked**SHARP) ** (1 / SHARP) - 1
 
