@@ -29,6 +29,7 @@ from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import parse_yaml
 from mlsysim.evaluation.validate import Row, predicted, read
 from mlsysim.evaluation.validate.left_out import FEW, INTERVALS, SHEET, WITHOUT, known, spread
+from mlsysim.evaluation.validate.rows import OWN
 from mlsysim.evaluation.validate.stack import calibrated
 from mlsysim.stacks.types import Stack
 
@@ -262,12 +263,12 @@ def main(argv: list[str] | None = None) -> None:
     asked.add_argument("--write", action="store_true")
     asked.add_argument("--part", action="append", choices=[part.name for part in PARTS])
     given = asked.parse_args(argv)
-    rows, before = read(), known()
+    rows, own, before = read(), read(OWN), known()
     sheet = {name: {w: float(line[w]) for w in WITHOUT} for name, line in before.items()}
     for part in PARTS:
         if given.part and part.name not in given.part:
             continue
-        found = fit(part, rows)
+        found = fit(part, own if part.own else rows)
         apart = {what: without(found, key) for what, key in KEYS.items()}
         report(found, apart)
         sheet |= {row.id: {w: apart[w][row.id] for w in WITHOUT} for row in found.rows}

@@ -8,11 +8,15 @@ import numpy as np
 
 
 class Part(NamedTuple):
-    """Rows of some domains, and constants: a path, where it starts, and the most it may be."""
+    """Rows of some domains, and constants: a path, where it starts, and the most it may be.
+
+    Those rows are published ones, or `own`.
+    """
 
     name: str
     domains: tuple[str, ...]
     constants: tuple[tuple[str, float, float], ...]
+    own: bool = False
 
     @property
     def start(self) -> np.ndarray:
@@ -96,6 +100,29 @@ PARTS = (
             *_rates("cpu", other=0.5),
             ("cpu.launch", 20.0, ANY),
         ),
+    ),
+    Part(
+        "torchvision",
+        ("cnn_infer", "cnn_train"),
+        (
+            *_rates("torchvision", Hopper=0.4),
+            *_of("torchvision", attention=0.3, bandwidth=0.9),
+            *_of("torchvision", ANY, depth=40.0, passes=2.0),
+            ("torchvision.launch", 5.0, ANY),
+            ("torchvision.dispatch", 30.0, ANY),
+        ),
+        own=True,
+    ),
+    Part(
+        "eager",
+        ("prefill", "decode", "train_single"),
+        (
+            *_rates("pytorch_eager", Hopper=0.7),
+            *_of("pytorch_eager", attention=0.5, bandwidth=0.7),
+            *_of("pytorch_eager", ANY, passes=3.0, cache=6.0),
+            ("pytorch_eager.dispatch", 100.0, ANY),
+        ),
+        own=True,
     ),
     Part(
         "fastertransformer",

@@ -78,7 +78,11 @@ def wanted(root: Path = ROOT) -> dict[Path, str]:
 
 _MORE = {  # what else a registry's module offers
     "models": ("from collections.abc import Mapping", "", "KINDS: Mapping[str, type[Workload]]"),
-    "stacks": ("", "def usual(use: str, kind: str, vendor: str | None) -> Stack | None: ..."),
+    "stacks": (
+        "",
+        "def usual(\n    use: str, kind: str, vendor: str | None, family: str | None = None\n"
+        ") -> Stack | None: ...",
+    ),
     "scenarios": (
         "from mlsysim.evaluation import SystemSpec",
         "",

@@ -123,7 +123,8 @@ class WorkloadSpec(Section):
         """
         if self.stack is not None:
             return self.stack
-        found = usual(self.phase, getattr(self.model, "kind", ""), device.vendor)
+        kind = getattr(self.model, "kind", "")
+        found = usual(self.phase, kind, device.vendor, device.family)
         return found if found and self.efficiency is None else IDEAL
 
     def run_by(self, device: HardwareNode) -> str:

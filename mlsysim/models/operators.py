@@ -149,6 +149,7 @@ class Rates(NamedTuple):
     attention: Any
     weights: Any
     data: Any
+    dispatch: float = 0.0
 
     def times(self, op: Operator, step: Step) -> tuple[Any, Any, Any] | None:
         """Seconds of an operator under each roof, and beside them; None where it costs nothing.
@@ -167,7 +168,15 @@ class Rates(NamedTuple):
 
 
 class Times(Protocol):
-    """What says how long operators take: the roofs alone, or a stack's kernels under them."""
+    """What says how long operators take: the roofs alone, or a stack's kernels under them.
+
+    A host sends each in `dispatch` seconds, while those before it run.
+    """
+
+    @property
+    def dispatch(self) -> float:
+        """Seconds in which the host sends one."""
+        ...
 
     def times(self, op: Operator, step: Step) -> tuple[Any, Any, Any] | None:
         """Seconds under each roof, and beside them; None where it costs nothing."""
@@ -232,9 +241,11 @@ def meet(operators: Iterable[Operator], step: Step, rates: Times) -> Met:
     """The operators of a forward step one after the other, each under its own roof.
 
     They depend on each other: while a matrix product waits for arithmetic, nothing reads the cache.
+    Where a host sends them one by one, a device that is quicker waits for it.
     """
-    whole = compute = overhead = 0.0
+    whole = compute = overhead = sent = 0.0
     for op in operators:
+        sent = sent + op.repeat
         found = rates.times(op, step)
         if found is None:
             continue
@@ -247,4 +258,6 @@ def meet(operators: Iterable[Operator], step: Step, rates: Times) -> Met:
             whole, compute = whole + arithmetic, compute + arithmetic
         else:
             whole = whole + memory
+    if rates.dispatch:
+        overhead = overhead + np.maximum(sent * rates.dispatch - whole - overhead, 0.0)
     return Met(compute, whole - compute, overhead)

@@ -4,7 +4,9 @@ from typing import Any
 from mlsysim.core.registry import Catalog, Shelf
 from mlsysim.stacks.types import Stack as Stack
 
-def usual(use: str, kind: str, vendor: str | None) -> Stack | None: ...
+def usual(
+    use: str, kind: str, vendor: str | None, family: str | None = None
+) -> Stack | None: ...
 
 class _Kernels:
     cublas: Stack
@@ -16,6 +18,7 @@ class _Serving:
     exllamav2: Stack
     fastertransformer_gpt: Stack
     llamacpp: Stack
+    pytorch_eager: Stack
     sglang: Stack
     torch_compile: Stack
     trtllm: Stack
@@ -42,6 +45,7 @@ class _Vision:
     cpu: Stack
     cudnn: Stack
     fastertransformer: Stack
+    torchvision: Stack
 
 class _VisionShelf(_Vision, Shelf[Stack]): ...
 

@@ -21,8 +21,9 @@ class Roofs(Value):
     `matmul` is that of the peak by generation of devices ("Hopper"), by datapath as well where that
     differs ("Hopper fp8"), and of any "other"; `attention` is the part of it that attention has.
     Products that sum over `depth` values run at half that rate. Elementwise work moves its bytes
-    `passes` times. A core that does one thing at a time loads `reload` bytes of operands again for
-    each multiply-accumulate, `outputs` bytes for each byte that it writes, and weights from flash.
+    `passes` times, and each byte of a KV cache moves `cache` times where it is copied to grow. A
+    core that does one thing at a time loads `reload` bytes of operands again for each
+    multiply-accumulate, `outputs` bytes for each byte that it writes, and weights from flash.
     """
 
     matmul: dict[str, u.Fraction] = {}
@@ -30,6 +31,7 @@ class Roofs(Value):
     depth: NumberOrZero = 0.0
     bandwidth: u.Fraction = 1.0
     passes: u.Number = 1.0
+    cache: u.Number = 1.0
     reload: NumberOrZero = 0.0
     outputs: NumberOrZero = 0.0
     flash: u.Fraction = 1.0
@@ -90,12 +92,13 @@ class Spread(Value):
 class Usual(Value):
     """Where a stack is what usually runs: for these uses and kinds of models, on these devices.
 
-    Devices are told by their vendors.
+    Devices are told by their vendors, and by their families where only some are meant.
     """
 
     uses: list[str]
     models: list[str]
     vendors: list[str]
+    families: list[str] = []
 
 
 class Board(Value):

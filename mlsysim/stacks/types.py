@@ -20,13 +20,15 @@ class Stack(Entry):
     """The software that runs a model. With nothing told but its name, it is as good as ideal.
 
     A step pays `host` once, which by default is the device's dispatch tax, and `launch` for each
-    kernel, beside what its kernels take.
+    kernel, beside what its kernels take. A host that sends operators one by one, while those before
+    them run, sends each in `dispatch`: a quicker device waits for it.
     """
 
     home: ClassVar = Home("stack", "stacks", "trtllm")
 
     summary: str | None = None
     launch: u.SecondsOrZero | None = None
+    dispatch: u.SecondsOrZero | None = None
     host: u.SecondsOrZero | None = None
     roofs: Roofs | None = None
     talk: Talk | None = None

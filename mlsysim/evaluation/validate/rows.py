@@ -19,6 +19,7 @@ from mlsysim.models.types import Workload
 
 _DATA = files("mlsysim.literature") / "data"
 SHIPPED = _DATA / "measured.csv"
+OWN = _DATA / "own_measured.csv"  # by benchmarks/measure_gpu.py
 AS_MUCH = float("inf")  # a batch of "inf": as much load as fits
 
 

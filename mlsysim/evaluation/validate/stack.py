@@ -7,7 +7,7 @@ from typing import Any
 from mlsysim.core.errors import MLSysError
 from mlsysim.evaluation.validate.rows import Row, device_of, model_of, names
 from mlsysim.models.operators import PREFILL
-from mlsysim.stacks.registry import Stacks
+from mlsysim.stacks.registry import Stacks, usual
 from mlsysim.stacks.types import IDEAL
 
 _DECODERS = {"fastertransformer": "fastertransformer_gpt"}  # of which decoders are another part
@@ -39,7 +39,10 @@ def stack_name(row: Row) -> str:
     if PREFILL not in model.phases:  # it answers at once
         if device.memory.flash is not None:
             return "cmsis_nn"
-        return "cpu" if (device.memory.technology or "").startswith("DDR") else "cudnn"
+        if (device.memory.technology or "").startswith("DDR"):
+            return "cpu"
+        found = usual("forward", "convnet", device.vendor, device.family)
+        return found.stem if found else "cudnn"
     if row.batch in ("", "1") and not (device.memory.technology or "").startswith("HBM"):
         return "llamacpp"  # what people run at home
     return "trtllm" if device.vendor == "NVIDIA" else "vllm"

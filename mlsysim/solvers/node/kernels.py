@@ -25,6 +25,7 @@ class Kernels(NamedTuple):
 
     rates: Rates
     launch: float
+    dispatch: float
 
     def short(self, part: Any) -> Kernels:
         """The same where products are so short that they reach only a part of the rate."""
@@ -45,6 +46,7 @@ class Measured(NamedTuple):
     launch: float
     small: float
     reading: Any  # bytes of weights a second
+    dispatch: float
 
     @property
     def data(self) -> Any:
@@ -131,7 +133,7 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
     """The kernels of a stack on a device."""
     launch = seconds(stack.launch)
     if stack.operators is None:
-        return Kernels(roofs, launch)
+        return Kernels(roofs, launch, seconds(stack.dispatch))
     return Measured(
         supply,
         constants(supply.silicon, stack.operators),
@@ -139,6 +141,7 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
         launch,
         seconds(stack.operators.small),
         roofs.weights,
+        seconds(stack.dispatch),
     )
 
 

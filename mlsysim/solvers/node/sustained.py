@@ -22,6 +22,7 @@ class Sustained(NamedTuple):
     rate: Any
     attention: Any
     reading: Any
+    dispatch: float
 
     @property
     def data(self) -> Any:
@@ -38,7 +39,7 @@ class Sustained(NamedTuple):
         if decoding and op.kind in FUSED:
             return None
         roofs = self.roofs
-        moved = op.state if decoding else op.state + op.inputs + op.outputs
+        moved = roofs.cache * op.state + (0.0 if decoding else op.inputs + op.outputs)
         launch = 0.0 if op.name == ADAPTER else self.launch  # they are small, and run beside
         if op.product is not None and op.split.experts:  # a kernel for each that a device keeps
             launch = launch * op.product.sets
@@ -76,4 +77,6 @@ def sustained(supply: Supply, stack: Stack, efficiency: Any, reading: Any) -> Su
     else:
         reading = reading * roofs.bandwidth
     rate, attention = supply.peak * part, supply.attention_peak * part
-    return Sustained(supply, roofs, seconds(stack.launch), rate, attention, reading)
+    return Sustained(
+        supply, roofs, seconds(stack.launch), rate, attention, reading, seconds(stack.dispatch)
+    )
