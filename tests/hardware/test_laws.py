@@ -242,6 +242,19 @@ def test_a_small_core_draws_its_current_at_its_clock(name):
     assert Hardware[name].tdp.m_as("mW") == pytest.approx(milliwatts, rel=0.01)
 
 
+# microamperes asleep, and volts: MoleNet V6's chip measured alone (ComNets-Bremen/WUSN on GitHub,
+# files/14448364); a deck on the L4R5 after DS12023, in standby (x3beche.github.io/stm32l4r5-deck);
+# a chip measured with all its memory kept (devzone.nordicsemi.com, question 55615)
+ASLEEP = {"ESP32_S3": (8.2, 3.3), "STM32L4R5ZI": (0.12, 3.3), "nRF52840": (1.766, 3)}
+
+
+@pytest.mark.parametrize("name", ASLEEP)
+def test_a_chip_asleep_draws_about_what_someone_else_measured(name):
+    microamperes, volts = ASLEEP[name]
+    sleeping = Hardware[name].sleep_power.m_as("uW")
+    assert sleeping == pytest.approx(microamperes * volts, rel=0.2)
+
+
 @pytest.mark.parametrize(("one", "other"), [("STM32U575", "STM32U585")])
 def test_a_chip_with_cryptography_is_the_one_without_it_otherwise(one, other):
     one, other = Hardware[one], Hardware[other]

@@ -113,9 +113,24 @@ def test_every_rental_price_names_a_device_that_ships():
             assert price.accelerator in Hardware
 
 
-# What a small firm pays of the same grid without taxes, in USD at 1.08 a euro: cubeconcepts.de on
-# 2024 (20 to 500 MWh a year), and Hydro-Quebec's price for homes, 7.3 Canadian cents
-SMALL = {"Germany": 0.252, "Ireland": 0.276, "Poland": 0.225, "Sweden": 0.102, "Quebec": 0.054}
+# What a smaller consumer pays of the same grid, in USD, at 1.08 a euro, and at 7.29 yuan, 84 rupees
+# and 11 kroner each. cubeconcepts.de on 2024, without taxes (20 to 500 MWh a year); Hydro-Quebec's
+# price for homes, 7.3 Canadian cents; smart-tco-calculator for France, 0.123 EUR; hbxlcsz.cn after
+# globalpetrolprices in September 2023 for China and the UK, 0.641 and 3.112 yuan; wn.com on firms
+# in Maharashtra, 8.32 rupees; Statistics Norway on homes in the last quarter of 2024, 54.5 ore of
+# electricity and 38.7 of grid, without taxes (ssb.no, statistics on electricity prices)
+SMALL = {
+    "China": 0.088,
+    "France": 0.133,
+    "Germany": 0.252,
+    "India": 0.099,
+    "Ireland": 0.276,
+    "Norway": 0.085,
+    "Poland": 0.225,
+    "Quebec": 0.054,
+    "Sweden": 0.102,
+    "UK": 0.427,
+}
 
 
 @pytest.mark.parametrize("name", SMALL)
