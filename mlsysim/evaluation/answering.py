@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from mlsysim.core.errors import BadArgument, MissingValue
+from mlsysim.core.identity import once
 from mlsysim.core.solver import Result, show
 from mlsysim.equations import node
 from mlsysim.equations import serving as eq
@@ -28,7 +29,7 @@ from mlsysim.evaluation.metrics import (
     Step,
 )
 from mlsysim.evaluation.replicas import answer_tokens, grouped, one_step, replica_for, server_of
-from mlsysim.evaluation.sections import FleetSpec, OneStep, Serve
+from mlsysim.evaluation.sections import OneStep, Serve, keeping
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.solvers.fleet.group import Group
@@ -36,6 +37,7 @@ from mlsysim.solvers.node.inflight import InFlight, Server
 from mlsysim.solvers.node.replica import Replica
 from mlsysim.solvers.node.serving import ServingModel, TailLatencyModel
 from mlsysim.solvers.ops.footprint import energy_use, hosted
+from mlsysim.systems.types import Node
 
 BUSY = 0.8  # the load that a fleet is planned for; what is above leaves little for bursts
 MOST_SLOTS = 100_000  # TailLatencyModel takes no more servers
@@ -66,7 +68,8 @@ def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
         if error.field == _LINK and system.fleet.hardware is not None:
             raise MissingValue(group.device.name, _LINK, _written(system)) from None
         raise
-    return done.noting(_kept_free(system.fleet), work.run_by(system.fleet.usable.hw))
+    free = _kept_free(system.fleet.entry.node, system.fleet.kept_free)
+    return done.noting(free, work.run_by(system.fleet.usable.hw))
 
 
 def _written(system: SystemSpec) -> str:
@@ -77,10 +80,11 @@ def _written(system: SystemSpec) -> str:
     return f"in place of hardware write node: {{name: box, {parts}, {link}}}"
 
 
-def _kept_free(place: FleetSpec) -> str:
-    all_of_it, used = (fleet.hw.memory.capacity for fleet in (place.entry, place.usable))
-    free = f"{place.kept_free:.0%} of the memory is kept free"
-    return f"{free}: {show(used)} of {show(all_of_it)} are used" if place.kept_free else ""
+@once
+def _kept_free(server: Node, part: float) -> str:
+    all_of_it, used = (each.accelerator.memory.capacity for each in (server, keeping(server, part)))
+    free = f"{part:.0%} of the memory is kept free"
+    return f"{free}: {show(used)} of {show(all_of_it)} are used" if part else ""
 
 
 # ---- serving -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic_core import core_schema
 
 from mlsysim.core import units as u
+from mlsysim.core.identity import once
 from mlsysim.core.schemas import NULL, having
 from mlsysim.core.solver import Solver
 from mlsysim.core.units import Dim
@@ -261,11 +262,7 @@ class FleetSpec(Section):
     @cached_property
     def usable(self) -> Fleet:
         """The fleet with as much memory as is not kept free."""
-        node = self.entry.node
-        memory = node.accelerator.memory
-        memory = memory.replace(capacity=memory.capacity * (1 - self.kept_free))
-        device = node.accelerator.replace(memory=memory)
-        return self.entry.replace(node=node.replace(accelerator=device))
+        return self.entry.replace(node=keeping(self.entry.node, self.kept_free))
 
     @property
     def inside(self) -> int:
@@ -306,6 +303,14 @@ class FleetSpec(Section):
             what = f"{count} devices do not fill nodes of {PLAIN_NODE}"
             remedy = f"use a multiple of {PLAIN_NODE}, or give node and how many there are of it"
             raise self.wrong("count", f"{what}; {remedy}")
+
+
+@once
+def keeping(node: Node, free: float) -> Node:
+    """The same with a part of each memory kept free."""
+    memory = node.accelerator.memory
+    memory = memory.replace(capacity=memory.capacity * (1 - free))
+    return node.replace(accelerator=node.accelerator.replace(memory=memory))
 
 
 class TrainingFleet(FleetSpec):

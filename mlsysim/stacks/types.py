@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
+from mlsysim.core.identity import once
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
 from mlsysim.stacks.roofs import OTHER, Board, Held, Roofs, Spread, Talk, Usual
@@ -132,6 +133,7 @@ def trust(level: Any, generation: Any) -> tuple[str, ...]:
     )
 
 
+@once
 def seconds(value: Any, default: Any = 0.0) -> Any:
     """A constant of a stack as a plain number, or `default` where it is not told."""
     return default if value is None else float(value.m_as("s"))

@@ -7,7 +7,7 @@ matrix and each head (tensor parallelism), and as many as `experts` the experts 
 from __future__ import annotations
 
 import math
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -283,11 +283,8 @@ class Group(NamedTuple):
             total=spans, inside=inside if wired.mesh or spans > inside else spans
         )
         wide = widths(precision, datapath, kv_precision)
-        kernels = _sums(self.device.supply(precision), level)
+        kernels = reduced(self.device.supply(precision), level)
         return Talk(self.model.whole, self.layout, wired, wide, kernels)
-
-
-_sums = lru_cache(maxsize=256)(reduced)  # the same for every group that asks
 
 
 class Talk(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -150,21 +149,22 @@ def measured(level: Any) -> bool:
     return isinstance(level, Stack) and level.operators is not None
 
 
-def reduced(supply: Supply, level: Any) -> Callable[[Any, Any, Any], Any] | None:
-    """How long the devices of a node take to sum bytes, by a stack's own kernels or the library's.
+class Sums(NamedTuple):
+    """How the devices of a node sum bytes: by a stack's own kernels, or by the library's."""
 
-    None where its kernels were not measured.
-    """
-    if not measured(level):
-        return None
-    how = level.operators
-    c = constants(supply.silicon, how)
+    silicon: Any
+    how: Operators
 
-    def seconds_of(data: Any, ranks: Any, link: Any) -> Any:
+    def __call__(self, data: Any, ranks: Any, link: Any) -> Any:
+        """Seconds for so many devices whose link has this rate."""
+        c = constants(self.silicon, self.how)
         own = silicon.all_reduce(c, data, ranks, link)
-        return how.exchange * np.minimum(own, silicon.collective(c, 2, data, ranks, link))
+        return self.how.exchange * np.minimum(own, silicon.collective(c, 2, data, ranks, link))
 
-    return seconds_of
+
+def reduced(supply: Supply, level: Any) -> Sums | None:
+    """How sums are made on a device; None where the kernels of the stack were not measured."""
+    return Sums(supply.silicon, level.operators) if measured(level) else None
 
 
 def constants(names: Any, how: Operators) -> Constants:
