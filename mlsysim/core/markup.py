@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlsysim.core.solver import Result, show
-from mlsysim.core.table import Table
+from mlsysim.core.table import Table, bar
 from mlsysim.core.units import Quantity
 
 if TYPE_CHECKING:
     from mlsysim.core.values import Entry, Source
 
-_LONGEST = 12  # em, of a bar
 _SAME = '<span style="opacity:.55">the same</span>'  # source as that of the row above
 _SHORT = 40  # characters of a value that is kept in one line
 
@@ -27,7 +26,7 @@ def of_result(result: Result) -> str:
         return _titled(f"{title}, {len(result):,} rows", _columns(result)._repr_html_())
     parts = {name: result.si(name) for name in result.bars}
     most = max((v for v in parts.values() if v), default=0.0)
-    bars = {n.replace("_", " "): _bar(v / most) for n, v in parts.items() if v and most}
+    bars = {n.replace("_", " "): bar(v / most) for n, v in parts.items() if v and most}
     lines = result.lines()
     rows = ((name, escape(text), bars.get(name, "")) for name, text in lines)
     return _titled(title, _rows(rows))
@@ -69,12 +68,6 @@ def _source(source: Source | None) -> str:
     if url.startswith(("https://", "http://")):
         ref = f'<a href="{escape(url)}" style="color:inherit">{ref}</a>'
     return f"{source.kind}: {ref}"
-
-
-def _bar(part: float) -> str:
-    """A bar as long as a part of the longest."""
-    look = f"width:{part * _LONGEST:.2f}em;height:.7em;background:currentColor;opacity:.55"
-    return f'<div style="{look}"></div>'
 
 
 def _rows(rows: Iterable[tuple[str, str, str]]) -> str:

@@ -18,6 +18,7 @@ from mlsysim.core.units import Q_, Quantity
 
 _GAP = "  "
 _SHOWN = 20  # rows of a table that a notebook shows
+_LONGEST = 12  # em, of a bar
 _BLOCK = 1 << 16  # rows that are written to a file at a time
 # at the start of a cell, of one after a semicolon or tab, or after spaces; full width, too
 _SIGNS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
@@ -27,6 +28,7 @@ _FORMULA = re.compile(rf"^(?=[\s\u00a0]*{_SIGNS}|[\t\r])|(?<=;)(?=\s*{_SIGNS})")
 class Table(Sequence[dict[str, Any]]):
     """Columns of equal length, and the unit of those that have one.
 
+    In the cells of the columns named in `bars` a page draws one: the part of the longest, 0 to 1.
     pandas, polars, duckdb and pyarrow read it through `__arrow_c_stream__` (the extra: tables).
 
     >>> table = Table({"chip": ["A", "B"], "power": np.array([0.7, 1.2])}, {"power": "kW"})
@@ -38,8 +40,13 @@ class Table(Sequence[dict[str, Any]]):
     B,1.2
     """
 
-    def __init__(self, columns: Mapping[str, Any], units: Mapping[str, str] | None = None) -> None:
-        self.columns, self.units = dict(columns), dict(units or {})
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        units: Mapping[str, str] | None = None,
+        bars: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.columns, self.units, self.bars = dict(columns), dict(units or {}), dict(bars or {})
 
     @classmethod
     def of(cls, results: Sequence[Result], names: Sequence[str]) -> Table:
@@ -62,7 +69,8 @@ class Table(Sequence[dict[str, Any]]):
 
     def beside(self, other: Table) -> Table:
         """Both tables' columns."""
-        return Table({**self.columns, **other.columns}, {**self.units, **other.units})
+        columns, units = {**self.columns, **other.columns}, {**self.units, **other.units}
+        return Table(columns, units, {**self.bars, **other.bars})
 
     def column(self, name: str) -> Any:
         """One column; raises UnknownField."""
@@ -75,8 +83,11 @@ class Table(Sequence[dict[str, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            parts = {name: column[index] for name, column in self.columns.items()}
-            return Table(parts, self.units)
+            parts, bars = (
+                {name: column[index] for name, column in each.items()}
+                for each in (self.columns, self.bars)
+            )
+            return Table(parts, self.units, bars)
         return {name: _plain(column[index]) for name, column in self.columns.items()}
 
     @property
@@ -177,7 +188,13 @@ class Table(Sequence[dict[str, Any]]):
         """The table as HTML, or as many rows of it."""
         few = self[:most]
         head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in self.columns)
-        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in few.cells())
+        drawn = [[*map(bar, few.bars.get(name, [0.0] * len(few)))] for name in few.columns]
+        rows = (
+            "".join(
+                f"<td>{html.escape(cell)}{mark}</td>" for cell, mark in zip(row, bars, strict=True)
+            )
+            for row, *bars in zip(few.cells(), *drawn, strict=True)
+        )
         more = f"<p>and {len(self) - len(few):,} more</p>" if len(few) < len(self) else ""
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
@@ -189,6 +206,14 @@ class Table(Sequence[dict[str, Any]]):
         return "\n".join(
             f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows
         )
+
+
+def bar(part: float) -> str:
+    """A bar as long as a part of the longest; nothing where there is none."""
+    if not part > 0:
+        return ""
+    look = f"width:{part * _LONGEST:.2f}em;height:.7em;background:currentColor;opacity:.55"
+    return f'<div style="{look}"></div>'
 
 
 def said(value: Any, unit: str = "") -> str:

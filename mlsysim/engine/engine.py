@@ -114,6 +114,7 @@ class Engine:
 
 BLOCK = 1 << 14  # points whose columns stay in a processor's cache together
 _SHOWN = ("latency", "throughput", "bottleneck", "mfu", "feasible")
+_ROOFS = ("compute", "memory")
 
 
 class Sweep(Sequence[dict[str, Any]]):
@@ -212,7 +213,10 @@ class Sweep(Sequence[dict[str, Any]]):
         return self.table().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        table, shares = self.table(), [self.column(f"{roof}_share") for roof in _ROOFS]
+        # the rest is overhead; the longest of them binds
+        table.bars["bottleneck"] = np.maximum.reduce([*shares, 1.0 - sum(shares)])
+        return table._repr_html_()
 
     def _axis(self, name: str) -> np.ndarray:
         shape = [-1 if axis == name else 1 for axis in self.axes]

@@ -16,6 +16,7 @@ from mlsysim.core.errors import BadArgument, MissingValue, MLSysError, ended
 from mlsysim.core.search import pareto
 from mlsysim.core.solver import show
 from mlsysim.core.units import Q_
+from mlsysim.evaluation.answering import BUSY
 from mlsysim.evaluation.plan import plan as search
 from mlsysim.evaluation.planned import (
     UNPRICED,
@@ -156,6 +157,7 @@ class Desk:
                 plan=f"TP {each.change['fleet.tensor_parallel']}",
                 change={k: getattr(v, "stem", v) for k, v in each.change.items()},
                 load=each.found.metrics["utilization"],
+                **_nearest(each.found),
                 **{name: _si(each.found.metrics[name], "s") for name in names},
             )
             for each in found.found
@@ -201,6 +203,8 @@ class Desk:
         return PlannedRun(
             **self._common(system, found, took),
             plan=" ".join(f"{key} {int(metrics[name])}" for key, name in parts.items()),
+            _bound="" if deadline is None else "deadline",
+            _part=0.0 if deadline is None else took / deadline,
             change={"fleet.hardware": device.stem, "fleet.count": count},
             mfu=metrics["mfu"],
             step_time=_si(metrics["step_time"], "s"),
@@ -264,6 +268,14 @@ class Desk:
                 yield f"{words}: nothing that is listed will do"
             elif brief(tried[0]) != brief(best):
                 yield f"{words}: {brief(tried[0])}{against(tried[0], best)}"
+
+
+def _nearest(found: Evaluation) -> dict[str, Any]:
+    """Which bound a fleet that serves is nearest to, and the part of it that it takes."""
+    parts = {"load": found.metrics["utilization"] / BUSY}
+    parts |= {each["metric"].replace("_", " "): 1 - each["margin"] for each in found.constraints}
+    name = max(parts, key=lambda name: parts[name])
+    return {"_bound": name, "_part": parts[name]}
 
 
 def _binds(best: Planned, question: Question) -> str:

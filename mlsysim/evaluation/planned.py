@@ -41,6 +41,8 @@ class Planned(Result):
     ranges: dict | None = lazily("", lambda p: p.spread())
     _stack: Any
     _generation: str
+    _bound: str  # what is nearest to its bound, and which part of it is taken
+    _part: u.Number
 
     def spread(self) -> dict[str, Any] | None:
         """From where to where each time and price is: `half` with 50 %, `most` with 90 %.
@@ -141,8 +143,12 @@ class Plan(Result):
         return self.table.__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
-        words, ranges = escape(self.binds or self.reason), self.spans
-        tables = self.table._repr_html_() + (ranges._repr_html_() if ranges else "")
+        words, ranges, table = escape(self.binds or self.reason), self.spans, self.table
+        if any(each.si("_bound") for each in self.systems):
+            bounds = [(each.si("_bound"), each.si("_part")) for each in self.systems]
+            said = {"nearest bound": [f"{name}, {part:.0%}" for name, part in bounds]}
+            table = table.beside(Table(said, bars={"nearest bound": [part for _, part in bounds]}))
+        tables = table._repr_html_() + (ranges._repr_html_() if ranges else "")
         return f"<p>{escape(self.question)}</p>{tables}<p>{words}</p>"
 
     def words(self) -> list[str]:

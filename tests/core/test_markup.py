@@ -7,6 +7,7 @@ import re
 import pytest
 
 from mlsysim import DSE, Engine, Hardware, Models, Systems
+from mlsysim.core.table import Table
 
 LLAMA, H100 = Models.Language.Llama3_8B, Hardware.Cloud.H100
 
@@ -112,3 +113,23 @@ def test_a_search_is_a_table_of_all_its_points_for_other_programs():
     assert [float(row.split(",")[4]) for row in rows] == [
         pytest.approx(each["metrics"].latency.m_as("ms")) for each in found["points"]
     ]
+
+
+def test_each_point_of_a_sweep_has_a_bar_of_what_binds_it():
+    """A decode step waits for memory and for its dispatch; the bar is memory's part of the step."""
+    sweep = Engine.sweep(LLAMA, [H100, Hardware.Edge.Jetson_Orin_NX], batch_sizes=[1, 512])
+    head, *rows = cells(sweep._repr_html_())
+    widths = re.findall(r"<td>(\w+)<div style=\"width:([\d.]+)em", sweep._repr_html_())
+    at = head.index("bottleneck")
+    assert [word for word, _ in widths] == [row[at] for row in rows]
+    for (word, width), point in zip(widths, sweep, strict=True):
+        profile = point["profile"]
+        binds = {"Memory": profile.memory_time, "Compute": profile.compute_time}[word]
+        assert float(width) / 12 == pytest.approx((binds / profile.latency).m_as(""), abs=0.001)
+
+
+def test_a_table_without_bars_draws_none_and_a_part_of_one_keeps_its_own():
+    table = Table({"chip": ["A", "B", "C"]}, bars={"chip": [1.0, 0.0, float("nan")]})
+    assert table._repr_html_().count("<div") == 1
+    assert "<div" not in table[1:]._repr_html_()
+    assert "<div" not in Table(table.columns)._repr_html_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import inf
 
 import pytest
@@ -194,3 +195,19 @@ def test_the_command_answers_1_where_nothing_will_do_and_json_holds_the_rows(cap
     found = json.loads(capsys.readouterr().out)
     assert found["systems"][0]["rent"]["unit"] == "USD"
     assert found["systems"][0]["devices"] < inf
+
+
+def test_a_page_shows_which_bound_each_system_is_nearest_to(h200):
+    page = h200._repr_html_()
+    told = re.findall(r"<td>(load|p99 ttft), (\d+)%<div style=\"width:([\d.]+)em", page)
+    assert len(told) == len(h200.systems)
+    for each, (name, part, width) in zip(h200.systems, told, strict=True):
+        parts = {"load": each.load / 0.8, "p99 ttft": each.p99_ttft.m_as("ms") / 500}
+        assert name == max(parts, key=lambda name: parts[name])
+        assert int(part) == round(100 * parts[name])
+        assert float(width) == pytest.approx(12 * parts[name], abs=0.01)
+    run = mlsysim.plan("Llama3_8B", "H100", train=True, tokens=2e9, deadline="1 day").best
+    assert (
+        f"deadline, {run.elapsed_time.m_as('day'):.0%}"
+        in mlsysim.plan("Llama3_8B", "H100", train=True, tokens=2e9, deadline="1 day")._repr_html_()
+    )
