@@ -61,6 +61,7 @@ class check:  # noqa: N801 - used as a decorator
 
 
 _KINDS = {getattr(questions, kind.__name__): kind for kind in (*KINDS, Function)}
+_NONE = Answer()
 PREDICTIONS = 2.0  # points that the predictions of a lesson earn together
 
 
@@ -92,7 +93,7 @@ class Checks:
         marks = []
         for name, question in self.questions.items():
             earlier = own.get(question.check.follows)
-            own[name], mark = question.answered(answers.get(name, Answer()), v, earlier)
+            own[name], mark = question.answered(answers.get(name, _NONE), v, earlier)
             marks.append(mark)
         return marks
 

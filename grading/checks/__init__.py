@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from mlsysim.core.units import Quantity
+import numpy as np
+
+from mlsysim.core.solver import Result
+from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import Assignment
 from mlsysim.course.variants import Variant
 
@@ -33,6 +36,36 @@ def apart(truth: Truth, named: Mapping[str, Truth], by: float = 0.05) -> dict[st
         return value
 
     return {name: unlike(wrong) for name, wrong in named.items()}
+
+
+class Rows:
+    """A result that holds columns, read answer by answer: a class asks for many of a few fields."""
+
+    def __init__(self, columns: Result) -> None:
+        self.columns = columns
+        self._read: dict[str, tuple[Any, Any]] = {}
+
+    def at(self, index: int, name: str) -> Any:
+        """A field of one answer, as the result of that answer alone would have it."""
+        if name not in self._read:
+            held = getattr(self.columns, name)
+            value, unit = (
+                (held.magnitude, held.units) if isinstance(held, Quantity) else (held, None)
+            )
+            self._read[name] = value.tolist() if isinstance(value, np.ndarray) else value, unit
+        values, unit = self._read[name]
+        value = values[index] if isinstance(values, list) else values
+        return value if unit is None else Q_(value, unit)
+
+
+class Row:
+    """One of the answers."""
+
+    def __init__(self, rows: Rows, index: int) -> None:
+        self._rows, self._index = rows, index
+
+    def __getattr__(self, name: str) -> Any:
+        return self._rows.at(self._index, name)
 
 
 def odd_line(assigned: Assignment, axis: str) -> Callable[[Variant], str]:

@@ -28,6 +28,8 @@ class Quantity(pint.registry.Quantity[Any]):
         if type(value) in _NUMBERS:
             if isinstance(units, pint.Unit):
                 return _made(cls, value, units._units)
+            if isinstance(units, str):
+                return _made(cls, value, _named(cls._REGISTRY, units))
             if type(units) is UnitsContainer:
                 return _made(cls, value, units)
         return super().__new__(cls, value, units)
@@ -42,6 +44,8 @@ class Quantity(pint.registry.Quantity[Any]):
     def _add_sub(self, other: Any, op: Callable[..., Any]) -> Any:
         if type(other) is type(self) and (held := other._within(self._units)) is not None:
             return _made(type(self), op(self._magnitude, held), self._units)
+        if type(other) in _NUMBERS and not self._units:
+            return _made(type(self), op(self._magnitude, other), self._units)
         return super()._add_sub(other, op)
 
     def _mul_div(self, other: Any, magnitude_op: Callable[..., Any], units_op: Any = None) -> Any:

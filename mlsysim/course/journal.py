@@ -76,11 +76,12 @@ class Record(Value):
 
 
 FIELDS = tuple(Record.model_fields)
+_LINES = json.JSONEncoder(ensure_ascii=False)
 
 
 def line_of(data: Any) -> str:
     """A record's data as a line."""
-    return json.dumps(data, ensure_ascii=False)
+    return _LINES.encode(data)
 
 
 def hash_of(line: str) -> str:

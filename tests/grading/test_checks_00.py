@@ -60,14 +60,14 @@ def test_every_variant_fits_and_its_step_is_memory_bound_on_both_devices(every):
             p = c00.step(v, device)
             assert p.feasible, v
             assert p.bottleneck == "Memory", v
-            assert p.si("memory_time") > 1.5 * p.si("compute_time"), v
+            assert p.memory_time > 1.5 * p.compute_time, v
 
 
 def test_every_crowd_is_well_inside_one_regime_and_fits(every):
     for v in every:
         p = c00.crowded(v, v.crowd)
         assert p.feasible, v
-        times = sorted((p.si("memory_time"), p.si("compute_time")))
+        times = sorted((p.memory_time, p.compute_time))
         assert times[1] > 1.5 * times[0], v
 
 
@@ -159,10 +159,10 @@ def test_doubling_the_lever_shortens_the_step_and_doubling_another_does_not(chec
         times = {
             lever: Engine.solve(
                 v.model, c00.doubled(v.fields["device"], lever), batch_size=v.crowd, seq_len=v.short
-            ).si("latency")
+            ).latency
             for lever in c00.LEVERS
         }
-        now = c00.crowded(v, v.crowd).si("latency")
+        now = c00.crowded(v, v.crowd).latency
         assert times[best] < 0.9 * now
         assert times["capacity"] == now
 

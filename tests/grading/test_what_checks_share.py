@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from grading.checks import apart, odd_line
+import numpy as np
+
+from grading.checks import Row, Rows, apart, odd_line
+from mlsysim import Engine
 from mlsysim.course.lessons import Assignment
 from mlsysim.course.questions import Question
 
@@ -58,3 +61,14 @@ def test_words_that_are_drawn_hold_the_learners_numbers_too():
     filled = asked.filled(drawn(4, "{users} users", "once"))
     assert filled.text == "4 users"
     assert filled.choices == ("4 users", "b")
+
+
+def test_one_of_many_answers_is_the_answer_that_is_asked_for_alone():
+    how = {"batch_size": 4, "efficiency": 0.5}
+    lengths = [100, 1000, 10000]
+    rows = Rows(Engine.solve("Llama3_8B", "H100", seq_len=np.array(lengths), **how))
+    for index, length in enumerate(lengths):
+        row, alone = Row(rows, index), Engine.solve("Llama3_8B", "H100", seq_len=length, **how)
+        for name in ("latency", "bottleneck", "feasible", "kv_cache", "weights", "peak"):
+            assert getattr(row, name) == getattr(alone, name)
+            assert type(getattr(row, name)) is type(getattr(alone, name))
