@@ -205,14 +205,14 @@ def moment(said: Any) -> str:
     >>> moment("Thursday, 26 November 2026, 1:50 PM"), moment("2026-11-26 13:50+01:00"), moment("-")
     ('2026-11-26T13:50:00', '2026-11-26T12:50:00+00:00', '')
     """
-    time = said if isinstance(said, dt.datetime) else None
-    if time is None:
+    time, text = said if isinstance(said, dt.datetime) else None, str(said).strip()
+    if time is None and text:
         try:
-            time = dt.datetime.fromisoformat(str(said).strip())
+            time = dt.datetime.fromisoformat(text)
         except ValueError:
             for spelling in _SPELLINGS:
                 try:
-                    time = dt.datetime.strptime(str(said).strip(), spelling)
+                    time = dt.datetime.strptime(text, spelling)
                 except ValueError:
                     continue
     if time is None:

@@ -114,7 +114,7 @@ class Kind:
             mark = self.mark("unreadable", message=message)
         else:
             value, mark = self.carried(read), self.judge(read, v, earlier)
-        return value, Mark(**vars(mark) | {"given": answer.said(self.shown)})
+        return value, Mark(**{**vars(mark), "given": answer.said(self.shown)})
 
     def read(self, answer: Answer, v: Variant) -> Any:
         """The value that was answered; raises an MLSysError when it cannot be read."""

@@ -208,27 +208,26 @@ def lever(v: Variant) -> str:
 
 def crossover(v: Variant, **how: Any) -> float:
     """The crossover batch of the variant's model and device."""
-    return crossing(*chip(v), v.short, **how)
+    return crossings(*chip(v), **how)[PLACE[v.short]]
 
 
 @lru_cache(maxsize=4096)
-def crossing(
+def crossings(
     model: str,
     device: str,
-    short: int,
     *,
     table: bool = False,
     cache: bool = True,
     efficiency: float = EFFICIENCY,
-) -> float:
-    """The crossover batch, from the bytes and operations of the solver's own step for one request.
+) -> list[float]:
+    """The crossover batch at every length, from the solver's own step for one request.
 
     `table` counts the whole embedding table as read, and without `cache` the KV cache is left out.
     """
-    p = solve(model, device, 1, short)
+    p: Any = steps(model, device, 1).columns
     weights, state = p.weights if table else p.traffic - p.kv_cache, p.kv_cache * float(cache)
     batch = node.crossover_batch(weights, state, p.operations, p.peak, p.bandwidth, efficiency)
-    return float(batch.m_as(""))
+    return batch.m_as("").tolist()
 
 
 def at_full_peak(v: Variant) -> float:

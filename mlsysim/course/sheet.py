@@ -31,7 +31,7 @@ class Answer(Value):
         if isinstance(given, Answer):
             return given
         held = given if isinstance(given, Mapping) else {"value": given}
-        return {key: held[key] for key in cls.model_fields if key in held}
+        return {key: held[key] for key in _ANSWER if key in held}
 
     @property
     def blank(self) -> bool:
@@ -44,6 +44,9 @@ class Answer(Value):
         parts = self.value if isinstance(self.value, list) else [self.value]
         words = [str(part)[:longest] for part in (*parts, self.unit) if part is not None]
         return "".join(c for c in " ".join(words[:20]) if c.isprintable() or c == "\n")
+
+
+_ANSWER = tuple(Answer.model_fields)
 
 
 class Sheet(Value):
