@@ -10,7 +10,7 @@ import altair as alt
 
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.frame import drawn, finish, of
-from mlsysim.charts.labels import texts, wide
+from mlsysim.charts.labels import legend, texts, wide
 from mlsysim.charts.rows import BAR, Names, along, ends, frame, marks, upright
 from mlsysim.charts.theme import BARS, CARD, COLOUR, COLOURS, GRID, ON
 from mlsysim.charts.values import Measure, brief, drawable, left_out, times
@@ -104,8 +104,8 @@ def _segments(
         any(row["part"] == part and _room(row, "phone", x) >= wide(part, "phone") for row in rows)
         for part in parts
     )
-    legend = None if direct or len(parts) < 2 else alt.Legend(offset=18 if bound is None else 34)
-    color = alt.Color("part:N", legend=legend).scale(domain=list(parts), range=COLOURS)
+    listed = None if direct else legend(list(parts), offset=18 if bound is None else 34)
+    color = alt.Color("part:N", legend=listed).scale(domain=list(parts), range=COLOURS)
     at = {"x": x.x("from", shown=False), "x2": "x:Q", "y": names.y()}
     tips = [alt.Tooltip("name:N"), alt.Tooltip("part:N"), alt.Tooltip("value:Q", format=",.4~g")]
     base, bar = of(rows), {"size": BAR, "strokeWidth": 1.5}

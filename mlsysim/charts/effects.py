@@ -9,7 +9,7 @@ import altair as alt
 
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.frame import drawn, finish, of
-from mlsysim.charts.labels import wide
+from mlsysim.charts.labels import legend, wide
 from mlsysim.charts.rows import BAR, Names, along, ends, frame, marks, upright
 from mlsysim.charts.theme import BARS, COLOURS, GUESS, INK, MUTED, PHONE
 from mlsysim.charts.values import Measure, brief, drawable, left_out, times
@@ -98,7 +98,7 @@ def _falling(
 ) -> list[alt.Chart]:
     """The steps as bars between thin connectors, and the total as a bar from zero."""
     rows = [{**s._asdict(), "low": min(s.start, s.end), "high": max(s.start, s.end)} for s in steps]
-    color: Any = alt.Color("group:N", legend=alt.Legend() if len(kinds) > 1 else None)
+    color: Any = alt.Color("group:N", legend=legend(kinds))
     color = color.scale(domain=list(kinds), range=COLOURS)
     at = {"x": x.x("low", shown=False), "x2": "high:Q", "y": names.y()}
     base = of(rows)
@@ -177,7 +177,7 @@ def tornado(
         for name in order
         for side, end in zip(_SIDES, held[name], strict=True)
     ]
-    color: Any = alt.Color("side:N", legend=alt.Legend(offset=34) if order else None)
+    color: Any = alt.Color("side:N", legend=legend(_SIDES, offset=34) if order else None)
     color = color.scale(domain=list(_SIDES), range=[COLOURS[3], COLOURS[0]])
     bars = of(sides).mark_bar(size=BAR)
     odd = [(n, next((v for v in pair if not drawable(v)), 0.0)) for n, pair in plain.items()]

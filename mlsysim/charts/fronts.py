@@ -11,7 +11,7 @@ import numpy as np
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.frame import drawn, finish, of
 from mlsysim.charts.guesses import diamond
-from mlsysim.charts.labels import beside, texts
+from mlsysim.charts.labels import beside, legend, texts
 from mlsysim.charts.theme import CARD, COLOUR, COLOURS, INK, SHAPES
 from mlsysim.charts.values import Measure, brief, drawable, each, left_out
 from mlsysim.core.errors import BadArgument
@@ -184,11 +184,11 @@ def _line(
     if not best:
         return []
     kinds = list(dict.fromkeys(d.kind for d in best))
-    legend = alt.Legend() if len(kinds) > 1 else None
+    listed = legend(kinds)
     at = {"x": x.x(shown=False), "y": y.y(shown=False)}
     rows = [d._asdict() for d in best]
-    color: Any = alt.Color("kind:N", legend=legend).scale(domain=kinds, range=COLOURS)
-    shape = alt.Shape("kind:N", legend=legend).scale(domain=kinds, range=SHAPES)
+    color: Any = alt.Color("kind:N", legend=listed).scale(domain=kinds, range=COLOURS)
+    shape = alt.Shape("kind:N", legend=listed).scale(domain=kinds, range=SHAPES)
     line = of(rows).mark_line(color=COLOUR["muted"], strokeWidth=1.6, interpolate="step-after")
     dots = of(rows).mark_point(filled=True, size=70, opacity=1)
     layers = [line.encode(**at), dots.encode(**at, color=color, shape=shape, tooltip=["name:N"])]

@@ -10,6 +10,7 @@ import altair as alt
 from mlsysim.charts.theme import CARD, INK, LABEL, LAPTOP, PHONE, PLOT, SLIDE, sized, text_size
 
 _GLYPH = 0.6  # of the size of a letter, how wide one is
+_SYMBOL = 22  # pixels of a legend's symbol, with the space about it
 _SIZES = (PHONE, LAPTOP, SLIDE)
 Box = tuple[float, float, float, float]
 
@@ -17,6 +18,15 @@ Box = tuple[float, float, float, float]
 def wide(text: str, size: str) -> float:
     """About how many pixels a label takes."""
     return len(text) * _GLYPH * LABEL[size]
+
+
+def legend(names: Sequence[str], **look: Any) -> alt.Legend | None:
+    """What colours stand for, where there are several; below each other where a phone is narrow."""
+    if len(names) < 2:
+        return None
+    if sum(sorted(wide(name, "phone") for name in names)[-2:]) > PLOT["phone"] - 2 * _SYMBOL:
+        look["columns"] = {"expr": sized(1, 4, 5)}
+    return alt.Legend(**look)
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -10,13 +10,14 @@ import altair as alt
 
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.frame import drawn, finish, of
-from mlsysim.charts.labels import beside, texts
+from mlsysim.charts.labels import beside, legend, texts
 from mlsysim.charts.theme import CARD, COLOUR, COLOURS, MUTED, SHAPES, text_size
 from mlsysim.charts.values import Measure, brief, drawable, left_out, number, times
 from mlsysim.core.errors import BadArgument, OutOfRange
 from mlsysim.core.units import Quantity
 
 _NAMED = 16  # more points than that have their names in the table alone
+_FAR = 0.75  # of the width and the height: where the word of the band may stand
 _MOST = len(COLOURS)
 
 
@@ -60,7 +61,7 @@ def parity(
     lost = [p for p in every if p not in held]
     odd = [(p.name, p.up if drawable(p.across, True) else p.across) for p in lost]
     return finish(
-        *_agreement(across, up, band),
+        *_agreement(held, across, up, band),
         *_points(held, groups, across, up, height),
         title=_finding(held, band, y) if title is None else title,
         subtitle=subtitle,
@@ -85,18 +86,25 @@ def _pair(name: str, pair: Sequence[Any], kind: str) -> Pair:
     return Pair(name, across, up, unit, kind)
 
 
-def _agreement(x: Axis, y: Axis, band: float) -> list[alt.Chart]:
-    """The line on which both agree, and the band about it."""
+def _agreement(held: Sequence[Pair], x: Axis, y: Axis, band: float) -> list[alt.Chart]:
+    """The line on which both agree, and the band about it, named where fewer points are."""
     line = [{"x": at, "y": at, "low": at / band, "high": at * band} for at in x.ends]
     area = of(line).mark_area(color=COLOUR["memory-shade"], clip=True)
     agreed = of(line).mark_line(color=MUTED, strokeDash=[5, 4], strokeWidth=1.6)
-    word = of([{"x": x.ends[1], "y": x.ends[1], "text": f"within {brief(band)} times"}])
+    far = [x.share(p.across) > _FAR and y.share(p.up) > _FAR for p in held]
+    near = [x.share(p.across) < 1 - _FAR and y.share(p.up) < 1 - _FAR for p in held]
+    low = sum(far) > sum(near)
+    end = x.ends[0 if low else 1]
+    word = of([{"x": end, "y": end, "text": f"within {brief(band)} times"}])
+    place: dict[str, Any] = (
+        {"align": "left", "dx": 26, "dy": -8} if low else {"align": "right", "dx": -26, "dy": 8}
+    )
     look: dict[str, Any] = {"fontSize": text_size(), "fontStyle": "italic", "color": MUTED}
     at = {"x": x.x(shown=False), "y": y.y(shown=False)}
     return [
         area.encode(x.x(), y.y("low"), y2="high:Q"),
         agreed.encode(**at),
-        word.mark_text(**look, align="right", dx=-26, dy=8).encode(**at, text="text:N"),
+        word.mark_text(**look, **place).encode(**at, text="text:N"),
     ]
 
 
@@ -110,9 +118,9 @@ def _points(
         {**p._asdict(), "x": p.across, "y": p.up, "off": times(_off(p)), **place}
         for p, place in zip(held, beside(shares, height), strict=True)
     ]
-    legend = alt.Legend() if len(groups) > 1 else None
-    color = alt.Color("kind:N", legend=legend).scale(domain=list(groups), range=COLOURS)
-    shape = alt.Shape("kind:N", legend=legend).scale(domain=list(groups), range=SHAPES)
+    listed = legend(groups)
+    color = alt.Color("kind:N", legend=listed).scale(domain=list(groups), range=COLOURS)
+    shape = alt.Shape("kind:N", legend=listed).scale(domain=list(groups), range=SHAPES)
     tips = [
         alt.Tooltip("name:N"), alt.Tooltip("x:Q", format=",.3~g", title=x.measure.title),
         alt.Tooltip("y:Q", format=",.3~g", title=y.measure.title), alt.Tooltip("unit:N"),

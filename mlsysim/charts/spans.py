@@ -9,7 +9,7 @@ import altair as alt
 
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.frame import drawn, finish, of
-from mlsysim.charts.labels import texts, wide
+from mlsysim.charts.labels import legend, texts, wide
 from mlsysim.charts.rows import BAR, Names, along, ends, frame, marks, upright
 from mlsysim.charts.theme import BARS, CARD, COLOURS, ON
 from mlsysim.charts.values import Measure, brief, drawable, left_out
@@ -118,7 +118,7 @@ def _bars(
         any(t.what == kind and _room(t, "phone", x) >= wide(kind, "phone") for t in tasks)
         for kind in kinds
     )
-    legend = None if direct or len(kinds) < 2 else alt.Legend(offset=34 if crowded else 18)
+    listed = None if direct else legend(kinds, offset=34 if crowded else 18)
     rows = [
         {
             **task._asdict(),
@@ -129,7 +129,7 @@ def _bars(
         }
         for task in tasks
     ]
-    color: Any = alt.Color("what:N", legend=legend).scale(domain=list(kinds), range=COLOURS)
+    color: Any = alt.Color("what:N", legend=listed).scale(domain=list(kinds), range=COLOURS)
     tips = ["lane:N", "what:N", "start:Q", "end:Q"]
     bars = of(rows).mark_bar(size=BAR, stroke=CARD, strokeWidth=1)
     told = texts(of(rows), color={"expr": "datum.on"}, dx=0, dy=0, align="center")[1]

@@ -87,6 +87,15 @@
     nameEditors(inner);
   });
 
+  // and what it draws there in the colours of day
+  const dressButtons = () => document.querySelectorAll("marimo-download, marimo-button").forEach(({ shadowRoot: inner }) => {
+    if (!inner?.querySelector(".marimo") || inner.dressed) return;
+    inner.dressed = true;
+    inner.append(Object.assign(document.createElement("style"), {
+      textContent: ".marimo, .marimo * { --secondary: var(--card); --secondary-foreground: var(--ink) }",
+    }));
+  });
+
   let folded = false; // once, on a page that is opened again: all but the last answer
   const look = () => {
     // what marimo leaves without a name: its menu, and the page's main part
@@ -96,6 +105,7 @@
     document.querySelectorAll("th:empty:not([role])").forEach((each) => each.setAttribute("role", "cell"));
     document.querySelectorAll("table:not([tabindex])").forEach((each) => { if (innerWidth < 600 || each.scrollWidth > each.clientWidth) each.setAttribute("tabindex", "0"); });
     nameEditors(document);
+    dressButtons();
     const marks = [...document.querySelectorAll("[data-mark]")];
     if (awaited !== null) {
       const mark = marks.find((each) => each.dataset.mark === awaited);

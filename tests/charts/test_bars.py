@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -100,3 +101,13 @@ def test_nothing_to_show_is_said(tmp_path):
     for chart in (charts.ranked({}, x="Time (ms)"), charts.stack({}, x="Time (ms)", limit=3)):
         assert charts.words(chart).startswith("Nothing to ")
         assert "Time (ms)" in picture(chart, tmp_path)[1]
+
+
+@pytest.mark.parametrize(("part", "columns"), [("power", 2), ("machines and all around them", 1)])
+def test_long_names_of_parts_stand_below_each_other_on_a_phone(part, columns):
+    chart = charts.stack({"a": {part: 99, "electricity": 1}}, x="Bill (USD)").to_dict()
+    legends = [layer["encoding"]["color"]["legend"] for layer in chart["layer"]
+               if layer["encoding"].get("color", {}).get("legend")]  # fmt: skip
+    usual = chart["config"]["legend"]["columns"]["expr"]
+    told = {legend.get("columns", {}).get("expr", usual) for legend in legends}
+    assert {re.search(r"\? (\d)", expr)[1] for expr in told} == {str(columns)}
