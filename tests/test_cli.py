@@ -264,3 +264,16 @@ def test_a_step_is_costed_at_the_level_and_cache_that_are_asked_for(run):
     assert law["latency"]["value"] < ideal["latency"]["value"]
     assert ideal["stack"] == "ideal"
     assert law["kv_cache"]["value"] == pytest.approx(2 * narrow["kv_cache"]["value"])
+
+
+def test_a_plot_takes_dots_and_ceilings_of_ones_own(run, tmp_path):
+    out = tmp_path / "roofline.svg"
+    own = ["--dot", "mine=60 FLOP/B, 90 TFLOP/s", "--ceiling", "L2=5.5 TB/s"]
+    code, _, _ = run("plot", "H100", "--model", "Llama3_8B", *own, "--out", str(out))
+    drawn = out.read_text(encoding="utf-8")
+    assert code == 0
+    assert all(f">{said}<" in drawn for said in ("mine", "batch 1", "512", "L2 5.5 TB/s"))
+    for wrong in ("60 FLOP/B", "mine=60 FLOP/B", "=1,2", "mine=1,2,3"):
+        code, _, said = run("plot", "H100", "--dot", wrong, "--out", str(out))
+        assert code == 2
+        assert "mine=60 FLOP/B, 90 TFLOP/s" in said

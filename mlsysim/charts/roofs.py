@@ -25,8 +25,9 @@ from mlsysim.charts.theme import (
     sized,
     text_size,
 )
-from mlsysim.charts.values import Measure, brief, drawable, left_out, prefixed, times
+from mlsysim.charts.values import Measure, brief, drawable, left_out, number, prefixed, times
 from mlsysim.core.errors import BadArgument
+from mlsysim.core.units import Quantity
 from mlsysim.equations import node
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.solvers.node.single import Profile
@@ -77,6 +78,7 @@ def roofline(
     efficiency: float = 1.0,
     shade: HardwareNode | None = None,
     highlight: int | None = None,
+    ceilings: Mapping[str, Any] | None = None,
     guess: Any = None,
     title: str | None = None,
     subtitle: str = "",
@@ -87,7 +89,9 @@ def roofline(
     A roof is the peak times `efficiency`; the datasheet's peak is the thin line above it. The
     regimes are those of `shade`, or of the first device. `trail` holds steps of different batches,
     or names for steps or for pairs of intensity and rate. A step that does not fit in memory is
-    hollow; `highlight` is the batch whose dot stands out. `guess` is a pair of intensity and rate,
+    hollow; `highlight` is the batch whose dot stands out. `ceilings` are limits beside those of the
+    first device by their names: rates of other arithmetic, such as "67 TFLOP/s", or bandwidths of
+    other memories, such as "5.5 TB/s". `guess` is a pair of intensity and rate,
     or a time, which is put at the intensity of the last step.
     """
     devices = list(devices)
@@ -98,20 +102,22 @@ def roofline(
     first = roofs[devices.index(shade)] if shade in devices else roofs[0]
     if shade is not None and shade not in devices:
         first = _roof(shade, shade.name, precision, efficiency)
+    limits = [_ceiling(name, rate, roofs[0]) for name, rate in (ceilings or {}).items()]
     dots, guessed = _dots(trail, highlight), _guessed(guess, trail)
     shown = [dot for dot in dots if drawable(dot.intensity, True) and drawable(dot.rate, True)]
-    x, y = _axes(roofs, [*shown, *guessed])
-    names = _names(roofs, x, y, height)
+    x, y = _axes([*roofs, *limits], [*shown, *guessed])
+    names = _names(roofs, limits, x, y, height)
     return finish(
         *_regimes(first, x, y),
+        *_ceilings(limits, roofs[0], x, y),
         *_roofs(roofs, names, x, y),
         *_trail(shown, names, x, y, height),
         *diamond([(dot.intensity, dot.rate / _unit(y), dot.name) for dot in guessed], x, y, height),
         title=_finding(roofs, dots) if title is None else title,
         subtitle=subtitle,
         left_out=left_out([(dot.name, min(dot.intensity, dot.rate)) for dot in dots], log=True),
-        said=_said(roofs, dots, guessed),
-        table=_table(roofs, dots),
+        said=_said(roofs, limits, dots, guessed),
+        table=_table(roofs, limits, dots),
         height=height,
     )
 
@@ -133,6 +139,18 @@ def labels_of(names: Sequence[str]) -> list[str]:
 def _roof(device: HardwareNode, name: str, precision: str, efficiency: float) -> Roof:
     peak = float(device.peak(precision).m_as("FLOP/s"))
     return Roof(name, peak, peak * efficiency, float(device.memory.bandwidth.m_as("B/s")))
+
+
+def _ceiling(name: str, rate: Any, roof: Roof) -> Roof:
+    """A limit beside a roof's own, of its arithmetic or of a memory; raises a BadArgument."""
+    held = number(rate, name)
+    for limit, unit in (("rate", "FLOP/s"), ("slope", "B/s")):
+        if isinstance(held, Quantity) and held.is_compatible_with(unit):
+            value = float(held.m_as(unit))
+            own = {"peak": value, "reached": value} if limit == "rate" else {limit: value}
+            return roof._replace(name=name, **own)
+    remedy = "give a rate such as '67 TFLOP/s', or '5.5 TB/s' of a memory"
+    raise BadArgument(f"ceilings {name}", rate, remedy)
 
 
 def _dots(trail: Steps, highlight: int | None) -> list[Dot]:
@@ -245,12 +263,35 @@ def _roofs(roofs: Sequence[Roof], names: Rows, x: Axis, y: Axis) -> list[alt.Cha
     ]
 
 
-def _names(roofs: Sequence[Roof], x: Axis, y: Axis, height: int) -> list[dict[str, Any]]:
+def _ceilings(limits: Sequence[Roof], roof: Roof, x: Axis, y: Axis) -> list[alt.Chart]:
+    """Each limit as a thin line as far as it counts; a memory's has its name beside it."""
+    rows, names = [], []
+    for each in limits:
+        memory = each.slope != roof.slope
+        ends = (x.ends[0], each.ridge) if memory else (each.ridge, x.ends[1])
+        rows += [{"limit": each.name, "x": at, "y": each.attainable(at) / _unit(y)} for at in ends]
+        if memory:
+            middle = math.sqrt(ends[0] * ends[1])
+            said = f"{each.name} {prefixed(each.slope, 'B/s')}"
+            names.append({
+                "x": middle, "y": each.attainable(middle) / _unit(y), "text": [said] * 3,
+                "dx": [-8] * 3, "dy": [-6] * 3, "align": ["right"] * 3,
+            })  # fmt: skip
+    at = {"x": x.x(shown=False), "y": y.y(shown=False)}
+    line = of(rows).mark_line(strokeWidth=1.2, strokeDash=[4, 3], color=MUTED, clip=True)
+    lines = [line.encode(**at, detail="limit:N")] if rows else []
+    return [*lines, *(c.encode(**at) for c in (texts(of(names)) if names else []))]
+
+
+def _names(
+    roofs: Sequence[Roof], limits: Sequence[Roof], x: Axis, y: Axis, height: int
+) -> list[dict[str, Any]]:
     """What is written at the right above each roof; where roofs are near, the words make room."""
     gap, unit = LABEL[SLIDE] + 2.0, _unit(y)
     lines = [(roof.name, roof.reached, f", ridge {brief(roof.ridge)}") for roof in roofs]
     if len(roofs) == 1 and roofs[0].reached < roofs[0].peak * _FROM_DATASHEET:
         lines.append(("datasheet", roofs[0].peak, ""))
+    lines += [(each.name, each.reached, "") for each in limits if each.slope == roofs[0].slope]
     heights = [(1 - y.share(rate / unit)) * height for _, rate, _ in lines]
     crowded = [any(0 < at - other < gap for other in heights) for at in heights]
     sides = [1 if below else -1 for below in crowded]
@@ -263,7 +304,7 @@ def _names(roofs: Sequence[Roof], x: Axis, y: Axis, height: int) -> list[dict[st
             "x": x.ends[1], "y": rate / unit, "middle": 1 - places[n] / height,
             "dx": [-5] * 3, "dy": [round(places[n] - heights[n], 1)] * 3, "align": ["right"] * 3,
             "text": [said, said + ridge, said + ridge],
-            "color": INK if len(roofs) == 1 else TEXTS[n % len(TEXTS)],
+            "color": INK if len(roofs) == 1 or n >= len(roofs) else TEXTS[n % len(TEXTS)],
         })  # fmt: skip
     return rows
 
@@ -314,14 +355,20 @@ def _finding(roofs: Sequence[Roof], dots: Sequence[Dot]) -> str:
     return f"The {last.name} needs {apart} as much work a byte as the {first.name}"
 
 
-def _said(roofs: Sequence[Roof], dots: Sequence[Dot], guessed: Sequence[Dot]) -> str:
+def _said(
+    roofs: Sequence[Roof], limits: Sequence[Roof], dots: Sequence[Dot], guessed: Sequence[Dot]
+) -> str:
     parts = []
     for r in roofs:
         sheet = f" of a peak of {prefixed(r.peak, 'FLOP/s')}" * (
             r.reached < r.peak * _FROM_DATASHEET
         )
-        limits = f"roof {prefixed(r.reached, 'FLOP/s')}{sheet}, {prefixed(r.slope, 'B/s')}"
-        parts.append(f"{r.name}: {limits}, ridge at {brief(r.ridge)} FLOP/byte")
+        own = f"roof {prefixed(r.reached, 'FLOP/s')}{sheet}, {prefixed(r.slope, 'B/s')}"
+        parts.append(f"{r.name}: {own}, ridge at {brief(r.ridge)} FLOP/byte")
+    for r in limits:
+        memory = r.slope != roofs[0].slope
+        rate = prefixed(r.slope, "B/s") if memory else prefixed(r.reached, "FLOP/s")
+        parts.append(f"{r.name}: a ceiling of {rate}")
     for dot in [*dots, *guessed]:
         where = f"{prefixed(dot.rate, 'FLOP/s')} at {brief(dot.intensity)} FLOP/byte"
         parts.append(f"{dot.name}: {', '.join(filter(None, (where, *_notes(dot))))}")
@@ -332,8 +379,11 @@ def _notes(dot: Dot) -> tuple[str, str]:
     return dot.bound and f"{dot.bound}-bound", "" if dot.feasible else "does not fit in memory"
 
 
-def _table(roofs: Sequence[Roof], dots: Sequence[Dot]) -> list[dict[str, Any]]:
+def _table(
+    roofs: Sequence[Roof], limits: Sequence[Roof], dots: Sequence[Dot]
+) -> list[dict[str, Any]]:
     rows = [(roof.name, roof.ridge, roof.reached, "its ridge") for roof in roofs]
+    rows += [(limit.name, limit.ridge, limit.reached, "this ceiling's ridge") for limit in limits]
     rows += [
         (dot.name, dot.intensity, dot.rate, ", ".join(filter(None, (dot.step, *_notes(dot)))))
         for dot in dots

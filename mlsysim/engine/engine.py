@@ -114,7 +114,6 @@ class Engine:
 
 BLOCK = 1 << 14  # points whose columns stay in a processor's cache together
 _SHOWN = ("latency", "throughput", "bottleneck", "mfu", "feasible")
-_ROOFS = ("compute", "memory")
 
 
 class Sweep(Sequence[dict[str, Any]]):
@@ -213,9 +212,10 @@ class Sweep(Sequence[dict[str, Any]]):
         return self.table().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
-        table, shares = self.table(), [self.column(f"{roof}_share") for roof in _ROOFS]
+        table = self.table()
+        compute, memory = self.column("compute_share"), self.column("memory_share")
         # the rest is overhead; the longest of them binds
-        table.bars["bottleneck"] = np.maximum.reduce([*shares, 1.0 - sum(shares)])
+        table.bars["bottleneck"] = np.maximum(np.maximum(compute, memory), 1.0 - compute - memory)
         return table._repr_html_()
 
     def _axis(self, name: str) -> np.ndarray:

@@ -128,3 +128,25 @@ def test_without_a_title_the_ridge_is_the_finding(h100):
     assert charts.words(both).startswith(
         "The H100 needs 1.9 times as much work a byte as the A100."
     )
+
+
+def test_a_ceiling_is_a_limit_beside_the_devices_own_as_far_as_it_counts(h100, tmp_path):
+    """67 TFLOP/s of fp32 begin at 67 / 3.35 FLOP/B; from L2 the peak is reached at 989.4 / 5.5."""
+    limits = {"fp32": "67 TFLOP/s", "L2": "5.5 TB/s"}
+    chart = charts.roofline([h100], ceilings=limits)
+    lines = rows(chart, "line", "limit")
+    flat = [row for row in lines if row["limit"] == "fp32"]
+    assert [row["y"] for row in flat] == pytest.approx([67, 67])
+    assert flat[0]["x"] == pytest.approx(67 / 3.35)
+    low, end = (row for row in lines if row["limit"] == "L2")
+    assert low["y"] == pytest.approx(low["x"] * 5.5)
+    assert (end["x"], end["y"]) == pytest.approx((989.4 / 5.5, 989.4))
+    assert "fp32: a ceiling of 67 TFLOP/s; L2: a ceiling of 5.5 TB/s" in charts.words(chart)
+    shown = picture(chart, tmp_path)[1]
+    assert {"fp32 67 TFLOP/s", "L2 5.5 TB/s"} <= {*shown}
+
+
+@pytest.mark.parametrize("rate", [67, "67 GB", "3 ms", None])
+def test_a_ceiling_that_is_no_rate_says_what_would_do(h100, rate):
+    with pytest.raises(BadArgument, match=r"67 TFLOP/s|number or a quantity"):
+        charts.roofline([h100], ceilings={"mine": rate})
