@@ -8,8 +8,10 @@ import shlex
 
 import pytest
 
-from mlsysim import Infrastructure, Models
+from mlsysim import Hardware, Infrastructure, Models
 from mlsysim.cli import main
+from mlsysim.evaluation import judge
+from mlsysim.evaluation.spec import SystemSpec
 from tests.notebooks import ROOT
 
 PAGE = (ROOT / "docs" / "questions" / "README.md").read_text(encoding="utf-8")
@@ -46,6 +48,30 @@ def test_how_many_gpus_serve_a_70b_model(ask):
     found = best(ask("plan Llama3_70B H200"))
     assert 20 <= found["devices"] <= 40
     assert found["p99_ttft"]["value"] <= 500
+
+
+@pytest.mark.parametrize(
+    ("model", "rate", "peer"),
+    [("Llama3_70B", 50, 28), ("Llama3_70B", 20, 12), ("Qwen3_32B", 50, 14)],
+)
+def test_where_nodes_need_not_be_filled_it_is_as_many_as_the_peer_says(model, rate, peer):
+    """Nodes of one or two devices that talk as those of eight do; 99 of 100 within 500 ms."""
+    work = {"model": model, "phase": "serve", "prompt": 2000, "tokens": 300, "precision": "fp8"}
+    work["arrival_rate_qps"], found = rate, []
+    for inside in (1, 2):
+        link = {"bandwidth": f"{Hardware.H200.interconnect.bandwidth.m_as('GB/s')} GB/s"}
+        node = {"name": "a part of a node", "accelerator": "H200", "accelerators": inside}
+        spec = {
+            "workload": {**work, "arrival_rate_qps": rate},
+            "fleet": {
+                "node": {**node, "interconnect": link},
+                "tensor_parallel": inside,
+                "count": 40,
+            },
+            "constraints": ["p99_ttft <= 500 ms"],
+        }
+        found.append(judge(SystemSpec.from_spec(spec)).metrics["devices_needed"])
+    assert min(found) == pytest.approx(peer, rel=0.15)
 
 
 def test_two_consumer_cards_hold_70b_in_four_bits(ask):
