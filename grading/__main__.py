@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # modules leave no garbage while they are read, and to look for it takes long
+
 import argparse
 import csv
 import os
@@ -21,6 +25,7 @@ from mlsysim.core.table import safe_cell
 from mlsysim.course.lessons import assignment, find_lesson
 from mlsysim.course.variants import code_for
 
+gc.enable()
 _SHORTEST_SECRET = 16
 
 

@@ -80,7 +80,9 @@ def code_for(student: str, assignment: str, secret: bytes = PUBLIC_SECRET) -> st
     return hmac.new(secret, message, hashlib.sha256).hexdigest()[:_CODE_DIGITS]
 
 
-_catalog = cache(catalog)
+@cache
+def _entry(layer: str, name: str) -> Any:
+    return catalog(layer)[name]
 
 
 class Variant:
@@ -102,7 +104,7 @@ class Variant:
         for held in (self.__dict__.get("fields", {}), self.__dict__.get("_given", {})):
             if name in held:
                 layer = self._entries.get(name)
-                return _catalog(layer)[held[name]] if layer else held[name]
+                return _entry(layer, held[name]) if layer else held[name]
         raise AttributeError(f"this variant has no {name!r}; it has {', '.join(self.fields)}")
 
     __getitem__ = __getattr__  # so that a text's placeholders are filled by `format_map`
