@@ -106,7 +106,7 @@ def _segments(
     )
     listed = None if direct else legend(list(parts), offset=18 if bound is None else 34)
     color = alt.Color("part:N", legend=listed).scale(domain=list(parts), range=COLOURS)
-    at = {"x": x.x("from", shown=False), "x2": "x:Q", "y": names.y()}
+    at = {"x": x.x("from", shown=False), "x2": alt.X2("x:Q"), "y": names.y()}
     tips = [alt.Tooltip("name:N"), alt.Tooltip("part:N"), alt.Tooltip("value:Q", format=",.4~g")]
     base, bar = of(rows), {"size": BAR, "strokeWidth": 1.5}
     said = [_inside(row, x, direct) if row["said"] else [""] * 3 for row in rows]
@@ -239,11 +239,11 @@ def _shapes(rows: Sequence[Mapping[str, Any]], names: Names, x: Axis) -> list[al
     base = of(rows)
     if not x.log:
         bar = base.mark_bar(size=BAR, strokeWidth=2)
-        return [bar.encode(x.x("from", shown=False), x2="x:Q", **look)]
+        return [bar.encode(x.x("from", shown=False), x2=alt.X2("x:Q"), **look)]
     guide = base.mark_rule(color=GRID, strokeWidth=2)
     dot = base.mark_point(filled=True, size=130, opacity=1, strokeWidth=2)
     return [
-        guide.encode(x.x("from", shown=False), names.y(), x2="x:Q"),
+        guide.encode(x.x("from", shown=False), names.y(), x2=alt.X2("x:Q")),
         dot.encode(x.x(shown=False), **look),
     ]
 

@@ -174,12 +174,14 @@ def _rules(levels: Mapping[str, float], ups: Mapping[str, float], plane: Plane) 
     base = of([{"x": left, "y": low}]).mark_point(opacity=0).encode(plane.x.x(), plane.y.y())
     return [
         base,
-        of(across).mark_rule(**rule).encode(**plane.at, x2="to:Q"),
-        of(across).mark_text(**words, align="left", dx=4, dy=-9).encode(**plane.at, text="name:N"),
-        of(up).mark_rule(**rule).encode(**plane.at, y2="to:Q"),
+        of(across).mark_rule(**rule).encode(**plane.at, x2=alt.X2("to:Q")),
+        of(across)
+        .mark_text(**words, align="left", dx=4, dy=-9)
+        .encode(**plane.at, text=alt.Text("name:N")),
+        of(up).mark_rule(**rule).encode(**plane.at, y2=alt.Y2("to:Q")),
         of([{**row, "y": high} for row in up])
         .mark_text(**words, align="left", dx=5, dy=8)
-        .encode(**plane.at, text="name:N"),
+        .encode(**plane.at, text=alt.Text("name:N")),
     ]
 
 
@@ -206,8 +208,8 @@ def _curves(curves: Sequence[Curve], plane: Plane) -> list[alt.Chart]:
     seen = [(c.name, p) for c in curves for p in c.points if len(c.points) <= _FEW or not p[2]]
     points = of([{"name": n, "x": a, "y": b, "feasible": fit} for n, (a, b, fit) in seen])
     return [
-        solid.encode(**plane.at, color=color, strokeDash=dash, detail="part:N"),
-        broken.encode(**plane.at, color=color, detail="part:N"),
+        solid.encode(**plane.at, color=color, strokeDash=dash, detail=alt.Detail("part:N")),
+        broken.encode(**plane.at, color=color, detail=alt.Detail("part:N")),
         points.mark_point(filled=True, opacity=1, size=52, strokeWidth=2).encode(
             **plane.at, stroke=color, fill=fits_not, tooltip=tips
         ),

@@ -100,7 +100,7 @@ def _falling(
     rows = [{**s._asdict(), "low": min(s.start, s.end), "high": max(s.start, s.end)} for s in steps]
     color: Any = alt.Color("group:N", legend=legend(kinds))
     color = color.scale(domain=list(kinds), range=COLOURS)
-    at = {"x": x.x("low", shown=False), "x2": "high:Q", "y": names.y()}
+    at = {"x": x.x("low", shown=False), "x2": alt.X2("high:Q"), "y": names.y()}
     base = of(rows)
     zero = base.transform_filter("datum.low == datum.high").mark_tick(thickness=3, size=BAR)
     whole = of(
@@ -123,7 +123,7 @@ def _ring(ring: str, steps: Sequence[Step], names: Names, x: Axis) -> list[alt.C
         if s.name == ring
     ]
     box = of(rows).mark_bar(size=BAR + 8, fill=None, stroke=GUESS, strokeWidth=2.6, cornerRadius=6)
-    return [box.encode(x.x("low", shown=False), names.y(), x2="high:Q")] if rows else []
+    return [box.encode(x.x("low", shown=False), names.y(), x2=alt.X2("high:Q"))] if rows else []
 
 
 def _largest(steps: Sequence[Step], measure: Measure) -> str:
@@ -186,7 +186,7 @@ def tornado(
     head = f"{measure.title}, {measure.say(middle)} at the base"
     return finish(
         frame(names, axis),
-        bars.encode(axis.x("from", shown=False), names.y(), x2="x:Q", color=color),
+        bars.encode(axis.x("from", shown=False), names.y(), x2=alt.X2("x:Q"), color=color),
         ends(sides, names, axis),
         *upright({f"base {measure.say(middle)}": middle}, axis, strong=True),
         title=_widest(order, held) if title is None else title,

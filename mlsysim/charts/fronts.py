@@ -173,7 +173,9 @@ def _cloud(held: Sequence[Design], best: Sequence[Design], x: Axis, y: Axis) -> 
     at = {"x": x.x(shown=False), "y": y.y(shown=False)}
     return [
         base.encode(x.x(), y.y()),
-        dots.encode(**at, fill=fill, tooltip=["name:N", "x:Q", "y:Q"]),
+        dots.encode(
+            **at, fill=fill, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("x:Q"), alt.Tooltip("y:Q")]
+        ),
     ]
 
 
@@ -191,7 +193,10 @@ def _line(
     shape = alt.Shape("kind:N", legend=listed).scale(domain=kinds, range=SHAPES)
     line = of(rows).mark_line(color=COLOUR["muted"], strokeWidth=1.6, interpolate="step-after")
     dots = of(rows).mark_point(filled=True, size=70, opacity=1)
-    layers = [line.encode(**at), dots.encode(**at, color=color, shape=shape, tooltip=["name:N"])]
+    layers = [
+        line.encode(**at),
+        dots.encode(**at, color=color, shape=shape, tooltip=[alt.Tooltip("name:N")]),
+    ]
     if bend:
         spots = [(x.share(d.x), y.share(d.y)) for d in best]
         said = f"knee: {bend.name}" if bend.name else f"knee {brief(bend.x)}, {brief(bend.y)}"

@@ -36,7 +36,7 @@ def diamond(
         for (across, up, name), place in zip(held, beside(shares, height, marks=marks), strict=True)
     ]
     at, base = {"x": x.x(shown=False), "y": y.y(shown=False)}, of(rows)
-    mark = base.mark_point(**HOLLOW).encode(**at, tooltip="name:N")
+    mark = base.mark_point(**HOLLOW).encode(**at, tooltip=alt.Tooltip("name:N"))
     return [mark, *(c.encode(**at) for c in texts(base, color=GUESS, weight=600))]
 
 
@@ -66,11 +66,11 @@ def versus(guess: float, truth: float, unit: str = "", *, title: str = "") -> al
     shape = alt.Shape("who:N", legend=None).scale(range=["diamond", "circle"], **who)
     dots = base.mark_point(filled=True, opacity=1, size=170).encode(at, color=color, shape=shape)
     words = base.mark_text(**_STRONG, dy={"expr": "datum.up"}).encode(
-        at, text="text:N", color=color
+        at, text=alt.Text("text:N"), color=color
     )
     said = f"You predicted {x.measure._replace(unit=unit).say(guess)}"
     return finish(
-        line.encode(x.x(), x2="to:Q"), *between, dots, words,
+        line.encode(x.x(), x2=alt.X2("to:Q")), *between, dots, words,
         title=title,
         said=f"{said}; the solver says {Measure('', unit).say(truth)}{', ' * bool(apart)}{apart}",
         table=[{"who": name, unit or "value": value} for name, value in named],
@@ -92,6 +92,6 @@ def _between(guess: float, truth: float, text: str, x: Axis) -> list[alt.Chart]:
     rule = of([row]).mark_rule(color=MUTED, strokeWidth=3)
     words = of([row]).mark_text(**_STRONG, dy=-12, color=INK)
     return [
-        rule.encode(x.x("from", shown=False), x2="to:Q"),
-        words.encode(x.x(shown=False), text="text:N"),
+        rule.encode(x.x("from", shown=False), x2=alt.X2("to:Q")),
+        words.encode(x.x(shown=False), text=alt.Text("text:N")),
     ]

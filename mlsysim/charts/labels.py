@@ -133,6 +133,8 @@ def texts(chart: alt.Chart, *, color: Any = INK, weight: int = 500, **mark: Any)
         **mark,
     }
     return [
-        said.mark_text(color=CARD, stroke=CARD, strokeWidth=4, **look).encode(text="said:N"),
-        said.mark_text(color=color, **look).encode(text="said:N"),
+        said.mark_text(color=CARD, stroke=CARD, strokeWidth=4, **look).encode(
+            text=alt.Text("said:N")
+        ),
+        said.mark_text(color=color, **look).encode(text=alt.Text("said:N")),
     ]

@@ -102,9 +102,9 @@ def _agreement(held: Sequence[Pair], x: Axis, y: Axis, band: float) -> list[alt.
     look: dict[str, Any] = {"fontSize": text_size(), "fontStyle": "italic", "color": MUTED}
     at = {"x": x.x(shown=False), "y": y.y(shown=False)}
     return [
-        area.encode(x.x(), y.y("low"), y2="high:Q"),
+        area.encode(x.x(), y.y("low"), y2=alt.Y2("high:Q")),
         agreed.encode(**at),
-        word.mark_text(**look, **place).encode(**at, text="text:N"),
+        word.mark_text(**look, **place).encode(**at, text=alt.Text("text:N")),
     ]
 
 

@@ -223,9 +223,9 @@ def _regimes(roof: Roof, x: Axis, y: Axis) -> list[alt.Chart]:
     color = alt.Color("side:N", legend=None).scale(domain=[s for s, _, _ in sides], range=shades)
     text = of(said).transform_calculate(text=sized("datum.side", *["datum.side + '-bound'"] * 2))
     return [
-        of(areas).mark_rect().encode(x.x(), x2="to:Q", color=color),
+        of(areas).mark_rect().encode(x.x(), x2=alt.X2("to:Q"), color=color),
         text.mark_text(fontSize=text_size(), fontStyle="italic", color=MUTED, dy=-12).encode(
-            x.x(shown=False), y.y(), text="text:N"
+            x.x(shown=False), y.y(), text=alt.Text("text:N")
         ),
     ]
 
@@ -258,7 +258,7 @@ def _roofs(roofs: Sequence[Roof], names: Rows, x: Axis, y: Axis) -> list[alt.Cha
     return [
         thin.encode(**at, color=color),
         line.encode(**at, color=color, strokeDash=dash),
-        ridge.encode(**at, color=color, tooltip="said:N"),
+        ridge.encode(**at, color=color, tooltip=alt.Tooltip("said:N")),
         *(c.encode(**at) for c in texts(of(names), color={"expr": "datum.color"}, weight=600)),
     ]
 
@@ -279,7 +279,7 @@ def _ceilings(limits: Sequence[Roof], roof: Roof, x: Axis, y: Axis) -> list[alt.
             })  # fmt: skip
     at = {"x": x.x(shown=False), "y": y.y(shown=False)}
     line = of(rows).mark_line(strokeWidth=1.2, strokeDash=[4, 3], color=MUTED, clip=True)
-    lines = [line.encode(**at, detail="limit:N")] if rows else []
+    lines = [line.encode(**at, detail=alt.Detail("limit:N"))] if rows else []
     return [*lines, *(c.encode(**at) for c in (texts(of(names)) if names else []))]
 
 

@@ -63,7 +63,7 @@ def ends(rows: Sequence[Mapping[str, Any]], names: Names, x: Axis) -> alt.Chart:
     """Words at the end of each row: `x`, `text`, and `left` where the bar runs to the left."""
     side = {"expr": "datum.left ? 'right' : 'left'"}
     words = of(rows).mark_text(**STRONG, color=INK, align=side, dx={"expr": "datum.left ? -8 : 8"})
-    return words.encode(x.x(shown=False), names.y(), text="text:N")
+    return words.encode(x.x(shown=False), names.y(), text=alt.Text("text:N"))
 
 
 def upright(lines: Mapping[str, float], x: Axis, *, strong: bool = False) -> list[alt.Chart]:
@@ -80,7 +80,7 @@ def upright(lines: Mapping[str, float], x: Axis, *, strong: bool = False) -> lis
         )
         layers += [
             rule.encode(x.x(shown=False)),
-            words.encode(x.x(shown=False), y=alt.value(-9 - 18 * n), text="name:N"),
+            words.encode(x.x(shown=False), y=alt.value(-9 - 18 * n), text=alt.Text("name:N")),
         ]
     return layers
 
@@ -98,6 +98,8 @@ def marks(guesses: Mapping[str, float], names: Names, x: Axis) -> list[alt.Chart
     look = {**STRONG, "dy": {"expr": sized(-18, -18, -22)}}
     return [
         base.mark_point(**HOLLOW).encode(*at),
-        base.mark_text(**look, color=CARD, stroke=CARD, strokeWidth=4).encode(*at, text="text:N"),
-        base.mark_text(**look, color=GUESS).encode(*at, text="text:N"),
+        base.mark_text(**look, color=CARD, stroke=CARD, strokeWidth=4).encode(
+            *at, text=alt.Text("text:N")
+        ),
+        base.mark_text(**look, color=GUESS).encode(*at, text=alt.Text("text:N")),
     ]

@@ -67,8 +67,12 @@ def ladder(
     parts += [f"you on {name}: {measure.scaled(value)}" for name, value in guesses.items()]
     return finish(
         frame(names, axis),
-        guide.mark_rule(color=GRID, strokeWidth=2).encode(**at, x2="to:Q"),
-        dots.encode(**at, color=color, tooltip=["name:N", "rung:N", "x:Q"]),
+        guide.mark_rule(color=GRID, strokeWidth=2).encode(**at, x2=alt.X2("to:Q")),
+        dots.encode(
+            **at,
+            color=color,
+            tooltip=[alt.Tooltip("name:N"), alt.Tooltip("rung:N"), alt.Tooltip("x:Q")],
+        ),
         *(words.encode(**at) for words in texts(told)),
         *marks(guesses, names, axis),
         title=_finding(plain, lit or {}) if title is None else title,

@@ -130,11 +130,18 @@ def _bars(
         for task in tasks
     ]
     color: Any = alt.Color("what:N", legend=listed).scale(domain=list(kinds), range=COLOURS)
-    tips = ["lane:N", "what:N", "start:Q", "end:Q"]
+    tips = [
+        alt.Tooltip("lane:N"),
+        alt.Tooltip("what:N"),
+        alt.Tooltip("start:Q"),
+        alt.Tooltip("end:Q"),
+    ]
     bars = of(rows).mark_bar(size=BAR, stroke=CARD, strokeWidth=1)
     told = texts(of(rows), color={"expr": "datum.on"}, dx=0, dy=0, align="center")[1]
     return [
-        bars.encode(x.x("start", shown=False), names.y(), x2="end:Q", color=color, tooltip=tips),
+        bars.encode(
+            x.x("start", shown=False), names.y(), x2=alt.X2("end:Q"), color=color, tooltip=tips
+        ),
         told.encode(x.x("middle", shown=False), names.y()),
     ]
 

@@ -10,7 +10,7 @@ from mlsysim import charts
 
 def layers(chart):
     """Every layer as (kind of mark, its rows)."""
-    spec = chart.to_dict()
+    spec = chart.to_dict(validate=True)
     found = []
     for layer in spec["layer"]:
         mark = layer["mark"]
