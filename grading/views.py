@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from base64 import b64encode
 from collections import defaultdict
 from functools import cache
@@ -48,16 +47,11 @@ def of_class(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _plain(text: str) -> str:
-    """A notebook's text without its marks of emphasis."""
-    return re.sub(r"\*{1,2}(\S[^*]*?)\*{1,2}", r"\1", text).replace("`", "")
-
-
 @cache
 def _asked(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """What an assignment's pages have alike: its predictions' texts, and what to read again."""
     checks = load(name)
-    texts = {each: _plain(asked.text) for each, asked in checks.predictions.items()}
+    texts = {each: asked.text for each, asked in checks.predictions.items()}
     return texts, {q: texts.get(each.asked.see, "") for q, each in checks.questions.items()}
 
 

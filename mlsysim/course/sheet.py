@@ -42,8 +42,10 @@ class Answer(Value):
     def said(self, longest: int = 40) -> str:
         """What was answered, each part shortened: text that may hold anything."""
         parts = self.value if isinstance(self.value, list) else [self.value]
-        words = [str(part)[:longest] for part in (*parts, self.unit) if part is not None]
-        return "".join(c for c in " ".join(words[:20]) if c.isprintable() or c == "\n")
+        words = [str(part)[:longest] for part in parts if part is not None]
+        unit = "" if self.unit is None else f" {str(self.unit)[:longest]}"
+        text = ", ".join(words[:20]) + unit
+        return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
 _ANSWER = tuple(Answer.model_fields)

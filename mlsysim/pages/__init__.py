@@ -5,14 +5,33 @@ A page holds its style and loads nothing, so that it opens anywhere, offline.
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mlsysim.palette import FONT, PALETTE
+
+_MARKED = re.compile(r"\*\*(\S.*?)\*\*|`([^`]+)`|\*(\S[^*]*?)\*")
+_TAGS = ("strong", "code", "em")
+
+
+@lru_cache(maxsize=4096)
+def marked(text: str) -> Markup:
+    """A notebook's text with its emphasis and its code.
+
+    >>> print(marked("take **at most 7** and `x < 2`"))
+    take <strong>at most 7</strong> and <code>x &lt; 2</code>
+    """
+
+    def tagged(found: re.Match[str]) -> str:
+        tag = _TAGS[(found.lastindex or 1) - 1]
+        return f"<{tag}>{found[found.lastindex or 1]}</{tag}>"
+
+    return Markup(_MARKED.sub(tagged, str(escape(text))))  # it was escaped
 
 
 def render(template: str, **facts: Any) -> str:
@@ -46,5 +65,5 @@ def _environment() -> Environment:
     )
     held.globals.update(palette=PALETTE, font=FONT)
     held.globals["style"] = Markup(held.get_template("style.html").render())  # alike on all pages
-    held.filters.update(percent="{:.0%}".format, number="{:g}".format)
+    held.filters.update(percent="{:.0%}".format, number="{:g}".format, marked=marked)
     return held

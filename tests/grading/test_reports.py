@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from mlsysim import pages
 from mlsysim.course.lessons import lessons
 from mlsysim.course.sheet import Answer
 
@@ -119,3 +120,11 @@ def test_where_to_read_on_is_a_prediction_of_the_lesson():
     for lesson in lessons():
         for asked in lesson.assignment.questions.values() if lesson.assignment else ():
             assert asked.see in {"", *lesson.predictions}
+
+
+def test_a_question_keeps_its_emphasis_and_its_code_and_nothing_that_a_hand_may_have_typed():
+    """Lesson 02 asks of one in bold, and of a function; a less-than sign is no tag."""
+    words = pages.marked("**at most 7** of `x < 2`, *once*, 3 * 4 * 5, <b>")
+    assert words == (
+        "<strong>at most 7</strong> of <code>x &lt; 2</code>, <em>once</em>, 3 * 4 * 5, &lt;b&gt;"
+    )
