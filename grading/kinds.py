@@ -174,8 +174,7 @@ class Number(Kind):
     def plain(self, value: Any) -> float | None:
         """A solver's value as a number in the question's unit."""
         if isinstance(value, Quantity):
-            into = factor(value.units, self.asked.unit)
-            return float(value.m_as(self.asked.unit) if into is None else value.magnitude * into)
+            return float(value.m_as(self.asked.unit))
         return None if value is None else float(value)
 
     def close(self, given: float, wanted: float) -> bool:
