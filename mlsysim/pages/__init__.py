@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from mlsysim.palette import FONT, PALETTE
 
-_MARKED = re.compile(r"\*\*(\S.*?)\*\*|`([^`]+)`|\*(\S[^*]*?)\*")
+_MARKED = re.compile(r"\*\*(\S.*?)\*\*|`(?:``\w*\s)?([^`]+?)(?:\s``)?`|\*(\S[^*]*?)\*")
 _TAGS = ("strong", "code", "em")
 
 

@@ -122,9 +122,23 @@ def test_where_to_read_on_is_a_prediction_of_the_lesson():
             assert asked.see in {"", *lesson.predictions}
 
 
+def test_nine_in_ten_questions_say_where_to_read_on():
+    """The others ask for what no prediction of their lesson teaches, and point nowhere."""
+    exercises = [each.assignment for each in lessons() if each.assignment]
+    says = [bool(asked.see) for each in exercises for asked in each.questions.values()]
+    assert len(exercises) == 19
+    assert sum(says) >= 0.9 * len(says)
+
+
 def test_a_question_keeps_its_emphasis_and_its_code_and_nothing_that_a_hand_may_have_typed():
     """Lesson 02 asks of one in bold, and of a function; a less-than sign is no tag."""
     words = pages.marked("**at most 7** of `x < 2`, *once*, 3 * 4 * 5, <b>")
     assert words == (
         "<strong>at most 7</strong> of <code>x &lt; 2</code>, <em>once</em>, 3 * 4 * 5, &lt;b&gt;"
     )
+
+
+def test_a_block_of_code_is_code_without_its_fence():
+    """Prediction 15.2 shows two lines of Python, and is quoted to whoever missed question 4."""
+    words = pages.marked("A chain:\n\n```python\nrun(a=3)\nrun(*b)\n```\n\nWhy *so*?")
+    assert words == "A chain:\n\n<code>run(a=3)\nrun(*b)</code>\n\nWhy <em>so</em>?"
