@@ -54,14 +54,15 @@ PARTS = (
         "gemm.rate": (0.8, ("family", "kernel")), "gemm.feed": (16e3, ()),
         "gemm.energy": (5e-11, ()), "gemm.bandwidth": (0.8, ("family",)),
         "gemm.overlap": (3.0, ()), "gemm.floor": (4.5e3, ("family", "kernel")),
-        "gemm.ramp": (100.0, ()), "gemm.tail": (0.5, ()),
-        "quantise.floor": (4.5e3, ("framework", "kernel")), "gemm.eager": (2e-4, ()),
+        "gemm.ramp": (100.0, ()), "gemm.tail": (0.5, ()), "gemm.split": (0.5, ("path",)),
+        "gemm.whole": (2000.0, ()), "quantise.floor": (4.5e3, ("maker",)), "gemm.eager": (2e-4, ()),
     }),
     Part("attn_prefill", {
-        "prefill.rate": (0.8, ("path", "framework")), "prefill.soft": (1.0, ()),
-        "prefill.ramp": (256.0, ("framework",)), "prefill.tile": (30.0, ()),
-        "prefill.split": (0.7, ()), "prefill.bandwidth": (0.9, ()),
-        "prefill.floor": (7e-7, ("framework",)), "prefill.deep": (0.4, ()),
+        "prefill.rate": (0.8, ("path", "framework", "kernel")), "prefill.soft": (1.5, ()),
+        "prefill.overlap": (1.5, ()), "prefill.split": (0.7, ()),
+        "prefill.start": (5e3, ()), "prefill.narrow": (0.3, ("framework",)),
+        "prefill.bandwidth": (0.9, ()), "prefill.floor": (7e-7, ("framework",)),
+        "prefill.deep": (0.4, ()),
     }),
     Part("attn_decode", {
         "decode.rate": (0.1, ("family",)), "decode.rows": (11.0, ()),
@@ -79,9 +80,10 @@ PARTS = (
     }),
     Part("allreduce_custom", {
         "reduce.link": (0.7, ("wire", "family")), "reduce.crowd": (0.1, ("wire", "family")),
-        "reduce.floor": (5e3, ("wire", "kernel")), "reduce.hop": (2e-7, ("wire",)),
-        "reduce.turn": (3e-6, ("wire",)), "reduce.start": (2e-5, ()), "reduce.few": (3e11, ()),
-        "reduce.eager": (2e-5, ("kernel", "family")),
+        "reduce.own": (0.2, ()),
+        "reduce.floor": (2e3, ("wire", "kernel")), "reduce.hop": (2e-7, ("wire",)),
+        "reduce.turn": (1e-5, ("wire",)), "reduce.start": (5e-5, ()), "reduce.few": (1e12, ()),
+        "reduce.eager": (4e-5, ("family",)),
     }),
     Part("nccl", {
         "nccl.link": (0.8, ("family", "op")), "nccl.crowd": (0.1, ("wire", "family")),
@@ -89,7 +91,7 @@ PARTS = (
         "nccl.queue": (0.5, ()),
     }),
 )  # fmt: skip
-SHARES = ("gemm.tail", "prefill.split", "experts.crowd", "experts.few", "nccl.queue")
+SHARES = ("gemm.tail", "gemm.split", "prefill.split", "experts.crowd", "experts.few", "nccl.queue")
 TOP = dict.fromkeys(SHARES, 0.0)  # logarithms of shares
 
 

@@ -38,7 +38,7 @@ _NUMBERS = (
     *("experts", "topk", "moe_tp", "moe_ep", "gpus", "bytes", "time_us"),
 )
 _TEXTS = ("id", "device", "kind", "dtype", "kv_dtype", "framework", "kernel", "op", "distribution")
-_KERNELS = ("triton", "cutlass", "trtllm", "marlin", "eager")
+_KERNELS = ("triton", "cutlass", "trtllm", "marlin")
 
 
 class Rows(NamedTuple):
@@ -113,6 +113,13 @@ def _columns(lines: list[dict[str, str]]) -> Rows:
         "name": text["kernel"],
         "wire": np.where([bool(device.interconnect) for device in devices], "switch", "PCIe"),
     }
+    block = np.char.endswith(text["dtype"], "_block")
+    path = np.where(block, text["dtype"], paths)
+    groups["maker"] = np.char.add(np.char.add(text["framework"], " "), path)
+    if text["kind"][0] == "attn_prefill":
+        # units that take operands from shared memory multiply them as they are kept
+        wide = np.isin(groups["family"], ["Hopper", "Blackwell"])
+        groups["path"] = np.where(wide & (text["kv_dtype"] == "fp8"), "fp8", groups["path"])
     if text["kind"][0] == "attn_decode":
         groups["path"] = np.where(text["kv_dtype"] == "fp8", "fp8", "bf16")
     return Rows(
@@ -178,8 +185,11 @@ def _prefill(rows: Rows, c: Constants) -> Any:
     wide = rows.size["cached"]
     flops, moved = 2 * b * h * s**2 * dim, b * s * dim * (4 * h + 4 * kept + 2 * kept * wide)
     roof = _roof(rows, c, rows.attention_peak)
-    pieces = b * np.ceil(s / silicon.TILE) * h * dim / silicon.HEAD
-    return _sum(silicon.prefill(c, roof, flops, s, s, pieces, moved, dim))
+    together = np.where(rows.text["framework"] == "trtllm", 1.0, h / kept)  # heads of one key head
+    pieces = b * np.ceil(s * together / silicon.TILE) * h / together
+    own = (rows.groups["path"] == "fp8") & (rows.size["value"] > 1)  # queries come in 16 bits
+    narrow = np.where(own, c["prefill.narrow"] * b * s * h * dim / (roof.units * c["clock"]), 0.0)
+    return _sum(silicon.prefill(c, roof, flops, s, pieces, moved, dim)) + narrow
 
 
 def _decode(rows: Rows, c: Constants) -> Any:
@@ -218,8 +228,10 @@ def _moe(rows: Rows, c: Constants) -> Any:
 
 
 def _reduce(rows: Rows, c: Constants) -> Any:
-    eager = np.where(rows.groups["kernel"] == "eager", c["reduce.eager"], 0.0)
-    return eager + silicon.all_reduce(c, rows.size["bytes"], rows.size["gpus"], rows.link)
+    # the host starts kernels one by one while others run: the slower of both sets the pace
+    eager = np.where(np.char.endswith(rows.text["kernel"], "eager"), c["reduce.eager"], 0.0)
+    own = silicon.all_reduce(c, rows.size["bytes"], rows.size["gpus"], rows.link)
+    return np.maximum(eager, own)
 
 
 def _collective(rows: Rows, c: Constants) -> Any:

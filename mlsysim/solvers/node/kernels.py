@@ -124,7 +124,7 @@ class Measured(NamedTuple):
             found = silicon.decode(c, roof, op.flops, heads, kept, moved)
         else:
             pieces = heads * np.ceil(step.new / TILE) / step.new
-            found = silicon.prefill(c, roof, op.flops, step.new, step.seq_len, pieces, moved)
+            found = silicon.prefill(c, roof, op.flops, step.seq_len, pieces, moved)
         return found[0] / self.how.attention, found[1] / self.how.attention, found[2]
 
 
@@ -181,10 +181,10 @@ def _constants(name: str, framework: str | None, experts: str | None) -> Constan
     """Those of "Hopper,fp8,bf16": the family, where it multiplies, and where attention does."""
     of, path, attention = name.split(",")
     own = {"family": of, "framework": framework, "op": "all_reduce", "wire": "switch"}
-    own["datapath"] = path
+    own |= {"datapath": path, "maker": f"{framework} {path}"}
     found: dict[str, Any] = {}
     for where, kernel, at in (
-        (("prefill", "decode"), None, attention),
+        (("prefill", "decode"), "other", attention),
         (("experts",), experts, path),
         (("",), "plain", path),
     ):

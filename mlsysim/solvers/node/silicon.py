@@ -16,9 +16,10 @@ from mlsysim.stacks.silicon import Constants
 
 TILE = 128.0  # rows and columns of a matrix that one processor computes at a time
 LEAST = 16.0  # rows of the lowest tile that a matrix unit takes
+SHORT = 64.0  # rows of the tiles of sums that are too short to share
 HEAD = 128.0  # values in a head of attention, by which its work is counted
 WARM = 1e-3  # seconds in which a device's clock comes down to what its power allows
-SHARP = 4.0  # how suddenly power binds
+SHARP = 8.0  # how suddenly power binds
 Kernel = tuple[Any, Any, Any]
 
 
@@ -42,22 +43,32 @@ def _beside(compute: Any, memory: Any, whole: Any) -> Kernel:
 
 def product(c: Constants, roof: Roof, rows: Any, inner: Any, columns: Any, moved: Any) -> Kernel:
     """A matrix product that moves so many bytes."""
-    rounds = eq.waves(rows, columns, TILE, roof.units, c["gemm.tail"])
+    own = eq.waves(rows, columns, TILE, roof.units, 0.0)
+    many = eq.waves(rows, columns, TILE, roof.units, c["gemm.tail"])
+    # few tiles are half as wide, and share their sums with idle processors: short ones least
+    height = np.clip(rows, LEAST, TILE)
+    alone = np.minimum(c["gemm.whole"] / inner, 1.0) ** c["gemm.split"]
+    rounds = np.maximum(
+        np.where(own < 1, own, many), alone * np.maximum(height, SHORT) / height / 2
+    )
     each = roof.peak / (2 * roof.units * c["clock"])  # products of a processor in a cycle
     peak = roof.peak * c["gemm.rate"] / eq.ramped(c["gemm.feed"], each)
-    height = np.clip(rows, LEAST, TILE)
-    compute = eq.tiled_time(rounds, height, TILE, inner + c["gemm.ramp"], peak, roof.units)
-    compute = eq.throttled(compute, _excess(c, roof), WARM)
+    depth = inner + c["gemm.ramp"] * np.maximum(1 - 1 / rounds, 0.0)  # of all but the first
+    compute = eq.tiled_time(rounds, height, TILE, depth, peak, roof.units)
+    compute = eq.throttled(compute, _excess(c, roof, own / rounds), WARM)
     memory = node.memory_time(moved, roof.bandwidth * c["gemm.bandwidth"])
     busy = eq.both(compute, memory, c["gemm.overlap"])
     return _beside(compute, memory, busy + c["gemm.floor"] / c["clock"])
 
 
-def _excess(c: Constants, roof: Roof) -> Any:
-    """By how much longer the power at hand makes long products: wider units need less for each."""
+def _excess(c: Constants, roof: Roof, busy: Any) -> Any:
+    """By how much longer power makes long products: wider units need less for each.
+
+    That of the `busy` part of them: others draw none.
+    """
     # where no power is published it never binds
     power = np.where(np.isnan(roof.power), np.inf, roof.power)
-    asked = c["gemm.energy"] * roof.units * c["clock"] * c["products"] ** 0.5 / power
+    asked = c["gemm.energy"] * busy * roof.units * c["clock"] * c["products"] ** 0.5 / power
     return (1 + asked**SHARP) ** (1 / SHARP) - 1
 
 
@@ -69,18 +80,19 @@ def quantised(c: Constants, roof: Roof, values: Any) -> Any:
 
 
 def prefill(
-    c: Constants, roof: Roof, flops: Any, new: Any, length: Any, pieces: Any, moved: Any,
-    width: Any = HEAD,
-) -> Kernel:  # fmt: skip
-    """Attention of `new` tokens of each sequence, in `pieces` of 128 of them and one head."""
-    short = eq.ramped(length, c["prefill.ramp"]) * np.maximum(c["prefill.tile"] / new, 1.0)
+    c: Constants, roof: Roof, flops: Any, length: Any, pieces: Any, moved: Any, width: Any = HEAD
+) -> Kernel:
+    """Attention to so many tokens, in `pieces` of 128 of the new ones and one head."""
+    short = eq.ramped(length, TILE)  # of what lies across the diagonal the whole tile is done
     rounds = pieces / roof.units
     idle = eq.filled(rounds, c["prefill.split"]) / rounds
-    each = 1 / c["prefill.rate"] + c["prefill.soft"] * eq.softmax_share(c["products"], width)
+    soft = c["prefill.soft"] * eq.softmax_share(c["products"], width)
+    each = eq.both(1 / c["prefill.rate"], soft, c["prefill.overlap"])
     compute = node.compute_time(flops, roof.peak, 1.0) * each * short * idle
     memory = node.memory_time(moved, roof.bandwidth * c["prefill.bandwidth"])
     # what feeds wider units is deeper, and takes longer to fill
     floor = c["prefill.floor"] * c["products"] ** c["prefill.deep"]
+    floor = floor + rounds * c["prefill.start"] / c["clock"]
     return _beside(compute, memory, compute + memory + floor)
 
 
@@ -126,7 +138,8 @@ def all_reduce(c: Constants, data: Any, ranks: Any, link: Any) -> Any:
     Two of them have few processors, which move no more than their own rate; what is long takes
     longer to start, and has the whole link.
     """
-    crowd = (ranks / 2) ** -c["reduce.crowd"]
+    peers = np.maximum(ranks - 1, 1.0)
+    crowd = (ranks / 2) ** -c["reduce.crowd"] / eq.ramped(peers, c["reduce.own"])
     whole = link * c["reduce.link"] * crowd
     few = 1 / (1 / whole + 1 / (c["reduce.few"] * crowd))
     hop = c["reduce.hop"]
