@@ -133,7 +133,11 @@ def trust(level: Any, generation: Any) -> tuple[str, ...]:
     )
 
 
-@once
 def seconds(value: Any, default: Any = 0.0) -> Any:
     """A constant of a stack as a plain number, or `default` where it is not told."""
-    return default if value is None else float(value.m_as("s"))
+    return default if value is None else _plain(value)
+
+
+@once
+def _plain(value: Any) -> float:
+    return float(value.m_as("s"))
