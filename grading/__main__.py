@@ -250,4 +250,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # what is judged is kept until the report stands; a judge has its own process
     sys.exit(main())

@@ -6,6 +6,7 @@ judged is written down at once (`Ledger`), so that a run that was killed goes on
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import hmac
 import json
@@ -385,6 +386,8 @@ class _Worker:
 
 def _work(judge: Judge, pipe: Connection, other_end: Connection) -> None:
     other_end.close()  # or the end of the parent would go unnoticed
+    gc.freeze()  # what was there before stays, what strangers leave behind does not
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, OSError):
         while True:
