@@ -33,7 +33,7 @@ def solve(model=MIXTRAL, place=EIGHT, **how):
     return DistributedModel().solve(model, fleet=place, **how)
 
 
-def ours(row):
+def ours(row, stack="ideal"):
     """Model TFLOP/s of each GPU under the published plan, with nothing else given."""
     if row["hardware"] == "GB200":
         inside = min(row["devices"], RACK)
@@ -56,7 +56,7 @@ def ours(row):
         expert_parallel=row["ep"],
         zero_stage=3 if row["fsdp"] else 1,
         sequence_parallel=True,
-        stack="ideal",
+        stack=stack,
     )
     return (r.operations / r.step_time / r.devices).m_as("TFLOP/s")
 
@@ -69,6 +69,12 @@ def test_published_runs_are_near():
     assert max(dense) < 1.3
     assert sum(one <= 1.5 for one, _ in off) >= 11
     assert max(one for one, _ in off) < 5  # what the note of a mixture says
+
+
+def test_published_runs_are_nearer_with_what_was_measured_of_megatron():
+    """One is left: Qwen3 30B on H100, whose experts of 768 values are predicted twice too fast."""
+    ratios = [ours(row, "megatron") / row["tflops"] for row in ROWS]
+    assert sum(max(ratio, 1 / ratio) <= 1.5 for ratio in ratios) >= 13
 
 
 def test_every_mixture_says_how_far_its_answer_may_be_off():
