@@ -46,7 +46,8 @@ class Sustained(NamedTuple):
         if op.kind in FUSED:
             return 0.0, roofs.passes * moved / self.data, launch
         compute, fill = op.flops / self._rate(op), 1.0
-        if roofs.depth and op.kind != ATTENTION and np.any(op.flops):
+        works = op.flops.any() if isinstance(op.flops, np.ndarray) else op.flops
+        if roofs.depth and op.kind != ATTENTION and works:
             fill = node.short_product(inner(op, step), roofs.depth)
         if not roofs.reload:
             return compute / fill, op.weights / self.reading + moved / self.data, launch
@@ -58,7 +59,9 @@ class Sustained(NamedTuple):
     def _rate(self, op: Operator) -> Any:
         if op.kind == ATTENTION:
             return self.attention * self.roofs.attention
-        return np.where(op.wide, self.attention, self.rate)[()]
+        if not isinstance(op.wide, np.ndarray):
+            return self.attention if op.wide else self.rate
+        return np.where(op.wide, self.attention, self.rate)
 
 
 def inner(op: Operator, step: Step) -> Any:
