@@ -187,13 +187,13 @@ def _crossover(
             batch,
             node.crossover_batch(weights, 0.0, one.operations, supply.peak, inlet, efficiency),
         )
-        if before is not None and np.all(np.abs(batch - before) <= 1e-9 * batch):
+        if before is not None and np.all(np.abs(batch - before) <= _NEAR * batch):
             break
         weights = cost.demand(model, step._replace(batch=np.maximum(batch, 1.0))).weights
     return batch
 
 
-_TURNS = 60
+_TURNS, _NEAR = 60, 1e-7
 
 
 def _host(held: Any) -> tuple[str, ...]:
