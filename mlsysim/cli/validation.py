@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from mlsysim.cli.app import Console, Folders, Json, print_json, progress
+from mlsysim.cli.app import Console, Folders, Json, named, print_json, progress
 from mlsysim.core.solver import show
 from mlsysim.core.units import Q_
+from mlsysim.stacks.types import Stack
 
 if TYPE_CHECKING:
     from mlsysim.evaluation.validate import Prediction, Score
@@ -24,6 +25,13 @@ def validate(
     operators: Annotated[
         bool, typer.Option("--operators", help="The table holds times of single operators.")
     ] = False,
+    stack: Annotated[
+        str | None,
+        typer.Option(help="A stack for all rows, besides.", autocompletion=named("stacks")),
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="FILE.svg, .png or .html: predicted against measured.")
+    ] = None,
     registry: Folders = None,
     as_json: Json = False,
 ) -> None:
@@ -40,9 +48,16 @@ def validate(
     rows = judged.read() if csv is None else judged.read(csv)
     with progress(f"predicting {len(rows)} measurements"):
         found = judged.judged(rows)
+        if stack is not None:
+            level = Stack.asked(stack, "stack")
+            found[level.stem] = judged.predictions(rows, level)
+    if chart is not None:
+        _drawn(found[judged.CALIBRATED], chart)
     scored = {name: judged.scores(of) for name, of in found.items()}
     if as_json:
-        print_json({name: _plain(found[name], scored[name]) for name in found})
+        told = {name: _plain(found[name], scored[name]) for name in found}
+        told[judged.CALIBRATED]["intervals"] = _ranges(found[judged.CALIBRATED])
+        print_json(told)
     else:
         _print(found, scored)
 
@@ -76,6 +91,28 @@ def _plain(found: Sequence[Prediction], scored: Sequence[Score]) -> dict[str, ob
         "predicted": rows,
         "unpredictable": missed,
     }
+
+
+def _ranges(found: Sequence[Prediction]) -> dict[str, dict[str, list[float]]]:
+    """From where to where half, and nine tenths, of what is measured lies by a row's stack."""
+    from mlsysim.evaluation.validate import INTERVALS, told
+
+    return {
+        each.row.id: {
+            f"{part:.0%}": [each.value / factor, each.value * factor]
+            for part, factor in zip(INTERVALS, told(each.row), strict=False)
+        }
+        for each in found
+        if each.value is not None
+    }
+
+
+def _drawn(found: Sequence[Prediction], file: Path) -> None:
+    """Every row against its measurement, each in a unit of its own."""
+    from mlsysim import charts
+
+    pairs = {f"{e.row.id} ({e.row.unit})": (e.value, e.row.measured) for e in found if e.value}
+    charts.save(charts.parity(pairs, x="Predicted (each in its unit)", band=1.5), file)
 
 
 def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -> None:

@@ -2,13 +2,14 @@
 
     mlsysim validate                    # the measurements that ship
     mlsysim validate rows.csv --json    # others, in the same columns
+    mlsysim validate --chart parity.svg # each against its measurement
 
 A row that cannot be predicted keeps its place with the reason and counts as a miss.
 """
 
 from __future__ import annotations
 
-from mlsysim.evaluation.validate.left_out import INTERVALS, WITHOUT, left_out
+from mlsysim.evaluation.validate.left_out import INTERVALS, WITHOUT, left_out, told
 from mlsysim.evaluation.validate.predict import CALIBRATED, LEVELS, Unpredictable, predicted
 from mlsysim.evaluation.validate.rows import SHIPPED, Row, read
 from mlsysim.evaluation.validate.score import Prediction, Score, judged, predictions, scores, worst
@@ -29,5 +30,6 @@ __all__ = [
     "predictions",
     "read",
     "scores",
+    "told",
     "worst",
 ]

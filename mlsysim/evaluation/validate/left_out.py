@@ -9,7 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from mlsysim.evaluation.validate.rows import Row
+from mlsysim.evaluation.validate.rows import Row, device_of
+from mlsysim.evaluation.validate.stack import calibrated
+from mlsysim.stacks.types import Stack
 
 if TYPE_CHECKING:
     from mlsysim.evaluation.validate.score import Prediction
@@ -40,6 +42,15 @@ def _without(row: Row, value: float | None, what: str) -> float | None:
     return value if line is None or value is None else float(line[what])
 
 
+def told(row: Row) -> tuple[float, ...]:
+    """Those factors as the stack that ran a row tells them; none where it was not measured."""
+    stack = calibrated(row)
+    if not isinstance(stack, Stack) or stack.spread is None:
+        return ()
+    new = stack.new(device_of(row).generation)
+    return tuple(stack.spread.factor(part, new=new) for part in INTERVALS)
+
+
 def spread(off: Sequence[float], part: float) -> float:
     """The factor within which so large a part of some logarithms of ratios lie."""
     ordered = sorted(map(abs, off))
@@ -50,7 +61,8 @@ def spread(off: Sequence[float], part: float) -> float:
 def covered(found: Sequence[Prediction]) -> dict[str, tuple[float, ...]]:
     """For each row, by what factor it may be off half of the time, and nine times of ten.
 
-    The rows of its domain in other tables tell, and where these are few those of all domains.
+    The rows of its domain in other tables tell, and where these are few those of all domains; where
+    there is no other table, the stack.
     """
     off = [(e.row, math.log(e.ratio)) for e in found if e.ratio]
     factors: dict[tuple[str, str], tuple[float, ...]] = {}
@@ -62,5 +74,5 @@ def covered(found: Sequence[Prediction]) -> dict[str, tuple[float, ...]]:
             near = [of for r, of in others if r.domain == row.domain]
             near = near if len(near) >= FEW else [of for _, of in others]
             factors[key] = tuple(spread(near, part) for part in INTERVALS) if near else ()
-        known[row.id] = factors[key]
+        known[row.id] = factors[key] or told(row)
     return known

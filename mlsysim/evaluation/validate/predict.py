@@ -45,7 +45,7 @@ PREDICTORS: dict[str, Callable[[Row, Any], Any]] = {
     "e2e_generation_latency": serving.generation,
     "decode_tokens_per_s": serving.decode_rate,
     "tpot": serving.token_time,
-    "ttft": serving.prompt,
+    "ttft": serving.first_token,
     "forward_latency": serving.prompt,
     "prefill_tokens_per_s": lambda row, stack: (
         row.number("batch") * row.number("seq_in") / serving.prompt(row, stack)

@@ -73,7 +73,7 @@ class Score(NamedTuple):
         }
 
 
-def predictions(rows: Iterable[Row], stack: str | None) -> list[Prediction]:
+def predictions(rows: Iterable[Row], stack: Any) -> list[Prediction]:
     """Every row with its prediction, or with the reason why it has none."""
     return [_prediction(row, stack) for row in rows]
 
@@ -86,7 +86,7 @@ def judged(rows: Sequence[Row]) -> dict[str, list[Prediction]]:
     return found
 
 
-def _prediction(row: Row, stack: str | None) -> Prediction:
+def _prediction(row: Row, stack: Any) -> Prediction:
     try:
         value = float(predicted(row, stack))
     except MLSysError as error:

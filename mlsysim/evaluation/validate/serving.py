@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mlsysim.evaluation.validate.places import fleet_of
@@ -15,7 +16,7 @@ from mlsysim.evaluation.validate.rows import (
 )
 from mlsysim.models.operators import PREFILL
 from mlsysim.solvers.fleet.group import divided
-from mlsysim.solvers.node.inflight import server
+from mlsysim.solvers.node.inflight import Server, server
 from mlsysim.solvers.node.replica import Replica, replica_of
 from mlsysim.solvers.node.single import SingleNodeModel
 from mlsysim.stacks.roofs import Held
@@ -28,8 +29,9 @@ def _replica(row: Row, stack: Any) -> Replica:
     """The model on the devices that share it, in the row's widths."""
     precision, weight = precision_of(row.precision)
     kept = precision_of(row.kv_precision)[0] if row.kv_precision else None
-    device, ways = device_of(row), row.ways("tp")
-    group = divided(model_of(row), fleet_of(device, ways), ways)
+    model, device = model_of(row), device_of(row)
+    ways, apart = layout(row, mixture=getattr(model, "moe", None) is not None)
+    group = divided(model, fleet_of(device, ways * apart), ways, experts=apart)
     if group.fault:
         raise Unpredictable(group.fault)
     replica = replica_of(group, (precision, EFFICIENCY, kept, stack))
@@ -37,6 +39,23 @@ def _replica(row: Row, stack: Any) -> Replica:
         return replica
     widths = replica.question.widths._replace(weights=weight)
     return replica._replace(question=replica.question._replace(widths=widths))
+
+
+def layout(row: Row, *, mixture: bool) -> tuple[int, int]:
+    """Into how many parts a replica divides its matrices, and how many such groups its experts.
+
+    Attention that is data parallel (`attention_dp`) gives each group sequences of its own. Where
+    the devices that divide attention hold the experts as well, it is the same bytes either way.
+    """
+    ways = row.ways("tp")
+    alone = row.attention_dp.strip().lower() in ("true", "yes", "on")
+    apart = ways if alone else int(row.number("attention_dp", 1))
+    experts = max(int(row.number("ep", 1)), row.ways("ep"))
+    if not mixture or (apart == 1 and experts <= ways):
+        return ways, 1
+    apart = max(apart, experts // ways)
+    # tables count the same eight devices as tp=8 or as tp=1
+    return (ways if ways * apart <= row.number("n_devices", 1) else max(ways // apart, 1)), apart
 
 
 def throughput(row: Row, stack: Any) -> float:
@@ -71,12 +90,46 @@ def decode_rate(row: Row, stack: Any) -> float:
     return batch / float(replica.step(batch, context))
 
 
+def _busy(row: Row, stack: Any) -> Server:
+    """One replica with its part of a concurrency in flight, or as many of them as fit."""
+    replica = _replica(row, stack)
+    every = row.number("batch") * replica.devices / max(row.number("n_devices", 1), replica.devices)
+    own = None if every == AS_MUCH else max(math.ceil(every), 1)
+    found = server(replica, row.number("seq_in"), row.number("seq_out"), max_batch=own)
+    if found.room < 1:
+        raise Unpredictable("not one sequence fits beside the weights")
+    return found
+
+
 def token_time(row: Row, stack: Any) -> float:
-    """Time between tokens at a concurrency, with the prompts that come in meanwhile."""
-    replica, batch = _replica(row, stack), row.number("batch")
-    prompt, tokens = row.number("seq_in"), row.number("seq_out")
-    decode = replica.decoding(batch, prompt, tokens - 1) / max(tokens - 1, 1)
-    return float(decode + batch / tokens * replica.prefill(1.0, prompt))
+    """Time between tokens at a concurrency, with the prompts that come in meanwhile.
+
+    While a request takes its steps each of those beside it has one prompt read.
+    """
+    busy = _busy(row, stack)
+    return float(busy.step[-1] + busy.max_batch * busy.prefill / max(busy.steps, 1.0))
+
+
+def first_token(row: Row, stack: Any) -> float:
+    """Mean time to the first token at a concurrency: a new request comes when another ends.
+
+    It waits for half a step, and for the prompts of others, each of whom spends the same part of
+    its time so, as in a queue of fixed services. In the first of a benchmark's usual ten rounds all
+    come at once, and half of the others stand before the mean one.
+    """
+    answers = PREFILL in model_of(row).phases and row.number("seq_out", 0.0)
+    if row.number("batch") == 1 or not answers:
+        return prompt(row, stack)
+    busy = _busy(row, stack)
+    others = busy.max_batch - 1
+    reading = busy.alone / (busy.alone + busy.steps * token_time(row, stack))
+    load = min(others * reading, 1.0)
+    queue = min(load / 2 / (1 - load) if load < 1 else math.inf, others / 2)
+    waits = queue + (others / 2 - queue) / _ROUNDS
+    return float(busy.alone * (1 + waits) + busy.step[-1] / 2)
+
+
+_ROUNDS = 10
 
 
 def prompt(row: Row, stack: Any) -> float:
