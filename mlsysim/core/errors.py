@@ -66,7 +66,7 @@ class UnknownArgument(MLSysError, TypeError):
     def __init__(self, function: str, argument: str, known: Iterable[str]) -> None:
         self.function, self.argument, self.known = function, argument, sorted(known)
         hint = did_you_mean(argument, self.known)
-        super().__init__(ended(f"{function} takes no argument {argument!r}: {hint}"))
+        super().__init__(ended(f"{function} takes no argument {shown(argument)}: {hint}"))
 
 
 class UnknownField(MLSysError, AttributeError):
@@ -74,7 +74,9 @@ class UnknownField(MLSysError, AttributeError):
 
     def __init__(self, result: str, field: str, known: Iterable[str]) -> None:
         self.result, self.field, self.known = result, field, list(known)
-        super().__init__(ended(f"this {result} has no {field}: {did_you_mean(field, self.known)}"))
+        super().__init__(
+            ended(f"this {result} has no {cut(field)}: {did_you_mean(field, self.known)}")
+        )
 
 
 class UnknownEntry(MLSysError, AttributeError):
@@ -82,7 +84,9 @@ class UnknownEntry(MLSysError, AttributeError):
 
     def __init__(self, shelf: str, name: str, known: Iterable[str]) -> None:
         self.shelf, self.entry, self.known = shelf, name, sorted(known)
-        super().__init__(ended(f"{shelf} has no entry {name!r}: {did_you_mean(name, self.known)}"))
+        super().__init__(
+            ended(f"{shelf} has no entry {shown(name)}: {did_you_mean(name, self.known)}")
+        )
 
 
 class InvalidEntry(MLSysError, ValueError):
@@ -158,7 +162,7 @@ def invalid(kind: Any, data: Any, error: Any) -> InvalidEntry:
 
 def _said(kind: Any, path: list[Any], fault: Any) -> tuple[str, str]:
     """The key under which a fault lies, and the remedy."""
-    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{cut(str(p))}" for p in path).lstrip(".")
     cause = fault.get("ctx", {}).get("error")
     if isinstance(cause, InvalidEntry):
         return f"{key}.{cause.key}".strip("."), cause.remedy
@@ -239,4 +243,9 @@ def at_point(params: Mapping[str, Any]) -> str:
 def shown(value: Any) -> str:
     """A value as it may stand in a sentence: quoted when text, shortened when long."""
     text = " ".join((repr(value) if isinstance(value, str) else str(value)).split())
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """A text as long as a sentence bears."""
     return text if len(text) <= 60 else text[:57] + "..."

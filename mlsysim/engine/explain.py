@@ -193,6 +193,12 @@ def _sentences(
         f"The step takes {show(old.latency)} {where[0]} and {show(new.latency)} {where[1]}: "
         f"{speedup:.2f}x as fast."
     )
+    phases = _phase(old), _phase(new)
+    if phases[0] != phases[1]:
+        yield (
+            f"The phase changed, and with it the work: {phases[0]} {where[0]}, "
+            f"{phases[1]} {where[1]}."
+        )
     rate = new.si("throughput") / old.si("throughput")
     if not _same(rate / speedup):
         yield f"A step now does {rate / speedup:.3g}x the samples: {rate:.2f}x the throughput."
@@ -222,6 +228,11 @@ def _sentences(
             )
         if not side.feasible:
             yield f"It cannot run {place}. {side.si('reason')}"
+
+
+def _phase(side: Profile) -> str:
+    step = side.si("_asked").step
+    return "training" if step.training else step.phase
 
 
 def _same_regime(roof: str, changes: dict[str, float], speedup: float) -> str:

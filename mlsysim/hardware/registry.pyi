@@ -27,6 +27,7 @@ class _Cloud:
     H200: HardwareNode
     H800: HardwareNode
     Inferentia2: HardwareNode
+    L20: HardwareNode
     L4: HardwareNode
     L40S: HardwareNode
     MI250X: HardwareNode

@@ -57,6 +57,7 @@ class _Language:
     Llama3_1_8B: TransformerWorkload
     Llama3_2_1B: TransformerWorkload
     Llama3_2_3B: TransformerWorkload
+    Llama3_3_70B: TransformerWorkload
     Llama3_405B: TransformerWorkload
     Llama3_70B: TransformerWorkload
     Llama3_8B: TransformerWorkload
