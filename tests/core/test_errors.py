@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+from mlsysim import Engine, Hardware
 from mlsysim.core import errors
 from mlsysim.core.errors import (
     BadArgument,
@@ -23,6 +24,7 @@ from mlsysim.core.errors import (
     did_you_mean,
     shown,
 )
+from mlsysim.evaluation.spec import SystemSpec
 
 EXAMPLES = [
     BadArgument("phase", "training", "leave it out"),
@@ -108,6 +110,27 @@ def test_a_long_value_is_shortened_in_a_sentence():
     assert len(shown("x" * 1000)) == 60
     assert shown("fp16") == "'fp16'"
     assert shown(3) == "3"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda long: Hardware[long],
+        lambda long: getattr(Hardware.Cloud, long),
+        lambda long: Engine.solve("Llama3_8B", "H100", **{long: 1}),
+        lambda long: getattr(Engine.solve("Llama3_8B", "H100"), long),
+        lambda long: Engine.solve(long, "H100"),
+        lambda long: SystemSpec.from_spec({"workload": {long: 1}, "fleet": {"hardware": "H100"}}),
+        lambda long: Hardware.from_spec({"name": "x", long: 1}),
+    ],
+)
+def test_a_name_of_400_letters_is_not_echoed_whole(ask):
+    long = "xyz_" * 100
+    with pytest.raises(MLSysError) as caught:
+        ask(long)
+    said = str(caught.value)
+    assert "xyz_xyz_" in said
+    assert long[:100] not in said
 
 
 @each

@@ -51,6 +51,16 @@ def test_a_compute_bound_step_follows_the_flops():
     assert "compute-bound on both: it follows the FLOPS, 3.17x" in str(why)
 
 
+def test_a_step_of_another_phase_is_said_to_be_one():
+    """Was wrong: a decode step was thousands of times as fast as a training step, and no word."""
+    sides = {"hardware": H100, "training": True, "seq_len": 2048}, {"hardware": H100}
+    said = str(explain(*sides, model=LLAMA))
+    assert "The phase changed, and with it the work: training before, decode after." in said
+    prefill = str(explain(sides[1], {"hardware": A100, "phase": "prefill"}, model=LLAMA))
+    assert f"decode on {H100.name}, prefill on {A100.name}." in prefill
+    assert "phase" not in str(between(A100, H100, phase="prefill"))
+
+
 def test_a_regime_shift_is_named_and_says_what_stops_it():
     """Memory 15.278 ms becomes 0.764; compute 16.08e9 / 0.5 / 10e12 = 3.217 ms: 4.75x, not 20x."""
     why = between(device(peak="10 TFLOP/s"), device("fast", "10 TFLOP/s", "20 TB/s"))

@@ -17,10 +17,13 @@ from mlsysim.models.huggingface import from_config
 
 CONFIGS = Path(__file__).parent / "configs"
 TO_THE_LAST = {  # keras_hub/src/models/*/*_presets.py, and the hub's sums over tensors
+    "GLM_4_5_Air": 106_852_251_264,  # of INTELLECT-3, which predicts no second token
     "GPT_OSS_20B": 20_914_757_184,
     "GPT_OSS_120B": 116_829_156_672,
     "Llama3_1_8B": 8_030_261_248,
     "Llama3_1_70B": 70_553_706_496,
+    "Kimi_K2": 1_026_408_232_448,
+    "MiniMax_M2": 228_689_764_864,
     "Mistral_Small_3": 23_572_403_200,
     "Nemotron3_Nano": 31_577_940_288,
     "Phi4": 14_659_507_200,
@@ -72,11 +75,19 @@ KEPT = {
     "Gemma3_27B": (62 * 2 * 16 * 128, 10 * 2 * 16 * 128),
     "Kimi_K2": (61 * (512 + 64),) * 2,
     "Llama3_1_8B": (32 * 2 * 8 * 128,) * 2,
+    "Llama3_1_70B": (80 * 2 * 8 * 128,) * 2,
+    "Llama4_Maverick": (48 * 2 * 8 * 128, 12 * 2 * 8 * 128),  # 36 of them see a chunk alone
+    "Llama4_Scout": (48 * 2 * 8 * 128, 12 * 2 * 8 * 128),
     "MiniMax_M2": (62 * 2 * 8 * 128,) * 2,
     "Mistral_Small_3": (40 * 2 * 8 * 128,) * 2,
     "Nemotron3_Nano": (6 * 2 * 2 * 128,) * 2,  # six layers attend
     "Phi4": (40 * 2 * 10 * 128,) * 2,
     "Qwen3_0_6B": (28 * 2 * 8 * 128,) * 2,
+    "Qwen3_4B": (36 * 2 * 8 * 128,) * 2,
+    "Qwen3_8B": (36 * 2 * 8 * 128,) * 2,
+    "Qwen3_14B": (40 * 2 * 8 * 128,) * 2,
+    "Qwen3_32B": (64 * 2 * 8 * 128,) * 2,
+    "Qwen3_235B_A22B": (94 * 2 * 4 * 128,) * 2,
     "Qwen3_5_27B": (16 * 2 * 4 * 256,) * 2,  # one layer of four
     "Qwen3_5_397B_A17B": (15 * 2 * 2 * 256,) * 2,
     "Qwen3_Next_80B_A3B": (12 * 2 * 2 * 256,) * 2,

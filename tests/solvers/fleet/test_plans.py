@@ -52,6 +52,8 @@ def test_llama_3_is_trained_as_published_by_whoever_types_no_plan():
         / Literature.Reliability["Llama3_effective_time"].value
     )
     assert 70 < days < 85
+    # and the failures that the answer itself reckons with lead to as many
+    assert 70 < found.metrics["elapsed_time"].m_as("day") < 85
 
 
 def test_nine_tenths_of_a_gradient_exchange_hide_by_default():
@@ -141,6 +143,15 @@ def test_long_contexts_are_trained_at_published_efficiency():
     assert any(row["context_parallel"] == 16 for row in r.ranked)
 
 
+def test_experts_are_divided_wherever_devices_would_each_hold_all_of_them():
+    """Was wrong: all 256 experts on every device, and 2.4 times the published part of the peak."""
+    how = {"batch_size": 16384, "seq_len": 4096, "precision": "fp8"}
+    r = search(L.DeepSeek_V3, fleet(N.DGX_H100, 256), sequence_parallel=True, overlap=1, **how)
+    assert r.expert_parallel > 1
+    published = Literature.Efficiency.DeepSeek_V3.value  # 0.173, with experts on 64 devices
+    assert published / 1.6 < r.mfu < 1.6 * published
+
+
 def test_experts_may_take_the_place_of_tensor_parallelism():
     # 256 devices in stages of 32, in pairs: 16 replicas, yet 32 devices share the experts
     model = L.Mixtral_8x22B
@@ -165,6 +176,22 @@ def test_a_lack_of_memory_within_the_models_error_says_so():
     assert r.reason.endswith(f"short by {lack:.0%}, within the model's error.")
     far = solve(L.Llama3_405B, fleet(N.DGX_H100, 1024, F.RoCE_400G), zero_stage=1, batch_size=8192)
     assert "short" not in far.reason
+
+
+def test_nodes_that_no_batch_divides_among_are_told_the_nearest_and_what_it_changes():
+    """Was wrong: 2,032, or 63 nodes; 127 nodes of eight share 1,016, which is 0.8 % less."""
+    work = {"model": "Llama3_8B", "phase": "train", "batch_size": 1024, "seq_len": 8192}
+    found = evaluate(
+        {
+            "workload": {**work, "precision": "bf16", "tokens": 15_000_000_000_000},
+            "fleet": {"node": "DGX_H100", "count": 127, "fabric": "InfiniBand_NDR"},
+        }
+    )
+    assert found.verdict == "infeasible"
+    first = found.suggestions[0]
+    assert (first["change"], first["verdict"]) == ({"workload.batch_size": 1016}, "feasible")
+    assert "another batch learns differently" in first["sentence"]
+    assert first["gives"]["elapsed_time"].m_as("day") > 0
 
 
 def test_notes_tell_what_a_question_overlooks():
