@@ -53,11 +53,13 @@ class OutOfRange(BadArgument):
 
 
 class UnknownName(BadArgument):
-    """A word outside a known list, with the nearest word that is in it."""
+    """A word outside a known list, with the nearest word in it, or as many as are `listed`."""
 
-    def __init__(self, argument: str, given: Any, known: Iterable[str]) -> None:
+    def __init__(
+        self, argument: str, given: Any, known: Iterable[str], listed: int = _LISTED
+    ) -> None:
         self.known = sorted(known)
-        super().__init__(argument, given, did_you_mean(given, self.known))
+        super().__init__(argument, given, did_you_mean(given, self.known, listed))
 
 
 class UnknownArgument(MLSysError, TypeError):
@@ -212,16 +214,16 @@ def _rebuilt(kind: type[MLSysError], args: tuple[Any, ...], state: dict[str, Any
     return error
 
 
-def did_you_mean(given: Any, known: list[str]) -> str:
+def did_you_mean(given: Any, known: list[str], listed: int = _LISTED) -> str:
     """The nearest known word, or all of them when nothing is near, as far as they can be told."""
     folded = {name.casefold().replace("-", "_"): name for name in known}
     word = str(given).casefold().replace("-", "_")
     near = get_close_matches(word, folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean {folded[near[0]]!r}?"
-    if len(known) > _LISTED:  # then the nearest are told first
+    if len(known) > listed:  # then the nearest are told first
         known = sorted(known, key=lambda name: -_likeness(word, name.casefold()))
-    shown_names = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
+    shown_names = ", ".join(known[:listed]) + (", ..." if len(known) > listed else "")
     return f"known are {shown_names}" if known else "there are none yet"
 
 

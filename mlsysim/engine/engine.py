@@ -30,6 +30,8 @@ _USUAL = SingleNodeModel.defaults
 class Engine:
     """Which wall binds? One question at a time, or a whole design space in columns.
 
+    All the memory of a device is used; an evaluation keeps a part of it free.
+
     >>> from mlsysim import Engine, Hardware, Models
     >>> Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100).bottleneck
     'Memory'

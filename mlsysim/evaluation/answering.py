@@ -29,7 +29,7 @@ from mlsysim.evaluation.metrics import (
     Step,
 )
 from mlsysim.evaluation.replicas import answer_tokens, grouped, one_step, replica_for, server_of
-from mlsysim.evaluation.sections import OneStep, Serve, keeping
+from mlsysim.evaluation.sections import FleetSpec, OneStep, Serve, keeping
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL
 from mlsysim.solvers.fleet.group import Group
@@ -68,8 +68,7 @@ def answering(system: SystemSpec, work: Serve | OneStep) -> Measured:
         if error.field == _LINK and system.fleet.hardware is not None:
             raise MissingValue(group.device.name, _LINK, _written(system)) from None
         raise
-    free = _kept_free(system.fleet.entry.node, system.fleet.kept_free)
-    return done.noting(free, work.run_by(system.fleet.usable.hw))
+    return done.noting(kept_free(system.fleet), work.run_by(system.fleet.usable.hw))
 
 
 def _written(system: SystemSpec) -> str:
@@ -78,6 +77,11 @@ def _written(system: SystemSpec) -> str:
     parts = f"accelerator: {device.stem if device else ''}, accelerators: {count}"
     link = "interconnect: {bandwidth: 32 GB/s}"
     return f"in place of hardware write node: {{name: box, {parts}, {link}}}"
+
+
+def kept_free(place: FleetSpec) -> str:
+    """A note on the memory that nothing is put in; empty where all is used."""
+    return _kept_free(place.entry.node, place.kept_free)
 
 
 @once

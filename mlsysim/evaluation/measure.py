@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlsysim.equations import node
-from mlsysim.evaluation.answering import answering
+from mlsysim.evaluation.answering import answering, kept_free
 from mlsysim.evaluation.metrics import (
     FAILURES,
     MOSTLY,
@@ -27,7 +27,9 @@ from mlsysim.systems.types import Fleet
 def measure(system: SystemSpec) -> Measured:
     """Run the system's phase; raises a BadArgument or MissingValue for what cannot be asked."""
     work = system.workload
-    return _train(work, system.fleet) if isinstance(work, Train) else answering(system, work)
+    if isinstance(work, Train):
+        return _train(work, system.fleet).noting(kept_free(system.fleet))
+    return answering(system, work)
 
 
 def _train(work: Train, place: FleetSpec) -> Measured:

@@ -171,7 +171,7 @@ def _judged(
     part = next((part for part in parts if limit.metric in part._fields), None)
     if part is None:
         known = [name for part in parts for name in part._fields]
-        raise UnknownName(f"constraints {limit.text!r}", limit.metric, known)
+        raise UnknownName(f"constraints {limit.text!r}", limit.metric, known, len(known))
     if value is None and done.feasible:
         if part in unknown:
             raise unknown[part]

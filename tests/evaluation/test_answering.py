@@ -143,6 +143,13 @@ def test_a_tenth_of_the_memory_is_kept_free_and_said():
     assert judge(spec.changed({"fleet.kept_free": 0})).feasible
 
 
+@pytest.mark.parametrize("count", [1, 8])
+def test_a_tenth_of_the_memory_is_kept_free_in_training_too_and_said(count):
+    found = judge(system({"model": "GPT2", "phase": "train", "batch_size": 8}, {"count": count}))
+    assert found.metrics["memory_capacity"] == 0.9 * Hardware.H100.memory.capacity
+    assert sum("10% of the memory is kept free" in note for note in found.notes) == 1
+
+
 def test_a_model_too_large_for_one_device_is_divided_among_as_few_as_hold_it():
     """141.1 GB of weights need two H100s of 77 GB that may be used, and there are eight."""
     found = judge(system({"model": "Llama3_70B"}, {"count": 8})).metrics
@@ -243,6 +250,13 @@ def test_a_null_means_the_same_as_leaving_the_key_out(section, key):
 def test_a_metric_that_nobody_knows_is_refused_whether_or_not_it_works(model):
     with pytest.raises(UnknownName, match="did you mean 'ttft'"):
         judge(system({"model": model, "arrival_rate_qps": 1}, None, "ttfft < 1 ms"))
+
+
+def test_a_metric_that_is_like_no_other_is_told_all_there_are():
+    with pytest.raises(UnknownName, match="known are") as caught:
+        judge(system({"arrival_rate_qps": 1}, None, "zzz < 1 ms"))
+    assert {"tco", "ttft", "throughput"} <= {*str(caught.value).replace(".", ",").split(", ")}
+    assert "..." not in str(caught.value)
 
 
 def test_what_a_rate_counts_is_said():

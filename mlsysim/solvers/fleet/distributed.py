@@ -44,7 +44,8 @@ class DistributedModel(Solver):
     wires inside the node), each sequence (`context_parallel`, keys and values going round), the
     layers (`pipeline_parallel`, with its bubble), the experts (`expert_parallel`) and, with what is
     left of the fleet, the batch (gradients summed inside the node first, then across the fabric).
-    A microbatch's arithmetic is the roofline of one device.
+    A microbatch's arithmetic is the roofline of one device, and all of its memory is used: what is
+    to stay free, an evaluation's `kept_free` says.
 
     Fallacy: "1,024 devices train 1,024 times as fast." Each of them also waits for the others.
     """

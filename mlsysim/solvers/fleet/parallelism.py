@@ -129,7 +129,7 @@ class ParallelismOptimizer(Solver):
 
     Considers every tensor split within a node, every pipeline depth that divides the fleet with
     its stages whole or interleaved, splits of long sequences and of experts, microbatches that are
-    powers of two, all ZeRO stages, and recomputation.
+    powers of two, all ZeRO stages, and recomputation. It fills all the memory of a device.
 
     Fallacy: "Split the model over as many devices as you can." The split that just fits talks less.
     """

@@ -156,6 +156,7 @@ class SingleNodeModel(Solver):
 
     For an autoregressive model a step is one decode step at context `seq_len`, unless
     `phase="prefill"` (the whole prompt at once) or `training=True` (forward, backward, update).
+    What fits may fill all of the memory.
 
     Fallacy: "3.2x the FLOPS is 3.2x the speed." Only under the compute roof.
     """
