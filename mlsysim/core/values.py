@@ -151,13 +151,20 @@ class Value(BaseModel):
 
     def __repr__(self) -> str:
         parts = ", ".join(
-            f"{name}={value!s}"
+            f"{name}={_told(value)}"
             for name, value in self._fields()
             if value is not None and name != "sources"
         )
         return f"{type(self).__name__}({parts})"
 
     __str__ = __repr__
+
+
+def _told(value: Any) -> str:
+    """A value as its author writes it, inside a mapping too."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return f"{{{', '.join(f'{key}: {_told(part)}' for key, part in value.items())}}}"
 
 
 SourceKind = Literal[

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic_core import core_schema
 
 from mlsysim.core import units as u
+from mlsysim.core.errors import InvalidEntry, shown
 from mlsysim.core.identity import once
 from mlsysim.core.schemas import NULL, having
 from mlsysim.core.solver import Solver
@@ -54,7 +55,8 @@ MEANT = {
         **dict.fromkeys(("input_tokens", "prompt_tokens", "input_len", "isl"), "prompt"),
         **dict.fromkeys(("output_tokens", "decode_tokens", "max_tokens", "osl"), "tokens"),
         **dict.fromkeys(("qps", "rate", "request_rate"), "arrival_rate_qps"),
-        "kv_cache_dtype": "kv_precision",
+        **dict.fromkeys(("weights", "activations", "dtype"), "precision"),
+        **dict.fromkeys(("kv", "kv_cache_dtype"), "kv_precision"),
     },
     "fleet": {"gpus": "count", "devices": "count", "gpu_memory_utilization": "kept_free"},
 }
@@ -211,6 +213,15 @@ class Train(WorkloadSpec):
     lora_rank: u.Count | None = None
     base_precision: u.Precision | None = None
     overlap: u.FractionOrZero | None = None
+
+    @classmethod
+    def meant(cls, given: Any) -> Any:
+        """What it says; adapters have a key of their own."""
+        given = super().meant(given)
+        if isinstance(given, dict) and given.get("optimizer") in ("lora", "qlora"):
+            remedy = "is no optimizer; say how wide its adapters are, as in lora_rank: 16"
+            raise InvalidEntry("", "optimizer", f"{shown(given['optimizer'])} {remedy}")
+        return given
 
 
 # ---- fleet and environment -----------------------------------------------------------------------

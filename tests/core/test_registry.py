@@ -82,6 +82,11 @@ def test_registries_behave_like_collections():
     assert "Hardware.Cloud: " in repr(Hardware)
 
 
+def test_an_entry_shows_its_quantities_as_they_are_written():
+    assert "precision={bf16: 989.4 TFLOP/s, " in repr(Hardware.H100)
+    assert not [name for name, device in Hardware.entries() if "<Quantity" in repr(device)]
+
+
 @pytest.mark.parametrize(
     ("ask", "hint"),
     [

@@ -216,6 +216,9 @@ def test_a_precision_that_is_told_to_work_fits_in_the_compression_model_too(
         ("workload", "input_tokens", "prompt"),
         ("workload", "output_tokens", "tokens"),
         ("workload", "qps", "arrival_rate_qps"),
+        ("workload", "weights", "precision"),
+        ("workload", "activations", "precision"),
+        ("workload", "kv", "kv_precision"),
         ("fleet", "gpus", "count"),
     ],
 )
@@ -225,6 +228,11 @@ def test_what_others_call_a_key_leads_to_ours(section, key, meant):
     spec[section][key] = 8
     with pytest.raises(InvalidEntry, match=f"did you mean '{meant}'"):
         SystemSpec.from_spec(spec)
+
+
+def test_adapters_are_no_optimizer_and_their_key_is_named():
+    with pytest.raises(InvalidEntry, match=r"workload.optimizer: 'lora' .* lora_rank: 16"):
+        system({"phase": "train", "optimizer": "lora"})
 
 
 @pytest.mark.parametrize(
