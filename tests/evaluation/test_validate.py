@@ -301,6 +301,8 @@ def test_no_more_are_in_flight_than_fit():
     ("how", "parts"),
     [
         ({"parallelism": "tp=8"}, (8, 1)),
+        ({"parallelism": "tp=8", "attention_dp": "0", "ep": "0"}, (8, 1)),
+        ({"parallelism": "tp=8", "attention_dp": "false"}, (8, 1)),
         ({"parallelism": "tp=8", "ep": "8"}, (8, 1)),  # the same bytes on each device
         ({"parallelism": "tp=8", "attention_dp": "8", "ep": "8"}, (1, 8)),
         ({"parallelism": "tp=8", "attention_dp": "true"}, (1, 8)),

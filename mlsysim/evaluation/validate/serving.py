@@ -49,7 +49,7 @@ def layout(row: Row, *, mixture: bool) -> tuple[int, int]:
     """
     ways = row.ways("tp")
     alone = row.attention_dp.strip().lower() in ("true", "yes", "on")
-    apart = ways if alone else int(row.number("attention_dp", 1))
+    apart = ways if alone else max(int(row.number("attention_dp", 1)), 1)  # some write 0 for none
     experts = max(int(row.number("ep", 1)), row.ways("ep"))
     if not mixture or (apart == 1 and experts <= ways):
         return ways, 1
