@@ -461,3 +461,24 @@ def test_without_the_sdk_the_command_says_how_to_get_it(monkeypatch, capsys):
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "pip install 'mcp>=2'" in said.err
+
+
+def test_devices_are_swept_and_compared_at_the_stack_that_runs_them():
+    """One image on an A100 waits for its host: that is most of the time."""
+    asked = {"model": "ResNet50", "hardware": ["A100"]}
+    law, real = (
+        tools()["sweep"].call({**asked, **at})["columns"]["latency"][0]
+        for at in ({}, {"stack": "cudnn"})
+    )
+    assert real > 20 * law
+    both = {"things": ["A100", "H100"], "model": "ResNet50", "stack": "cudnn"}
+    assert "dispatch-bound on both" in " ".join(tools()["compare"].call(both)["why"])
+
+
+def test_an_evaluation_names_the_stack_whose_times_it_tells():
+    system = {
+        "workload": {"model": "Llama3_8B", "phase": "decode", "seq_len": 2048},
+        "fleet": {"hardware": "H100", "count": 1},
+    }
+    said = tools()["evaluate"].call({"system": system})["notes"]
+    assert any("times are those of the stack 'trtllm'" in note for note in said)

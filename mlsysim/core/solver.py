@@ -349,6 +349,8 @@ def _scalar(value: Any) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str, np.ndarray, np.generic))
 
 

@@ -38,7 +38,7 @@ from mlsysim.infrastructure.types import Grid
 from mlsysim.literature.registry import Literature
 from mlsysim.models.transformer import TransformerWorkload
 from mlsysim.solvers.ops.footprint import YEAR, EconomicsModel, SustainabilityModel, rental
-from mlsysim.stacks.types import chance, trust
+from mlsysim.stacks.ranges import chance, trust, within
 from mlsysim.systems.types import PLAIN_NODE, Fleet
 from mlsysim.walls import wall
 
@@ -103,7 +103,7 @@ class Desk:
             f"and hired beside accelerators included ({_multiplier():.2g} times their price)",
         )
         if best is not None and best.ranges:
-            notes = (_RANGED, *trust(best.si("_stack"), best.si("_generation")), *notes)
+            notes = (_RANGED, *best.si("_trust"), *notes)
         return Plan(
             question=question.text,
             feasible=best is not None,
@@ -239,14 +239,15 @@ class Desk:
 
     def _common(self, system: SystemSpec, found: Evaluation, time: float) -> dict[str, Any]:
         """What every row says."""
+        ran = system.workload.ran(system.fleet.entry.hw)
         return {
             "hardware": system.fleet.entry.hw.stem,
             "devices": system.fleet.entry.devices,
             "precision": system.workload.precision,
             "wall": found.wall,
             "why": found.why,
-            "_stack": system.workload.level(system.fleet.entry.hw),
-            "_generation": system.fleet.entry.hw.generation,
+            "_within": within(*ran),
+            "_trust": trust(*ran),
             **self._paid(system.fleet.entry, time),
         }
 
@@ -284,7 +285,7 @@ def _binds(best: Planned, question: Question) -> str:
     for limit in question.limits:
         name, _, bound = limit.partition(" <= ")
         part = best.si(name) / _si(u.parse(bound), "s")
-        sure = chance(best.si("_stack"), best.si("_generation"), 1 / part)
+        sure = chance(best.si("_within"), 1 / part)
         kept = "" if sure is None else f", kept with {sure:.0%}"
         room.append(f"{name} is at {part:.0%} of its bound{kept}")
     number = int(best.si("wall"))

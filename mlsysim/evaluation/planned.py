@@ -11,13 +11,13 @@ from mlsysim.core import units as u
 from mlsysim.core.solver import Result, compact, lazily, show
 from mlsysim.core.table import Table
 from mlsysim.core.units import Q_, Quantity
-from mlsysim.stacks.types import chance, interval
+from mlsysim.stacks.ranges import PARTS, Ranged, interval
 
 Ends = tuple[Quantity, Quantity]
 UNPRICED = 1e12  # dollars: what has no price is looked at last
 
 
-class Planned(Result):
+class Planned(Ranged):
     """One way to do it: the devices, their division, and what they cost and emit.
 
     Money, energy and carbon are of a month, or of a whole training run. `rent` is the lowest hourly
@@ -39,8 +39,7 @@ class Planned(Result):
     why: str
     change: dict
     ranges: dict | None = lazily("", lambda p: p.spread())
-    _stack: Any
-    _generation: str
+    _trust: tuple
     _bound: str  # what is nearest to its bound, and which part of it is taken
     _part: u.Number
 
@@ -49,14 +48,14 @@ class Planned(Result):
 
         What is slower keeps its load on as many devices more: its price goes with its times.
         """
-        level, generation = self.si("_stack"), self.si("_generation")
-        if not chance(level, generation, 1.0):
+        off = self.si("_within")
+        if off is None:
             return None
         known = (name for name in TIMED if name in self.fields and self.si(name) is not None)
         return {
             name: {
-                word: interval(getattr(self, name), level, generation, part)
-                for word, part in (("half", 0.5), ("most", 0.9))
+                word: interval(getattr(self, name), off, part)
+                for word, part in zip(("half", "most"), PARTS, strict=True)
             }
             for name in known
         }

@@ -130,6 +130,10 @@ class WorkloadSpec(Section):
         found = usual(self.phase, kind, device.vendor, device.family)
         return found if found and self.efficiency is None else IDEAL
 
+    def ran(self, device: HardwareNode) -> tuple[Any, Any, str | None]:
+        """What runs it, on a device of which generation, and a model of which kind."""
+        return self.level(device), device.generation, getattr(self.model, "kind", None)
+
     def run_by(self, device: HardwareNode) -> str:
         """A note on the stack whose times they are."""
         name = named(self.level(device))

@@ -29,7 +29,7 @@ from mlsysim.evaluation.metrics import (
 )
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.solvers.ops.footprint import Economics, EconomicsModel, SustainabilityModel
-from mlsysim.stacks.types import chance
+from mlsysim.stacks.ranges import chance, within
 from mlsysim.systems.types import Fleet
 from mlsysim.walls import wall
 
@@ -198,7 +198,7 @@ def _probability(system: SystemSpec, limit: Constraint, value: Any) -> float | N
         return None
     device = system.fleet.usable.hw
     times = float((limit.bound / value).m_as(""))
-    below = chance(system.workload.level(device), device.generation, times)
+    below = chance(within(*system.workload.ran(device)), times)
     return below if below is None or limit.sign.startswith("<") else 1 - below
 
 

@@ -127,8 +127,8 @@ def _short(schema: Any) -> Any:
             return {"description": about, **_said(more)}  # which names some of them
         case dict():
             kept = {key: _short(schema[key]) for key in _KEPT if key in schema}
-            if kept.get("type") in ("number", "integer") or "enum" in kept:
-                kept.pop("type", None)  # the sentence says what is counted
+            if kept.get("type") in ("number", "integer", ["string", "object"]) or "enum" in kept:
+                kept.pop("type", None)  # the sentence says what is counted, or named
             if kept.get("default") in (0, 1):
                 del kept["default"]
             if "properties" in kept:

@@ -30,6 +30,7 @@ from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.node.single import SingleNodeModel
+from mlsysim.stacks.types import Level
 
 MOST_ROWS, MOST_POINTS = 100, 100_000  # of a sweep: what is sent back, and what is worked out
 COLUMNS = (
@@ -136,7 +137,7 @@ def evaluate(system: System) -> Any:
         {"change": each["change"], "gives": each["sentence"].rpartition(": ")[2]}
         for each in found["suggestions"][:3]
     ]
-    for twice in ("reason", "violated", "phase", "notes"):
+    for twice in ("reason", "violated", "phase"):
         del found[twice]
     found["metrics"] = {
         name: f"{value['value']:.5g} {value['unit']}" if isinstance(value, dict) else value
@@ -172,9 +173,10 @@ def compare(
     model: Workload | None = None,
     batch_size: u.Batch | None = None,
     precision: u.Precision | None = None,
+    stack: Level | None = None,
 ) -> Any:
     """Compare devices or fleets on a model, or whole systems: a table, and of two why."""
-    how = {"batch_size": batch_size, "precision": precision}
+    how = {"batch_size": batch_size, "precision": precision, "stack": stack}
     how = {key: value for key, value in how.items() if value is not None}
     found = comparing.compare(things, model, **how).to_dict()
     if len(things) == 2:
@@ -197,6 +199,7 @@ def sweep(
     efficiency: u.Fraction = _USUAL["efficiency"].default,
     phase: u.Phase | None = _USUAL["phase"].default,
     training: bool = _USUAL["training"].default,
+    stack: Level | None = _USUAL["stack"].default,
     order: Order = "throughput",
     limit: Rows = 10,
 ) -> dict[str, Any]:
@@ -218,6 +221,7 @@ def sweep(
         efficiency=efficiency,
         phase=phase,
         training=training,
+        stack=stack,
     )
     fits = found.column("feasible").astype(bool)
     value = found.column(best).astype(float)  # what nobody knows becomes NaN, and ranks last

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Dim
 from mlsysim.core.values import Value
 
@@ -73,20 +72,15 @@ class Held(Value):
 class Spread(Value):
     """By what factor half of what was measured lay from what is said without its table.
 
-    And `most`, nine of ten; the `new_` ones are for a device whose like was not measured.
+    And `most`, nine of ten; the `new_` ones are for a device whose like was not measured, or for a
+    kind of model that is not among `models`.
     """
 
     half: u.Number
     most: u.Number
     new_half: u.Number
     new_most: u.Number
-
-    def factor(self, part: float, *, new: bool) -> float:
-        """The factor within which a half or nine tenths are; raises BadArgument for others."""
-        names = {0.5: "half", 0.9: "most"}
-        if part not in names:
-            raise BadArgument("part", part, "an interval holds 0.5 or 0.9 of what is measured")
-        return float(getattr(self, f"new_{names[part]}" if new else names[part]))
+    models: list[str] = []
 
 
 class Usual(Value):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
 from typing import Annotated, Any, ClassVar
 
 from mlsysim.core import units as u
-from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
+from mlsysim.core.errors import BadArgument, UnknownName
 from mlsysim.core.identity import once
 from mlsysim.core.units import Word
 from mlsysim.core.values import Entry, Home
@@ -48,9 +46,14 @@ class Stack(Entry):
         told = self.roofs.matmul if self.roofs else {}
         return list(dict.fromkeys(key.split()[0] for key in told if key != OTHER))
 
-    def new(self, generation: Any) -> bool:
-        """Whether nothing like this device was measured; where none is named, all are alike."""
-        return bool(self.generations) and generation not in self.generations
+    def new(self, generation: Any, kind: str | None = None) -> bool:
+        """Whether no device like this one, or no model of this kind, was measured.
+
+        Where a stack names none, all are alike.
+        """
+        models = self.spread.models if self.spread else []
+        unseen = bool(self.generations) and generation not in self.generations
+        return unseen or bool(models and kind and kind not in models)
 
 
 class _Level(Word):
@@ -88,49 +91,6 @@ Level = Annotated[Any, _Level()]  # at what a step is costed: None is the Iron L
 def named(level: Any) -> str | None:
     """The name of a level, as results tell it."""
     return level.stem if isinstance(level, Stack) else level
-
-
-def interval(value: Any, level: Any, generation: Any, part: float) -> tuple[Any, Any]:
-    """From where to where so large a part of what is measured lies, when `value` is predicted.
-
-    Raises MissingValue where the level is no stack that was held against measurements.
-    """
-    if not isinstance(level, Stack) or level.spread is None:
-        why = "ask at a stack that was held against measurements, such as stack='megatron'"
-        raise MissingValue(str(named(level)), "interval", why)
-    factor = level.spread.factor(part, new=level.new(generation))
-    return value / factor, value * factor
-
-
-def chance(level: Any, generation: str, times: float) -> float | None:
-    """How probable it is that a measurement is at most so many `times` what a stack says.
-
-    Half of them lie within its one factor and nine tenths within the other, as logarithms of a
-    normal distribution do between and beyond; None for other levels.
-    """
-    if not isinstance(level, Stack) or level.spread is None:
-        return None
-    spread, new = level.spread, level.new(generation)
-    ends = [math.log(spread.factor(part, new=new)) for part in (0.5, 0.9)]
-    places = [NormalDist().inv_cdf(0.5 + part / 2) for part in (0.5, 0.9)]
-    off = math.log(times) if times > 0 else -math.inf
-    slope = (places[1] - places[0]) / max(ends[1] - ends[0], 1e-9)
-    near = abs(off) / ends[0] * places[0]
-    place = near if abs(off) < ends[0] else places[0] + (abs(off) - ends[0]) * slope
-    return NormalDist().cdf(math.copysign(place, off))
-
-
-def trust(level: Any, generation: Any) -> tuple[str, ...]:
-    """How far a stack's answers were from measurements, in a sentence; none for other levels."""
-    if not isinstance(level, Stack) or level.spread is None or not isinstance(generation, str):
-        return ()
-    new = level.new(generation)
-    half, most = (level.spread.factor(part, new=new) for part in (0.5, 0.9))
-    unseen = f" on devices like {generation}, which it was not measured on" if new else ""
-    return (
-        f"half of what was measured lay within {half:.2f} times of what {named(level)} says, "
-        f"nine of ten within {most:.2f} times{unseen}",
-    )
 
 
 def seconds(value: Any, default: Any = 0.0) -> Any:

@@ -8,12 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlsysim import DistributedModel, Engine, Fleet, Hardware, Models, SingleNodeModel, Systems
-from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import judge
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
-from mlsysim.stacks.types import Stack, chance
 
 ROOFED = sorted(name for name, stack in Stacks.entries() if stack.roofs)
 solve = SingleNodeModel().solve
@@ -105,32 +103,6 @@ def test_a_stack_keeps_gradients_and_scores_as_wide_as_it_says():
     more = two.si("activations") - one.si("activations")
     assert more == pytest.approx(2 * heads * layers * length**2)
     assert two.si("step_time") == one.si("step_time")
-
-
-def test_an_interval_is_wider_for_a_generation_that_was_not_measured():
-    told = {"half": 1.1, "most": 1.5, "new_half": 1.2, "new_most": 2.0}
-    roofs = {"matmul": {"Ampere": 0.5, "other": 0.5}}
-    stack = {"name": "x", "roofs": roofs, "spread": told}
-    seen, new = (solve("ResNet50", device, stack=stack) for device in ("A100", "H100"))
-    assert seen.interval(0.9)[1] / seen.latency == pytest.approx(1.5)
-    assert new.interval(0.9)[1] / new.latency == pytest.approx(2.0)
-    assert new.latency / new.interval(0.5)[0] == pytest.approx(1.2)
-    assert seen.notes[-1].endswith("nine of ten within 1.50 times")
-    assert "which it was not measured on" in new.notes[-1]
-    with pytest.raises(MissingValue, match="held against measurements"):
-        solve("ResNet50", "A100", stack="ideal").interval()
-    with pytest.raises(BadArgument, match="holds"):
-        seen.interval(0.7)
-
-
-def test_chances_are_those_that_the_intervals_say():
-    """A quarter lies above the half's factor, a twentieth above that of nine tenths."""
-    told = {"half": 1.2, "most": 2.0, "new_half": 1.2, "new_most": 2.0}
-    stack = Stack.build({"name": "x", "spread": told})
-    found = [chance(stack, "Hopper", times) for times in (1 / 2, 1 / 1.2, 1, 1.2, 2)]
-    assert found == pytest.approx([0.05, 0.25, 0.5, 0.75, 0.95])
-    assert chance("ideal", "Hopper", 1.0) is None
-    assert chance(stack, "Hopper", 0.0) == 0
 
 
 def test_a_verdict_says_how_probable_it_is():

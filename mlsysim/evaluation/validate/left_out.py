@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from mlsysim.evaluation.validate.rows import Row, device_of
 from mlsysim.evaluation.validate.stack import calibrated
-from mlsysim.stacks.types import Stack
+from mlsysim.stacks.ranges import PARTS as INTERVALS
+from mlsysim.stacks.ranges import within
 
 if TYPE_CHECKING:
     from mlsysim.evaluation.validate.score import Prediction
 
 SHEET = files("mlsysim.literature") / "data" / "left_out.csv"
 WITHOUT = ("table", "model", "device")  # what a row's constants were found without
-INTERVALS = (0.5, 0.9)
 FEW = 10  # rows of other tables by which a domain knows how far off it is; else all domains tell
 
 
@@ -44,11 +44,7 @@ def _without(row: Row, value: float | None, what: str) -> float | None:
 
 def told(row: Row) -> tuple[float, ...]:
     """Those factors as the stack that ran a row tells them; none where it was not measured."""
-    stack = calibrated(row)
-    if not isinstance(stack, Stack) or stack.spread is None:
-        return ()
-    new = stack.new(device_of(row).generation)
-    return tuple(stack.spread.factor(part, new=new) for part in INTERVALS)
+    return within(calibrated(row), device_of(row).generation) or ()
 
 
 def spread(off: Sequence[float], part: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from mlsysim.core import units as u
-from mlsysim.core.solver import Result, lazily, show
+from mlsysim.core.solver import lazily, show
 from mlsysim.equations import fleet, node
 from mlsysim.models.operators import FORWARD, Step
 from mlsysim.models.transformer import TransformerWorkload
@@ -17,7 +17,8 @@ from mlsysim.solvers.fleet.plan import Fault, Plan, at, faults, shortage
 from mlsysim.solvers.fleet.training import Cost, Way, cost
 from mlsysim.solvers.node.learning import Work, unknown_work, work
 from mlsysim.solvers.node.single import total
-from mlsysim.stacks.types import interval, named, trust
+from mlsysim.stacks.ranges import Ranged, trust, within
+from mlsysim.stacks.types import named
 from mlsysim.systems.types import Fleet
 
 _TALKS = ("tensor", "context", "pipeline", "expert", "exposed_data")
@@ -30,7 +31,7 @@ def _talking(p: FleetProfile) -> Any:
     return waiting / p.si("step_time")
 
 
-class FleetProfile(Result):
+class FleetProfile(Ranged):
     """One training step of a fleet: where its time goes, and whether its memory suffices.
 
     The times of a plan that does not fit are what it would take; its efficiencies are None.
@@ -40,6 +41,7 @@ class FleetProfile(Result):
     """
 
     walls = (14,)
+    leads = "step_time"
     bars = ("compute_time", "bubble_time", *(f"{name}_time" for name in _TALKS))
     feeds: ClassVar[dict] = {"training_time": "duration_days"}
 
@@ -92,16 +94,6 @@ class FleetProfile(Result):
     precision: str
     stack: str | None
     notes: tuple
-    _way: Any
-
-    def interval(self, part: float = 0.9) -> tuple[Any, Any]:
-        """From where to where the step's time is with a probability of 0.5 or 0.9.
-
-        As far as measurements lay that the stack's constants were not fitted on; raises
-        MissingValue where the step was not costed with such a stack.
-        """
-        way = self._values["_way"]
-        return interval(self.step_time, way.stack, way.supply.generation, part)
 
 
 class Ask(NamedTuple):
@@ -114,6 +106,11 @@ class Ask(NamedTuple):
     precision: str
     way: Way
     whose: str  # where the efficiency is from
+
+    @property
+    def ran(self) -> tuple[Any, Any, str | None]:
+        """What ran it, on a device of which generation, and a model of which kind."""
+        return self.way.stack, self.way.supply.generation, getattr(self.model, "kind", None)
 
     def _step(self, batch: Any) -> Step:
         return Step(batch, self.seq_len, 0.0, FORWARD, self.way.widths, training=True)
@@ -171,7 +168,7 @@ def profile_of(ask: Ask, plan: Plan, batch: Any, microbatch: Any, tokens: Any) -
         "precision": ask.precision,
         "stack": named(way.stack),
         "notes": _notes(ask, plan),
-        "_way": way,
+        "_within": within(*ask.ran),
     }
     wrong = list(faults(ask.model, way.wires, plan))
     possible = ~np.any([np.broadcast_to(mask, shape) for mask, _, _ in wrong], axis=0)
@@ -256,4 +253,4 @@ def _notes(ask: Ask, plan: Plan) -> tuple[str, ...]:
         )
     if ask.whose:
         notes.append(ask.whose)
-    return (*notes, *trust(ask.way.stack, ask.way.supply.generation))
+    return (*notes, *trust(*ask.ran))

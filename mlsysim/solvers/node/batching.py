@@ -21,13 +21,14 @@ from mlsysim.solvers.node.inflight import server
 from mlsysim.solvers.node.replica import RESERVE, Replica, decoder
 from mlsysim.solvers.node.serving import TAIL
 from mlsysim.solvers.node.single import Question, ask, context_notes, one_each
+from mlsysim.stacks.ranges import Ranged, trust, within
 from mlsysim.stacks.types import IDEAL, Level
 
 DECODE_TOKENS = 128.0  # a teaching value
 Candidates = Annotated[Any, Dim("", whole=True, high=1e5)]
 
 
-class Batched(Result):
+class Batched(Ranged):
     """How many sequences share a device, with a slot of full length each and with pages.
 
     `gain` is pages over slots; `itl` is a decode step of `paged_batch` sequences at their mean
@@ -36,6 +37,7 @@ class Batched(Result):
     """
 
     walls = (5,)
+    leads = "throughput"
 
     static_batch: u.Number
     paged_batch: u.Number
@@ -145,7 +147,8 @@ class ContinuousBatchingModel(Solver):
             mean_seq_len=mean,
             decode_tokens=answer,
             precision=precision,
-            notes=context_notes(model, allowed),
+            notes=context_notes(model, allowed) + trust(*question.ran),
+            _within=within(*question.ran),
         )
 
 
@@ -232,7 +235,7 @@ class BatchingOptimizer(Solver):
     batch: it starts when it is full, or when its first request has waited as long as all but one
     in a hundred would for it to fill, and the device is free; the percentile is that of the
     request that opens it, bounded from above. Arrivals are Poisson; operators run one after the
-    other (`stack="ideal"`), since one roof over all of them flatters large batches.
+    other unless another `stack` is asked, since one roof over all flatters large batches.
 
     Fallacy: "A larger batch is more throughput." Only where there is time to wait for it to fill.
     """
@@ -251,6 +254,7 @@ class BatchingOptimizer(Solver):
         precision: u.Precision = "fp16",
         kv_precision: u.Precision | None = None,
         efficiency: u.Fraction = 0.5,
+        stack: Level = IDEAL,
         max_batch_size: Candidates = 256.0,
     ) -> BatchPlan:
         """Search the batch sizes up to `max_batch_size`: powers of two of them in flight, else all.
@@ -259,7 +263,7 @@ class BatchingOptimizer(Solver):
         given; that and the largest batch of 256 are teaching values.
         """
         one_each(locals())
-        question = ask(model, hardware, precision, efficiency, kv_precision, IDEAL)
+        question = ask(model, hardware, precision, efficiency, kv_precision, stack)
         load = (arrival_rate_qps, sla_latency_ms)
         if DECODE in model.phases:
             prompt = float(question.step(1.0, seq_len, PREFILL).seq_len)
@@ -274,7 +278,7 @@ class BatchingOptimizer(Solver):
             "arrival_rate": arrival_rate_qps,
             "sla_latency": sla_latency_ms,
             "precision": precision,
-            "notes": found.notes,
+            "notes": found.notes + trust(*question.ran),
         }
         return BatchPlan(**_plan(found, *load), **asked)
 

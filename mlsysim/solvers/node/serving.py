@@ -19,6 +19,7 @@ from mlsysim.models.types import Workload
 from mlsysim.solvers.fleet.group import grouped, layout_of
 from mlsysim.solvers.node.replica import Replica, decoder, replica_of
 from mlsysim.solvers.node.single import context_notes, too_large, total
+from mlsysim.stacks.ranges import Ranged, trust, within
 from mlsysim.stacks.types import Level
 from mlsysim.systems.types import Fleet
 
@@ -33,7 +34,7 @@ def _why(s: Served) -> str:
     return s.si("_fault") or too_large(s)
 
 
-class Served(Result):
+class Served(Ranged):
     """Prompts answered together: when the first token comes, and then the others.
 
     `ttft` is the pass over one prompt, as a server that admits requests one by one gives it;
@@ -172,7 +173,7 @@ class ServingModel(Solver):
 def _cannot(fault: str, asked: dict[str, Any]) -> Served:
     """The answer to what cannot be served so: nothing is known but why."""
     unknown = {name for name, field in Served._fields.items() if not field.compute} - asked.keys()
-    known = {"feasible": False, "notes": (), "_fault": fault}
+    known = {"feasible": False, "notes": (), "_fault": fault, "_within": None}
     return Served(**{**dict.fromkeys(unknown), **known}, **asked)
 
 
@@ -194,7 +195,8 @@ def _answer(
     first, later = reading.prompt(batch, prompt), decoding.decode(batch, context)
     together = reading.prefill(batch, prompt, first)
     alone = together if not np.ndim(batch) and batch == 1 else reading.prefill(1.0, prompt)
-    supply, talk = decoding.question.supply, decoding.talk
+    question, talk = decoding.question, decoding.talk
+    supply = question.supply
     return {
         "ttft": alone,
         "ttft_batch": together,
@@ -214,7 +216,10 @@ def _answer(
         "datapath": supply.datapath,
         "seq_len": prompt,
         "context": context,
-        "notes": context_notes(decoding.question.model, prompt + tokens) + decoding.question.told,
+        "notes": context_notes(question.model, prompt + tokens)
+        + question.told
+        + trust(*question.ran),
+        "_within": within(*question.ran),
     }
 
 

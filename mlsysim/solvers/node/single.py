@@ -28,7 +28,8 @@ from mlsysim.solvers.node.learning import (
 )
 from mlsysim.solvers.node.notes import of_device
 from mlsysim.solvers.node.room import too_large
-from mlsysim.stacks.types import IDEAL, Level, interval, named, trust
+from mlsysim.stacks.ranges import Ranged, trust, within
+from mlsysim.stacks.types import IDEAL, Level, named
 
 UNEQUAL = 0.01  # a part of the step by which the levels must differ to be worth a note
 
@@ -80,7 +81,7 @@ def total(*parts: Any) -> Any:
     return sum(parts)
 
 
-class Profile(Result):
+class Profile(Ranged):
     """One step of one model on one device: how long, which roof binds, and whether it fits.
 
     `bottleneck` is Compute, Memory, or Overhead when the dispatch tax exceeds both roofs.
@@ -136,15 +137,6 @@ class Profile(Result):
     _under_memory: u.Seconds
     _notes: tuple
     _asked: Any
-
-    def interval(self, part: float = 0.9) -> tuple[Any, Any]:
-        """From where to where the latency is with a probability of 0.5 or 0.9.
-
-        As far as measurements lay that the stack's constants were not fitted on; raises
-        MissingValue where the step was not costed with such a stack.
-        """
-        question = self._values["_asked"].question
-        return interval(self.latency, question.stack, question.supply.generation, part)
 
     def noted(self, notes: tuple[str, ...]) -> Profile:
         """The same, with notes about the device behind its own."""
@@ -228,6 +220,11 @@ class Question(NamedTuple):
     told: tuple[str, ...] = ()  # of the device, whatever is asked
     recipe: Recipe | None = None  # how it learns in training
     density: Any = None  # the part of the arithmetic that pruning leaves
+
+    @property
+    def ran(self) -> tuple[Any, Any, str | None]:
+        """What ran it, on a device of which generation, and a model of which kind."""
+        return self.stack, self.supply.generation, getattr(self.model, "kind", None)
 
     def step(self, batch: Any, seq_len: Any, phase: str | None, new: Any = None) -> Step:
         """A step of the model; raises where it has no such phase or length."""
@@ -364,7 +361,8 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         _efficiency=efficiency,
         _under_compute=met.compute,
         _under_memory=met.memory,
-        _notes=context_notes(model, step.seq_len) + question.told + trust(stack, supply.generation),
+        _notes=context_notes(model, step.seq_len) + question.told + trust(*question.ran),
+        _within=within(*question.ran),
         _asked=asked,
     )
 
