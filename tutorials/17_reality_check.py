@@ -33,17 +33,18 @@ def _(this):
     phases = {"decode": "decode", "prefill": "prefill", "cnn_infer": "forward", "tinyml": "forward"}
     measured = {row.id: row for row in read()}  # every published measurement that ships
 
-    def law(row, eta=this.eta, stack="ideal"):
-        """What the law says about a measurement, in seconds: operators one after the other."""
+    def step(row, eta=this.eta, stack="ideal"):
         model, phase = rows.model_of(row), phases[row.domain]
         asked = {"seq_len": row.number("seq_in", 100)} if row.domain in ("decode", "prefill") else {}
         return Engine.solve(
             model, rows.device_of(row), batch_size=row.number("batch", 1), phase=phase if phase in model.phases else "forward",
-            precision=rows.precision_of(row.precision)[0], efficiency=eta, stack=stack, **asked).latency.to("s")
+            precision=rows.precision_of(row.precision)[0], efficiency=eta, stack=stack, **asked)
+
+    def law(row, eta=this.eta, stack="ideal"):
+        return step(row, eta, stack).latency.to("s")  # of a measurement, operators one after the other
 
     def seconds(row):
-        """What was measured: a time, or a batch of images, tokens or sequences in a second."""
-        if row.unit in ("ms", "us"):
+        if row.unit in ("ms", "us"):  # else a batch of images, tokens or sequences in a second
             return Q_(row.measured, row.unit).to("s")
         return Q_(row.number("batch", 1) * (row.number("seq_in") if row.metric == "prefill_tokens_per_s" else 1) / row.measured, "s")
 
@@ -55,7 +56,17 @@ def _(this):
         row for row in measured.values() if row.domain in phases and row.number("n_devices", 1) == 1
         and row.metric not in ("energy_per_inference", "e2e_generation_latency") and rows.precision_of(row.precision)[1] is None]
     serving = [row for row in measured.values() if row.domain == "serve_throughput" and row.n_devices == "1" and "70" not in row.model]
-    return kind, law, measured, seconds, serving, single
+
+    def levels(row, guess):
+        """One measurement beside the law and a calibrated stack, which says how sure it is."""
+        known, took = step(row, stack=LEVELS["calibrated"](row)), seconds(row).to("ms")
+        half, most = ([end.to("ms") for end in known.interval(part)] for part in (0.5, 0.9))
+        return charts.ranked(
+            {"the law": law(row).to("ms"), (name := f"a stack, {known.stack}"): known.latency.to("ms"), "measured": took},
+            x="Time (ms)", sort=False, ranges={name: [half, most]}, guess={"measured": guess}, subtitle="the stack's range: half of what is measured (thick), nine of ten (thin)",
+            title=f"Of ten, nine lie from {say(most[0])} to {say(most[1])}; {'so does this one' if most[0] <= took <= most[1] else 'this one is a tenth'}")
+
+    return kind, law, levels, measured, seconds, serving, single, step
 
 
 @app.cell
@@ -69,15 +80,12 @@ def _(kind, law, seconds, single):
         return [found[row.id] for row in single if kind(row) in kinds]
 
     def factor(ratios):
-        """The median factor by which they are off."""
-        return median(max(ratio, 1 / ratio) for ratio in ratios)
+        return median(max(ratio, 1 / ratio) for ratio in ratios)  # by which they are off
 
-    def near(ratios, width=1.5):
-        """The share that is no more than so many times off."""
+    def near(ratios, width=1.5):  # the share that is no more than so many times off
         return sum(1 / width <= ratio <= width for ratio in ratios) / len(ratios)
 
     def parity(found, title, kinds=None):
-        """Computed against measured, a dot for each measurement."""
         shown = [row for row in single if not kinds or kind(row) in kinds]
         return charts.parity(
             {row.id: (found[row.id] * seconds(row), seconds(row)) for row in shown}, kinds={row.id: kind(row) for row in shown},
@@ -87,7 +95,7 @@ def _(kind, law, seconds, single):
 
 
 @app.cell(hide_code=True)
-def _(law, measured, seconds, this):
+def _(law, levels, measured, seconds, this):
     _wide, _narrow = measured["cnn0975"], measured["cnn0980"]  # ResNet-50 on a T4, one image: fp32, fp16
     _t4 = rows.device_of(_wide)
     _peak = float((_t4.peak("fp16") / _t4.peak("fp32")).m_as(""))
@@ -99,15 +107,18 @@ def _(law, measured, seconds, this):
         _narrow.measured,
         why=f"It is **slower**. The law allows {say(law(_narrow).to('ms'))} for an image, and it took {say(seconds(_narrow).to('ms'))}. The chip is not slow: it waits. Its host starts some hundred kernels, one after the other, and starting one takes longer than running it.",
         formula=f"1 ÷ {_narrow.measured:g} images/s = **{say(seconds(_narrow).to('ms'))}**, {say(seconds(_narrow) / law(_narrow), 'x')} what the law says",
+        chart=lambda guess: levels(_narrow, Q_(1 / float(guess), "s").to("ms")),
     ))
     return (q1,)
 
 
 @app.cell(hide_code=True)
-def _(law, measured, q1, seconds, this):
+def _(law, measured, q1, seconds, step, this):
     _one, _eight = measured["cnn0980"], measured["cnn0981"]
     _wide, _narrow = ([measured[f"cnn{number:04}"] for number in range(first, first + 5)] for first in (975, 980))
     _batch = [row.number("batch") for row in _wide]
+    _stack = step(_eight, stack=LEVELS["calibrated"](_eight))
+    _sure = " to ".join(say(end.to("ms")) for end in _stack.interval())
     (q2 := this.ask(
         2, f"The same chip, fp16. One image takes {say(seconds(_one).to('ms'))}. How long did **eight images in one batch** take, measured?",
         unit="ms", after=q1,
@@ -116,7 +127,7 @@ def _(law, measured, q1, seconds, this):
     ).reveal(
         seconds(_eight).to("ms"), cause="its host starts the kernels one after the other",
         why="Eight times the work in the same time: neither arithmetic nor bytes can be what one image waits for. And fp16 is there, for at 128 images it is almost three times as quick as fp32. What stays the same is how often a kernel is started.",
-        formula=f"8 ÷ {_eight.measured:g} images/s = **{say(seconds(_eight).to('ms'))}**; the law at η = {this.eta:g}: {say(law(_eight).to('ms'))}",
+        formula=f"8 ÷ {_eight.measured:g} images/s = **{say(seconds(_eight).to('ms'))}**; the law at η = {this.eta:g}: {say(law(_eight).to('ms'))}; a stack that knows its host ({_stack.stack}): {say(_stack.latency.to('ms'))}, nine of ten from {_sure}",
         chart=lambda guess: charts.lines(
             {"law, fp16": (_batch, [row.number("batch") / law(row).m for row in _narrow]), "law, fp32": (_batch, [row.number("batch") / law(row).m for row in _wide]),
              "measured, fp16": (_batch, [row.measured for row in _narrow]), "measured, fp32": (_batch, [row.measured for row in _wide])},
@@ -134,15 +145,12 @@ def _(held, parity, q2, single, this):
     (q3 := this.ask(
         3, f"Now the law at full peak and full bandwidth, η = 1, against {len(single)} published measurements of single devices: reading prompts, writing tokens, networks for images, microcontrollers. How many were **faster than the law**?",
         options=_shares, after=q2,
-        slips={
-            "about one in two": "So it would be if the law aimed at the middle. It does not: it counts only what cannot be avoided.",
+        slips={"about one in two": "So it would be if the law aimed at the middle. It does not: it counts only what cannot be avoided.",
             "about one in four": f"At η = {this.eta:g} it is {_half} of {len(single)}: half of the peak is a guess of what software reaches, and no floor.",
-            "about one in ten": "Some do beat the law at half of the peak; that is a guess of what software reaches, and no floor.",
-        },
+            "about one in ten": "Some do beat the law at half of the peak; that is a guess of what software reaches, and no floor."},
     ).reveal(
         _shares[min(1, _over)],
-        why=f"None. The nearest reached {say(max(_floor.values()), '%')} of the floor's speed. The law counts the operations and bytes that nobody can leave out, at rates that the silicon cannot pass. A measurement below the floor would be no miracle: something would be counted differently. "
-        f"At η = {this.eta:g} {_half} of {len(single)} are faster. Never call that a bound.",
+        why=f"None. The nearest reached {say(max(_floor.values()), '%')} of the floor's speed. The law counts the operations and bytes that nobody can leave out, at rates that the silicon cannot pass. A measurement below the floor would be no miracle: something would be counted differently. At η = {this.eta:g} {_half} of {len(single)} are faster. Never call that a bound.",
         chart=lambda _: parity(_floor, f"All {len(single)} on one side"),
     ))
     return (q3,)
@@ -178,9 +186,7 @@ def _(held, near, of, parity, q4, this):
         slips={"it is fitted, so nearly all do": 0.95, "the half that was off is halved": (1 + _before) / 2},
     ).reveal(
         _after,
-        why="The middle moved and the spread stayed. One constant helps where one constant is missing: of microcontrollers "
-        f"{say(near(of(['microcontroller'], _found)), '%')} become {say(near([ratio / median(of(['microcontroller'], _found)) for ratio in of(['microcontroller'], _found)]), '%')}, for their kernels all reach about the same part of a peak. "
-        "Prompts are short and long, models small and large: there something is missing that differs from row to row.",
+        why=f"The middle moved and the spread stayed. One constant helps where one constant is missing: of microcontrollers {say(near(of(['microcontroller'], _found)), '%')} become {say(near([ratio / median(of(['microcontroller'], _found)) for ratio in of(['microcontroller'], _found)]), '%')}, for their kernels all reach about the same part of a peak. Prompts are short and long, models small and large: there something is missing that differs from row to row.",
         chart=lambda _: parity({name: ratio / _middle for name, ratio in _found.items()}, "In the middle, and wide", ["prefill"]),
         then="""
 ## Explore
@@ -219,17 +225,17 @@ def _(group, held, kind, level, near, of, parity, single, this, width):
 
 
 @app.cell(hide_code=True)
-def _(law, measured, q5, seconds, this):
+def _(law, levels, measured, q5, seconds, this):
     _full, _short = measured["pre0459"], measured["pre0456"]  # BERT-base on an A100: 32 texts of 384 tokens, one of 128
     (q6 := this.ask(
-        6, f"A model not seen here: {rows.model_of(_full).name} on one {rows.device_of(_full).name}, η = {this.eta:g}. A batch of {_full.batch} texts of {_full.seq_in} tokens: the law says {say(law(_full).to('ms'))}, measured {say(seconds(_full).to('ms'))}. "
-        f"**One** text of {_short.seq_in} tokens: the law says {say(law(_short).to('ms'))}. Measured?",
+        6, f"A model not seen here: {rows.model_of(_full).name} on one {rows.device_of(_full).name}, η = {this.eta:g}. A batch of {_full.batch} texts of {_full.seq_in} tokens: the law says {say(law(_full).to('ms'))}, measured {say(seconds(_full).to('ms'))}. **One** text of {_short.seq_in} tokens: the law says {say(law(_short).to('ms'))}. Measured?",
         unit="ms", within=1.8, after=q5, because="The law is too quick here because …",
         slips={"the law was right before, so it is now": law(_short), "time follows the tokens": seconds(_full) * (_short.number("seq_in") / (_full.number("seq_in") * _full.number("batch")))},
     ).reveal(
         seconds(_short).to("ms"),
         why="The same chip, the same model, the same software: with long operations the law is right, with short ones it misses what starts them. So say for *which kind of work* a model is good, and how you know.",
         formula=f"{say(seconds(_short).to('ms'))} against {say(law(_short).to('ms'))}: {say(seconds(_short) / law(_short), 'x')}",
+        chart=lambda guess: levels(_short, guess),
     ))
     return (q6,)
 

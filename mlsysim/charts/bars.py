@@ -11,7 +11,7 @@ import altair as alt
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.frame import drawn, finish, of
 from mlsysim.charts.labels import legend, texts, wide
-from mlsysim.charts.rows import BAR, Names, along, ends, frame, marks, upright
+from mlsysim.charts.rows import BAR, Names, Span, along, ends, frame, marks, spans, upright
 from mlsysim.charts.theme import BARS, CARD, COLOUR, COLOURS, GRID, ON
 from mlsysim.charts.values import Measure, brief, drawable, left_out, times
 from mlsysim.core.errors import BadArgument, OutOfRange
@@ -173,6 +173,14 @@ def _said_stack(
     return f"{measure.title}. {'; '.join([*bars, *more]) or 'No bars'}"
 
 
+def _ranged(ranges: Mapping[str, Sequence[Span]], measure: Measure) -> str:
+    return "".join(
+        f"; {name} is from {measure.say(low)} to {measure.say(high)} with {part} %"
+        for name, each in ranges.items()
+        for part, (low, high) in zip((50, 90), each, strict=True)
+    )
+
+
 def _guessed(guesses: Mapping[str, float], measure: Measure) -> str:
     return "".join(f"; you on {name}: {measure.say(value)}" for name, value in guesses.items())
 
@@ -186,6 +194,7 @@ def ranked(
     sort: bool = True,
     highlight: Sequence[str] = (),
     hollow: Sequence[str] = (),
+    ranges: Mapping[str, Sequence[tuple[Any, Any]]] | None = None,
     level: Mapping[str, Any] | None = None,
     guess: Mapping[str, Any] | None = None,
     title: str | None = None,
@@ -194,8 +203,9 @@ def ranked(
     """Names by their values, the largest first, with each value at the end of its bar.
 
     On a `log` axis, which has no zero for a bar to start from, they are dots. `sort` off keeps the
-    order given. `highlight` names stand out, `hollow` ones are not feasible; `level` are named
-    lines across all, `guess` marks predicted values.
+    order given. `highlight` names stand out, `hollow` ones are not feasible; `ranges` hold from
+    where to where the value of a name may lie, with 50 % and with 90 %; `level` are named lines
+    across all, `guess` marks predicted values.
     """
     measure = Measure.of(x, [*values.values(), *(level or {}).values()])
     plain = {name: measure.read(value, name) for name, value in values.items()}
@@ -204,7 +214,13 @@ def ranked(
     held = {name: value for name, value in plain.items() if drawable(value, log)}
     order = sorted(held, key=held.__getitem__, reverse=True) if sort else list(held)
     names = Names(order)
-    reach = [v for v in (*held.values(), *guesses.values(), *levels.values()) if drawable(v, log)]
+    about = {
+        name: [(measure.read(low, name), measure.read(high, name)) for low, high in each]
+        for name, each in (ranges or {}).items()
+    }
+    far = {name: max(end for each in about[name] for end in each) for name in about}
+    every = (*held.values(), *guesses.values(), *levels.values(), *far.values())
+    reach = [v for v in every if drawable(v, log)]
     say = measure.scaled if log else brief
     said = {name: say(value) for name, value in held.items()}
     axis = along(measure, reach, log=log, words=list(said.values()))
@@ -216,14 +232,18 @@ def ranked(
     return finish(
         frame(names, axis),
         *_shapes(rows, names, axis),
-        ends(rows, names, axis),
+        *spans(about, names, axis),
+        ends([{**row, "x": far.get(row["name"], row["x"])} for row in rows], names, axis),
         *upright(levels, axis),
         *marks(guesses, names, axis),
         title=(_first(held, measure) if held else "Nothing to rank") if title is None else title,
         subtitle=subtitle,
-        said=_said_ranked(order, held, hollow, levels, measure) + _guessed(guesses, measure),
+        said=_said_ranked(order, held, hollow, levels, measure)
+        + _ranged(about, measure)
+        + _guessed(guesses, measure),
         table=[
             {"name": name, measure.title: value, "feasible": name not in hollow}
+            | ({"from": about[name][-1][0], "to": about[name][-1][1]} if name in about else {})
             for name, value in plain.items()
         ],
         height=names.height,

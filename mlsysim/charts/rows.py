@@ -15,6 +15,8 @@ from mlsysim.charts.labels import wide
 from mlsysim.charts.theme import BARS, CARD, GUESS, INK, MUTED, NARROW, PHONE, sized, text_size
 from mlsysim.charts.values import Measure, drawable
 
+Span = tuple[float, float]
+
 STRONG: dict[str, Any] = {"fontSize": text_size(), "fontWeight": 600}
 BAR = 20  # pixels that a bar is thick
 _ROW, _LINE = 44, 15  # characters of a name on a phone
@@ -64,6 +66,19 @@ def ends(rows: Sequence[Mapping[str, Any]], names: Names, x: Axis) -> alt.Chart:
     side = {"expr": "datum.left ? 'right' : 'left'"}
     words = of(rows).mark_text(**STRONG, color=INK, align=side, dx={"expr": "datum.left ? -8 : 8"})
     return words.encode(x.x(shown=False), names.y(), text=alt.Text("text:N"))
+
+
+def spans(ranges: Mapping[str, Sequence[Span]], names: Names, x: Axis) -> list[alt.Chart]:
+    """How far values may lie from what is drawn: the narrower range thick, the wider one thin."""
+    rows = [
+        {"name": name, "x": low, "to": high, "thick": n == 0 and len(each) > 1}
+        for name, each in ranges.items()
+        for n, (low, high) in enumerate(each)
+        if name in names.names and drawable(low, x.log) and drawable(high, x.log)
+    ]
+    rule = of(rows).mark_rule(color=INK, opacity=0.75, strokeCap="butt")
+    width: Any = alt.when("datum.thick").then(alt.value(7)).otherwise(alt.value(2))
+    return [rule.encode(x.x(shown=False), names.y(), x2=alt.X2("to:Q"), strokeWidth=width)]
 
 
 def upright(lines: Mapping[str, float], x: Axis, *, strong: bool = False) -> list[alt.Chart]:

@@ -111,3 +111,21 @@ def test_long_names_of_parts_stand_below_each_other_on_a_phone(part, columns):
     usual = chart["config"]["legend"]["columns"]["expr"]
     told = {legend.get("columns", {}).get("expr", usual) for legend in legends}
     assert {re.search(r"\? (\d)", expr)[1] for expr in told} == {str(columns)}
+
+
+def test_a_range_is_drawn_thick_for_a_half_and_thin_for_nine_tenths():
+    """The value's words stand behind the longer one, and a reader without eyes hears both."""
+    chart = charts.ranked(
+        {"law": "2 ms", "stack": "4 ms"},
+        x="Step (ms)",
+        ranges={"stack": [("3 ms", "5 ms"), ("2 ms", "8 ms")]},
+    )
+    drawn = [(r["x"], r["to"], r["thick"]) for r in rows(chart, "rule") if "thick" in r]
+    assert drawn == [(3, 5, True), (2, 8, False)]
+    assert {r["name"]: r["x"] for r in rows(chart, "text")} == {"stack": 8, "law": 2}
+    said = charts.words(chart)
+    assert "stack is from 3 ms to 5 ms with 50 %; stack is from 2 ms to 8 ms with 90 %" in said
+    (told,) = [row for row in charts.table(chart) if row["name"] == "stack"]
+    assert (told["from"], told["to"]) == (2, 8)
+    with pytest.raises(BadArgument):
+        charts.ranked({"stack": "4 ms"}, x="Step (ms)", ranges={"stack": [("3 m", "5 ms")]})
