@@ -12,6 +12,7 @@ from benchmarks import fit_stacks
 from benchmarks.accuracy_table import README, fresh
 from benchmarks.parts import PARTS
 from mlsysim.evaluation.validate import read
+from mlsysim.evaluation.validate.rows import OWN
 from mlsysim.stacks.registry import Stacks
 
 KERNELS = next(part for part in PARTS if part.name == "kernels")
@@ -32,14 +33,19 @@ def test_constants_are_found_again_from_what_they_predict():
     assert np.abs(found.left).max() < 0.06
 
 
-def test_what_ships_is_what_the_fit_finds():
-    found = fit_stacks.fit(KERNELS, read())
-    for (path, *_), value in zip(KERNELS.constants, found.values, strict=True):
-        stem, *keys = path.split(".")
-        held = Stacks[stem].to_dict()
-        for key in keys:
-            held = held[key]
-        assert float(str(held).split()[0]) == pytest.approx(value, rel=0.02), path
+@pytest.mark.parametrize(
+    "part",
+    [p if p == KERNELS else pytest.param(p, marks=pytest.mark.slow) for p in PARTS],
+    ids=[p.name for p in PARTS],
+)
+def test_what_ships_is_what_the_fit_finds(part):
+    found = fit_stacks.fit(part, read(OWN) if part.own else read())
+    for (paths, *_), value in zip(part.constants, found.values, strict=True):
+        for stem, path in fit_stacks.places(paths):
+            held = Stacks[stem].to_dict()
+            for key in path.split("."):
+                held = held[key]
+            assert float(str(held).split()[0]) == pytest.approx(value, rel=0.02), f"{stem}.{path}"
 
 
 def test_a_left_out_table_is_predicted_without_it():
