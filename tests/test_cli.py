@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_an_answer_with_exit_code_1(run):
         (["zoo", "modles"], "did you mean 'models'?"),
         (["learn", "77"], "lesson"),
         (["learn", "--path", "conferense"], "did you mean 'conference'?"),
-        (["learn", "--edit"], "which lesson to edit"),
+        (["learn", "--edit"], "which lesson? Say so, as in 'mlsysim learn 00 --edit'"),
         (["learn", "--port", "70000"], "give another, or 0 for any"),
         (["frobnicate"], "frobnicate"),
     ],

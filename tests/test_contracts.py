@@ -35,7 +35,7 @@ SEED_PATHS = {
     "mlsysim.core.search": ["DSE"],
     "mlsysim.core.pipeline": ["Pipeline"],
     "mlsysim.core.solver": [*solvers.SOLVERS],
-    "mlsysim.core.values": ["TraceableConstant"],
+    "mlsysim.core.provenance": ["TraceableConstant", "Source"],
     "mlsysim.engine.engine": ["Engine"],
     "mlsysim.engine.pipeline": ["Pipeline"],
     "mlsysim.hardware.registry": ["Hardware"],

@@ -127,13 +127,12 @@ def learn(
     at = None if port is None else u.dim_of(u.CountOrZero).quantity(port, "port")
     from mlsysim.learn import server
 
-    if edit:
-        if chosen is None:
-            raise MLSysError("which lesson to edit? Say so, as in 'mlsysim learn 00 --edit'.")
+    if chosen is None and (edit or exercise):
+        what = "--edit" if edit else "--exercise"
+        raise MLSysError(f"which lesson? Say so, as in 'mlsysim learn 00 {what}'.")
+    if edit and chosen is not None:
         copy = server.editable_copy(chosen, "exercises" if exercise else "tutorials", folder)
         _become(*server.editor(copy, at, browser=browser))
-    if exercise and chosen is None:
-        raise MLSysError("which exercise? Say so, as in 'mlsysim learn 00 --exercise'.")
     first = "/review" if review else "/quiz" if quiz else "/"
     if chosen is not None:
         first = f"/exercise/{chosen.stem}/" if exercise else f"/{chosen.stem}/"

@@ -1,6 +1,6 @@
 """Where the seeds look for `Q_` and for constants that remember their source."""
 
+from mlsysim.core.provenance import TraceableConstant
 from mlsysim.core.units import Q_
-from mlsysim.core.values import TraceableConstant
 
 __all__ = ["Q_", "TraceableConstant"]

@@ -20,8 +20,9 @@ import yaml
 
 from mlsysim.core import plugins
 from mlsysim.core.errors import InvalidEntry, UnknownEntry
+from mlsysim.core.provenance import Audit, audit
 from mlsysim.core.units import NUMBER, read_number
-from mlsysim.core.values import BY_USER, Audit, Entry, audit
+from mlsysim.core.values import BY_USER, Entry
 
 T = TypeVar("T", bound=Entry)
 V = TypeVar("V")

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, UnknownName
+from mlsysim.core.provenance import Source, TraceableConstant
 from mlsysim.core.units import PRECISIONS, Q_, Quantity
-from mlsysim.core.values import Entry, Home, Source, TraceableConstant
+from mlsysim.core.values import Entry, Home
 from mlsysim.equations import algorithm
 from mlsysim.models.operators import DECODE, FORWARD, Operator, Step, Totals, fold
 from mlsysim.models.widths import ONE, Widths

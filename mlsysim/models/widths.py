@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, NamedTuple
 
+from mlsysim.core.provenance import Source, TraceableConstant
 from mlsysim.core.units import PRECISIONS
-from mlsysim.core.values import Source, TraceableConstant
 
 HALF = PRECISIONS["fp16"]  # what the rest of a quantised model is kept in
 _AWQ = Source(

@@ -8,7 +8,7 @@ import pytest
 
 from mlsysim import Q_, Hardware, Infrastructure, Literature, Models, Systems, audit_provenance
 from mlsysim.core.errors import InvalidEntry
-from mlsysim.core.values import Source, TraceableConstant, audit
+from mlsysim.core.provenance import Source, TraceableConstant, audit
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.models import types
 from mlsysim.models.types import FLOP_PER_MAC

@@ -9,9 +9,9 @@ import numpy as np
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
+from mlsysim.core.provenance import Source, TraceableConstant
 from mlsysim.core.solver import Given, Result, Solver, lazily
 from mlsysim.core.units import PRECISIONS, Dim, Names
-from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import algorithm as eq
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.literature.registry import Literature

@@ -7,8 +7,8 @@ from typing import Any
 
 from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument
+from mlsysim.core.provenance import Source, TraceableConstant
 from mlsysim.core.solver import Given, Result, Solver, lazily
-from mlsysim.core.values import Source, TraceableConstant
 from mlsysim.equations import data as eq
 from mlsysim.systems.types import Fabric, Fleet, Oversubscription, Topology
 

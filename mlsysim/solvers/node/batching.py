@@ -120,8 +120,7 @@ class ContinuousBatchingModel(Solver):
         beside = alone.held_activations
         static_batch, paged_batch = (float(eq.slots(room, s + beside)) for s in (slot, pages))
         answer = min(decode_tokens, max(mean - 1, 1.0))
-        prompt = max(mean - answer, 1.0)
-        shared = _Shared(replica, prompt, answer)
+        shared = _Shared(replica, max(mean - answer, 1.0), answer)
         fits = paged_batch >= 1
         running = replica.decode(max(paged_batch, 1.0), shared.context)
         return Batched(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mlsysim.core.values import Source, TraceableConstant
+from mlsysim.core.provenance import Source, TraceableConstant
 from mlsysim.equations import algorithm
 from mlsysim.models.operators import ADAPTER, ADD, EXPERTS, Operator, Step
 from mlsysim.models.types import flop
