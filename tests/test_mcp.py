@@ -183,7 +183,7 @@ def test_a_client_that_hangs_up_ends_the_server_and_nothing_was_printed():
 MOST = dict.fromkeys(tools(), 2500) | {"zoo": 6000, "look_up": 5000}  # which list and quote
 QUESTIONS = [
     ("solve", {"model": "ResNet50", "hardware": "A100", "batch_size": 8, "training": True}),
-    ("solve", {"model": "GPT2", "hardware": "STM32H7A3", "precision": "int8"}),  # without a power
+    ("solve", {"model": "GPT2", "hardware": "STM32F746", "precision": "int8"}),  # without a power
     ("serve", {"model": "Llama3_8B", "hardware": "H100", "seq_len": 2048, "context": None}),
     ("train", {"model": "Llama3_8B", "fleet": "Research_256"}),
     (
