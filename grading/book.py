@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,9 @@ class Counted(Value):
     weight: u.Number = 1.0
     points: dict[str, u.Number] = {}
     drop: dict[str, str] = {}
+
+
+_ALIKE = Counted()  # how one counts of which the gradebook says nothing
 
 
 class Late(Value):
@@ -100,7 +104,7 @@ class Gradebook(Value):
 
     def of(self, name: str) -> Counted:
         """How an assignment counts."""
-        return self.assignments.get(name) or Counted()
+        return self.assignments.get(name, _ALIKE)
 
 
 def read_gradebook(path: Path) -> Gradebook:
@@ -143,13 +147,13 @@ class Booked:
     notes: Mapping[str, str] = field(default_factory=dict)
     whole: float | None = None  # a score that was set by hand
 
-    @property
+    @cached_property
     def out_of(self) -> float:
         """Points that there are."""
         counted = sum(m.out_of for m in self.marks if m.question not in self.dropped)
         return round(counted + self.of.predictions.out_of, 3)
 
-    @property
+    @cached_property
     def earned(self) -> float:
         """Points earned, predictions included, before anything is taken off for lateness."""
         if self.whole is not None:
@@ -157,7 +161,7 @@ class Booked:
         counted = sum(m.points for m in self.marks if m.question not in self.dropped)
         return round(counted + self.of.predictions.points, 3)
 
-    @property
+    @cached_property
     def score(self) -> float:
         """Points that count."""
         return round(self.earned * (1 - self.part_off), 3)

@@ -37,6 +37,7 @@ from grading.flags import Flag
 from grading.journal import Predictions, judge_journal
 from grading.kinds import Mark
 from grading.roster import Roster
+from mlsysim import Engine  # noqa: F401 - read once, before a judge has a process of its own
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.reading import NoSheetError, UnreadableError, parse, read_bytes, sheet_of
@@ -183,7 +184,7 @@ def _flags(
         flags.append(Flag("other-mlsysim", printable(sheet.mlsysim[:20])))
     if sheet.registry != registry():
         flags.append(Flag("other-registry"))
-    if unknown := sum(1 for name in sheet.answers if name not in set(questions)):
+    if unknown := len(sheet.answers.keys() - set(questions)):
         belong = f"answer{'s' * (unknown != 1)} belong{'s' * (unknown == 1)}"
         flags.append(Flag("unknown-answers", f"{unknown} {belong}"))
     if sheet.ignored:
@@ -387,6 +388,7 @@ class _Worker:
 def _work(judge: Judge, pipe: Connection, other_end: Connection) -> None:
     other_end.close()  # or the end of the parent would go unnoticed
     gc.freeze()  # what was there before stays, what strangers leave behind does not
+    gc.set_threshold(20_000)  # after some sheets, not some times a sheet
     gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, OSError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from mlsysim.core.errors import MLSysError
@@ -82,7 +83,7 @@ class Kind:
         """The most that an answer can earn."""
         return float(self.check.points)
 
-    @property
+    @cached_property
     def hint(self) -> str:
         """What a wrong answer is told: the docstring of the check, in one line."""
         return " ".join((self.check.truth.__doc__ or "").split())

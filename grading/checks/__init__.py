@@ -65,7 +65,8 @@ class Row:
         self._rows, self._index = rows, index
 
     def __getattr__(self, name: str) -> Any:
-        return self._rows.at(self._index, name)
+        held = self.__dict__[name] = self._rows.at(self._index, name)
+        return held
 
 
 def odd_line(assigned: Assignment, axis: str) -> Callable[[Variant], str]:

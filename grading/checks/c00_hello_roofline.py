@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,22 +23,30 @@ LEVERS = ASSIGNED.questions["q4"].choices
 EFFICIENCY = 0.5  # what Engine.solve assumes
 
 
-LENGTHS = ("context", "short")  # what the variants differ in most
-DRAWN = sorted({n for axis in LENGTHS for n in (ASSIGNED.sample[axis], *ASSIGNED.axes[axis])})
-PLACE = {length: place for place, length in enumerate(DRAWN)}
+def drawn(axis: str) -> set[Any]:
+    """Whatever an axis may draw, the sample included."""
+    return {ASSIGNED.sample[axis], *ASSIGNED.axes[axis]}
+
+
+# the steps that somebody may be asked about, by batch and length, and those of one request alone
+FEW, MANY = {1, *drawn("batch")}, {1, *drawn("crowd")}
+ASKED = sorted({*product(FEW, drawn("context")), *product(MANY, drawn("short"))})
+PLACE = {asked: place for place, asked in enumerate(ASKED)}
 
 
 @lru_cache(maxsize=4096)
-def steps(model: str, device: str, batch: int, precision: str = "fp16", lever: str = "") -> Rows:
-    """A decode step at every length that is drawn, on a device with one of its numbers doubled."""
+def steps(model: str, device: str, precision: str = "fp16", lever: str = "") -> Rows:
+    """All the decode steps, on a device with one of its numbers doubled."""
     how: Any = {"precision": precision, "kv_precision": precision, "efficiency": EFFICIENCY}
     on = doubled(device, lever) if lever else device
-    return Rows(Engine.solve(model, on, batch_size=batch, seq_len=np.array(DRAWN), **how))
+    batches, lengths = np.array(ASKED).T
+    return Rows(Engine.solve(model, on, batch_size=batches, seq_len=lengths, **how))
 
 
+@lru_cache(maxsize=4096)
 def solve(model: str, device: str, batch: int, length: int, precision: str = "fp16") -> Any:
     """One decode step, out of those that a class asks for."""
-    return Row(steps(model, device, batch, precision), PLACE[length])
+    return Row(steps(model, device, precision), PLACE[batch, length])
 
 
 def chip(v: Variant) -> tuple[str, str]:
@@ -168,9 +177,9 @@ def doubled(device: str, lever: str) -> HardwareNode:
 
 
 @lru_cache(maxsize=4096)
-def best_levers(model: str, device: str, batch: int) -> list[str]:
-    """The number whose doubling shortens a step most, at every length that is drawn."""
-    times = [steps(model, device, batch, lever=lever).columns.si("latency") for lever in LEVERS]
+def best_levers(model: str, device: str) -> list[str]:
+    """The number whose doubling shortens a step most, for all the steps."""
+    times = [steps(model, device, lever=lever).columns.si("latency") for lever in LEVERS]
     return [LEVERS[best] for best in np.argmin(times, axis=0)]
 
 
@@ -200,7 +209,7 @@ def capacity(_: Variant) -> str:
 )
 def lever(v: Variant) -> str:
     """Only the roof that binds is worth raising."""
-    return best_levers(*chip(v), v.crowd)[PLACE[v.short]]
+    return best_levers(*chip(v))[PLACE[v.crowd, v.short]]
 
 
 # ---- q5 ------------------------------------------------------------------------------------------
@@ -208,7 +217,7 @@ def lever(v: Variant) -> str:
 
 def crossover(v: Variant, **how: Any) -> float:
     """The crossover batch of the variant's model and device."""
-    return crossings(*chip(v), **how)[PLACE[v.short]]
+    return crossings(*chip(v), **how)[PLACE[1, v.short]]
 
 
 @lru_cache(maxsize=4096)
@@ -220,11 +229,11 @@ def crossings(
     cache: bool = True,
     efficiency: float = EFFICIENCY,
 ) -> list[float]:
-    """The crossover batch at every length, from the solver's own step for one request.
+    """The crossover batch by the solver's own steps; those of one request tell it.
 
     `table` counts the whole embedding table as read, and without `cache` the KV cache is left out.
     """
-    p: Any = steps(model, device, 1).columns
+    p: Any = steps(model, device).columns
     weights, state = p.weights if table else p.traffic - p.kv_cache, p.kv_cache * float(cache)
     batch = node.crossover_batch(weights, state, p.operations, p.peak, p.bandwidth, efficiency)
     return batch.m_as("").tolist()

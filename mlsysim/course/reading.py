@@ -21,7 +21,7 @@ from mlsysim.course.sheet import SCHEMA, Sheet
 MOST_BYTES = 256 * 1024
 DEEPEST = 8
 # possessive, and a string may be left open: no text makes it go back and try again
-_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_NO_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++', re.DOTALL)
 # where a system has no such flag there are no such files either
 _FLAGS = ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 
@@ -86,13 +86,9 @@ def parse(data: bytes) -> Any:
 def _depth(text: str) -> int:
     """How deep brackets nest, those in quotes left out; counted before anything is built."""
     depth = deepest = 0
-    for token in _BRACKETS.finditer(text):
-        sign = token[0][0]
-        if sign != '"':
-            depth += 1 if sign in "[{" else -1
-            deepest = max(deepest, depth)
-            if deepest > DEEPEST:
-                break
+    for sign in _NO_BRACKETS.sub("", text):
+        depth += 1 if sign in "[{" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 

@@ -98,13 +98,13 @@ class Variant:
         given: Mapping[str, Any] | None = None,
     ) -> None:
         self.fields = dict(fields)
-        self._entries, self._given = entries or {}, given or {}
+        self._entries, self._held = entries or {}, {**(given or {}), **fields}
 
     def __getattr__(self, name: str) -> Any:
-        for held in (self.__dict__.get("fields", {}), self.__dict__.get("_given", {})):
-            if name in held:
-                layer = self._entries.get(name)
-                return _entry(layer, held[name]) if layer else held[name]
+        held = self.__dict__.get("_held", {})
+        if name in held:
+            layer = self._entries.get(name)
+            return _entry(layer, held[name]) if layer else held[name]
         raise AttributeError(f"this variant has no {name!r}; it has {', '.join(self.fields)}")
 
     __getitem__ = __getattr__  # so that a text's placeholders are filled by `format_map`

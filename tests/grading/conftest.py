@@ -9,8 +9,8 @@ import pytest
 
 import mlsysim
 from benchmarks.class_grading import just_enough
-from grading.__main__ import main
 from grading.check import load
+from grading.commands import main
 from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import FIRST, Record
 from mlsysim.course.lessons import ORDER, assignment, find_lesson

@@ -234,11 +234,30 @@ def test_predictions_of_the_lesson_have_truths(checks):
 
 def test_the_grader_loads_no_notebook_no_chart_and_nothing_of_learn():
     code = (
-        "import sys, grading.__main__, grading.checks.c00_hello_roofline; "
+        "import sys, grading.commands, grading.checks.c00_hello_roofline; "
         "print([m for m in ('marimo', 'altair', 'mlsysim.learn', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_class_asks_the_solver_once_for_each_pair_of_model_and_device(checks, monkeypatch):
+    asked = []
+    solve = Engine.solve
+    monkeypatch.setattr(
+        Engine, "solve", lambda *args, **how: asked.append(1) or solve(*args, **how)
+    )
+    for kept in (c00.steps, c00.solve, c00.best_levers, c00.crossings):
+        kept.cache_clear()
+    class_of_500 = [checks.assignment.draw(str(number)) for number in range(500)]
+    for question in (q for q in checks.questions.values() if not isinstance(q, Spec)):
+        for v in class_of_500:
+            question.expected(v)
+            slips(question, v)
+    pairs = {
+        (v.fields["model"], v.fields[which]) for v in class_of_500 for which in ("device", "other")
+    }
+    assert len(asked) <= 5 * len(pairs)  # in two precisions, and with three numbers doubled
 
 
 def test_every_truth_misconception_and_alternative_of_one_variant_by_hand(checks):

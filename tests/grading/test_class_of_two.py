@@ -10,9 +10,9 @@ from itertools import count
 
 import pytest
 
-from grading.__main__ import main
 from grading.check import load
 from grading.checks import c00_hello_roofline as c00
+from grading.commands import main
 from mlsysim.course.journal import FIRST, Record
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import code_for

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from grading.__main__ import main
 from grading.check import Checks
 from grading.collect import collected, printable
+from grading.commands import main
 from grading.judge import Graded, Judge, judge_all
 from grading.report import page_name, safe_cell
 from mlsysim import pages

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from grading import bundle, gradescope, sandbox
-from grading.__main__ import main
+from grading.commands import main
 from mlsysim.course.inventory import Sat
 from mlsysim.course.quiz import ITEMS
 from mlsysim.course.sheet import Answer, Sheet

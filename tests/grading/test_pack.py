@@ -7,7 +7,7 @@ import re
 import pytest
 
 from grading import pack
-from grading.__main__ import main
+from grading.commands import main
 from mlsysim import Scenarios
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.course.lessons import lessons

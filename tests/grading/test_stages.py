@@ -217,7 +217,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stood(hand_in, grade, monkeypatc
     slow = f"""
         import time
         from grading.judge import Judge
-        from grading.__main__ import main
+        from grading.commands import main
         honest = Judge.data
         def data(judge, handed, held):
             if handed.file == "s4.json":

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from grading.__main__ import main as grade
+from grading.commands import main as grade
 from mlsysim.cli.app import app as cli
 from mlsysim.core.errors import BadArgument
 from mlsysim.course.journal import Journal
