@@ -58,6 +58,8 @@ SEED_PATHS = {
         "Pipeline",
         "DSE",
         "audit_provenance",
+        "evaluate",
+        "judge",
         "Q_",
         *solvers.SOLVERS,
     ],
@@ -99,6 +101,14 @@ def test_the_public_names_are_all_that_the_package_hands_out():
     assert {name: handed[name] for name in mlsysim.__all__} == {
         name: getattr(mlsysim, name) for name in mlsysim.__all__
     }
+
+
+def test_a_module_is_found_below_the_package_without_an_import_of_its_own():
+    code = "import mlsysim; print(mlsysim.engine.__name__, mlsysim.evaluation.judge.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["mlsysim.engine", "judge"]
 
 
 def test_a_solver_is_listed_once_and_every_one_is_listed():

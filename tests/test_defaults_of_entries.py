@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from mlsysim import Hardware, Infrastructure, Literature, Models, Systems
+from mlsysim.models.types import Workload
 
 MINE = {"sources": {"default": {"kind": "user", "ref": "a test"}}, "name": "mine"}
 SIZES = {"layers": 2, "hidden": 64, "heads": 4, "ffn": 128, "parameters": 1}
@@ -128,3 +129,15 @@ def test_a_grid_is_a_place_counted_over_the_life_of_its_plants_unless_said():
 def test_a_finding_claims_no_conditions_that_it_does_not_name():
     found = Literature.from_spec({**MINE, "value": 0.5, "context": "a test"})
     assert {found.stack, found.model, found.hardware, found.precision} == {None}
+
+
+@pytest.mark.parametrize("name", Models)
+def test_parameters_that_nobody_says_are_those_of_the_dimensions(name):
+    said = {k: v for k, v in Models[name].to_dict().items() if k not in ("parameters", "sources")}
+    assert Workload.build(said).parameters == pytest.approx(Models[name].parameters, rel=3e-3)
+
+
+def test_a_device_that_nobody_has_built_needs_no_year():
+    chip = {k: v for k, v in {**MINE, **CHIP}.items() if k != "release_year"}
+    assert Hardware.from_spec(chip).release_year is None
+    assert all(Hardware[name].release_year for name in Hardware)

@@ -6,17 +6,24 @@ import csv
 import io
 import json
 import re
+import shlex
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
+import typer
 
 from mlsysim import Hardware
 from mlsysim.cli import app, main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.schemas import words
-from mlsysim.evaluation import SystemSpec, judge
+from mlsysim.evaluation import SystemSpec, evaluate, judge
 from mlsysim.evaluation.examples import EXAMPLES, example
 from mlsysim.evaluation.sections import PHASES, EnvironmentSpec
+from tests.notebooks import ROOT
+
+COMMANDS = typer.main.get_command(app).commands
 
 
 @pytest.fixture
@@ -73,13 +80,47 @@ def test_no_system_and_a_key_that_lacks_say_how_to_see_one(run):
         SystemSpec.from_spec({"workload": {"model": "Llama3_8B"}})
 
 
-@pytest.mark.parametrize("command", ["plan", "why", "compare", "eval", "solve", "schema", "zoo"])
-def test_the_help_of_a_command_ends_with_an_example(run, command):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_ends_with_an_example_that_can_be_typed(run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("mlsysim.core.registry.add_folder", str)
     code, out, _ = run(command, "--help")
     assert code == 0
-    assert f"mlsysim {command} " in " ".join(
-        out.partition("Options:")[0].split("\n  ", 1)[1].split()
-    )
+    *_, example = re.split("Arguments:|Options:", out)[0].strip().splitlines()  # in one line
+    for line in example.split("&&"):
+        program, name, *rest = shlex.split(line.partition(">")[0])
+        assert (program, name) == ("mlsysim", command)
+        COMMANDS[name].make_context(name, rest)  # raises where it takes no such words
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("name", ["Capstone", "Geography_Poland", "Doorbell"])
+def test_an_answer_is_as_wide_as_the_terminal_and_hangs_below_its_text(
+    run, monkeypatch, columns, name
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, shown, _ = run("eval", name)
+    whole = evaluate(name).summary()
+    assert shown.split() == whole.split()  # no digit is lost
+    assert max(map(len, shown.splitlines())) <= columns
+    noted = re.search("^  note: (.*(?:\n {8}\\S.*)*)", shown, re.MULTILINE)[1]
+    assert f"  note: {' '.join(noted.split())}" in whole.splitlines()
+    assert not re.search(r"\d$\n {4,}(?:GB|ms|USD|devices)\b", shown, re.MULTILINE)
+
+
+def test_a_step_fits_a_narrow_terminal(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, shown, _ = run("solve", "Llama3_70B", "H100")
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 60
+    assert re.search(r"\* 1.03 +\+ 148 FLOP/B$", shown, re.MULTILINE)
+
+
+def test_the_readme_says_how_a_folder_joins_in_python(clean_registry, tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = re.search(r"in Python, `(from \S+ import add_folder)`", readme)[1]
+    (tmp_path / "models").mkdir()
+    code = f"{said}\nadd_folder({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_the_short_schema_has_a_line_for_each_key_and_names_its_phases(run):
@@ -107,13 +148,7 @@ def test_all_faults_of_a_file_are_told_at_once():
     with pytest.raises(InvalidEntry) as caught:
         Hardware.from_spec({"name": "X", "tdp": "5 apples", "vendr": "me"})
     said = str(caught.value)
-    for part in (
-        "compute: it is required",
-        "memory: it is required",
-        "release_year",
-        "tdp",
-        "vendr",
-    ):
+    for part in ("compute: it is required", "memory: it is required", "tdp", "vendr"):
         assert part in said
 
 
@@ -156,6 +191,18 @@ def test_a_space_is_searched_from_the_shell_and_all_points_go_to_a_file(run, tmp
     assert len(rows) == 6
     assert {row["feasible"] for row in rows if row["hardware"] == "H100"} == {"False"}
     assert run("search", str(file), "--executor", "magic")[0] == 2
+
+
+def test_hypothetical_chips_are_searched_from_the_shell(run, tmp_path):
+    file = tmp_path / "space.yaml"
+    space = {"model": "Llama3_8B", "hardware": "H100", "bandwidth": ["1 TB/s", "2 TB/s"]}
+    space["tdp"] = ["300 W", "700 W"]
+    goals = ["minimize: latency", "minimize: tdp"]
+    file.write_text(json.dumps({"space": space, "objective": goals}), encoding="utf-8")
+    code, out, _ = run("search", str(file), "--json")
+    found = json.loads(out)["columns"]
+    assert code == 0
+    assert (found["bandwidth"], found["tdp"]) == ([2.0], [300.0])
 
 
 def test_the_shell_completes_commands_and_names(monkeypatch, capsys):

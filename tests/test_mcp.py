@@ -414,10 +414,11 @@ MISTAKES = [
     ("serve", {"model": "ResNet50", "hardware": "H100"}, "does not decode token by token"),
     ("train", {"model": "GPT2", "fleet": {"hw": "H100", "cont": 8}}, "did you mean 'count'?"),
     ("train", {"model": "GPT2", "fleet": {"hw": "H10O"}}, "fleet.hw: Hardware has no entry"),
-    ("train", {"model": "GPT2", "fleet": "Research_256", "link_latency": 2}, "such as '50 ms'"),
+    ("train", {"model": "GPT2", "fleet": "Research_256", "link_latency": 2}, "such as '1 us'"),
     ("explain", {"model": "GPT2", "before": "A100", "after": {"hardware": "H100"}}, "a mapping"),
     ("explain", {"model": "GPT2", "before": {"hardwear": "A100"}, "after": {}}, "hardware"),
     ("evaluate", {"system": "workload: ["}, "not YAML"),
+    ("evaluate", {"system": "Capston"}, "a scenario; did you mean 'Capstone'?"),
     ("evaluate", {"system": "/etc/passwd"}, "a mapping"),  # text is YAML, never a path
     ("evaluate", {"system": {"workload": {"model": "GPT2"}}}, "fleet"),
     ("sweep", {**PAIR, "hardware": []}, "give at least one"),

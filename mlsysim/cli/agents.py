@@ -7,7 +7,10 @@ from mlsysim.core.errors import MLSysError
 
 
 def mcp(folders: Folders = None) -> None:
-    """Serve the solvers to an agent, over standard input and output (the extra: mcp)."""
+    """Serve the solvers to an agent, over standard input and output (the extra: mcp).
+
+    mlsysim mcp --registry mine
+    """
     try:
         from mlsysim.mcp.server import serve
     except ImportError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
@@ -132,13 +134,30 @@ def number(text: Any) -> Any:
 def print_table(table: Any, key: int = 1) -> None:
     """A table, or several below each other where one is too wide: no digit is lost."""
     console = Console(highlight=False)
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    for at, (head, *rows) in enumerate(table.blocks(console.width if known else 120, key)):
+    for at, (head, *rows) in enumerate(table.blocks(_width(console) or 120, key)):
         if at:
             console.print()
         console.print(head.rstrip(), style="bold", markup=False, soft_wrap=True)
         for row in rows:
             console.print(row.rstrip(), markup=False, soft_wrap=True)
+
+
+_LABEL = re.compile(r"\s*(?:- |note: |\S+(?: \S+)* {2,})?")
+
+
+def print_line(line: str, style: str | None = None) -> None:
+    """A line; what does not fit on a terminal goes on below its text. Numbers keep their units."""
+    console = Console(highlight=False)
+    below = " " * len(_LABEL.match(line)[0])  # type: ignore[index] - it matches any line
+    how = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": below}
+    whole = re.sub(r"(?<=\d) (?=[A-Za-z])", "\u00a0", line)
+    parts = "\n".join(textwrap.wrap(whole, _width(console) or len(line) + 1, **how))
+    console.print(parts.replace("\u00a0", " "), style=style, markup=False, soft_wrap=True)
+
+
+def _width(console: RichConsole) -> int | None:
+    """The columns of the terminal, where there is one."""
+    return console.width if sys.stdout.isatty() or "COLUMNS" in os.environ else None
 
 
 @contextmanager

@@ -102,6 +102,8 @@ def learn(
     """Open the course in a browser: the gallery, or one lesson.
 
     Your predictions are kept in ~/.mlsysim, or in the folder that the variable MLSYSIM_HOME names.
+
+    mlsysim learn 00
     """
     from mlsysim.course import lessons
     from mlsysim.course.journal import learner_name
@@ -182,6 +184,8 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="Your answer
     """Can a grader read FILE? Its form, units, gaps, whose it is; never whether it is right.
 
     Exit 1 when something is missing or cannot be read.
+
+    mlsysim check answers.json
     """
     from mlsysim.course.lessons import lesson
     from mlsysim.course.reading import UnreadableError, read_sheet
@@ -220,6 +224,8 @@ def cheatsheet(
     """One A4 page: the Iron Law, the 22 walls, ridges and prices of chips, KV caches of models.
 
     A PDF is printed by Chromium, which is looked for on the PATH and in the variable CHROMIUM.
+
+    mlsysim cheatsheet --out sheet.pdf
     """
     from mlsysim import pages
     from mlsysim.course.cheatsheet import facts

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def figures(as_json: Json = False) -> None:
-    """The numbers that the decks print, recomputed: claim, ours, outcome and reason."""
+    """The numbers that the decks print, recomputed: claim, ours, outcome and reason.
+
+    mlsysim figures --json
+    """
     from mlsysim import figures as decks
 
     found = decks.figures()

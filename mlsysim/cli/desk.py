@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from mlsysim.cli.app import (
-    Console,
     Folders,
     Json,
     Model,
@@ -19,6 +18,7 @@ from mlsysim.cli.app import (
     named,
     number,
     print_json,
+    print_line,
     print_table,
     progress,
     written,
@@ -63,7 +63,7 @@ def plan(
 ) -> None:
     """Which devices, how many, and what do they cost? Exit code 1 when none will do.
 
-    mlsysim plan Llama3_70B --rate 50 --prompt 2000 --tokens 300 --ttft "500 ms" --weights fp8
+    mlsysim plan Llama3_70B --rate 50 --prompt 2000 --tokens 300 --ttft "500 ms"
     """
     given = {key: number(value) for key, value in locals().items() if value is not None}
     from mlsysim.evaluation.desk import Planner
@@ -75,17 +75,16 @@ def plan(
         words = [*found.words(), *found.notes]
         written(found, output or "json", found.question, found.table, words)
     else:
-        console = Console(highlight=False)
-        console.print(found.question, style="bold", markup=False)
-        console.print()
+        print_line(found.question, "bold")
+        print_line("")
         if found.feasible:
             print_table(found.table)
-            console.print()
+            print_line("")
             if ranges := found.spans:
                 print_table(ranges)
-                console.print()
+                print_line("")
         for line in [*found.words(), *found.notes]:
-            console.print(line, markup=False)
+            print_line(line)
     if not found.feasible:
         raise typer.Exit(1)
 
@@ -146,18 +145,17 @@ def search(
 ) -> None:
     """Every point of a SPACE of arguments of solve: the best, and the front of several objectives.
 
+    Of one device peak, bandwidth, capacity and tdp may vary as well.
+
     mlsysim search space.yaml --executor processes --out points.csv
     """
     from mlsysim.core.registry import load
-    from mlsysim.core.search import DSE
-    from mlsysim.solvers.node.single import SingleNodeModel
 
     asked = load(space, lambda data: data)
     for key in asked.keys() - {"space", "objective", "constraints"}:
         raise UnknownName(str(space), key, ("space", "objective", "constraints"))
-    dse = DSE(asked.get("space", {}), asked.get("objective", ()), asked.get("constraints", ()))
     with _workers(executor) as workers, progress("points") as seen:
-        found = dse.search(SingleNodeModel, executor=workers, progress=seen)
+        found = _found(asked, workers, seen)
     if out is not None:
         found.table(_OF_A_POINT).to_csv(out)
     front = found.table(_OF_A_POINT, of="front")
@@ -171,6 +169,25 @@ def search(
 
 
 _OF_A_POINT = ("latency", "throughput", "bottleneck", "mfu", "memory_required", "feasible")
+
+
+def _found(asked: dict[str, Any], workers: Any, seen: Any) -> Any:
+    """The points of a space: in columns where all but the axes of a sweep is one value."""
+    from mlsysim.core.search import DSE, SWEEP_AXES, VARIED
+    from mlsysim.engine.engine import Engine
+    from mlsysim.solvers.node.single import SingleNodeModel
+
+    space, how = asked.get("space", {}), (asked.get("objective", ()), asked.get("constraints", ()))
+    whole = DSE(space, *how)
+    fixed = {name: space[name] for name in space if name not in (*SWEEP_AXES, *VARIED)}
+    one_each = all(isinstance(value, (str, int, float)) for value in fixed.values())
+    if workers or "model" not in fixed or not one_each or not fixed.keys() <= _OF_A_SWEEP:
+        return whole.search(SingleNodeModel, executor=workers, progress=seen)
+    axes = {name: values for name, values in space.items() if name not in fixed}
+    return DSE(axes, *how).search_sweep(Engine.sweep, fixed.pop("model"), progress=seen, **fixed)
+
+
+_OF_A_SWEEP = {"model", "kv_precision", "efficiency", "phase", "training", "stack"}
 
 
 @contextmanager

@@ -51,7 +51,10 @@ def zoo(
 
 
 def audit(folders: Folders = None, as_json: Json = False) -> None:
-    """Does every value in the registries have a source? Exit code 1 when one has none."""
+    """Does every value in the registries have a source? Exit code 1 when one has none.
+
+    mlsysim audit --registry mine
+    """
     found = registry.audit_provenance()
     answer(found, as_json=as_json)
     raise typer.Exit(int(not found.passed))
@@ -76,7 +79,7 @@ def _within(stack: Any, part: str) -> str:
 
 _COLUMNS: dict[str, dict[str, Callable[[Any], str]]] = {
     "hardware": {
-        "year": lambda device: str(device.release_year),
+        "year": lambda device: str(device.release_year or "?"),
         "dense peak": lambda device: show(device.compute.peak_flops),
         "at": lambda device: device.compute.peak_precision,
         "memory": lambda device: show(device.memory.capacity),

@@ -34,7 +34,7 @@ def plot(
 ) -> None:
     """The roofline of DEVICES, from a microcontroller to a rack, as a picture or a page.
 
-    mlsysim plot H100 --dot 'mine=60 FLOP/B, 90 TFLOP/s' --ceiling 'fp32=67 TFLOP/s' --out a.svg
+    mlsysim plot H100 A100 --model Llama3_8B --out roofline.svg
     """
     from mlsysim import charts
     from mlsysim.hardware.types import HardwareNode

@@ -91,7 +91,7 @@ def _print(model: str, hardware: str, profile: Any) -> None:
         console.print(f"{what}: [bold red]does not fit.[/] {profile.reason}")
         console.print(f"If it did: {bound}")
     console.print()
-    console.print(roofline(profile), markup=False)
+    console.print(roofline(profile, width=min(console.width - 27, 58)), markup=False)
     console.print()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in profile.lines():

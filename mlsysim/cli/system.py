@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlsysim.cli.app import Console, Folders, Json, Output, print_json, written
+from mlsysim.cli.app import Folders, Json, Output, print_json, print_line, written
 from mlsysim.core.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -52,14 +52,13 @@ def eval_(
 
 def _print(found: Evaluation) -> None:
     """The summary, with the verdict in colour."""
-    console = Console(highlight=False)
     colours = {"feasible": "bold green", "satisfied": "bold green", "kept": "green"}
     colours |= {"infeasible": "bold red", "violated": "bold red", "BROKEN": "red"}
     first, *rest = found.summary().splitlines()
-    console.print(first, style=colours[found.verdict], markup=False)
+    print_line(first, colours[found.verdict])
     for line in rest:
         word = line.split(maxsplit=1)[0] if line.strip() else ""
-        console.print(line, style=colours.get(word), markup=False, soft_wrap=True)
+        print_line(line, colours.get(word))
 
 
 def schema(
@@ -91,7 +90,10 @@ def import_model(
         Path | None, typer.Option(help="A new YAML file; --registry DIR reads DIR/models.")
     ] = None,
 ) -> None:
-    """Turn a Hugging Face CONFIG on disk into a model's YAML."""
+    """Turn a Hugging Face CONFIG on disk into a model's YAML.
+
+    mlsysim import-model config.json --name Mine
+    """
     from mlsysim.models.huggingface import from_config, save, to_yaml
 
     model = from_config(config, name)

@@ -39,6 +39,8 @@ def validate(
 
     Each row of the table is predicted; one that cannot be is listed with the reason, and counts as
     a miss.
+
+    mlsysim validate --chart parity.svg
     """
     if operators:
         _operators(csv, as_json=as_json)
@@ -172,6 +174,8 @@ def measure(
 
     Matrix products and a stream through memory are timed in numpy; the error printed is that of
     predictions of products that were not used.
+
+    mlsysim measure --out mine
     """
     from mlsysim.evaluation.machine import measure as measured
     from mlsysim.evaluation.machine import save

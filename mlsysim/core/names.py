@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 
 
 def public(package: str) -> tuple[Callable[[str], object], list[str]]:
@@ -12,6 +13,7 @@ def public(package: str) -> tuple[Callable[[str], object], list[str]]:
 
     The names are the imports of the `__init__.pyi` beside its `__init__.py`, one a line; a star
     stands for all public names of another package, and `Infra = Infrastructure` is an alias.
+    Modules of the package are imported when they are first named, too.
 
     >>> load, names = public("mlsysim")
     >>> load("Infra") is load("Infrastructure"), "SingleNodeModel" in names
@@ -34,6 +36,8 @@ def public(package: str) -> tuple[Callable[[str], object], list[str]]:
 
     def load(name: str) -> object:
         if name not in homes:
+            if not name.startswith("_") and find_spec(f"{package}.{name}"):
+                return import_module(f"{package}.{name}")
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         home, inner = homes[name]
         value = vars(module)[name] = getattr(import_module(home, package), inner)

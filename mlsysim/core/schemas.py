@@ -107,6 +107,16 @@ def words() -> dict[str, str]:
     return parse_yaml((Path(__file__).parent / "words.yaml").read_text(encoding="utf-8"), "words")
 
 
+def example_of(argument: str) -> str | None:
+    """How an argument is written, where its words say it.
+
+    >>> example_of("device_mtbf"), example_of("model")
+    ('50000 hours', None)
+    """
+    told = re.search("as '(.*)'", words().get(argument, ""))
+    return told[1] if told else None
+
+
 def in_words(schema: Any) -> Any:
     """A schema whose properties say what they mean, and then what is written there."""
     if isinstance(schema, list):

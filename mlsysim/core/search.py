@@ -26,14 +26,15 @@ from mlsysim.core.errors import BadArgument, FailedPoint, UnknownName, WrongUnit
 from mlsysim.core.solver import show
 from mlsysim.core.space import Space
 from mlsysim.core.table import Table
-from mlsysim.core.units import Quantity
+from mlsysim.core.units import Q_, Quantity, parse
 
 Progress = Callable[[int, int], None]
 Texts = str | Iterable[str]
 Wanted = Objective | Constraint
 Row = Callable[[int], dict[str, Any]]
 
-_SWEEP_AXES = ("hardware", "precision", "batch_size", "seq_len")
+SWEEP_AXES = ("hardware", "precision", "batch_size", "seq_len")
+VARIED = ("peak", "bandwidth", "capacity", "tdp")  # fields of a device
 
 
 class DSE:
@@ -195,31 +196,43 @@ class DSE:
     ) -> Found:
         """Search the columns of an `Engine.sweep`: `dse.search_sweep(Engine.sweep, model)`.
 
-        The space may have the axes hardware, precision, batch_size and seq_len; `hardware` is given
-        here when it is none of them, and `how` is passed on to the sweep. The answer is that of
-        `search`, with rows made only when they are looked at.
+        The space may have the axes hardware, precision, batch_size and seq_len, and of one device
+        its peak, bandwidth, capacity and tdp: all combinations are looked at. `hardware` is given
+        here when it is none of them, and `how` is passed on to the sweep, which tells its
+        `progress`. The answer is that of `search`, with rows made only when they are looked at.
+        Besides metrics, objectives and constraints may name any of the sweep's `columns`, such as
+        the devices' tdp or unit_cost.
         """
         for name in self.space.axes:
-            if name not in _SWEEP_AXES:
-                raise UnknownName("space", name, _SWEEP_AXES)
-        axes = {f"{name}s": [v for _, v in axis] for name, axis in self.space.axes.items()}
-        devices = axes.pop("hardwares", hardware)
+            if name not in (*SWEEP_AXES, *VARIED):
+                raise UnknownName("space", name, (*SWEEP_AXES, *VARIED))
+        axes = {name: [v for _, v in axis] for name, axis in self.space.axes.items()}
+        varied = _combined({name: axes.pop(name) for name in VARIED if name in axes})
+        devices = axes.pop("hardware", hardware)
         if devices is None:
             raise BadArgument("hardware", None, "give devices here, or as an axis of the space")
-        points = sweep(model, devices, **axes, **how)
+        told = {} if progress is None else {"progress": progress}
+        several = {f"{name}s": values for name, values in axes.items()}
+        points = sweep(model, devices, **several, **varied, **how, **told)
+        asked = {w.metric: _column(points, w) for w in (*self.constraints, *self.objectives)}
         good = points.column("feasible")
         for constraint in self.constraints:
-            good = good & constraint.holds(_column(points, constraint))
-        costs = np.stack([o.cost(_column(points, o)) for o in self.objectives], axis=1)
+            good = good & constraint.holds(asked[constraint.metric])
+        costs = np.stack([o.cost(asked[o.metric]) for o in self.objectives], axis=1)
         costs = np.where(good[:, None] & np.isfinite(costs), costs, np.inf)
-        if progress is not None:
-            progress(len(points), len(points))
-        return self._answer(points, costs, partial(_row, points))
+        return self._answer(points, costs, partial(_row, points), asked)
 
-    def _answer(self, points: Sequence[Any], costs: np.ndarray, row: Row) -> Found:
-        """Rank what can be chosen, and keep what cannot."""
+    def _answer(
+        self, points: Any, costs: np.ndarray, row: Row, columns: Mapping[str, Any] | None = None
+    ) -> Found:
+        """Rank what can be chosen, and keep what cannot; `columns` are numbers of all points."""
         good = np.isfinite(costs).all(axis=1)
-        failed = Failed(np.flatnonzero(~good), row, self.why_not)
+
+        def why(place: int, point: Mapping[str, Any]) -> str:
+            known = {name: column[place] for name, column in (columns or {}).items()}
+            return self.why_not({**known, **point["params"]}, point["metrics"])
+
+        failed = Failed(np.flatnonzero(~good), row, why)
         chosen, where = np.flatnonzero(good), 0
         if chosen.size:
             chosen = chosen[pareto(costs[chosen])]
@@ -230,6 +243,7 @@ class DSE:
         asked = (wanted.metric for wanted in (*self.objectives, *self.constraints))
         return Found(
             (*self.space.axes, *asked, "feasible"),
+            chosen,
             best_params=best["params"],
             best=best["metrics"],
             front=front,
@@ -252,15 +266,16 @@ class Found(dict[str, Any]):
     2,4
     """
 
-    def __init__(self, asked: Iterable[str], **found: Any) -> None:
+    def __init__(self, asked: Iterable[str], chosen: np.ndarray, **found: Any) -> None:
         super().__init__(found)
-        self.asked = [*dict.fromkeys(asked)]
+        self.asked, self._chosen = [*dict.fromkeys(asked)], chosen
 
     def table(self, names: Iterable[str] = (), *, of: str = "points") -> Table:
         """The `points`, or the `front`: parameters, what was asked of them, and what is named."""
         points, names = self[of], [*dict.fromkeys((*self.asked, *names))]
-        if isinstance(points, Columns):
-            return points.table(names)
+        if isinstance(self["points"], Columns):
+            table = self["points"].table(names)
+            return table.at(self._chosen, names) if of == "front" else table
         rows = [{n: _lookup(p["metrics"], n, p["params"].get(n)) for n in names} for p in points]
         known = (name for name in names if any(row[name] is not None for row in rows))
         return Table.rows(rows, [*known])
@@ -305,11 +320,25 @@ class Failed(Sequence[dict[str, Any]]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        point = self._row(int(self._where[index]))
-        return {**point, "reason": self._why_not(point["params"], point["metrics"])}
+        place = int(self._where[index])
+        point = self._row(place)
+        return {**point, "reason": self._why_not(place, point)}
 
     def __repr__(self) -> str:
         return f"{len(self):,} points that cannot be chosen"
+
+
+def _combined(axes: Mapping[str, list[Any]]) -> dict[str, Quantity]:
+    """All combinations of some quantities, as columns of equal length."""
+    places = np.meshgrid(*(np.arange(len(values)) for values in axes.values()), indexing="ij")
+    columns = {}
+    for (name, values), place in zip(axes.items(), places, strict=True):
+        read = [parse(value, name) if isinstance(value, str) else Q_(value) for value in values]
+        unit = read[0].units
+        if any(_dimension(each) != _dimension(read[0]) for each in read):
+            raise WrongUnit(f"space[{name!r}]", values, "give quantities of one dimension")
+        columns[name] = Q_(np.array([each.m_as(unit) for each in read])[place.ravel()], unit)
+    return columns
 
 
 def _dimension(value: Any) -> Any:
@@ -348,8 +377,8 @@ def _unknown(wanted: Wanted, known: Iterable[str]) -> UnknownName:
 
 def _column(points: Any, wanted: Wanted) -> Any:
     """Find a metric, or else an axis, of all points of a sweep."""
-    if wanted.metric not in points.names:
-        raise _unknown(wanted, points.names)
+    if wanted.metric not in points.columns:
+        raise _unknown(wanted, points.columns)
     return points.values(wanted.metric)
 
 

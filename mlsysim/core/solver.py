@@ -13,6 +13,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_origin, get_type_hints
 
@@ -141,7 +142,8 @@ class Result:
     unit it is shown in, and a name with a leading underscore is kept but not shown. It takes no
     other names. A field is a float, or an array when an argument was an array: then `len(result)`
     rows can be looked at one by one with `result[i]`. Quantities are made when a field is read, so
-    a million rows cost no more than their columns.
+    a million rows cost no more than their columns. What a bare rate counts, where the question
+    decides that, is kept as `_counts`.
     """
 
     walls: tuple[int, ...] = ()
@@ -149,6 +151,7 @@ class Result:
     bars: ClassVar[tuple[str, ...]] = ()  # fields of one dimension of which the largest binds
     _fields: ClassVar[dict[str, _Field]] = {}
     _names: ClassVar[frozenset[str]] = frozenset()  # all that it may hold, the kept ones too
+    _counts: str
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -299,16 +302,30 @@ class _Field:
         self.unit = ureg.Unit(shown or word.unit) if isinstance(word, Dim) and word.unit else None
         self.factor = (isinstance(word, Dim) and self.unit and factor(word.unit, self.unit)) or 1.0
 
+    def shown(self, result: Result) -> Any:
+        """The unit in which it is shown: a rate may count what was asked for."""
+        counts = result._values.get("_counts")
+        return counted(counts) if counts and self.unit == _RATE else self.unit
+
     def __get__(self, result: Result | None, owner: type) -> Any:
         if result is None:
             return self
         value = result.si(self.name)
         if self.unit is None or value is None:
             return _scalar(value)
-        return Q_(value * self.factor, self.unit)
+        return Q_(value * self.factor, self.shown(result))
 
     def __set__(self, result: Result, value: Any) -> None:
         raise AttributeError(f"results do not change; {self.name} was computed")
+
+
+_RATE = ureg.Unit("1/s")
+
+
+@cache
+def counted(what: str) -> Any:
+    """The unit of a rate that counts something, such as `token`."""
+    return ureg.Unit(f"{what}/s")
 
 
 def show(value: Any) -> str:

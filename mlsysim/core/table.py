@@ -90,6 +90,10 @@ class Table(Sequence[dict[str, Any]]):
             return Table(parts, self.units, bars)
         return {name: _plain(column[index]) for name, column in self.columns.items()}
 
+    def at(self, places: np.ndarray, names: Sequence[str]) -> Table:
+        """Some columns of the rows at some places."""
+        return Table({name: np.asarray(self.columns[name])[places] for name in names}, self.units)
+
     @property
     def heads(self) -> list[str]:
         """What stands above each column: its name, and its unit in brackets."""

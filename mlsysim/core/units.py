@@ -11,6 +11,7 @@ import math
 import numbers
 import re
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,22 +105,25 @@ def read_number(given: Any, argument: str = "value") -> float:
     return number
 
 
-def parse(text: str, argument: str = "quantity", wanted: str = "") -> Quantity:
+def parse(
+    text: str, argument: str = "quantity", wanted: Callable[[str], str] | None = None
+) -> Quantity:
     """A quantity written as a number and a unit, such as '3.35 TB/s'; raises WrongUnit.
 
-    `wanted` says what would do, where that is known better than here.
+    `wanted` says what would do as an argument, where that is known better than here.
 
     >>> print(parse("400 Gbps").to("GB/s"), "and", parse("500/s"))
     50.0 GB/s and 500.0 1/s
     """
     number, unit = _QUANTITY.fullmatch(text.strip()).groups()  # type: ignore[union-attr] - it matches any
     if not number:
-        raise WrongUnit(argument, text, wanted or "write a number and a unit, as in '80 GB'")
+        remedy = wanted(argument) if wanted else "write a number and a unit, as in '80 GB'"
+        raise WrongUnit(argument, text, remedy)
     try:
         amount = _number(number, argument, text, unit)
         return Q_(amount, unit_of(f"1{unit}" if unit.startswith("/") else unit))
     except BadArgument as error:
-        remedy = wanted if wanted and error.remedy == _A_UNIT else error.remedy
+        remedy = wanted(argument) if wanted and error.remedy == _A_UNIT else error.remedy
         raise WrongUnit(argument, text, remedy) from None
 
 
@@ -169,8 +173,11 @@ class Word:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema as core
 
+        def read(value: Any, at: Any) -> Any:
+            return self.quantity(value, at.field_name or "value")
+
         write = core.plain_serializer_function_ser_schema(self.plain)
-        return core.no_info_plain_validator_function(self.quantity, serialization=write)
+        return core.with_info_plain_validator_function(read, serialization=write)
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         return self.schema()
@@ -288,11 +295,13 @@ class Dim(Word):
         return magnitude.astype(float)
 
     def _wrong_unit(self, argument: str, value: Any) -> WrongUnit:
-        return WrongUnit(argument, value, self._wanted)
+        return WrongUnit(argument, value, self._wanted(argument))
 
-    @property
-    def _wanted(self) -> str:
-        wanted = f"it is not a quantity in {self.unit}, such as '{self.example}'"
+    def _wanted(self, argument: str) -> str:
+        from mlsysim.core.schemas import example_of  # which reads a file that only mistakes need
+
+        example = self.unit and (example_of(argument) or self.example)
+        wanted = f"it is not a quantity in {self.unit}, such as '{example}'"
         return wanted if self.unit else self.remedy
 
     @property

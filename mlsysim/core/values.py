@@ -87,6 +87,7 @@ class Value(BaseModel):
             return given  # it does not change, so what was checked once still holds
         value = make(cls.meant(given))
         value.check()
+        value.fill()
         return value
 
     @classmethod
@@ -103,6 +104,9 @@ class Value(BaseModel):
 
     def check(self) -> None:
         """What must hold between fields; raises through `wrong`."""
+
+    def fill(self) -> None:
+        """Work out what was left out, from what holds."""
 
     def wrong(self, key: str, remedy: str) -> InvalidEntry:
         """The error that says what is wrong with `key`, for `check` to raise."""

@@ -14,6 +14,8 @@ from mlsysim.hardware.types import HardwareNode, Supply
 
 FIELDS = {"peak": u.OperationRate, "bandwidth": u.Bandwidth, "capacity": u.Bytes, "tdp": u.Power}
 
+SHOWN = {"peak": "TFLOP/s", "bandwidth": "TB/s", "capacity": "GB", "tdp": "W"}
+
 
 class Chips(Sequence[HardwareNode]):
     """Variants of a device, each of which is built when it is looked at.
@@ -47,20 +49,24 @@ class Chips(Sequence[HardwareNode]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        at = {name: float(column[index]) for name, column in self.fields.items()}
-        base, changes = self.base, {}
+        at, base, changes = self.at(index), self.base, {}
         if "peak" in at:
             own = base.compute
-            ratio = at["peak"] / float(own.peak_flops.m_as("FLOP/s"))
+            ratio = float((at["peak"] / own.peak_flops).m_as(""))
             others = {path: peak * ratio for path, peak in own.precision.items()}
             changes["compute"] = own.replace(peak_flops=own.peak_flops * ratio, precision=others)
-        units = {"bandwidth": "TB/s", "capacity": "GB"}
-        memory = {k: Q_(at[k], dim_of(FIELDS[k]).unit).to(to) for k, to in units.items() if k in at}
-        if memory:
+        if memory := {k: at[k] for k in ("bandwidth", "capacity") if k in at}:
             changes["memory"] = base.memory.replace(**memory)
         if "tdp" in at:
-            changes["tdp"] = Q_(at["tdp"], "W")
+            changes["tdp"] = at["tdp"]
         return base.replace(name=f"{base.stem} #{index}", **changes)
+
+    def at(self, index: int) -> dict[str, Any]:
+        """What varies, of one of them."""
+        return {
+            name: Q_(float(column[index]), dim_of(FIELDS[name]).unit).to(SHOWN[name])
+            for name, column in self.fields.items()
+        }
 
     def supply(self, base: Supply) -> Supply:
         """What they supply, along the first axis, where `base` is what the device itself does."""

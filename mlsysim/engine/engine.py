@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from mlsysim.core import units as u
 from mlsysim.core.errors import BadArgument, NoDatapath, UnknownField
 from mlsysim.core.solver import Given
 from mlsysim.core.table import Table
-from mlsysim.core.units import Q_, Quantity, dim_of
+from mlsysim.core.units import Q_, Dim, Quantity, dim_of
 from mlsysim.engine.chips import Chips
 from mlsysim.engine.explain import explain
 from mlsysim.engine.mix import Mixed, mixed, weighed
@@ -59,6 +59,7 @@ class Engine:
         bandwidth: Any = None,
         capacity: Any = None,
         tdp: Any = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Sweep:
         """Every combination of device, precision, batch and context, worked out in columns.
 
@@ -66,7 +67,8 @@ class Engine:
         `peak`, `bandwidth`, `capacity` or `tdp`, as many of each, the devices are variants of the
         one that is named: a million hypothetical chips are columns like any other. Workloads that
         take turns have weights, as in `[("Llama3_8B", 3), ("ResNet50", 1)]`: of four steps three
-        are the first's, and a point is their average (`Mixed`).
+        are the first's, and a point is their average (`Mixed`). `progress` is called with (done,
+        total) after each block of points.
         """
         known = devices = _listed("hardware", hardware, HardwareNode.asked)
         parts = weighed(model)
@@ -99,12 +101,15 @@ class Engine:
             if isinstance(devices, Chips):
                 supplies = devices.supply(supplies)
             questions.append(Question(each, widths, supplies, named, efficiency, stack, training))
-        size = max(BLOCK // (len(devices) * len(names) * (1 if lines is None else lines.size)), 1)
-        blocks = []
+        each_batch = len(devices) * len(names) * (1 if lines is None else lines.size)
+        size, blocks = max(BLOCK // each_batch, 1), []
         for part in np.split(batches, range(size, len(batches), size)):
             steps = [each.step(part[None, None, :, None], lines, phase) for each in questions]
             found = [each.profile(step) for each, step in zip(questions, steps, strict=True)]
             blocks.append(mixed(parts, found) if len(parts) > 1 else found[0])
+            if progress is not None:
+                done = min(len(blocks) * size, len(batches))
+                progress(done * each_batch, len(batches) * each_batch)
         axes = {
             "hardware": devices,
             "precision": names,
@@ -118,11 +123,22 @@ BLOCK = 1 << 14  # points whose columns stay in a processor's cache together
 _SHOWN = ("latency", "throughput", "bottleneck", "mfu", "feasible")
 
 
-class Sweep(Sequence[dict[str, Any]]):
+# what the entry of a device says of itself, beside what its profile does
+_OWN: dict[str, Dim] = {
+    name: word
+    for name, hint in get_type_hints(HardwareNode, include_extras=True).items()
+    if isinstance(word := dim_of(hint), Dim)
+}
+
+
+class Sweep:
     """The points of a sweep: arrays, in blocks of batch sizes; a row is made when looked at.
 
     A row is a mapping with the keys `hardware` (a name), `precision`, `batch_size`, `seq_len` and
-    `profile` (a Profile, or of several workloads a Mixed).
+    `profile` (a Profile, or of several workloads a Mixed); of hypothetical chips also what varies.
+    `columns` names what `column` gives of all rows at once. As a table it goes to polars as
+    `polars.DataFrame(sweep)`, to pandas as `pandas.DataFrame.from_arrow(sweep)` (the extra:
+    tables); `table(names)` chooses other columns.
     """
 
     def __init__(self, blocks: Sequence[Profile | Mixed], axes: dict[str, Any]) -> None:
@@ -140,13 +156,18 @@ class Sweep(Sequence[dict[str, Any]]):
         device, precision, batch, length = (
             axis[i] for axis, i in zip(self.axes.values(), where, strict=True)
         )
+        varied = self.axes["hardware"]
         return {
             "hardware": device.stem,
+            **(varied.at(int(where[0])) if isinstance(varied, Chips) else {}),
             "precision": precision,
             "batch_size": int(batch),
             "seq_len": int(length),
             "profile": self._row(*where),
         }
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[index] for index in range(len(self)))
 
     def _row(self, device: int, precision: int, batch: int, length: int) -> Profile | Mixed:
         block, place = divmod(batch, self._sizes[0])
@@ -171,9 +192,18 @@ class Sweep(Sequence[dict[str, Any]]):
         )
 
     @property
-    def names(self) -> list[str]:
-        """What each point has: a place on every axis, and the fields of its profile."""
-        return list(dict.fromkeys((*self.axes, *self._blocks[0].fields)))
+    def columns(self) -> list[str]:
+        """What each point has: a place on every axis, its profile's fields, its device's numbers.
+
+        >>> from mlsysim import Engine
+        >>> sweep = Engine.sweep("Llama3_8B", ["H100", "H200"])
+        >>> "latency" in sweep.columns, sweep.values("unit_cost").tolist()
+        (True, [<Quantity(30000.0, 'USD')>, <Quantity(35000.0, 'USD')>])
+        """
+        devices = self.axes["hardware"]
+        varied = devices.fields if isinstance(devices, Chips) else ()
+        told = [name for name in self._blocks[0].fields if name != "notes"]  # each row has its own
+        return list(dict.fromkeys((*self.axes, *told, *varied, *_OWN)))
 
     def column(self, name: str) -> np.ndarray:
         """One axis or field of all points, flat, in the order of the rows and in SI units.
@@ -185,16 +215,20 @@ class Sweep(Sequence[dict[str, Any]]):
         >>> sweep.column("hardware").tolist(), sweep.column("batch_size").tolist()
         (['H100', 'H100'], [1, 2])
         """
-        if name not in self.names:
-            raise UnknownField("Sweep", name, self.names)
-        return self._flat(self._axis(name) if name in self.axes else self._joined(name))
+        if name not in self.columns:
+            raise UnknownField("Sweep", name, self.columns)
+        if name in self.axes:
+            return self._flat(self._axis(name))
+        return self._flat(self._joined(name) if name in self._blocks[0].fields else self._own(name))
 
     def values(self, name: str) -> Any:
         """A column in the unit in which people are shown it: a Quantity where it has one."""
-        field = self._blocks[0]._fields.get(name)
-        if field is None or field.unit is None or self.column(name).dtype == object:
-            return self.column(name)
-        return Q_(self.column(name) * field.factor, field.unit)
+        field, column = self._blocks[0]._fields.get(name), self.column(name)
+        if name not in self._blocks[0].fields and name in _OWN and _OWN[name].unit:
+            return Q_(column, _OWN[name].unit)
+        if field is None or field.unit is None or column.dtype == object:
+            return column
+        return Q_(column * field.factor, field.shown(self._blocks[0]))
 
     def table(self, names: Iterable[str] = _SHOWN) -> Table:
         """The axes and the fields named, in the units in which people are shown them."""
@@ -227,6 +261,16 @@ class Sweep(Sequence[dict[str, Any]]):
             return np.arange(len(axis)).reshape(shape)
         held = np.array([getattr(value, "stem", value) for value in axis])
         return (held.astype(int) if held.dtype.kind == "f" else held).reshape(shape)
+
+    def _own(self, name: str) -> np.ndarray:
+        """A number of each device as its entry says it, along the first axis."""
+        devices = self.axes["hardware"]
+        if isinstance(devices, Chips) and name in devices.fields:
+            return devices.fields[name][:, None, None, None]
+        each = [devices.base] if isinstance(devices, Chips) else devices
+        found = [getattr(device, name) for device in each]
+        held = [np.nan if value is None else _OWN[name].si(value, name) for value in found]
+        return np.array(held)[:, None, None, None]
 
     def _flat(self, value: Any) -> np.ndarray:
         return np.broadcast_to(value, self.shape).ravel()

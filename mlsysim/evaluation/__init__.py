@@ -33,12 +33,7 @@ def evaluate(system: SystemSpec | str | Mapping[str, Any] | Path) -> Evaluation:
     >>> found.verdict, found.bottleneck, found.suggestions[0]["change"]
     ('infeasible', 'Memory', {'workload.precision': 'int8'})
     """
-    if isinstance(system, Path):
-        spec = SystemSpec.from_yaml(system)
-    elif isinstance(system, Mapping):
-        spec = SystemSpec.from_spec(system)
-    else:
-        spec = SystemSpec.build(system)
+    spec = SystemSpec.read(system)
     found = judge(spec)
     return found.advised(suggestions(spec, found))
 

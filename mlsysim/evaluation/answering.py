@@ -202,7 +202,7 @@ def _step(system: SystemSpec, work: OneStep, group: Group) -> Measured:
     alone, talk = _latency(work, group, profile)
     latency = alone + talk
     rate = node.throughput(group.replicas * batch, latency)
-    own = Step.of(profile, latency=latency, throughput=rate)
+    own = Step.of(profile, latency=latency, throughput=rate, _counts=profile.si("_counts"))
     load = _load(system, group, rate, latency / batch, profile.si("power"))
     parts, notes = [own, load, Held.of(profile)], profile.notes
     asked = work.arrival_rate_qps

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, NamedTuple
 from mlsysim.core import units as u
 from mlsysim.core.solver import Result
 from mlsysim.evaluation.sections import SERVE, TRAIN
-from mlsysim.models.operators import DECODE, FORWARD, PREFILL
 
 Needs = tuple[str, str, str]
 
@@ -69,7 +68,7 @@ class Serving(Part):
     ttft: u.Seconds = "ms"
     itl: u.Seconds = "ms"
     latency: u.Seconds = "s"
-    throughput: u.Rate = "1/s"
+    throughput: u.Rate = "token/s"
     batch: u.Number
     max_batch: u.Number
     prefill_bottleneck: str
@@ -94,8 +93,8 @@ class Training(Part):
     """One step of training in the whole fleet, and the plan that it is divided by."""
 
     step_time: u.Seconds = "s"
-    token_throughput: u.Rate = "1/s"
-    samples: u.Rate = "1/s"
+    token_throughput: u.Rate = "token/s"
+    samples: u.Rate = "sample/s"
     mfu: u.Number
     scaling_efficiency: u.Number
     compute_time: u.Seconds = "s"
@@ -128,7 +127,7 @@ class Load(Part):
     devices: u.Count
     replicas: u.Count
     tensor_parallel: u.Count
-    requests: u.Rate = "1/s"
+    requests: u.Rate = "request/s"
     energy_per_request: u.Energy = "J"
 
 
@@ -228,13 +227,6 @@ class Footprint(Part):
     embodied: u.Mass = "t"
     energy: u.Energy = "MWh"
     it_energy: u.Energy = "MWh"
-
-
-def counted(phase: str) -> dict[str, str]:
-    """What the rates of a phase count, in the words of a person."""
-    each = {SERVE: "tok", DECODE: "tok", PREFILL: "prompts", FORWARD: "samples"}.get(phase, "")
-    rates = {"requests": "req", "samples": "samples", "token_throughput": "tok", "throughput": each}
-    return {name: f"{word}/s" for name, word in rates.items()}
 
 
 def parts_of(phase: str) -> tuple[type[Part], ...]:

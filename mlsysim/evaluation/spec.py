@@ -93,6 +93,13 @@ class SystemSpec(Entry):
     }
 
     @classmethod
+    def read(cls, system: Self | str | Mapping[str, Any] | Path) -> Self:
+        """A system, a scenario's name, a mapping, or the path of a YAML file; as a system."""
+        if isinstance(system, Path):
+            return cls.from_yaml(system)
+        return cls.from_spec(system) if isinstance(system, Mapping) else cls.build(system)
+
+    @classmethod
     def from_spec(cls, spec: Mapping[str, Any], name: str = "system") -> Self:
         """A system from a mapping; raises InvalidEntry that names the key and what would do."""
         if not isinstance(spec, Mapping):

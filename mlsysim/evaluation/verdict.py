@@ -7,6 +7,7 @@ metrics that come out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mlsysim.core.errors import MissingValue, NoDatapath, UnknownName
@@ -23,7 +24,6 @@ from mlsysim.evaluation.metrics import (
     Footprint,
     Measured,
     Part,
-    counted,
     parts_of,
     read,
 )
@@ -79,9 +79,8 @@ class Evaluation(Result):
     @property
     def table(self) -> Table:
         """The metrics that are known, one a row."""
-        rates = counted(self.phase)
         known = {
-            key.replace("_", " "): _said(value, rates.get(key))
+            key.replace("_", " "): show(value)
             for key, value in self.metrics.items()
             if value is not None and key not in _TWICE
         }
@@ -121,13 +120,14 @@ class Evaluation(Result):
     __str__ = summary
 
 
-def _said(value: Any, rate: str | None) -> str:
-    """A value for people, who want to know what a rate counts."""
-    return show(value).replace("1/s", rate) if rate else show(value)
+def judge(system: SystemSpec | str | Mapping[str, Any] | Path) -> Evaluation:
+    """Evaluate a system as `evaluate` does, without looking for what would help: for a search.
 
-
-def judge(system: SystemSpec) -> Evaluation:
-    """Evaluate a system, without looking for what would help."""
+    >>> fleets = {"hardware": "H100", "count": 2}, {"hardware": "L40S", "count": 2}
+    >>> [judge({"workload": {"model": "Llama3_70B"}, "fleet": each}).verdict for each in fleets]
+    ['feasible', 'infeasible']
+    """
+    system = SystemSpec.read(system)
     try:
         done = measure(system)
     except NoDatapath as error:

@@ -96,7 +96,7 @@ class HardwareNode(Entry):
     home: ClassVar = Home("device", "hardware", "H100")
 
     vendor: str | None = None
-    release_year: u.Year
+    release_year: u.Year | None = None
     compute: ComputeCore
     memory: MemoryHierarchy
     interconnect: Link | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import core_schema
 
-from mlsysim.core.errors import BadArgument
+from mlsysim.core.errors import BadArgument, did_you_mean
 from mlsysim.core.schemas import NULL, Schema, schema_of_arguments, words
 from mlsysim.evaluation.metrics import parts_of
 from mlsysim.evaluation.scenarios.registry import Scenarios
@@ -66,7 +66,13 @@ class System(_Mapping):
         """The system that is meant; text is a scenario's name or YAML, never a path."""
         if not isinstance(given, str):
             return given
-        return Scenarios[given] if given in Scenarios else SystemSpec.from_text(given)
+        if known := Scenarios.known(given):
+            return Scenarios[known]
+        if ":" not in given:
+            near = did_you_mean(given, sorted(Scenarios))
+            remedy = f"give a mapping, its YAML text, or a scenario; {near}"
+            raise BadArgument("system", given, remedy)
+        return SystemSpec.from_text(given)
 
 
 def _metrics(phase: str) -> list[str]:

@@ -58,10 +58,10 @@ def from_data(
     source = Source(kind="user", ref=str(file), read=dt.date.today(), note=note)
     try:
         described = KINDS[fields.pop("kind", "transformer")]
-        draft = described(**fields, name=title, parameters=1, sources={"default": source})
+        draft = described(**fields, name=title, sources={"default": source})
     except InvalidEntry as error:
         raise InvalidEntry(str(file), error.key, error.remedy) from None
-    return draft.replace(parameters=int(draft.counted_parameters()) + extra)
+    return draft.replace(parameters=draft.parameters + extra) if extra else draft
 
 
 def _read(file: Path) -> Mapping[str, Any]:

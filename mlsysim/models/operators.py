@@ -41,6 +41,12 @@ class Step(NamedTuple):
         """Tokens that the step computes in all."""
         return self.batch * self.new
 
+    @property
+    def counts(self) -> str:
+        """What a batch is made of: in decode a token of each sequence."""
+        each = {DECODE: "token", PREFILL: "request"}
+        return "sample" if self.training else each.get(self.phase, "sample")
+
 
 class Split(NamedTuple):
     """What of an operator the devices of a group divide; what they do not, each has whole.

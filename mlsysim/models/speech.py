@@ -50,7 +50,7 @@ class SpeechWorkload(TransformerWorkload):
         own = {"layers": self.encoder_layers, "context": self.heard, "learned_positions": 0}
         shape = ("name", "hidden", "heads", "ffn", "gated", "biases", "norm_bias", "vocab")
         shared = {name: getattr(self, name) for name in shape}
-        return TransformerWorkload(**shared, **own, causal=False, parameters=1)
+        return TransformerWorkload(**shared, **own, causal=False)
 
     def held_state(self, step: Step) -> Any:
         """The decoder's own cache, and what it keeps of the audio."""

@@ -33,18 +33,26 @@ ADAM_MOMENTS = 2 * FULL_WIDTH  # its two moments: Kingma & Ba (2015), arXiv:1412
 
 
 class Workload(Entry):
-    """A model. `parameters` is the published count; tests hold the architecture's sum to it."""
+    """A model. `parameters` is the published count; tests hold the architecture's sum to it.
+
+    Where nobody says it, it is that sum.
+    """
 
     home: ClassVar = Home("model", "models", "Llama3_8B")
     kinds: ClassVar[Mapping[str, type[Any]]] = {}  # which the registry knows
 
     release_year: u.Year | None = None
-    parameters: u.Count
+    parameters: u.Count = None  # type: ignore[assignment] - it is filled in
     training_tokens: u.Count | None = None
 
     phases: ClassVar[tuple[str, ...]] = (FORWARD,)
     trained: ClassVar[str] = FORWARD  # the phase whose operators training runs
     sparse: ClassVar[bool] = False  # whether training updates only the parameters that it reads
+
+    def fill(self) -> None:
+        """Count the parameters of a model that does not say them."""
+        if self.parameters is None:
+            vars(self)["parameters"] = int(self.counted_parameters())
 
     def operators(self, step: Step) -> list[Operator]:
         """The operators of one forward step."""

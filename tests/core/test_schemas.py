@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 
 import jsonschema
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsysim import Hardware, Models, Systems, solvers
-from mlsysim.core.schemas import schema_of_arguments, spelled
+from mlsysim.core.errors import WrongUnit
+from mlsysim.core.schemas import example_of, schema_of_arguments, spelled
 from mlsysim.core.units import EXAMPLES, Dim, Names, dim_of, parse
 from mlsysim.hardware.types import HardwareNode
-from tests.solvers.test_bad_input import VALID, hints_of
+from tests.solvers.test_bad_input import VALID, baseline, hints_of
 
 SOLVERS = {name: getattr(solvers, name) for name in solvers.SOLVERS}
 each_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
@@ -43,13 +45,38 @@ def test_a_word_of_the_vocabulary_is_published_as_the_door_reads_it(solver):
                 assert word.si(part["default"], name) == solver.defaults[name]
 
 
+@each_solver
+def test_the_example_of_an_argument_has_the_size_of_such_a_thing(solver):
+    for name, usual in solver.defaults.items():
+        word = dim_of(hints_of(solver)[name])
+        if example_of(name) and word.unit and isinstance(usual, float) and usual:
+            assert 0.1 <= word.si(example_of(name), name) / usual <= 10, name
+
+
+@pytest.mark.parametrize(
+    ("solver", "argument", "least", "most"),
+    [
+        ("ReliabilityModel", "device_mtbf", "1 year", "100 year"),
+        ("ReliabilityModel", "mtbf", "1 hour", "1 week"),
+        ("EconomicsModel", "duration_days", "1 day", "10 year"),
+        ("SynthesisSolver", "dispatch_tax", "1 us", "1 ms"),
+        ("DataModel", "bytes_per_sample", "1 kB", "1 GB"),
+    ],
+)
+def test_a_wrong_argument_is_shown_one_that_would_do(solver, argument, least, most):
+    with pytest.raises(WrongUnit, match=f"{argument} cannot be") as caught:
+        SOLVERS[solver]().solve(**{**baseline(solver), argument: "5 apples"})
+    shown = parse(re.search("such as '(.*)'", str(caught.value))[1])
+    assert parse(least) <= shown <= parse(most)
+
+
 def test_a_file_of_an_entry_must_have_a_name_and_an_entry_in_another_need_not():
     assert "name" in HardwareNode.json_schema()["required"]
     named, written = schema_of_arguments(solvers.SingleNodeModel.solve)["properties"]["hardware"][
         "anyOf"
     ]
     assert named["x-entries"] == "Hardware"
-    assert {*written["required"]} == {"release_year", "compute", "memory"}
+    assert {*written["required"]} == {"compute", "memory"}
 
 
 @pytest.mark.parametrize("name", ["hardware", "model", "fleet", "node", "datacenter", "facility"])

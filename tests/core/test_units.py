@@ -95,7 +95,12 @@ def test_a_solver_takes_a_rate_as_people_write_it():
 
 def test_a_unit_that_is_none_is_answered_in_the_dimension_that_was_asked_for():
     with pytest.raises(WrongUnit, match="such as '100 1/s'"):
-        Dim("1/s").si("500 req/s", "worker_rate")
+        Dim("1/s").si("500 apples/s", "value")
+
+
+@pytest.mark.parametrize("text", ["500 req/s", "500 tokens/s", "500 tok/s"])
+def test_a_rate_may_say_what_it_counts(text):
+    assert Dim("1/s").si(text) == 500.0
 
 
 @pytest.mark.parametrize(

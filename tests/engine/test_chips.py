@@ -60,6 +60,32 @@ def test_chips_are_searched_by_any_field_of_their_profile():
     assert found["best_params"]["hardware"] == "H100 #1"
 
 
+def test_fields_of_a_device_are_axes_of_a_search_in_all_combinations():
+    space = {"tdp": ["300 W", "700 W"], "bandwidth": ["4 TB/s", "1 TB/s", "2 TB/s"]}
+    limits = ["bandwidth < 3 TB/s", "tdp <= 700 W"]
+    dse = DSE(space, ["minimize: latency", "minimize: tdp"], limits)
+    seen = []
+    found = dse.search_sweep(Engine.sweep, MODEL, "H100", progress=lambda *now: seen.append(now))
+    assert (found["evaluated"], seen) == (6, [(6, 6)])
+    best = found["best_params"]
+    assert (best["tdp"], best["bandwidth"]) == (Q_("300 W"), Q_("2 TB/s"))
+    alone = Engine.sweep(MODEL, "H100", bandwidth="2 TB/s")[0]["profile"]
+    assert found["best"].latency == alone.latency
+    assert len(found["infeasible"]) == 2
+    assert found["infeasible"][0]["reason"].startswith("bandwidth is 4 TB/s, and the constraint")
+    (row,) = found.table(of="front")
+    assert (row["tdp"], row["bandwidth"]) == (300.0, 2.0)
+    with pytest.raises(WrongUnit, match="of one dimension"):
+        DSE({"tdp": ["1 W", "1 s"]}, "minimize: tdp").search_sweep(Engine.sweep, MODEL, "H100")
+
+
+def test_what_a_device_costs_and_draws_may_be_asked_for_of_real_ones_too():
+    dse = DSE({"hardware": ["H100", "H200", "L4"]}, "minimize: unit_cost", ["tdp > 100 W"])
+    found = dse.search_sweep(Engine.sweep, MODEL)
+    assert found["best_params"]["hardware"] == "H100"
+    assert found["infeasible"][0]["reason"] == "tdp is 72 W, and the constraint is tdp > 100 W"
+
+
 @pytest.mark.parametrize(
     ("fields", "error", "said"),
     [

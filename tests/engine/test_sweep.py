@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import pickle
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.errors import BadArgument, MLSysError, NoDatapath, UnknownField
+from mlsysim.engine.engine import BLOCK
 
 LLAMA, RESNET = Models.Language.Llama3_8B, Models.Vision.ResNet50
 DEVICES = [Hardware.H100, Hardware.T4, Hardware.Coral_EdgeTPU, Hardware.nRF52840, Hardware.MI300X]
@@ -203,7 +206,7 @@ def test_the_rows_are_a_table_of_plain_values_with_the_unit_in_the_head(llama, h
         "batch_size",
         "seq_len",
         "latency (ms)",
-        "throughput (1/s)",
+        "throughput (tok/s)",
         "bottleneck",
         "mfu",
         "feasible",
@@ -213,3 +216,41 @@ def test_the_rows_are_a_table_of_plain_values_with_the_unit_in_the_head(llama, h
     assert first["latency"] == sweep[0]["profile"].latency.m_as("ms")
     assert json.loads(json.dumps([first, last])) == [first, last]
     assert sweep.table(["energy"]).heads[-1] == "energy (J)"
+
+
+@pytest.mark.parametrize(
+    ("how", "counted"),
+    [({}, "tok/s"), ({"phase": "prefill"}, "req/s"), ({"training": True}, "sample/s")],
+)
+def test_a_throughput_says_what_it_counts(llama, h100, how, counted):
+    one = Engine.solve(llama, h100, **how)
+    assert f"{one.throughput.units:~P}" == one.to_dict()["throughput"]["unit"] == counted
+    assert counted in dict(one.lines())["throughput"]
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert Engine.sweep(llama, h100, **how).table().units["throughput"] == counted
+
+
+def test_a_sweep_tells_its_progress_block_by_block(llama, h100):
+    told = []
+    sweep = Engine.sweep(
+        llama, h100, batch_sizes=range(1, 2 * BLOCK), progress=lambda *now: told.append(now)
+    )
+    assert told == [(BLOCK, len(sweep)), (len(sweep), len(sweep))]
+
+
+def test_a_sweep_is_a_table_for_whoever_asks_for_one(llama, h100):
+    arro3 = pytest.importorskip("arro3.core")
+    sweep = Engine.sweep(llama, h100, batch_sizes=[1, 2])
+    assert not isinstance(sweep, Sequence)  # of which polars would take the rows, with a profile
+    held = arro3.Table.from_arrow(sweep)
+    assert "profile" not in held.column_names
+    assert held["latency"].to_pylist() == sweep.table().column("latency").tolist()
+
+
+def test_the_columns_are_listed_and_each_is_there():
+    sweep = Engine.sweep(LLAMA, ["H100", "STM32H7A3"], batch_sizes=[1, 2])
+    for name in sweep.columns:
+        assert len(sweep.column(name)) == len(sweep)
+    tdp = sweep.values("tdp")
+    assert tdp.m_as("W").tolist()[:2] == [700.0, 700.0]
+    assert np.isnan(tdp.m_as("W")[2:]).all()  # nobody has published it

@@ -271,7 +271,7 @@ def test_what_a_rate_counts_is_said():
     said = judge(system({"arrival_rate_qps": 2})).summary()
     assert "256 tok/s" in said
     assert "req/s" in said
-    assert "samples/s" in judge(system({"model": "ResNet50"})).summary()
+    assert "sample/s" in judge(system({"model": "ResNet50"})).summary()
 
 
 def test_what_does_not_fit_is_said_before_how_long_it_would_take():

@@ -27,5 +27,5 @@ def _fleet(device: Any, devices: int) -> Fleet:
     same = (each for each in own if each.accelerators == inside)
     server = next(same, None) or plain_node(device, inside)
     shelf = Systems.Fabrics  # one generation of switches to a generation of devices
-    fabric = shelf.InfiniBand_HDR if device.release_year < 2022 else shelf.InfiniBand_NDR
+    fabric = shelf.InfiniBand_HDR if (device.release_year or 2022) < 2022 else shelf.InfiniBand_NDR
     return Fleet(name=server.name, node=server, count=max(devices // inside, 1), fabric=fabric)

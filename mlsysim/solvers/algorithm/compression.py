@@ -152,6 +152,7 @@ class CompressionModel(Solver):
             peak=supply.peak,
             bandwidth=supply.bandwidth,
             throughput=after.si("throughput"),
+            _counts=after.si("_counts"),
             baseline_feasible=base.si("feasible"),
             feasible=after.si("feasible"),
             reason=after.si("reason"),

@@ -49,7 +49,7 @@ class DataResult(Result):
     demand: u.Bandwidth = "GB/s"
     supply: u.Bandwidth = "GB/s"
     required_bandwidth: u.Bandwidth = lazily("GB/s", lambda demand: demand, "demand")
-    samples_per_second: u.Rate = "1/s"
+    samples_per_second: u.Rate = "sample/s"
     accelerators: u.Number
 
 
@@ -143,11 +143,11 @@ class TransformationResult(Result):
     workers_needed: u.Number = lazily(
         "", eq.balanced_workers, "batch_size", "worker_rate", "compute_time"
     )
-    throughput: u.Rate = lazily("1/s", node_eq.throughput, "batch_size", "step_time")
+    throughput: u.Rate = lazily("sample/s", node_eq.throughput, "batch_size", "step_time")
     compute_time: u.Seconds = "ms"
     transform_time: u.Seconds = "ms"
     ingest_time: u.SecondsOrZero = "ms"
-    worker_rate: u.Rate = "1/s"
+    worker_rate: u.Rate = "sample/s"
     workers: u.Number
     batch_size: u.Number
     feasible: bool

@@ -51,8 +51,8 @@ class FleetProfile(Ranged):
     feasible: bool
     reason: str
     training_time: u.Seconds = "day"
-    throughput: u.Rate = "1/s"
-    token_throughput: u.Rate = "1/s"
+    throughput: u.Rate = "sample/s"
+    token_throughput: u.Rate = "token/s"
     compute_time: u.Seconds = "s"
     tensor_time: u.Seconds = "s"
     context_time: u.Seconds = "s"

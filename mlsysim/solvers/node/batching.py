@@ -46,9 +46,9 @@ class Batched(Ranged):
     )
     static_fragmentation: u.Number
     paged_fragmentation: u.Number
-    static_throughput: u.Rate = "1/s"
-    throughput: u.Rate = "1/s"
-    decode_throughput: u.Rate = "1/s"
+    static_throughput: u.Rate = "token/s"
+    throughput: u.Rate = "token/s"
+    decode_throughput: u.Rate = "token/s"
     itl: u.Seconds = "ms"
     prefill_time: u.Seconds = "ms"
     decode_bottleneck: str
@@ -215,13 +215,13 @@ class BatchPlan(Result):
     best_batch_size: int
     p99_latency: u.Seconds = "ms"
     utilization: u.Number
-    largest_rate: u.Rate = "1/s"
+    largest_rate: u.Rate = "request/s"
     largest_rate_batch_size: int
     feasible: bool
     reason: str
     pareto_front: list
     sla_latency: u.Seconds = "ms"
-    arrival_rate: u.Rate = "1/s"
+    arrival_rate: u.Rate = "request/s"
     precision: str
     notes: tuple
 
@@ -297,7 +297,7 @@ class _Found(NamedTuple):
         return {
             "batch_size": int(self.batch_size[i]),
             "p99_latency": _ms(self.p99_latency[i]),
-            "largest_rate": Q_(float(self.largest_rate[i]), unit_of("1/s")),
+            "largest_rate": Q_(float(self.largest_rate[i]), unit_of("request/s")),
             "utilization": float(rate / self.capacity[i]),
             "meets_sla": bool(self.p99_latency[i] <= sla),
         }

@@ -63,13 +63,13 @@ class InFlight(Result):
     p99_latency: u.Seconds = lazily("s", lambda r: r.si("_whole")()[1])
     utilization: u.Number
     batch: u.Number
-    throughput: u.Rate = lazily("1/s", lambda rate, tokens: rate * tokens, "_served", "tokens")
+    throughput: u.Rate = lazily("token/s", lambda rate, tokens: rate * tokens, "_served", "tokens")
     prefill_time: u.Seconds = "ms"
     step_time: u.Seconds = "ms"
     wait_probability: u.Number
     max_batch: u.Number
-    max_rate: u.Rate = "1/s"
-    arrival_rate: u.Rate = "1/s"
+    max_rate: u.Rate = "request/s"
+    arrival_rate: u.Rate = "request/s"
     feasible: bool
     reason: str = because(_why_not)
     memory_required: u.Bytes = lazily("GB", total, "weights", "kv_cache", "activations")

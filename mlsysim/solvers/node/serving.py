@@ -57,11 +57,11 @@ class Served(Ranged):
         *("ttft_batch", "handover_time", "itl", "decode_tokens"),
     )
     throughput: u.Rate = lazily(
-        "1/s",
+        "token/s",
         lambda batch, tokens, time: node.throughput(batch * tokens, time),
         *("batch_size", "decode_tokens", "latency"),
     )
-    decode_throughput: u.Rate = lazily("1/s", node.throughput, "batch_size", "itl")
+    decode_throughput: u.Rate = lazily("token/s", node.throughput, "batch_size", "itl")
     prefill_bottleneck: str
     decode_bottleneck: str
     prefill_intensity: u.Intensity = "FLOP/B"
@@ -253,7 +253,7 @@ class Tail(Result):
     p99_latency: u.Seconds = "ms"
     slowdown: u.Number
     service_time: u.Seconds = "ms"
-    arrival_rate: u.Rate = "1/s"
+    arrival_rate: u.Rate = "request/s"
     num_replicas: u.Number
     variation: u.Number
 

@@ -89,7 +89,7 @@ class Profile(Ranged):
     lacks that. `compute_share` and `memory_share` are the parts of the latency that it waits for
     each; `stack` is "ideal" where operators run one after the other, each under its own roof.
     `throughput` counts what a batch is made of: tokens in decode, a token for each sequence; whole
-    prompts in prefill; sequences, images or queries in a forward pass and in training.
+    prompts in prefill (requests); sequences, images or queries in a forward pass and in training.
     """
 
     walls = (1, 2)
@@ -364,6 +364,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         _notes=context_notes(model, step.seq_len) + question.told + trust(*question.ran),
         _within=within(*question.ran),
         _asked=asked,
+        _counts=step.counts,
     )
 
 

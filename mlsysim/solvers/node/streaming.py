@@ -125,6 +125,7 @@ class WeightStreamingModel(Solver):
         latency, injection, compute, memory = times
         fits = held <= supply.capacity
         return Streamed(
+            _counts=step.counts,
             latency=latency + supply.overhead,
             bottleneck=_roof(injection, compute, memory, supply.overhead),
             feasible=fits if host_memory is None else fits & (host <= host_memory),

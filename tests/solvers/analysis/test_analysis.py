@@ -384,7 +384,7 @@ def test_a_malformed_target_is_refused(target):
 
 
 def test_a_bare_target_is_told_how_to_write_it():
-    with pytest.raises(WrongUnit, match="50 ms"):
+    with pytest.raises(WrongUnit, match="10 ms"):
         synthesis(target=50)
 
 
