@@ -248,7 +248,8 @@ def test_a_sweep_is_a_table_for_whoever_asks_for_one(llama, h100):
 
 
 def test_the_columns_are_listed_and_each_is_there():
-    sweep = Engine.sweep(LLAMA, ["H100", "STM32H7A3"], batch_sizes=[1, 2])
+    silent = next(name for name in Hardware if Hardware[name].tdp is None)
+    sweep = Engine.sweep(LLAMA, ["H100", silent], batch_sizes=[1, 2])
     for name in sweep.columns:
         assert len(sweep.column(name)) == len(sweep)
     tdp = sweep.values("tdp")
