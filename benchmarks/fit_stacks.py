@@ -34,7 +34,6 @@ from mlsysim.evaluation.validate.stack import calibrated
 from mlsysim.stacks.types import Stack
 
 DATA = Path(str(files("mlsysim.stacks") / "data"))
-PRIOR = math.log(2.0)  # one standard deviation of a constant before any row is seen
 NOISE = 0.1  # of a row's logarithm
 HUBER = 1.5  # standard deviations from where a row counts less
 STEPS, WIDTH = 8, 1e-3  # Gauss-Newton steps, and the width of a difference
@@ -135,8 +134,8 @@ def _step(
     for _ in range(8):
         now = np.abs(left_ + slopes @ (new - x)) * size / NOISE
         weight = (size / NOISE) ** 2 * np.minimum(1.0, HUBER / np.maximum(now, 1e-9))
-        normal = slopes.T @ (weight[:, None] * slopes) + np.eye(len(x)) / PRIOR**2
-        target = slopes.T @ (weight * (slopes @ x - left_)) + start / PRIOR**2
+        normal = slopes.T @ (weight[:, None] * slopes) + np.diag(part.width**-2)
+        target = slopes.T @ (weight * (slopes @ x - left_)) + start / part.width**2
         new = np.minimum(np.linalg.solve(normal, target), part.top)
     return new
 
@@ -145,7 +144,7 @@ def _loss(left_: np.ndarray, x: np.ndarray, part: Part, tables: list[str]) -> fl
     count = Counter(tables)
     off = np.abs(left_) * np.array([count[table] ** -0.25 for table in tables]) / NOISE
     huber = np.where(off < HUBER, off**2 / 2, HUBER * (off - HUBER / 2)).sum()
-    return float(huber + ((x - part.start) ** 2).sum() / (2 * PRIOR**2))
+    return float(huber + (((x - part.start) / part.width) ** 2).sum() / 2)
 
 
 def fit(part: Part, rows: Iterable[Row]) -> Fit:
@@ -253,7 +252,7 @@ def write_left_out(sheet: dict[str, dict[str, float]]) -> None:
 
 def _interval(found: Fit) -> np.ndarray:
     """One standard deviation of each constant's logarithm."""
-    normal = found.slopes.T @ found.slopes / NOISE**2 + np.eye(len(found.x)) / PRIOR**2
+    normal = found.slopes.T @ found.slopes / NOISE**2 + np.diag(found.part.width**-2)
     return np.sqrt(np.diag(np.linalg.inv(normal)))
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+PRIOR = math.log(2.0)  # one standard deviation of a constant before any row is seen
+NEAR = 0.2  # but a stack's kernels are near those that were measured one by one
+_LIKE_ALL = ("operators.rate", "operators.bandwidth", "operators.attention")
 
 
 class Part(NamedTuple):
@@ -22,6 +27,12 @@ class Part(NamedTuple):
     def start(self) -> np.ndarray:
         """The logarithms from which constants start."""
         return np.log([start for _, start, _ in self.constants])
+
+    @property
+    def width(self) -> np.ndarray:
+        """One standard deviation of each logarithm before any row is seen."""
+        near = (path.endswith(_LIKE_ALL) for path, *_ in self.constants)
+        return np.array([NEAR if each else PRIOR for each in near])
 
     @property
     def top(self) -> np.ndarray:
@@ -72,7 +83,7 @@ _SERVING = (
     *_kernels("trtllm", 100.0, attention=1.0, exchange=2.0)[1:],
     *_kernels("torch_compile", 100.0, small=3.0, bandwidth=1.0, exchange=1.5),
     *_kernels("exllamav2", 100.0, small=3.0, bandwidth=1.0, rate=1.0),
-    *_kernels("llamacpp", 100.0, rate=1.0, bandwidth=1.0, attention=0.4, passes=8.0),
+    *_kernels("llamacpp", 100.0, rate=1.0, bandwidth=1.0, attention=1.0, passes=8.0, scores=24.0),
     *_kernels("fastertransformer_gpt", 60.0, small=10.0, rate=1.0, bandwidth=1.0, attention=1.0),
     *_kernels("fastertransformer_gpt", 60.0, exchange=2.0, passes=2.0)[1:],
 )

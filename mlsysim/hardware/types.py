@@ -30,6 +30,7 @@ WIDER = {
 WEIGHTS_ONLY = {"int4": "fp16"}  # and what is computed in
 # Ada computes as Hopper does, and what has no bf16 is Turing or older.
 _DESIGNS = {"fp4": "Blackwell", "fp8": "Hopper", "bf16": "Ampere", "fp32": "Turing"}
+_TILED = {"tf32", "fp8", "fp4"}  # what only a unit for matrices computes
 _GRAPHICS = {"Blackwell": "Blackwell RTX", "Hopper": "Ada", "Ampere": "Ampere RTX"}
 
 
@@ -74,7 +75,8 @@ class Link(Value):
 class Supply(NamedTuple):
     """What a device supplies at one precision, as plain numbers in SI units.
 
-    In a sweep each is an array, over devices and precisions.
+    In a sweep each is an array, over devices and precisions. `matrices` says whether a unit of its
+    own multiplies them; it reaches `half_sums` times the peak where it adds up in 16 bits.
     """
 
     peak: u.OperationRate
@@ -88,6 +90,8 @@ class Supply(NamedTuple):
     datapath: Any
     generation: Any
     silicon: Any
+    matrices: Any
+    half_sums: u.Number
 
 
 class HardwareNode(Entry):
@@ -148,6 +152,32 @@ class HardwareNode(Entry):
         graphics = (self.memory.technology or "").startswith("GDDR")
         return (_GRAPHICS if graphics else {}).get(self.generation, self.generation)
 
+    @property
+    def multiplies_matrices(self) -> bool:
+        """Whether a unit of its own multiplies matrices, and vectors do not.
+
+        These gain no more than what narrow numbers are shorter by.
+
+        >>> from mlsysim import Hardware
+        >>> Hardware.Cloud.T4.multiplies_matrices, Hardware.RaspberryPi_5.multiplies_matrices
+        (True, False)
+        """
+        paths = self.compute.datapaths
+        halves = [paths[name].m_as("FLOP/s") for name in ("fp16", "bf16") if name in paths]
+        if "fp32" not in paths or _TILED & paths.keys():
+            return True
+        return max(halves, default=0.0) > 2 * paths["fp32"].m_as("FLOP/s")
+
+    def _half_sums(self, path: str) -> float:
+        """By what factor NVIDIA's units are faster where products in fp16 are added up in fp16.
+
+        They then take the width of two in int8. Boards for games are held to half of it otherwise.
+        """
+        paths = self.compute.datapaths
+        if path != "fp16" or "int8" not in paths or self.vendor != "NVIDIA":
+            return 1.0
+        return max(float((paths["int8"] / paths["fp16"]).m_as("")) / 2, 1.0)
+
     def peak(self, precision: str = "fp16") -> Quantity:
         """The dense peak at the datapath that runs `precision`."""
         return self.compute.datapaths[self.datapath(precision)]
@@ -189,4 +219,6 @@ class HardwareNode(Entry):
             datapath=self.datapath(precision),
             generation=self.generation,
             silicon=f"{self.family},{self.datapath(precision)},{path}",
+            matrices=self.multiplies_matrices,
+            half_sums=self._half_sums(self.datapath(precision)),
         )

@@ -70,7 +70,8 @@ class Operators(Value):
     are not short move their bytes `passes` times; `quantised` is the part of narrow products whose
     inputs a kernel of its own makes narrow. Products reach `rate` and `bandwidth` of what the
     family's do, attention `attention`, and messages of a group take `exchange` times as long.
-    A step takes `sequence` more for each sequence in it.
+    A step takes `sequence` more for each sequence in it. With `half_sums` it adds up products of 16
+    bits in 16 bits; where attention is not one kernel, `scores` bytes pass memory for each score.
     """
 
     framework: str | None = None
@@ -83,3 +84,5 @@ class Operators(Value):
     bandwidth: u.Number = 1.0
     attention: u.Number = 1.0
     exchange: u.Number = 1.0
+    half_sums: bool = False
+    scores: u.BytesOrZero | None = None

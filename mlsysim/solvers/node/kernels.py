@@ -12,7 +12,7 @@ from mlsysim.hardware.types import Supply
 from mlsysim.models.operators import ATTENTION, DECODE, FUSED, Operator, Rates, Step
 from mlsysim.models.widths import HALF
 from mlsysim.solvers.node import silicon
-from mlsysim.solvers.node.silicon import HEAD, TILE, Kernel, Roof, Routed
+from mlsysim.solvers.node.silicon import HEAD, LEAST, TILE, Kernel, Roof, Routed
 from mlsysim.stacks.silicon import Constants, Operators, shipped
 from mlsysim.stacks.types import Stack, seconds
 
@@ -78,7 +78,8 @@ class Measured(NamedTuple):
         if op.wide is not True and op.wide is not False:
             peak = np.where(op.wide, s.attention_peak, peak)
         units = silicon.processors(self.constants, s.peak)
-        return Roof(peak, s.bandwidth, units, np.inf if s.power is None else s.power)
+        power = np.inf if s.power is None else s.power
+        return Roof(peak, s.bandwidth, units, power, np.where(s.matrices, LEAST, 1.0))
 
     def _read(self, op: Operator) -> Any:
         """Bytes of weights, more where they come from a slower memory."""
@@ -121,11 +122,20 @@ class Measured(NamedTuple):
         heads = op.outputs / (step.widths.activations * HEAD)  # of all new tokens
         if step.phase == DECODE:
             kept = op.state / (2 * HEAD * step.widths.cache * step.seq_len)
-            found = silicon.decode(c, roof, op.flops, heads, kept, moved)
+            compute, memory, beside = silicon.decode(c, roof, op.flops, heads, kept, moved)
         else:
             pieces = heads * np.ceil(step.new / TILE) / step.new
-            found = silicon.prefill(c, roof, op.flops, step.seq_len, pieces, moved)
-        return found[0] / self.how.attention, found[1] / self.how.attention, found[2]
+            compute, memory, beside = silicon.prefill(
+                *(c, roof, op.flops, step.seq_len, pieces, moved)
+            )
+        return compute / self.how.attention, memory / self.how.attention, beside + self._passed(op)
+
+    def _passed(self, op: Operator) -> Any:
+        """Seconds in which the scores of attention pass memory, where it is not one kernel."""
+        if self.how.scores is None:
+            return 0.0
+        many = op.flops / (4 * HEAD)  # each is a product of its own, and is multiplied once more
+        return node.memory_time(float(self.how.scores.m_as("B")) * many, self.data)
 
 
 def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
@@ -133,6 +143,9 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
     launch = seconds(stack.launch)
     if stack.operators is None:
         return Kernels(roofs, launch, seconds(stack.dispatch))
+    if stack.operators.half_sums:
+        faster = {"peak": supply.peak, "attention_peak": supply.attention_peak}
+        supply = supply._replace(**{k: peak * supply.half_sums for k, peak in faster.items()})
     return Measured(
         supply,
         constants(supply.silicon, stack.operators),

@@ -24,12 +24,16 @@ Kernel = tuple[Any, Any, Any]
 
 
 class Roof(NamedTuple):
-    """A device's peak where a kernel computes, its bandwidth, its processors, and its power."""
+    """A device's peak where a kernel computes, its bandwidth, its processors, and its power.
+
+    And the `least` rows of a matrix that it computes at a time.
+    """
 
     peak: Any
     bandwidth: Any
     units: Any
     power: Any = np.inf
+    least: Any = LEAST
 
 
 def processors(c: Constants, peak: Any) -> Any:
@@ -46,7 +50,7 @@ def product(c: Constants, roof: Roof, rows: Any, inner: Any, columns: Any, moved
     own = eq.waves(rows, columns, TILE, roof.units, 0.0)
     many = eq.waves(rows, columns, TILE, roof.units, c["gemm.tail"])
     # few tiles are half as wide, and share their sums with idle processors: short ones least
-    height = np.clip(rows, LEAST, TILE)
+    height = np.clip(rows, roof.least, TILE)
     alone = np.minimum(c["gemm.whole"] / inner, 1.0) ** c["gemm.split"]
     rounds = np.maximum(
         np.where(own < 1, own, many), alone * np.maximum(height, SHORT) / height / 2
@@ -99,6 +103,7 @@ def prefill(
 def decode(c: Constants, roof: Roof, flops: Any, heads: Any, kept: Any, moved: Any) -> Kernel:
     """Attention of single tokens: so many query heads, and key heads that are `kept`, in all."""
     rows = np.maximum(1.0, c["decode.rows"] * kept / heads)  # that a matrix unit takes for one
+    rows = np.where(roof.least > 1, rows, 1.0)
     compute = node.compute_time(flops * rows, roof.peak, c["decode.rate"])
     memory = node.memory_time(moved, roof.bandwidth * c["decode.bandwidth"])
     busy = eq.both(np.maximum(compute, memory), c["decode.floor"] / c["clock"], c["decode.overlap"])
