@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mlsysim
 from mlsysim import solvers
@@ -194,3 +195,11 @@ def test_the_version_stands_in_one_place():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["tool"]["hatch"]["version"]["path"] == "mlsysim/__init__.py"
     assert mlsysim.__version__.count(".") == 2
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == mlsysim.__version__
+
+
+def test_help_begins_with_every_door_that_is_no_solver():
+    doors = {*mlsysim.__all__} - {*solvers.SOLVERS, "Infrastructure", "Q_", "Fleet"}
+    told = set(re.findall(r"`(\w+)", mlsysim.__doc__))
+    assert doors - {"audit_provenance"} <= told

@@ -108,6 +108,31 @@ def test_an_answer_is_as_wide_as_the_terminal_and_hangs_below_its_text(
     assert not re.search(r"\d$\n {4,}(?:GB|ms|USD|devices)\b", shown, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "why A100 L40S --model Llama3_8B",
+        "run SingleNodeModel model=Llama3_8B hardware=H100",
+        "schema --short",
+    ],
+)
+def test_what_is_said_breaks_between_words(run, monkeypatch, asked):
+    monkeypatch.setenv("COLUMNS", "60")
+    code, narrow, _ = run(*asked.split())
+    monkeypatch.delenv("COLUMNS")
+    assert code == 0
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert narrow.split() == run(*asked.split())[1].split()
+
+
+@pytest.mark.parametrize("command", ["figures", "validate"])
+def test_a_wide_table_is_folded_and_nothing_of_it_is_cut(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "60")
+    code, shown, _ = run(command)
+    assert code == 0
+    assert "…" not in shown
+
+
 def test_a_step_fits_a_narrow_terminal(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     _, shown, _ = run("solve", "Llama3_70B", "H100")

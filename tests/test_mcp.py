@@ -23,6 +23,7 @@ from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.mcp.answers import brief
 from mlsysim.mcp.server import server
 from mlsysim.mcp.tools import COLUMNS, MOST_POINTS, MOST_ROWS, catalog, tools
+from tests.notebooks import ROOT
 
 PATIENCE = 60  # seconds for a whole conversation; it takes two or three
 COMMAND = [sys.executable, "-m", "mlsysim", "mcp"]
@@ -452,6 +453,12 @@ def test_a_mistake_reads_as_it_does_in_python(table):
     with pytest.raises(MLSysError) as there:
         table["solve"].call({**PAIR, "efficiency": 2})
     assert str(here.value) == str(there.value)
+
+
+def test_the_readme_tells_a_client_the_command_that_this_file_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = json.loads(re.search(r"```json\n(.*?)```", readme, re.DOTALL)[1])
+    assert told["mcpServers"]["mlsysim"] == {"command": "mlsysim", "args": COMMAND[-1:]}
 
 
 def test_without_the_sdk_the_command_says_how_to_get_it(monkeypatch, capsys):

@@ -147,7 +147,7 @@ _LABEL = re.compile(r"\s*(?:- |note: |\S+(?: \S+)* {2,})?")
 
 def print_line(line: str, style: str | None = None) -> None:
     """A line; what does not fit on a terminal goes on below its text. Numbers keep their units."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     below = " " * len(_LABEL.match(line)[0])  # type: ignore[index] - it matches any line
     how = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": below}
     whole = re.sub(r"(?<=\d) (?=[A-Za-z])", "\u00a0", line)
@@ -188,4 +188,8 @@ def written(found: Any, how: str, title: str, table: Table, words: Iterable[str]
 
 def answer(found: Any, *, as_json: bool) -> None:
     """Print what was found: its data, or what it says of itself."""
-    print_json(found.to_dict()) if as_json else typer.echo(str(found))
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        for line in str(found).splitlines():
+            print_line(line)

@@ -28,10 +28,12 @@ def _print(found: tuple[Figure, ...]) -> None:
     """Print the outcomes; a recomputation of several claims states its assumptions once."""
     from mlsysim.figures import OUTCOMES
 
+    console = Console(highlight=False)
     colours: dict[str, str] = dict(zip(OUTCOMES, ("green", "yellow", "red"), strict=True))
     table = Table(header_style="bold", box=None, padding=(0, 2, 1, 0))
-    for column, width in (("seed", 11), ("claim", 26), ("ours", 13), ("outcome and reason", None)):
-        table.add_column(column, width=width)
+    for column, width, part in (("seed", 11, 8), ("claim", 26, 4), ("ours", 13, 5)):
+        table.add_column(column, width=min(width, console.width // part), overflow="fold")
+    table.add_column("outcome and reason", overflow="fold")
     stated: set[str] = set()
     for one in found:
         why = Text(f"{one.outcome}\n", style=colours[one.outcome])
@@ -42,7 +44,6 @@ def _print(found: tuple[Figure, ...]) -> None:
         stated.add(one.recomputation)
         where = "\n".join(filter(None, (one.seed, one.slide)))
         table.add_row(Text(where), Text(one.claim), Text(one.shown), why)
-    console = Console(highlight=False)
     console.print(table)
     counts = {outcome: sum(one.outcome == outcome for one in found) for outcome in OUTCOMES}
     console.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + ".")

@@ -78,7 +78,8 @@ def schema(
 
     others = {"answers": Sheet, "journal": Record}
     if short:
-        typer.echo(in_short(kind, others))
+        for line in in_short(kind, others).splitlines():
+            print_line(line)
     else:
         print_json(schema_of(kind, others))
 

@@ -124,7 +124,8 @@ def _print(found: dict[str, list[Prediction]], scored: dict[str, list[Score]]) -
     table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
     heads = ("level", "median error", "1.5x", "2x", "3x", "mean ratio", "of tables", "50%", "90%")
     for head in heads:  # of two words, one above the other, so that a narrow terminal has room
-        table.add_column(head.replace(" ", "\n"), justify="left" if head == "level" else "right")
+        side = "left" if head == "level" else "right"
+        table.add_column(head.replace(" ", "\n"), justify=side, overflow="fold")
     for of in zip(*scored.values(), strict=True):
         score, answered = of[0], min(score.answered for score in of)
         rows = (

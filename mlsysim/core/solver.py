@@ -291,7 +291,7 @@ class Result:
 class _Field:
     """Reads one value of a Result: a Quantity in the unit it is shown in, or the plain value."""
 
-    __slots__ = ("asks", "compute", "factor", "name", "unit", "word")
+    __slots__ = ("asks", "bare", "compute", "factor", "name", "unit", "word")
 
     def __init__(
         self, name: str, word: Dim | Names | None, declared: Lazily | str | None, *, asks: bool
@@ -301,11 +301,12 @@ class _Field:
         self.compute = declared.compute if isinstance(declared, Lazily) else None
         self.unit = ureg.Unit(shown or word.unit) if isinstance(word, Dim) and word.unit else None
         self.factor = (isinstance(word, Dim) and self.unit and factor(word.unit, self.unit)) or 1.0
+        self.bare = shown == "1/s"  # then the question decides what it counts
 
     def shown(self, result: Result) -> Any:
         """The unit in which it is shown: a rate may count what was asked for."""
-        counts = result._values.get("_counts")
-        return counted(counts) if counts and self.unit == _RATE else self.unit
+        counts = self.bare and result._values.get("_counts")
+        return counted(counts) if counts else self.unit
 
     def __get__(self, result: Result | None, owner: type) -> Any:
         if result is None:
@@ -313,13 +314,10 @@ class _Field:
         value = result.si(self.name)
         if self.unit is None or value is None:
             return _scalar(value)
-        return Q_(value * self.factor, self.shown(result))
+        return Q_(value * self.factor, self.shown(result) if self.bare else self.unit)
 
     def __set__(self, result: Result, value: Any) -> None:
         raise AttributeError(f"results do not change; {self.name} was computed")
-
-
-_RATE = ureg.Unit("1/s")
 
 
 @cache

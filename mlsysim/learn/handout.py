@@ -7,6 +7,7 @@ asked. With answers it says beside each what the solver says.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,15 +36,13 @@ class Answer(NamedTuple):
     then: str
 
 
-def export(folder: Path, *, answers: bool, stems: list[str] | None = None) -> list[Path]:
-    """Write the handouts of some lessons, or of all, and return where they are."""
+def export(folder: Path, *, answers: bool, stems: list[str] | None = None) -> Iterator[Path]:
+    """Write the handouts of some lessons, or of all, and say where each is as soon as it is."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
     for stem in stems or course.stems():
         path = folder / f"{stem}{'_answers' if answers else ''}.html"
         path.write_text(handout(stem, answers=answers), encoding="utf-8")
-        written.append(path)
-    return written
+        yield path
 
 
 def handout(stem: str, *, answers: bool) -> str:

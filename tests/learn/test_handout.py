@@ -66,7 +66,7 @@ def test_answers_without_a_folder_are_refused_in_a_sentence(capsys):
 
 
 def test_every_lesson_has_a_handout(tmp_path):
-    written = export(tmp_path, answers=False)
+    written = [*export(tmp_path, answers=False)]
     assert [path.stem for path in written] == course.stems()
     assert all(path.stat().st_size > 2000 for path in written)
 
