@@ -148,7 +148,8 @@ def test_the_readme_says_how_a_folder_joins_in_python(clean_registry, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_the_short_schema_has_a_line_for_each_key_and_names_its_phases(run):
+def test_the_short_schema_has_a_line_for_each_key_and_names_its_phases(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     code, out, _ = run("schema", "--short")
     lines = out.splitlines()
     assert code == 0
