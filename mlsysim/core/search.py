@@ -24,9 +24,9 @@ import numpy as np
 from mlsysim.core.constraint import Constraint, Objective
 from mlsysim.core.errors import BadArgument, FailedPoint, UnknownName, WrongUnit, at_point
 from mlsysim.core.solver import show
-from mlsysim.core.space import Space
+from mlsysim.core.space import Space, combined
 from mlsysim.core.table import Table
-from mlsysim.core.units import Q_, Quantity, parse
+from mlsysim.core.units import Quantity
 
 Progress = Callable[[int, int], None]
 Texts = str | Iterable[str]
@@ -207,13 +207,14 @@ class DSE:
             if name not in (*SWEEP_AXES, *VARIED):
                 raise UnknownName("space", name, (*SWEEP_AXES, *VARIED))
         axes = {name: [v for _, v in axis] for name, axis in self.space.axes.items()}
-        varied = _combined({name: axes.pop(name) for name in VARIED if name in axes})
+        varied = combined({name: axes.pop(name) for name in VARIED if name in axes})
         devices = axes.pop("hardware", hardware)
         if devices is None:
             raise BadArgument("hardware", None, "give devices here, or as an axis of the space")
-        told = {} if progress is None else {"progress": progress}
+        if progress is not None:
+            how["progress"] = progress
         several = {f"{name}s": values for name, values in axes.items()}
-        points = sweep(model, devices, **several, **varied, **how, **told)
+        points = sweep(model, devices, **several, **varied, **how)
         asked = {w.metric: _column(points, w) for w in (*self.constraints, *self.objectives)}
         good = points.column("feasible")
         for constraint in self.constraints:
@@ -326,19 +327,6 @@ class Failed(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"{len(self):,} points that cannot be chosen"
-
-
-def _combined(axes: Mapping[str, list[Any]]) -> dict[str, Quantity]:
-    """All combinations of some quantities, as columns of equal length."""
-    places = np.meshgrid(*(np.arange(len(values)) for values in axes.values()), indexing="ij")
-    columns = {}
-    for (name, values), place in zip(axes.items(), places, strict=True):
-        read = [parse(value, name) if isinstance(value, str) else Q_(value) for value in values]
-        unit = read[0].units
-        if any(_dimension(each) != _dimension(read[0]) for each in read):
-            raise WrongUnit(f"space[{name!r}]", values, "give quantities of one dimension")
-        columns[name] = Q_(np.array([each.m_as(unit) for each in read])[place.ravel()], unit)
-    return columns
 
 
 def _dimension(value: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument
+from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, WrongUnit
 from mlsysim.core.solver import Solver
+from mlsysim.core.units import Q_, Quantity, parse
 from mlsysim.core.values import Entry
 
 
@@ -104,3 +105,16 @@ def _axis(name: str, values: Any) -> list[tuple[Any, Any]]:
         if isinstance(value, float) and not math.isfinite(value):
             raise OutOfRange(f"space[{name!r}]", value, "give finite numbers")
     return axis
+
+
+def combined(axes: Mapping[str, list[Any]]) -> dict[str, Quantity]:
+    """All combinations of some quantities, as columns of equal length."""
+    places = np.meshgrid(*(np.arange(len(values)) for values in axes.values()), indexing="ij")
+    columns = {}
+    for (name, values), place in zip(axes.items(), places, strict=True):
+        read = [parse(value, name) if isinstance(value, str) else Q_(value) for value in values]
+        unit = read[0].units
+        if not all(each.is_compatible_with(unit) for each in read):
+            raise WrongUnit(f"space[{name!r}]", values, "give quantities of one dimension")
+        columns[name] = Q_(np.array([each.m_as(unit) for each in read])[place.ravel()], unit)
+    return columns

@@ -11,7 +11,6 @@ import math
 import numbers
 import re
 import sys
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,12 +104,10 @@ def read_number(given: Any, argument: str = "value") -> float:
     return number
 
 
-def parse(
-    text: str, argument: str = "quantity", wanted: Callable[[str], str] | None = None
-) -> Quantity:
+def parse(text: str, argument: str = "quantity", wanted: Any = None) -> Quantity:
     """A quantity written as a number and a unit, such as '3.35 TB/s'; raises WrongUnit.
 
-    `wanted` says what would do as an argument, where that is known better than here.
+    `wanted` is asked what would do as the argument, where it knows better.
 
     >>> print(parse("400 Gbps").to("GB/s"), "and", parse("500/s"))
     50.0 GB/s and 500.0 1/s
@@ -300,7 +297,7 @@ class Dim(Word):
     def _wanted(self, argument: str) -> str:
         from mlsysim.core.schemas import example_of  # which reads a file that only mistakes need
 
-        example = self.unit and (example_of(argument) or self.example)
+        example = example_of(argument) or self.example
         wanted = f"it is not a quantity in {self.unit}, such as '{example}'"
         return wanted if self.unit else self.remedy
 

@@ -80,6 +80,15 @@ class Chips(Sequence[HardwareNode]):
         return base._replace(**changes)
 
 
+def varied(devices: list[HardwareNode], fields: Mapping[str, Any]) -> Sequence[HardwareNode]:
+    """The devices; where some fields are given, variants of the only one; raises BadArgument."""
+    given = {name: column for name, column in fields.items() if column is not None}
+    if given and len(devices) > 1:
+        what = ", ".join(device.stem for device in devices)
+        raise BadArgument("hardware", what, f"give one, whose {', '.join(given)} vary")
+    return Chips(devices[0], given) if given else devices
+
+
 def _column(name: str, value: Any) -> Any:
     """The plain numbers of a column, or of a list of texts."""
     read = dim_of(FIELDS[name]).si

@@ -12,7 +12,7 @@ from mlsysim.core.errors import BadArgument, NoDatapath, UnknownField
 from mlsysim.core.solver import Given
 from mlsysim.core.table import Table
 from mlsysim.core.units import Q_, Dim, Quantity, dim_of
-from mlsysim.engine.chips import Chips
+from mlsysim.engine.chips import Chips, varied
 from mlsysim.engine.explain import explain
 from mlsysim.engine.mix import Mixed, mixed, weighed
 from mlsysim.hardware.types import HardwareNode, Supply
@@ -70,7 +70,7 @@ class Engine:
         are the first's, and a point is their average (`Mixed`). `progress` is called with (done,
         total) after each block of points.
         """
-        known = devices = _listed("hardware", hardware, HardwareNode.asked)
+        known = _listed("hardware", hardware, HardwareNode.asked)
         parts = weighed(model)
         if not isinstance(training, bool):
             raise BadArgument("training", training, "give True or False")
@@ -87,11 +87,7 @@ class Engine:
         kv_precision = _optional(_PRECISION, kv_precision, "kv_precision")
         stack = _optional(_STACK, stack, "stack")
         fields = {"peak": peak, "bandwidth": bandwidth, "capacity": capacity, "tdp": tdp}
-        if given := {name: column for name, column in fields.items() if column is not None}:
-            if len(devices) > 1:
-                what = ", ".join(device.stem for device in devices)
-                raise BadArgument("hardware", what, f"give one, whose {', '.join(given)} vary")
-            devices = Chips(known[0], given)
+        devices = varied(known, fields)
         # one axis each: device, precision, batch, context; everything broadcasts against that
         named = np.array(names, dtype=object)[None, :, None, None]
         lines = None if lengths is None else _line("seq_lens", lengths)[None, None, None, :]
@@ -156,10 +152,10 @@ class Sweep:
         device, precision, batch, length = (
             axis[i] for axis, i in zip(self.axes.values(), where, strict=True)
         )
-        varied = self.axes["hardware"]
+        chips = self.axes["hardware"]
         return {
             "hardware": device.stem,
-            **(varied.at(int(where[0])) if isinstance(varied, Chips) else {}),
+            **(chips.at(int(where[0])) if isinstance(chips, Chips) else {}),
             "precision": precision,
             "batch_size": int(batch),
             "seq_len": int(length),
@@ -201,9 +197,9 @@ class Sweep:
         (True, [<Quantity(30000.0, 'USD')>, <Quantity(35000.0, 'USD')>])
         """
         devices = self.axes["hardware"]
-        varied = devices.fields if isinstance(devices, Chips) else ()
+        fields = devices.fields if isinstance(devices, Chips) else ()
         told = [name for name in self._blocks[0].fields if name != "notes"]  # each row has its own
-        return list(dict.fromkeys((*self.axes, *told, *varied, *_OWN)))
+        return list(dict.fromkeys((*self.axes, *told, *fields, *_OWN)))
 
     def column(self, name: str) -> np.ndarray:
         """One axis or field of all points, flat, in the order of the rows and in SI units.
