@@ -161,19 +161,21 @@ def rules(paths: list[str]) -> int | None:
     return ruleset
 
 
-def filter_calls() -> None:
-    """Refuse every call to the kernel that is not on the list of this processor."""
+def filter_of_calls() -> Any:
+    """What refuses every call to the kernel that is not on the list of this processor, if any."""
     if (machine := os.uname().machine) not in _ALLOWED:
-        return
+        return None
     arch, numbers = _ALLOWED[machine]
     allowed = [int(number) for number in numbers.split()]
     load, equal, back = 0x20, 0x15, 0x06
     lines = [(load, 0, 0, 4), (equal, 1, 0, arch), (back, 0, 0, 0x80000000), (load, 0, 0, 0)]
     lines += [(equal, len(allowed) - i, 0, number) for i, number in enumerate(allowed)]
     lines += [(back, 0, 0, 0x50000 | 1), (back, 0, 0, 0x7FFF0000)]
-    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
-    held = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(program)))
-    _prctl(_SECCOMP, 2, ctypes.addressof(held))
+    program = b"".join(struct.pack("=HBBI", *line) for line in lines)
+    head = struct.calcsize("@HP")
+    held = ctypes.create_string_buffer(head + len(program))
+    held.raw = struct.pack("@HP", len(lines), ctypes.addressof(held) + head) + program
+    return held
 
 
 # ---- one call ------------------------------------------------------------------------------------
@@ -217,7 +219,8 @@ def answer(asked: dict[str, Any], given: dict[str, float], out: int, walls: dict
             if ruleset:
                 _asked(_LIBC.syscall(_RESTRICT, ruleset, 0))
                 os.close(ruleset)
-            filter_calls()
+            if walls["calls"]:
+                _prctl(_SECCOMP, 2, ctypes.addressof(walls["calls"]))
         else:
             _prctl(_DEATHSIG, signal.SIGKILL)
         sys.stdout = sys.stderr = types.SimpleNamespace(write=len, flush=lambda: None)
@@ -285,7 +288,9 @@ def main(control: socket.socket, tier: str) -> None:
     if tier == "namespaces":
         enter(paths)
         paths = ["/"]
-    walls = {"tier": tier, "rules": None if tier == "none" else rules(paths), "size": size}
+    walls = {"tier": tier, "size": size, "calls": filter_of_calls(), "rules": None}
+    if tier != "none":
+        walls["rules"] = rules(paths)
     gc.freeze()  # a collection would copy what every fork shares
     control.send(b"ready")
     while True:
