@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import numpy as np
 
+from mlsysim import Hardware
 from mlsysim.core.solver import Result
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import Assignment
 from mlsysim.course.variants import Variant
+from mlsysim.hardware.types import HardwareNode
 
 Truth = Callable[[Variant], Any]
 
@@ -67,6 +69,17 @@ class Row:
     def __getattr__(self, name: str) -> Any:
         held = self.__dict__[name] = self._rows.at(self._index, name)
         return held
+
+
+@lru_cache(maxsize=1024)
+def doubled(device: str, number: str) -> HardwareNode:
+    """A device with twice the "bandwidth" or "capacity" of its memory, or else twice the peak."""
+    hardware = Hardware[device]
+    core, memory = hardware.compute, hardware.memory
+    if number in ("bandwidth", "capacity"):
+        return hardware.replace(memory=memory.replace(**{number: getattr(memory, number) * 2}))
+    faster = {name: peak * 2 for name, peak in core.precision.items()}
+    return hardware.replace(compute=core.replace(peak_flops=core.peak_flops * 2, precision=faster))
 
 
 def odd_line(assigned: Assignment, axis: str) -> Callable[[Variant], str]:

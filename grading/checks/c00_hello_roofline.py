@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from grading.check import check
-from grading.checks import Row, Rows
-from mlsysim import Engine, Hardware
+from grading.checks import Row, Rows, doubled
+from mlsysim import Engine
 from mlsysim.core.units import Quantity
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
@@ -160,20 +160,6 @@ def regime_of_small_batch(v: Variant) -> str:
 def regime(v: Variant) -> str:
     """Compare the two times, or the arithmetic intensity with the ridge point."""
     return str(crowded(v, v.crowd).bottleneck).lower()
-
-
-@lru_cache(maxsize=1024)
-def doubled(device: str, lever: str) -> HardwareNode:
-    """A device with one of its numbers doubled."""
-    hardware = Hardware[device]
-    core, memory = hardware.compute, hardware.memory
-    if lever == "bandwidth":
-        return hardware.replace(memory=memory.replace(bandwidth=memory.bandwidth * 2))
-    if lever == "capacity":
-        return hardware.replace(memory=memory.replace(capacity=memory.capacity * 2))
-    faster = {name: peak * 2 for name, peak in core.precision.items()}
-    core = core.replace(peak_flops=core.peak_flops * 2, precision=faster)
-    return hardware.replace(compute=core)
 
 
 @lru_cache(maxsize=4096)

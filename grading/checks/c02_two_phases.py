@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from grading.check import check
-from grading.checks import apart
+from grading.checks import apart, doubled
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Quantity
 from mlsysim.course.lessons import assignment
@@ -18,6 +18,7 @@ from mlsysim.solvers.node.single import Profile
 ASSIGNED: Any = assignment("02_two_phases")
 EFFICIENCY = 0.5  # what Engine.solve assumes
 BATCHES = np.arange(1.0, 400.0)
+PROMPTS = [ASSIGNED.sample["prompt"], *ASSIGNED.axes["prompt"]]
 
 
 @lru_cache(maxsize=65536)
@@ -128,34 +129,30 @@ price = check(
 
 
 @lru_cache(maxsize=4096)
-def changed(model: str, device: str, prompt: int, change: str, phase: str) -> float:
-    """Seconds of a pass after a change, or as it is."""
+def changed(model: str, device: str, change: str, phase: str) -> dict[int, float]:
+    """Seconds of a pass after a change, or as it is, for every prompt that is drawn."""
     held: Any = Models[model]
-    chip, tokens, batch = Hardware[device], prompt, 1
-    core, memory = chip.compute, chip.memory
-    if change == "twice the peak FLOPS":
-        faster = {name: peak * 2 for name, peak in core.precision.items()}
-        chip = chip.replace(compute=core.replace(peak_flops=core.peak_flops * 2, precision=faster))
-    elif change == "twice the bandwidth":
-        chip = chip.replace(memory=memory.replace(bandwidth=memory.bandwidth * 2))
-    elif change == "twice the memory":
-        chip = chip.replace(memory=memory.replace(capacity=memory.capacity * 2))
-    elif change == "half as many layers":
+    chip, tokens, batch = Hardware[device], np.array(PROMPTS), 1
+    if change == "half as many layers":
         held = held.replace(layers=held.layers // 2)
     elif change == "a prompt half as long":
         tokens //= 2
     elif change == "8 users at once":
         batch = 8
+    elif change.startswith("twice the "):
+        chip = doubled(device, change.rsplit(maxsplit=1)[-1].replace("memory", "capacity"))
     how: Any = {"batch_size": batch, "seq_len": tokens, "phase": phase, "efficiency": EFFICIENCY}
-    return Engine.solve(held, chip, **how).si("latency")
+    times = Engine.solve(held, chip, **how).si("latency").tolist()
+    return dict(zip(PROMPTS, times, strict=True))
 
 
 def shorter(v: Variant, phase: str) -> list[str]:
     """The drawn changes that shorten a pass by a tenth or more."""
-    names = v.fields["model"], v.fields["device"], v.prompt
-    now = changed(*names, "", phase)
-    drawn = (v.fields[f"x{n}"] for n in range(1, 6))
-    return [change for change in drawn if changed(*names, change, phase) <= 0.9 * now]
+
+    def time(change: str) -> float:
+        return changed(v.fields["model"], v.fields["device"], change, phase)[v.prompt]
+
+    return [change for n in range(1, 6) if time(change := v.fields[f"x{n}"]) <= 0.9 * time("")]
 
 
 def phase_of(v: Variant) -> str:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from grading.check import check
-from grading.checks import odd_line
+from grading.checks import doubled, odd_line
 from mlsysim import Engine, Hardware, SynthesisSolver
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -138,25 +138,13 @@ def late_step(v: Variant) -> Quantity:
 def quicker(model: str, device: str, phase: str, users: int, tokens: int, level: str) -> frozenset:
     """The changes that shorten a step by more than 1 %, at a level of cost."""
     chip = Hardware[device]
-    core, memory = chip.compute, chip.memory
-    twice = core.replace(
-        peak_flops=core.peak_flops * 2, precision={k: x * 2 for k, x in core.precision.items()}
-    )
+    overhead = chip.dispatch_tax or Q_(0, "s")
     changed = {
-        "twice the FLOPS": (chip.replace(compute=twice), tokens),
-        "twice the bandwidth": (
-            chip.replace(memory=memory.replace(bandwidth=memory.bandwidth * 2)),
-            tokens,
-        ),
-        "twice the capacity": (
-            chip.replace(memory=memory.replace(capacity=memory.capacity * 2)),
-            tokens,
-        ),
+        "twice the FLOPS": (doubled(device, "peak"), tokens),
+        "twice the bandwidth": (doubled(device, "bandwidth"), tokens),
+        "twice the capacity": (doubled(device, "capacity"), tokens),
         "half the tokens": (chip, tokens // 2),
-        "half the dispatch": (
-            chip.replace(dispatch_tax=(chip.dispatch_tax or Q_(0, "s")) / 2),
-            tokens,
-        ),
+        "half the dispatch": (chip.replace(dispatch_tax=overhead / 2), tokens),
     }
 
     def time(hardware: HardwareNode, length: int) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from grading.checks import Row, Rows, apart, odd_line
-from mlsysim import Engine
+from grading.checks import Row, Rows, apart, doubled, odd_line
+from mlsysim import Engine, Hardware
 from mlsysim.course.lessons import Assignment
 from mlsysim.course.questions import Question
 
@@ -72,3 +73,18 @@ def test_one_of_many_answers_is_the_answer_that_is_asked_for_alone():
         for name in ("latency", "bottleneck", "feasible", "kv_cache", "weights", "peak"):
             assert getattr(row, name) == getattr(alone, name)
             assert type(getattr(row, name)) is type(getattr(alone, name))
+
+
+@pytest.mark.parametrize("number", ["bandwidth", "capacity", "peak"])
+def test_one_number_of_a_device_is_doubled_in_every_precision_and_no_other(number):
+    def numbers(device):
+        memory, peaks = device.memory, {name: device.peak(name) for name in ("fp16", "int8")}
+        return {"bandwidth": memory.bandwidth, "capacity": memory.capacity, "peak": peaks}
+
+    one, two = numbers(Hardware.H100), numbers(doubled("H100", number))
+    changed = one.pop(number), two.pop(number)
+    assert one == two
+    if number == "peak":
+        assert changed[1] == {name: 2 * peak for name, peak in changed[0].items()}
+    else:
+        assert changed[1] == 2 * changed[0]
