@@ -259,6 +259,8 @@ class DSE:
 class Found(dict[str, Any]):
     """What a search found, by the names that `DSE.search` tells; its points are a table, too.
 
+    Write `found.table()` for pandas and polars, which look for columns in any mapping.
+
     >>> found = DSE({"x": range(3)}, "maximize: area").search(lambda p: {"area": p["x"] ** 2})
     >>> print(found.to_csv(), end="")
     x,area
