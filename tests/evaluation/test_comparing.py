@@ -87,7 +87,8 @@ def test_what_cannot_be_compared_is_an_error(ask, said):
         ask()
 
 
-def test_the_commands_say_the_same(capsys):
+def test_the_commands_say_the_same(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["why", "A100", "L40S", "--model", "Llama3_8B"]) == 0
     assert capsys.readouterr().out.strip() == str(mlsysim.why("A100", "L40S", "Llama3_8B"))
     assert main(["compare", "A100", "H100", "--model", "Llama3_8B"]) == 0
