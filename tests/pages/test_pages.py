@@ -21,10 +21,10 @@ def class_page(report):
     return pages.render("class.html", report=report, **of_class(report))
 
 
-def student_page(report):
+def student_page(report, asked="Which of them?"):
     """A student's page, with the words that were asked."""
     facts = {
-        "texts": {"q1": HOSTILE, "q2": "Which of them?"},
+        "texts": {"q1": HOSTILE, "q2": asked},
         "sections": {"q1": HOSTILE},
         "made": [("00.1", HOSTILE, True, "made, right"), ("00.2", "What?", False, "not made")],
         "lesson": lesson("00_hello_roofline"),
@@ -138,6 +138,12 @@ def test_the_students_page_says_points_answers_and_what_was_committed(report):
     ):
         assert sentence in words(page)
     assert re.findall(r'"card answer (\w+)"', page) == ["part", "none", "full"]
+
+
+def test_the_students_page_keeps_the_indentation_of_a_format_that_was_asked_for(report):
+    page = student_page(report, asked="The format:\n\n    memory:\n      capacity: 1 GB")
+    assert '<p class="asked-text">The format:\n\n    memory:\n      capacity: 1 GB</p>' in page
+    assert ".asked-text { white-space: pre-wrap" in page
 
 
 def test_a_page_loads_nothing_and_holds_its_palette_for_day_and_night(report):
