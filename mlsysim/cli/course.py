@@ -125,7 +125,7 @@ def learn(
         from mlsysim.learn.own import choose
 
         choose(model, hardware)
-    way = find_path(path) if path is not None else None
+    way = None if path is None else find_path(path)
     at = None if port is None else u.dim_of(u.CountOrZero).quantity(port, "port")
     from mlsysim.learn import server
 
@@ -141,13 +141,8 @@ def learn(
     room = _room(group or (way and present and way.name), way, code, base_url, present=present)
     if room is not None and host is None:
         typer.echo("only this machine can join; '--host 0.0.0.0' lets its network in, without TLS")
-    server.serve(
-        first + "?slides" * slides,
-        way,
-        place=server.Place(host or server.HOST, at, base_url.rstrip("/")),
-        browser=browser,
-        room=room,
-    )
+    place = server.Place(host or server.HOST, at, base_url.rstrip("/"))
+    server.serve(first + "?slides" * slides, way, place=place, browser=browser, room=room)
 
 
 def _room(name: Any, way: Any, code: str, base: str, *, present: bool) -> Any:

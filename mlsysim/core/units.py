@@ -223,18 +223,18 @@ class Dim(Word):
         try:
             if kind is int or kind is float:
                 if self.unit and not self.bare:
-                    raise self._wrong_unit(argument, given)
+                    raise WrongUnit(argument, given, self._wanted(argument))
                 number = float(value) * self.scale
             elif isinstance(value, Quantity):
                 number = self._magnitude(value, argument, given)
             elif isinstance(value, (np.ndarray, list, tuple)) and len(np.shape(value)) > 0:
                 if self.unit and not self.bare:
-                    raise self._wrong_unit(argument, given)
+                    raise WrongUnit(argument, given, self._wanted(argument))
                 number = self._numeric(np.asarray(value), argument) * self.scale
             elif isinstance(value, (numbers.Real, np.generic)) and kind not in (bool, np.bool_):
                 return self._si(float(value), argument, given)
             else:
-                raise self._wrong_unit(argument, given)
+                raise WrongUnit(argument, given, self._wanted(argument))
         except (OverflowError, TypeError) as error:  # larger than a float, or not real
             raise OutOfRange(argument, given, self.remedy) from error
         except ValueError as error:
@@ -281,7 +281,7 @@ class Dim(Word):
         if quantity._REGISTRY is not ureg:
             raise WrongUnit(argument, quantity, "make quantities with mlsysim.Q_")
         if (into := factor(quantity.units, self.unit)) is None:
-            raise self._wrong_unit(argument, given)
+            raise WrongUnit(argument, given, self._wanted(argument))
         return self._numeric(quantity.magnitude, argument) * into
 
     def _numeric(self, magnitude: Any, argument: str) -> Any:
@@ -290,9 +290,6 @@ class Dim(Word):
         if magnitude.dtype.kind not in "iuf":
             raise OutOfRange(argument, magnitude, self.remedy)
         return magnitude.astype(float)
-
-    def _wrong_unit(self, argument: str, value: Any) -> WrongUnit:
-        return WrongUnit(argument, value, self._wanted(argument))
 
     def _wanted(self, argument: str) -> str:
         from mlsysim.core.schemas import example_of  # which reads a file that only mistakes need
@@ -333,9 +330,6 @@ class Dim(Word):
         about = f"quantity in {self.bare or self.unit}, such as '{self.example}'"
         text = {"description": about, "examples": [self.example], "x-unit": self.unit}
         return {"type": ["number", "string"] if self.bare else "string", **bounds, **text}
-
-    def __repr__(self) -> str:
-        return f"Dim({self.unit!r})"
 
 
 # fmt: off
