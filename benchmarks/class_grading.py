@@ -1,4 +1,4 @@
-"""`python -m benchmarks.class_grading [--files 1000] [--exercise 00]`: what grading a class costs.
+"""What grading a class costs: `python -m benchmarks.class_grading [--files N] [--exercise 00]`.
 
 A made-up class hands in, is graded by the command that an instructor types, and what the grader
 took is told: CPU of it and of its judges, wall time, and the most memory that it held. Exercise
@@ -49,9 +49,10 @@ def complete(folder: Path, name: str) -> None:
         file.write_text(json.dumps(held), encoding="utf-8")
 
 
-def graded(folder: Path, out: Path) -> str:
+def graded(folder: Path, out: Path, jobs: int) -> str:
     """What the command that grades a folder costs."""
     command = [sys.executable, "-m", "grading", "grade", str(folder), "--out", str(out)]
+    command += ["--jobs", str(jobs)]
     begin = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
@@ -61,7 +62,7 @@ def graded(folder: Path, out: Path) -> str:
     return f"{cpu:6.2f} s of CPU, {wall:6.2f} s in all, {used.ru_maxrss / 1024:4.0f} MiB"
 
 
-def told(files: int, name: str, *, whole: bool) -> str:
+def told(files: int, name: str, jobs: int, *, whole: bool) -> str:
     """One class, made up and graded."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -69,7 +70,7 @@ def told(files: int, name: str, *, whole: bool) -> str:
         if whole:
             complete(folder / "hand-ins", name)
         many = sum(1 for _ in folder.rglob("answers.json"))
-        return f"{graded(folder / 'hand-ins', folder / 'out')} for {many:,} files"
+        return f"{graded(folder / 'hand-ins', folder / 'out', jobs)} for {many:,} files"
 
 
 def main() -> None:
@@ -77,10 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--exercise", default="00")
+    parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
     name = find_lesson(args.exercise).stem
-    sys.stdout.write(f"{name}, data alone:         {told(args.files, name, whole=False)}\n")
-    sys.stdout.write(f"{name}, with chip or code:  {told(args.files, name, whole=True)}\n")
+    asked = args.files, name, args.jobs
+    sys.stdout.write(f"{name}, data alone:         {told(*asked, whole=False)}\n")
+    sys.stdout.write(f"{name}, with chip or code:  {told(*asked, whole=True)}\n")
 
 
 if __name__ == "__main__":
