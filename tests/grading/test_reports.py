@@ -38,6 +38,16 @@ def test_a_student_reads_the_question_with_the_own_numbers_and_why_the_answer_is
     assert "What do they wait for?" in said.split("mlsysim learn 00")[0].rsplit("Next:")[1]
 
 
+def test_the_numbers_that_were_drawn_are_folded_away(hand_in, right, variant, grade):
+    """Each question tells its own; whole sentences of some would stand above all answers."""
+    hand_in("ada", right(variant("ada")))
+    grade()
+    folded = page(grade, "ada").partition("<details")[2].partition("</details>")[0]
+    assert folded.startswith(' class="drawn muted"><summary>Your numbers, as they were drawn')
+    for key, value in variant("ada").fields.items():
+        assert f"{key} {value}" in folded
+
+
 def test_a_student_reads_which_predictions_were_made_and_how_far_off_they_were(
     hand_in, grade, right, variant
 ):
