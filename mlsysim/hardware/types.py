@@ -30,7 +30,6 @@ WIDER = {
 WEIGHTS_ONLY = {"int4": "fp16"}  # and what is computed in
 # Ada computes as Hopper does, and what has no bf16 is Turing or older.
 _DESIGNS = {"fp4": "Blackwell", "fp8": "Hopper", "bf16": "Ampere", "fp32": "Turing"}
-_HELD_BACK = {"fp16": 2, "bf16": 2, "fp8": 1}  # as wide as so many products of int8
 _TILED = {"tf32", "fp8", "fp4"}  # what only a unit for matrices computes
 _GRAPHICS = {"Blackwell": "Blackwell RTX", "Hopper": "Ada", "Ampere": "Ampere RTX"}
 
@@ -77,7 +76,7 @@ class Supply(NamedTuple):
     """What a device supplies at one precision, as plain numbers in SI units.
 
     In a sweep each is an array, over devices and precisions. `matrices` says whether a unit of its
-    own multiplies them, and its silicon could do `held_back` times the peak.
+    own multiplies them; it reaches `half_sums` times the peak where it adds up in 16 bits.
     """
 
     peak: u.OperationRate
@@ -92,7 +91,7 @@ class Supply(NamedTuple):
     generation: Any
     silicon: Any
     matrices: Any
-    held_back: u.Number
+    half_sums: u.Number
 
 
 class HardwareNode(Entry):
@@ -169,15 +168,15 @@ class HardwareNode(Entry):
             return True
         return max(halves, default=0.0) > 2 * paths["fp32"].m_as("FLOP/s")
 
-    def _held_back(self, path: str) -> float:
-        """By what factor a board for games is slower than its units, which int8 tells.
+    def _half_sums(self, path: str) -> float:
+        """By what factor NVIDIA's units are faster where products in fp16 are added up in fp16.
 
-        Where it adds up in 32 bits it is held to half of what its silicon does.
+        They then take the width of two in int8. Boards for games are held to half of it otherwise.
         """
         paths = self.compute.datapaths
-        if path not in _HELD_BACK or "int8" not in paths or self.vendor != "NVIDIA":
+        if path != "fp16" or "int8" not in paths or self.vendor != "NVIDIA":
             return 1.0
-        return max(float((paths["int8"] / paths[path]).m_as("")) / _HELD_BACK[path], 1.0)
+        return max(float((paths["int8"] / paths["fp16"]).m_as("")) / 2, 1.0)
 
     def peak(self, precision: str = "fp16") -> Quantity:
         """The dense peak at the datapath that runs `precision`."""
@@ -221,5 +220,5 @@ class HardwareNode(Entry):
             generation=self.generation,
             silicon=f"{self.family},{self.datapath(precision)},{path}",
             matrices=self.multiplies_matrices,
-            held_back=self._held_back(self.datapath(precision)),
+            half_sums=self._half_sums(self.datapath(precision)),
         )

@@ -77,9 +77,7 @@ class Measured(NamedTuple):
         peak = s.attention_peak if wide else s.peak
         if op.wide is not True and op.wide is not False:
             peak = np.where(op.wide, s.attention_peak, peak)
-        if self.how.half_sums:  # which only products of fp16 have
-            peak = peak * np.where(s.datapath == "fp16", s.held_back, 1.0)[()]
-        units = silicon.processors(self.constants, s.peak * s.held_back)
+        units = silicon.processors(self.constants, s.peak)
         power = np.inf if s.power is None else s.power
         return Roof(peak, s.bandwidth, units, power, np.where(s.matrices, LEAST, 1.0))
 
@@ -145,6 +143,9 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
     launch = seconds(stack.launch)
     if stack.operators is None:
         return Kernels(roofs, launch, seconds(stack.dispatch))
+    if stack.operators.half_sums:
+        faster = {"peak": supply.peak, "attention_peak": supply.attention_peak}
+        supply = supply._replace(**{k: peak * supply.half_sums for k, peak in faster.items()})
     return Measured(
         supply,
         constants(supply.silicon, stack.operators),
