@@ -336,17 +336,23 @@ def show(value: Any) -> str:
         return (
             f"{q.magnitude:,.0f} USD"
             if money and abs(q.magnitude) >= 100
-            else f"{q.magnitude:.4g} {q.units:~P}"
+            else f"{_digits(q.magnitude)} {q.units:~P}"
         )
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return _digits(value)
     if isinstance(value, (list, tuple)):
         return "; ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{key} {show(part)}" for key, part in value.items())
     return str(value)
+
+
+def _digits(number: float) -> str:
+    """Four digits, without an exponent where a person still reads the number."""
+    short = float(f"{number:.4g}")
+    return f"{short:,.0f}" if 1e4 <= abs(short) < 1e9 else f"{number:.4g}"
 
 
 _PREFIXED = ("B", "FLOP", "s", "W", "J")  # prefixes help here: not on 1/s, USD, days or g/kWh

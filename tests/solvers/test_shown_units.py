@@ -65,8 +65,10 @@ def test_every_result_is_shown_in_the_unit_that_the_table_names():
         (3.6e6, "J", "3.6 MJ"),
         (0.0, "B", "0 B"),
         # none where people do not write one
-        (295_300, "FLOP/B", "2.953e+05 FLOP/B"),
-        (30_000, "1/s", "3e+04 1/s"),
+        (295_300, "FLOP/B", "295,300 FLOP/B"),
+        (30_000, "1/s", "30,000 1/s"),
+        (9_999.6, "1/s", "10,000 1/s"),
+        (2.5e9, "1/s", "2.5e+09 1/s"),
         (1200, "d", "1200 d"),
         (0.5, "g/kWh", "0.5 g/kWh"),
         # money in whole dollars once there are a hundred
