@@ -71,14 +71,21 @@ def _source(source: Source | None) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str, str]]) -> str:
-    """A table of names, values and what stands beside them, which are markup already."""
+    """A table of names, values and what stands beside them, which are markup already.
+
+    What is long and stands alone takes both columns, or what is beside others would be far away.
+    """
     look = "text-align:left;vertical-align:top;padding:.1em .8em .1em 0"
-    body = "".join(
-        f'<tr><th scope="row" style="{look};font-weight:normal;opacity:.75">{escape(name)}</th>'
-        f'<td style="{look}{";white-space:nowrap" if len(value) < _SHORT else ""}">{value}</td>'
-        f'<td style="{look}">{beside}</td></tr>'
-        for name, value, beside in rows
-    )
+    body = ""
+    for name, value, beside in rows:
+        short = len(value) < _SHORT
+        told = f'<td style="{look}{";white-space:nowrap" if short else ""}">{value}</td>'
+        if beside or short:
+            told += f'<td style="{look}">{beside}</td>'
+        else:
+            told = told.replace("<td", '<td colspan="2"', 1)
+        head = f'<th scope="row" style="{look};font-weight:normal;opacity:.75">{escape(name)}</th>'
+        body += f"<tr>{head}{told}</tr>"
     return f'<table style="color:inherit;border-collapse:collapse"><tbody>{body}</tbody></table>'
 
 

@@ -37,9 +37,17 @@ def test_the_roof_that_binds_has_the_longest_bar():
 
 def test_a_result_shows_each_known_field_with_its_unit():
     profile = Engine.solve(LLAMA, H100)
-    shown = {name: value for name, value, _ in cells(profile._repr_html_())}
+    shown = {name: value for name, value, *_ in cells(profile._repr_html_())}
     assert shown == dict(profile.lines())
     assert shown["weights"].endswith(" GB")
+
+
+def test_a_long_note_does_not_push_the_bars_away():
+    page = Engine.solve(LLAMA, H100, stack="trtllm")._repr_html_()
+    (note,) = [row for row in cells(page) if row[0] == "notes"]
+    assert len(note) == 2
+    assert '<td colspan="2"' in page
+    assert all(len(row) == 3 for row in cells(page) if row != note)
 
 
 def test_columns_of_a_result_are_a_table_of_its_first_rows():
