@@ -76,6 +76,8 @@ def spans(ranges: Mapping[str, Sequence[Span]], names: Names, x: Axis) -> list[a
         for n, (low, high) in enumerate(each)
         if name in names.names and drawable(low, x.log) and drawable(high, x.log)
     ]
+    if not rows:
+        return []
     rule = of(rows).mark_rule(color=INK, opacity=0.75, strokeCap="butt")
     width: Any = alt.when("datum.thick").then(alt.value(7)).otherwise(alt.value(2))
     return [rule.encode(x.x(shown=False), names.y(), x2=alt.X2("to:Q"), strokeWidth=width)]
