@@ -173,6 +173,14 @@ def _said_stack(
     return f"{measure.title}. {'; '.join([*bars, *more]) or 'No bars'}"
 
 
+def _two(measure: Measure, name: str, given: Sequence[tuple[Any, Any]]) -> list[Span]:
+    """From where to where a value is with 50 %, and with 90 %."""
+    if len(given) != 2 or any(len(each) != 2 for each in given):
+        remedy = "give two pairs, from where to where with 50 % and with 90 %"
+        raise BadArgument(f"ranges[{name!r}]", given, remedy)
+    return [(measure.read(low, name), measure.read(high, name)) for low, high in given]
+
+
 def _ranged(ranges: Mapping[str, Sequence[Span]], measure: Measure) -> str:
     return "".join(
         f"; {name} is from {measure.say(low)} to {measure.say(high)} with {part} %"
@@ -214,10 +222,7 @@ def ranked(
     held = {name: value for name, value in plain.items() if drawable(value, log)}
     order = sorted(held, key=held.__getitem__, reverse=True) if sort else list(held)
     names = Names(order)
-    about = {
-        name: [(measure.read(low, name), measure.read(high, name)) for low, high in each]
-        for name, each in (ranges or {}).items()
-    }
+    about = {name: _two(measure, name, each) for name, each in (ranges or {}).items()}
     far = {name: max(end for each in about[name] for end in each) for name in about}
     every = (*held.values(), *guesses.values(), *levels.values(), *far.values())
     reach = [v for v in every if drawable(v, log)]

@@ -71,7 +71,7 @@ def ends(rows: Sequence[Mapping[str, Any]], names: Names, x: Axis) -> alt.Chart:
 def spans(ranges: Mapping[str, Sequence[Span]], names: Names, x: Axis) -> list[alt.Chart]:
     """How far values may lie from what is drawn: the narrower range thick, the wider one thin."""
     rows = [
-        {"name": name, "x": low, "to": high, "thick": n == 0 and len(each) > 1}
+        {"name": name, "x": low, "to": high, "thick": n == 0}
         for name, each in ranges.items()
         for n, (low, high) in enumerate(each)
         if name in names.names and drawable(low, x.log) and drawable(high, x.log)

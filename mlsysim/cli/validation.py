@@ -98,14 +98,12 @@ def _plain(found: Sequence[Prediction], scored: Sequence[Score]) -> dict[str, ob
 def _ranges(found: Sequence[Prediction]) -> dict[str, dict[str, list[float]]]:
     """From where to where half, and nine tenths, of what is measured lies by a row's stack."""
     from mlsysim.evaluation.validate import INTERVALS, told
+    from mlsysim.stacks.ranges import interval
 
+    known = ((each, told(each.row)) for each in found if each.value is not None)
     return {
-        each.row.id: {
-            f"{part:.0%}": [each.value / factor, each.value * factor]
-            for part, factor in zip(INTERVALS, told(each.row), strict=False)
-        }
-        for each in found
-        if each.value is not None
+        each.row.id: {f"{p:.0%}": [*interval(each.value, off, p)] for p in INTERVALS if off}
+        for each, off in known
     }
 
 

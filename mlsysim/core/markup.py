@@ -79,13 +79,12 @@ def _rows(rows: Iterable[tuple[str, str, str]]) -> str:
     body = ""
     for name, value, beside in rows:
         short = len(value) < _SHORT
-        told = f'<td style="{look}{";white-space:nowrap" if short else ""}">{value}</td>'
-        if beside or short:
-            told += f'<td style="{look}">{beside}</td>'
-        else:
-            told = told.replace("<td", '<td colspan="2"', 1)
-        head = f'<th scope="row" style="{look};font-weight:normal;opacity:.75">{escape(name)}</th>'
-        body += f"<tr>{head}{told}</tr>"
+        two, close = short or beside, ";white-space:nowrap" * short
+        body += (
+            f'<tr><th scope="row" style="{look};font-weight:normal;opacity:.75">{escape(name)}</th>'
+            f'<td{"" if two else " colspan=2"} style="{look}{close}">{value}</td>'
+            + (f'<td style="{look}">{beside}</td></tr>' if two else "</tr>")
+        )
     return f'<table style="color:inherit;border-collapse:collapse"><tbody>{body}</tbody></table>'
 
 

@@ -70,6 +70,8 @@ TIMED = (
 class PlannedFleet(Planned):
     """A fleet that answers all requests; `load` is the part of the time that it is busy."""
 
+    leads = "p99_ttft"
+
     load: u.Number
     p50_ttft: u.Seconds = "ms"
     p99_ttft: u.Seconds = "ms"
@@ -79,6 +81,8 @@ class PlannedFleet(Planned):
 
 class PlannedRun(Planned):
     """A training run, failures and checkpoints included in the time that it takes."""
+
+    leads = "elapsed_time"
 
     mfu: u.Number
     step_time: u.Seconds = "s"

@@ -22,8 +22,8 @@ An analytical model of machine-learning systems: which wall binds, how long it t
 Write quantities with their unit ("80 GB", "50 ms", "400 g/kWh"); answers are {"value", "unit"}.
 What does not fit is an answer: feasible is false and reason says why. A malformed question is an
 error that says what would do. Names of models, devices and clusters come from zoo, and look_up
-gives an entry's values, each with its source. Good to 2-5x: rank and bound with it, and do not
-promise a latency.
+gives an entry's values, each with its source. Without a stack good to 2-5x: rank and bound
+with it, and do not promise a latency. At a stack the notes say how far measurements lay.
 """
 SCHEME, JSON = "mlsysim://", "application/json"
 Context = ServerRequestContext[Any, Any]

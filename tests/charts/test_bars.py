@@ -127,5 +127,6 @@ def test_a_range_is_drawn_thick_for_a_half_and_thin_for_nine_tenths():
     assert "stack is from 3 ms to 5 ms with 50 %; stack is from 2 ms to 8 ms with 90 %" in said
     (told,) = [row for row in charts.table(chart) if row["name"] == "stack"]
     assert (told["from"], told["to"]) == (2, 8)
-    with pytest.raises(BadArgument):
-        charts.ranked({"stack": "4 ms"}, x="Step (ms)", ranges={"stack": [("3 m", "5 ms")]})
+    for wrong in ([("3 m", "5 ms"), ("2 ms", "8 ms")], [("3 ms", "5 ms")]):
+        with pytest.raises(BadArgument):
+            charts.ranked({"stack": "4 ms"}, x="Step (ms)", ranges={"stack": wrong})

@@ -9,7 +9,9 @@ import pytest
 
 from mlsysim import DSE, Engine, Hardware
 from mlsysim.core.errors import BadArgument, MLSysError, WrongUnit
+from mlsysim.core.search import SWEEP_AXES, VARIED
 from mlsysim.core.units import Q_
+from mlsysim.engine.chips import FIELDS, SHOWN
 
 MODEL = "Llama3_8B"
 
@@ -99,3 +101,8 @@ def test_what_a_device_costs_and_draws_may_be_asked_for_of_real_ones_too():
 def test_a_field_is_read_at_the_door(fields, error, said):
     with pytest.raises(error, match=said):
         Engine.sweep(MODEL, **{"hardware": Hardware.H100, **fields})
+
+
+def test_a_search_varies_what_a_sweep_varies():
+    assert list(VARIED) == [*FIELDS] == [*SHOWN]
+    assert [*Engine.sweep("Llama3_8B", "H100").axes] == list(SWEEP_AXES)

@@ -22,6 +22,8 @@ def test_at_a_measured_stack_each_time_and_price_has_its_ranges():
             low, high = best.ranges[name][part]
             assert low.m_as(value.units) == pytest.approx(value.magnitude / factor)
             assert high.m_as(value.units) == pytest.approx(value.magnitude * factor)
+    assert best.interval(0.5) == best.ranges["p99_ttft"]["half"]  # what it is asked for first
+    assert best.interval(of="itl") == best.ranges["itl"]["most"]
     assert "on vllm" in found.question
     assert "kept with" in found.binds
     told, rent = found.spans[0]["rent"], best.rent.m

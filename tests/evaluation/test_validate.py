@@ -14,7 +14,7 @@ from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
 from mlsysim.evaluation.validate import Prediction, Row, read, scores
-from mlsysim.evaluation.validate.left_out import covered
+from mlsysim.evaluation.validate.left_out import covered, told
 from mlsysim.evaluation.validate.predict import predicted
 from mlsysim.evaluation.validate.rows import Unpredictable, precision_of
 from mlsysim.evaluation.validate.serving import layout
@@ -365,3 +365,17 @@ def test_in_each_domain_of_thirty_rows_intervals_cover_what_they_say():
             half, most = score.covered
             assert 0.42 < half < 0.58, score.name
             assert 0.85 < most < 0.96, score.name
+
+
+def test_a_rows_interval_is_that_of_the_answer_itself():
+    """A network for images is a kind that a stack of decoders was not measured on."""
+    rows = {row.id: row for row in read()}
+    stack = Stacks.fastertransformer_gpt
+    seen, new = (
+        rows["dec0357"],
+        rows["cnn0980"]._replace(stack=stack.stem, hardware="A100-80GB-SXM"),
+    )
+    assert told(seen) == (stack.spread.half, stack.spread.most)
+    assert told(new) == (stack.spread.new_half, stack.spread.new_most) != told(seen)
+    answer = Engine.solve("ResNet50", "A100", stack=stack)
+    assert answer.interval()[1] / answer.latency == pytest.approx(told(new)[1])

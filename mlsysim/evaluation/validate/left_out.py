@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from mlsysim.evaluation.validate.rows import Row, device_of
+from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, model_of
 from mlsysim.evaluation.validate.stack import calibrated
 from mlsysim.stacks.ranges import PARTS as INTERVALS
-from mlsysim.stacks.ranges import within
+from mlsysim.stacks.ranges import Within, within
 
 if TYPE_CHECKING:
     from mlsysim.evaluation.validate.score import Prediction
@@ -42,9 +43,12 @@ def _without(row: Row, value: float | None, what: str) -> float | None:
     return value if line is None or value is None else float(line[what])
 
 
-def told(row: Row) -> tuple[float, ...]:
+def told(row: Row) -> Within | None:
     """Those factors as the stack that ran a row tells them; none where it was not measured."""
-    return within(calibrated(row), device_of(row).generation) or ()
+    kind = None
+    with suppress(Unpredictable):  # a kernel alone has no model
+        kind = getattr(model_of(row), "kind", None)
+    return within(calibrated(row), device_of(row).generation, kind)
 
 
 def spread(off: Sequence[float], part: float) -> float:
@@ -70,5 +74,5 @@ def covered(found: Sequence[Prediction]) -> dict[str, tuple[float, ...]]:
             near = [of for r, of in others if r.domain == row.domain]
             near = near if len(near) >= FEW else [of for _, of in others]
             factors[key] = tuple(spread(near, part) for part in INTERVALS) if near else ()
-        known[row.id] = factors[key] or told(row)
+        known[row.id] = factors[key] or told(row) or ()
     return known
