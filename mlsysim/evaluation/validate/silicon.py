@@ -13,14 +13,14 @@ from mlsysim.evaluation.validate.rows import Row, Unpredictable, device_of, mode
 from mlsysim.evaluation.validate.serving import EFFICIENCY
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.registry import Infrastructure
-from mlsysim.models.operators import FORWARD, Operator, Step
+from mlsysim.models.operators import FORWARD, Operator, Product, Step
 from mlsysim.models.types import flop
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.group import LINK_LATENCY, all_reduce, wires
 from mlsysim.solvers.fleet.reliability import ReliabilityModel
 from mlsysim.solvers.node.cost import rates
 from mlsysim.solvers.ops.safety import CheckpointModel
-from mlsysim.stacks.types import Stack
+from mlsysim.stacks.types import Stack, seconds
 
 
 def _product(row: Row) -> tuple[float, float, float]:
@@ -33,7 +33,7 @@ def _product(row: Row) -> tuple[float, float, float]:
 
 
 def product_time(row: Row, stack: Any, *, alone: bool = True) -> float:
-    """Seconds of one matrix product that somebody waits for, or of one among many."""
+    """Seconds of one matrix product that somebody waits for, or of one behind others."""
     precision, _ = precision_of(row.precision)
     return product(_product(row), device_of(row), precision, stack, alone=alone)
 
@@ -46,18 +46,27 @@ def product(
     *,
     alone: bool = True,
 ) -> float:
-    """Seconds of a product of so many rows, that sums over so many values, and columns."""
+    """Seconds of a product of so many rows, that sums over so many values, and columns.
+
+    Where it is not `alone` the host sends the next while one runs: it takes the longer of both.
+    """
     rows, inner, columns = sizes
     supply, width = device.supply(precision), PRECISIONS[precision]
-    held = rows * inner * width, inner * columns * width, rows * columns * width
+    taken, read, given = rows * inner * width, inner * columns * width, rows * columns * width
+    shape = Product(rows, inner, columns, 1, 1.0)
     one = Operator(
-        "product", "gemm", 1.0, flop(rows * inner * columns), held[1], 0.0, held[0], held[2], 0.0
+        *("product", "gemm", 1.0, flop(rows * inner * columns), read, 0.0, taken, given, 0.0),
+        product=shape,
     )
     step = Step(1.0, rows, 0.0, FORWARD, Widths.equal(width))
     found = rates(supply, EFFICIENCY, None, stack).times(one, step)
     assert found is not None
-    launch = (found[2] if alone else 0.0) if isinstance(stack, Stack) else supply.overhead
-    return float(node.roofline_time(found[0], found[1], launch))
+    launch, own = supply.overhead, 0.0
+    if isinstance(stack, Stack):
+        launch = seconds(stack.launch)
+        own = found[2] - launch
+    kernel = float(node.roofline_time(found[0], found[1], own))
+    return kernel + launch if alone else max(kernel, launch)  # sent while those before it run
 
 
 def product_rate(row: Row, stack: Any) -> float:
