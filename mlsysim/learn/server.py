@@ -35,6 +35,7 @@ PORT, NEXT = 2718, 20  # the default port, and how many from there on are tried
 _HEADER = re.compile(r"\A# /// script\n(?:#.*\n)*?# ///\n+")  # what a script needs (PEP 723)
 _LONGEST = 20_000  # bytes that a form may have
 LONGEST_FRAME = 64 * 1024  # bytes of what a page sends to its notebook at once
+AWAY = 60  # seconds that a notebook waits for a page that lost its line
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -47,7 +48,7 @@ def application(lessons: Sequence[Lesson], path: CoursePath | None = None, base:
     parse_alone()
     read_once()
     builder = marimo.create_asgi_app(
-        quiet=True, include_code=False, session_ttl=60, asset_url=f"{base}{DRAWN_BY}"
+        quiet=True, include_code=False, session_ttl=AWAY, asset_url=f"{base}{DRAWN_BY}"
     )
     doors = []
     for lesson in lessons:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from unittest import mock
 
 import httpx
 import pytest
@@ -53,7 +54,9 @@ class Street:
     """One server and one course for a module's tests; each test has a room of its own there."""
 
     def __init__(self) -> None:
-        self.course = server.application([course.find_lesson("00")])
+        self.others = notebooks()
+        with mock.patch.object(server, "AWAY", 1):
+            self.course = server.application([course.find_lesson("00")])
         self.door = server.listen(0)
         self.url = f"http://127.0.0.1:{self.door.getsockname()[1]}"
         self.room = self.course
@@ -70,6 +73,21 @@ class Street:
     async def __call__(self, scope, receive, send):
         await self.room(scope, receive, send)
 
+    def close(self) -> None:
+        """End the server once its notebooks have: Python would wait for their workers for ever."""
+        until = time.monotonic() + 60
+        while (left := notebooks() - self.others) and time.monotonic() < until:
+            time.sleep(0.05)
+        self.program.should_exit = True
+        self.thread.join(timeout=20)
+        self.door.close()
+        assert not left
+
+
+def notebooks() -> set[threading.Thread]:
+    """Threads in which a notebook runs."""
+    return {each for each in threading.enumerate() if "kernel" in each.name}
+
 
 @pytest.fixture(scope="module")
 def street():
@@ -79,9 +97,7 @@ def street():
     while not held.program.started:
         time.sleep(0.01)
     yield held
-    held.program.should_exit = True
-    held.thread.join(timeout=20)
-    held.door.close()
+    held.close()
 
 
 @pytest.fixture
