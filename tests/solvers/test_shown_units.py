@@ -6,26 +6,43 @@ The physics is tested in SI, where a result shown in MB for GB looks the same; w
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 
-from mlsysim import Q_, Hardware, Models, ParallelismOptimizer, SingleNodeModel, Systems, solvers
+from mlsysim import (
+    Q_,
+    Hardware,
+    Models,
+    ParallelismOptimizer,
+    SingleNodeModel,
+    Systems,
+    engine,
+    evaluation,
+    solvers,
+)
 from mlsysim.core.solver import Result, show
-from mlsysim.engine.explain import Explanation
 
+ROOMS = (solvers, engine, evaluation)
 TABLE = Path(__file__).with_name("shown_units.txt")
 REWRITE = "python -m tests.solvers.test_shown_units"
 
 
 def answers() -> list[type[Result]]:
-    """What each solver's `solve` is annotated to return, and what explains a difference."""
-    hints = (get_type_hints(getattr(solvers, name).solve) for name in solvers.SOLVERS)
-    found = {Explanation, *(hint["return"] for hint in hints)}
-    return sorted(found, key=lambda answer: answer.__name__)
+    """What solvers, the engine and evaluation answer, and the parts that answers are made of."""
+    for room in ROOMS:
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
+    return sorted(_below(Result), key=lambda answer: answer.__name__)
+
+
+def _below(kind: type[Result]) -> set[type[Result]]:
+    own = {each for each in kind.__subclasses__() if each.__module__.startswith("mlsysim.")}
+    return own.union(*map(_below, own))
 
 
 def shown() -> Iterator[str]:
@@ -48,7 +65,7 @@ def test_every_result_is_shown_in_the_unit_that_the_table_names():
     changed += [f"+ {line}" for line in now if line not in written]
     assert not changed, f"{changed}; if that is meant, run `{REWRITE}` and read what it changed"
     assert now == written
-    assert len(now) > 100  # 24 solvers, and most of what they say has a unit
+    assert len(now) > 200  # 24 solvers, systems and plans: most of what they say has a unit
 
 
 @pytest.mark.parametrize(
