@@ -76,7 +76,8 @@ class Supply(NamedTuple):
     """What a device supplies at one precision, as plain numbers in SI units.
 
     In a sweep each is an array, over devices and precisions. `matrices` says whether a unit of its
-    own multiplies them; it reaches `half_sums` times the peak where it adds up in 16 bits.
+    own multiplies them; where it adds up in 16 bits it reaches `half_sums` times the peak, and
+    `attention_sums` times that of attention.
     """
 
     peak: u.OperationRate
@@ -92,6 +93,7 @@ class Supply(NamedTuple):
     silicon: Any
     matrices: Any
     half_sums: u.Number
+    attention_sums: u.Number
 
 
 class HardwareNode(Entry):
@@ -221,4 +223,5 @@ class HardwareNode(Entry):
             silicon=f"{self.family},{self.datapath(precision)},{path}",
             matrices=self.multiplies_matrices,
             half_sums=self._half_sums(self.datapath(precision)),
+            attention_sums=self._half_sums(path),
         )

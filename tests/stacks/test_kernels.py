@@ -30,6 +30,9 @@ def test_boards_for_games_are_twice_as_fast_where_products_are_added_up_in_16_bi
     for device, gain in (("RTX_3090", 2), ("A100", 1)):
         wide, half = (seconds(device, stack(half_sums=sums), **prompt) for sums in (False, True))
         assert wide / half == pytest.approx(gain, rel=0.15), device
+    # where weights are multiplied in int8, attention alone adds up in 16 bits
+    narrow = Hardware.RTX_3090.supply("int8", "fp16")
+    assert (narrow.half_sums, narrow.attention_sums) == pytest.approx((1.0, 2.0), rel=1e-3)
 
 
 def test_vectors_compute_one_row_where_a_matrix_unit_takes_sixteen():

@@ -144,8 +144,10 @@ def kernels(supply: Supply, roofs: Rates, stack: Stack) -> Kernels | Measured:
     if stack.operators is None:
         return Kernels(roofs, launch, seconds(stack.dispatch))
     if stack.operators.half_sums:
-        faster = {"peak": supply.peak, "attention_peak": supply.attention_peak}
-        supply = supply._replace(**{k: peak * supply.half_sums for k, peak in faster.items()})
+        supply = supply._replace(
+            peak=supply.peak * supply.half_sums,
+            attention_peak=supply.attention_peak * supply.attention_sums,
+        )
     return Measured(
         supply,
         constants(supply.silicon, stack.operators),
