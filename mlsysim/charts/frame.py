@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from mlsysim.charts import theme as look
+from mlsysim.charts.values import brief
 from mlsysim.core.errors import MLSysError, UnknownName, ended
 from mlsysim.palette import PALETTE
 
@@ -76,9 +78,15 @@ def finish(
         **({"title": alt.TitleParams(**head)} if head else {}),
         usermeta={
             "embedOptions": {"renderer": "svg", "actions": False},
-            "table": [dict(row) for row in table],
+            "table": [{name: _told(value) for name, value in row.items()} for row in table],
         },
     )
+
+
+def _told(value: Any) -> Any:
+    """A cell of a chart's table: a page's JSON has no number that is infinite or unknown."""
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return brief(value) if endless else value
 
 
 def _lines(text: str) -> dict[str, str]:

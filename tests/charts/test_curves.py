@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -140,7 +141,7 @@ def test_any_numbers_make_a_chart(values, log):
         {"a": (range(1, len(values) + 1), values)}, x="Batch", y="Step (ms)", log=log
     )
     spec = chart.to_dict()  # validated against Vega-Lite's schema
-    assert "NaN" not in str(spec["layer"])
+    json.dumps(spec, allow_nan=False)  # as a page gets it
     assert len(charts.table(chart)) == len(values)
     assert all(
         math.isfinite(r["y"]) for kind, held in layers(chart) if kind == "line" for r in held

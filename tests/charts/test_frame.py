@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -73,6 +74,20 @@ def test_the_table_behind_a_chart_holds_every_point(chart):
         {"series": "a", "Batch": 1, "Step (ms)": 2, "feasible": True},
         {"series": "a", "Batch": 10, "Step (ms)": 20, "feasible": True},
     ]
+
+
+@pytest.mark.parametrize(("odd", "told"), [(math.inf, "infinite"), (math.nan, "unknown")])
+def test_what_has_no_number_is_a_word_in_the_table_and_no_fault_of_the_page(odd, told):
+    """Was wrong: a notebook showed a traceback, since JSON knows no such number."""
+    for chart in (
+        charts.lines({"a": [(1, 2), (2, odd)]}, x="Batch", y="Step (ms)"),
+        charts.ranked({"a": 2, "b": odd}, x="Step (ms)"),
+        charts.stack({"a": {"read": 1, "write": odd}}, x="Step (ms)"),
+        charts.gantt([("a", "read", 0, 1), ("b", "read", 0, odd)], x="Time (s)"),
+    ):
+        json.dumps(chart.to_dict(), allow_nan=False)
+        assert told in charts.table(chart)[-1].values()
+        assert f"({told})" in charts.words(chart)
 
 
 def test_the_svg_tells_a_screen_reader_what_the_chart_shows(chart, tmp_path):

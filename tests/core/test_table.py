@@ -55,6 +55,13 @@ def test_a_narrow_terminal_gets_several_tables_and_no_cell_is_cut(table, width):
         assert lines[1].startswith("Alpha")
 
 
+def test_columns_stand_beside_each_other_as_long_as_they_fit(table):
+    """Not one character is given away: what just fits is one table, and one less makes two."""
+    whole = len(table.blocks(10_000)[0][0])
+    assert len(table.blocks(whole)) == 1
+    assert len(table.blocks(whole - 1)) == 2
+
+
 def test_what_is_unknown_is_a_question_mark_and_numbers_have_their_unit(table):
     cells = [*table.cells()]
     assert cells[0][1] == "500 W"

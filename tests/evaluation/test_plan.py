@@ -10,6 +10,7 @@ import pytest
 from mlsysim import Scenarios
 from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.evaluation import evaluate, judge
+from mlsysim.evaluation.answering import needed
 from mlsysim.evaluation.plan import plan, usual
 from mlsysim.evaluation.spec import SystemSpec
 
@@ -79,6 +80,27 @@ def test_what_must_be_reached_takes_as_many_devices_as_it_takes_and_no_more():
     assert best.change["fleet.count"] == 8 * math.ceil(3000 / each / 8)  # in whole nodes
     fewer = judge(system.changed({**best.change, "fleet.count": best.change["fleet.count"] - 8}))
     assert fewer.verdict == "violated"
+
+
+def test_whole_nodes_are_counted_one_by_one_until_a_bound_is_reached():
+    """A DGX has eight devices; the fewest of them that do 20,000 requests a second."""
+    work = {"model": "Llama3_8B", "prompt": 512, "tokens": 64, "arrival_rate_qps": 10}
+    system = SystemSpec.from_spec(
+        {"workload": work, "fleet": {"node": "DGX_H100"}, "constraints": ["requests > 20000 1/s"]}
+    )
+    best = plan(system, {"fleet.tensor_parallel": [1]}).best
+    assert best.found.verdict == "satisfied"
+    each = best.found.metrics["requests"].m_as("1/s") / best.change["fleet.count"]
+    assert best.change["fleet.count"] == math.ceil(20_000 / each) > 8
+
+
+def test_how_many_devices_are_needed_is_known_without_a_whole_judgement():
+    for rate in (10, 500, 3000):
+        system = served(rate, "ttft < 200 ms")
+        assert needed(system) == judge(system).metrics["devices_needed"]
+    idle = served(10).changed({"workload.arrival_rate_qps": None})
+    assert needed(idle) is None
+    assert needed(served(10).changed({"fleet.tensor_parallel": 3})) is None
 
 
 def test_where_nothing_is_priced_the_fewest_devices_win():

@@ -259,6 +259,8 @@ def test_windows_are_read(write):
     near = {"use_sliding_window": True, "max_window_layers": 20}
     qwen = from_config(write({**PUBLISHED["Qwen2_5_7B"], **near})).window
     assert (qwen.tokens, qwen.layers) == (131072, 8)  # the last of 28 layers
+    near["max_window_layers"] = 0  # from the first layer on
+    assert from_config(write({**PUBLISHED["Qwen2_5_7B"], **near})).window.layers == 28
     listed = ["sliding_attention"] * 10 + ["full_attention"] * 32
     gemma = from_config(write({**PUBLISHED["Gemma2_9B"], "layer_types": listed})).window
     assert gemma.layers == 10

@@ -258,6 +258,14 @@ def test_a_qwen_routes_in_each_second_layer_but_those_listed(tmp_path):
     assert read.moe.dense_layers == 94 - 46  # 3, 5, ... 93 route
 
 
+def test_a_model_without_shared_experts_says_that_it_has_none(tmp_path):
+    """One of three matrices of 4096 x 1408 in all layers but the first, 45 of 46."""
+    one, none = (
+        from_config(changed(tmp_path, "GLM_4_5_Air", n_shared_experts=many)) for many in (1, 0)
+    )
+    assert one.parameters - none.parameters == 45 * 3 * 4096 * 1408
+
+
 def test_some_layers_may_take_over_what_others_picked(tmp_path):
     kinds = ["full"] * 3 + ["shared"] * 75
     few = from_config(changed(tmp_path, "GLM_5", indexer_types=kinds))

@@ -106,6 +106,17 @@ def test_no_stage_of_a_recommended_pipeline_is_empty():
         assert stages * chunks <= 96 + 2
 
 
+def test_one_stage_is_not_cut_and_others_into_whole_chunks_of_their_layers():
+    """80 layers: two stages of 40 in 1, 2, 4, 5 ... chunks; one stage has nothing to wait for."""
+    r = search(L.Llama3_70B, fleet(N.DGX_H100, 8), batch_size=512, seq_len=8192)
+    seen = {1: set(), 2: set()}
+    for row in (*r.ranked, *r.rejected):
+        if row["pipeline_parallel"] in seen:
+            seen[row["pipeline_parallel"]].add(int(row["interleave"]))
+    assert seen[1] == {1}
+    assert {1, 2, 4, 5} <= seen[2] <= {1, 2, 4, 5, 8, 10, 20, 40}
+
+
 def test_chunks_never_make_a_stage_fuller():
     r = search(L.Llama3_405B, fleet(N.DGX_H100, 64), batch_size=512, seq_len=8192)
     for row in r.ranked:

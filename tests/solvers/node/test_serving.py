@@ -285,6 +285,7 @@ def test_the_largest_rate_is_one_at_which_the_sla_is_kept():
     assert again.feasible
     assert plan.largest_rate_batch_size > 1
     assert not classify(Hardware.T4, 1.02 * plan.largest_rate, 1000).feasible
+    assert max(row["largest_rate"] for row in plan.pareto_front) == plan.largest_rate
 
 
 def test_a_collected_batch_waits_until_it_is_full_or_its_time_is_up_and_the_device_free(h100):
