@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mlsysim import Hardware
+from mlsysim import EconomicsModel, Fleet, Hardware, Systems
 from mlsysim.core.errors import BadArgument
 from mlsysim.course import cards, quiz
 from mlsysim.course.cards import CARDS
@@ -99,6 +99,34 @@ def test_days_of_training_by_hand():
     ask = drawn("days-of-training", "70 billion", " 2 trillion", "1,024", "MFU of 0.4")
     assert ask.truth == pytest.approx(24.0, rel=0.01)
     assert dict(ask.slips) == pytest.approx({"forward-only": 8.0, "peak-rules": 9.6}, rel=0.01)
+
+
+# 64 DGX H100 at $300,000, of which 90 days are a part, and what they draw meanwhile
+SILICON = {years: 64 * 300_000 * 90 / (365.25 * years) for years in (3, 4, 5)}
+
+
+def drawn_power():
+    """kWh of 90 days."""
+    fleet = Fleet(name="64 DGX", node=Systems.DGX_H100, count=64, fabric="InfiniBand_NDR")
+    return EconomicsModel().solve(fleet, 90, pue=1.12).energy.m_as("kWh")
+
+
+def test_a_bill_is_silicon_and_power_by_hand():
+    for years, silicon in SILICON.items():
+        ask = drawn("who-is-the-bill", f"in {years} years", "from $0.08 to $0.16")
+        power = 0.08 * drawn_power()
+        assert ask.truth == pytest.approx(100 * power / (silicon + power), rel=1e-3)
+    asked = [cards.BY_NAME["who-is-the-bill"].ask(str(seed)).text for seed in range(200)]
+    assert {re.search(r"in (\d+) years", text)[1] for text in asked} == {"3", "4", "5"}
+
+
+def test_the_bill_of_the_quiz_by_hand():
+    for price, factor in ((0.1, 2.0), (0.12, 0.5)):
+        power = price * drawn_power()
+        change = 100 * abs(factor - 1) * power / (SILICON[3] + power)
+        asked = quiz.billed(price, factor)
+        assert asked.why == f"Devices are most of it: {quiz.two(change)} %."
+        assert "three months" in asked.text
 
 
 def test_users_that_fit_by_hand():

@@ -180,6 +180,8 @@ def test_a_slip_is_kept_by_its_name_and_known_again(journal):
     assert review.seen_before([done], done) is None
     later = done.replace(time=stamp(now + DAY))
     assert review.seen_before([done, later], later) == now
+    again = done.replace(count=done.count + 1)  # in the same second
+    assert review.seen_before([done, again], again) == now
 
 
 def test_reviews_of_a_later_version_and_half_lines_cost_nothing(journal):

@@ -234,6 +234,15 @@ def test_a_note_of_adapters_trains_them_alone():
     assert 1.2 < ratio < 1.5
 
 
+@pytest.mark.parametrize(("devices", "usual"), [("512", "1024"), ("2048", "2048")])
+def test_where_no_batch_is_told_it_is_the_usual_one_or_one_a_device(devices, usual):
+    (whole,) = (row for row in ROWS if row.id == "tra0146")  # GPT of 310 billion, 8 x 16 ways
+    asked = whole._replace(n_devices=devices, parallelism="tp=8;pp=16;recompute=full")
+    untold, told, other = (asked._replace(batch=batch) for batch in ("", usual, "4096"))
+    assert validate.predicted(untold, None) == validate.predicted(told, None)
+    assert validate.predicted(untold, None) != validate.predicted(other, None)
+
+
 def test_a_row_is_run_by_the_software_that_it_names():
     cnn = row(domain="cnn_infer", model="resnet50", hardware="RTX3090")
     assert stack_name(cnn) == "cudnn"

@@ -102,6 +102,28 @@ def test_a_front_by_hand():
     assert truth("11_design_space", "q4", **TABLE, **PRICES, full="b", most=25) == "c"
 
 
+def test_a_price_at_which_two_devices_cost_the_same_a_token_and_its_slips():
+    """What both cost in three years over what both write; `faster` is the ratio of their rates."""
+    checks, seen = load("11_design_space"), set()
+    question = checks.questions["q5"]
+    for number in range(20):
+        v = checks.assignment.draw(f"variant {number}")
+        watt = 3 * 24 * 365 * v.around * v.cents / 100 / 1000  # dollars of electricity
+        own, power = (v[device].tdp.m_as("W") * watt for device in ("device", "other"))
+        price = v["other"].unit_cost.m_as("USD")
+        faster = (question.expected(v) + own) / (price + power)
+        by_hand = {
+            "compared prices without tokens": price,
+            "left out the electricity": price * faster,
+            "took the ratio of the rates the wrong way round": (price + power) / faster - own,
+        }
+        for name, slip in by_hand.items():
+            if found := question.check.misconceptions[name](v):
+                assert found.m_as("USD") == pytest.approx(slip)
+                seen.add(name)
+    assert seen == by_hand.keys()
+
+
 def test_tokens_of_three_years_pay_for_a_device_and_its_power():
     # an H100 of 30,000 USD and 700 W: 1.05 kW for 26,280 hours at 10 cents; 64 tokens in 20 ms
     own = {"device": "H100", "around": 1.5, "cents": 10, "reserve": 10, "limit": 20}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlsysim.models import parts
 from mlsysim.models.operators import FORWARD, Step
-from mlsysim.models.widths import Widths
+from mlsysim.models.widths import SCALES, Widths
 
 equal = Widths.equal
 
@@ -26,3 +26,9 @@ def test_weights_are_read_once_a_pass_and_held_once():
     assert (op.repeat, op.flops) == (10, 2 * 20 * 2 * 3)
     assert (op.weights, op.repeat * op.held) == (25 * 4, 25 * 4)
     assert (op.inputs, op.outputs) == (4 * 4 * 2 * 3, 5 * 4 * 2 * 3)
+
+
+def test_scales_are_bytes_of_a_weight():
+    """NVFP4: 8 bits for 16 weights; AWQ: 16 bits and a zero point of 4 for 128 of them."""
+    told = {name: scale.quantity.to("B").magnitude * 8 for name, scale in SCALES.items()}
+    assert told == {"fp4": 8 / 16, "int4": 20 / 128, "w4a4": 20 / 128}
