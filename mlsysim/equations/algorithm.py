@@ -346,19 +346,6 @@ def compression_ratio(before: u.Bytes, after: u.Bytes) -> u.Number:
     return before / after
 
 
-def rescaled(data: u.Bytes, before: u.Bytes, after: u.Bytes) -> u.Bytes:
-    r"""Bytes of the same values at another width.
-
-    $$\mathrm{bytes} \cdot \frac{b}{b_0}$$
-
-    >>> rescaled(data=16e9, before=2.0, after=0.5)
-    4000000000.0
-
-    Source: definition.
-    """
-    return data * (after / before)
-
-
 def sparse_width(width: u.Bytes, density: u.Fraction, index: u.BytesOrZero) -> u.Bytes:
     r"""Bytes that one parameter takes when only a part of them is kept.
 

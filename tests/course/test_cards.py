@@ -106,7 +106,7 @@ SILICON = {years: 64 * 300_000 * 90 / (365.25 * years) for years in (3, 4, 5)}
 
 
 def drawn_power():
-    """kWh of 90 days."""
+    """What they draw in 90 days, in kWh."""
     fleet = Fleet(name="64 DGX", node=Systems.DGX_H100, count=64, fabric="InfiniBand_NDR")
     return EconomicsModel().solve(fleet, 90, pue=1.12).energy.m_as("kWh")
 
@@ -127,6 +127,8 @@ def test_the_bill_of_the_quiz_by_hand():
         asked = quiz.billed(price, factor)
         assert asked.why == f"Devices are most of it: {quiz.two(change)} %."
         assert "three months" in asked.text
+        most = {2.0: "doubles", 0.5: "halves"}[factor]
+        assert dict(asked.slips)["power-is-the-bill"] == most
 
 
 def test_users_that_fit_by_hand():

@@ -266,6 +266,11 @@ def test_less_privacy_is_less_noise():
     assert len(protect(budgets)) == 3
 
 
+def test_two_releases_without_a_data_set_have_no_credit_for_sampling_and_one_needs_none():
+    told = [any("dataset_size" in note for note in protect(1, releases=n).notes) for n in (1, 2)]
+    assert told == [False, True]
+
+
 def steps(epsilon, rate, releases, **how):
     return protect(
         epsilon, 1e-5, batch_size=round(rate * 1e6), dataset_size=1e6, releases=releases, **how
