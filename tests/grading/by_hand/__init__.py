@@ -35,3 +35,10 @@ def called(stem: str, name: str, arguments: tuple[Any, ...], **fields: Any) -> d
     check, v = load(stem).questions[name].check, variant(stem, **fields)
     named = {"": check.truth, **check.accept, **check.misconceptions}
     return {n: f(v)(*arguments) for n, f in named.items() if f(v) is not None}
+
+
+def followed(stem: str, name: str, own: Any, **fields: Any) -> Any:
+    """What is right for a learner who found `own` in the part that a question follows."""
+    question = load(stem).questions[name]
+    assert question.check.follow is not None, f"{name} follows nothing"
+    return question.plain(question.check.follow(variant(stem, **fields), own))
