@@ -42,3 +42,8 @@ def followed(stem: str, name: str, own: Any, **fields: Any) -> Any:
     question = load(stem).questions[name]
     assert question.check.follow is not None, f"{name} follows nothing"
     return question.plain(question.check.follow(variant(stem, **fields), own))
+
+
+def drawn(stem: str, axis: str, which: int) -> dict[str, Any]:
+    """Fields that are drawn together: those of the first drawing of an axis are 0."""
+    return dict(zip(axis.split(), load(stem).assignment.axes[axis][which], strict=True))
