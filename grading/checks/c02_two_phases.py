@@ -13,6 +13,7 @@ from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Quantity
 from mlsysim.course.lessons import assignment
 from mlsysim.course.variants import Variant
+from mlsysim.equations import node
 from mlsysim.solvers.node.single import Profile
 
 ASSIGNED: Any = assignment("02_two_phases")
@@ -53,7 +54,8 @@ def first_word(v: Variant) -> Quantity:
 
 def one_fetch(v: Variant) -> Quantity:
     """The weights are read once, but the arithmetic of so many tokens takes longer: take that."""
-    return own(v, phase="prefill").memory_time
+    p = own(v, phase="prefill")
+    return node.memory_time(p.weights, p.bandwidth)
 
 
 def at_full_peak(v: Variant) -> Quantity:
@@ -94,7 +96,9 @@ def alone(v: Variant) -> float:
 
 def no_caches(v: Variant) -> float:
     """The weights are shared, but each user's keys and values are read besides."""
-    return worth(v, 1) / v.batch
+    p = own(v, v.batch)
+    step = node.memory_time(p.traffic - p.kv_cache, p.bandwidth) + p.overhead
+    return float(step.m_as("s")) / v.batch / read_one(v)
 
 
 def same_work(_: Variant) -> float:
@@ -298,10 +302,11 @@ def inversely(v: Variant) -> tuple[float, float] | None:
     return ends if ends and abs(ends[1] - truth[1]) > 2 + 0.05 * truth[1] else None
 
 
-def of_whole_step(v: Variant) -> tuple[float, float] | None:
-    """The step serves the whole batch: divide it among them first."""
-    low, high = fair_batches.truth(v)
-    return (high, float(BATCHES[-1])) if high > low else None
+def all_that_fit(v: Variant) -> tuple[float, float]:
+    """More users fit than the lower price is fair for: a larger batch writes cheaper still."""
+    p = own(v)
+    most = (p.si("memory_capacity") - p.si("weights")) // p.si("kv_cache")
+    return fair_batches.truth(v)[0], most
 
 
 @check(
@@ -311,7 +316,7 @@ def of_whole_step(v: Variant) -> tuple[float, float] | None:
     slack=0.5,
     misconceptions={
         "let the price fall with the batch alone": inversely,
-        "went on until the memory is full": of_whole_step,
+        "went on until the memory is full": all_that_fit,
     },
 )
 def fair_batches(v: Variant) -> Any:
