@@ -9,13 +9,19 @@ from typing import Any
 
 from grading.check import load
 from grading.code import Function
-from grading.kinds import Sentence, Spec
+from grading.kinds import Mark, Sentence, Spec
+from mlsysim.course.sheet import Answer
 
 
 def variant(stem: str, **fields: Any) -> Any:
     """The sample's variant of an exercise, with other numbers."""
     assigned = load(stem).assignment
     return assigned.variant({**assigned.sample, **fields})
+
+
+def judged(stem: str, name: str, answer: Any, **fields: Any) -> Mark:
+    """The mark of an answer: of a specification's text, for one."""
+    return load(stem).questions[name].answered(Answer(value=answer), variant(stem, **fields))[1]
 
 
 def known(stem: str, name: str, **fields: Any) -> dict[str, Any]:
