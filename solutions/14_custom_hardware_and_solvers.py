@@ -180,7 +180,7 @@ def _(sheet, v):
     # answer: write the chip as a text, or leave None and use the form
     _big = Hardware.from_spec({"name": "a card", "release_year": 2027, "compute": {"peak_flops": "1 PFLOP/s"}, "memory": {"capacity": "1 TB", "bandwidth": "1 TB/s"}})
     _s = Engine.solve(v.model, _big, batch_size=v.crowd, seq_len=v.context)
-    _room = (_s.weights + v.model.kv_cache(v.context, v.crowd, "fp16") * (1 + 1.4 / v.crowd)).m_as("GB") / 0.9
+    _room = (_s.weights + v.model.kv_cache(v.context, v.crowd, "fp16")).m_as("GB") / 0.9
     _mine = f"""
     release_year: 2027
     compute: {{peak_flops: 4 PFLOP/s}}
