@@ -211,10 +211,10 @@ def moving(v: Variant, *, still: bool = True, free: bool = True) -> Any:
 
 
 def hidden(v: Variant) -> list[dict[str, float]]:
-    """Dear and cheap places, clean and dirty ones, and the same place again."""
+    """Dear and cheap places, clean and dirty ones, and one as dirty that is hardly cheaper."""
     cost, own = v.cents_dirty / 100, grams(v.dirty)
     rows = [(0.14, 30), (0.2, 56), (0.11, own / 2), (0.3, own / 3), (0.16, 120), (0.13, 10)]
-    rows += [(cost, own), (0.04, 30), (cost + 0.03, own + 90), (0.05, own + 50)]
+    rows += [(cost - 1e-5, own), (0.04, 30), (cost + 0.03, own + 90), (0.05, own + 50)]
     return [{"tariff": float(t), "intensity": float(g)} for t, g in rows]
 
 

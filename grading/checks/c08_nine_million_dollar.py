@@ -50,7 +50,7 @@ needed = check(
     "q1",
     points=2,
     within=0.008,
-    slack=0.5,
+    slack=1.0,  # a load of 23.000000000000004 is rounded up to 24
     misconceptions=apart(
         fleet,
         {
@@ -277,9 +277,9 @@ def counted(v: Variant, *, up: bool = True, prompt: bool = True) -> Any:
 
 
 def hidden(_: Variant) -> list[dict[str, float]]:
-    """Small and large loads; in two of them not one request fits."""
-    rows = [(100, 400, 8), (37, 150, 4), (12, 1600, 2), (250, 50, 16), (5, 3200, 1), (77, 640, 13)]
-    rows += [(100, 400, 0), (180, 900, 24), (3, 20, 3), (10, 6400, 0)]
+    """Small and large loads, none of whole devices; in two of them not one request fits."""
+    rows = [(100, 401, 8), (37, 150, 4), (13, 1600, 2), (250, 50, 16), (5, 3200, 1), (77, 640, 13)]
+    rows += [(100, 400, 0), (181, 900, 24), (3, 20, 3), (10, 6400, 0)]
     names = ("rate", "tokens", "slots")
     return [dict(zip(names, map(float, row), strict=True)) for row in rows]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,19 @@ def test_every_misconception_of_a_function_is_named_to_somebody(checks):
                 if wrong(v) is not None
             ]
             assert any(mark.name == name for mark in marks), (q.name, name)
+
+
+def test_no_hidden_input_turns_on_the_last_digit_of_a_float(checks):
+    stem = checks.assignment.name
+    # a whole number of users; and "what is exactly at a limit may be chosen", which reads the same
+    stated = {("08_nine_million_dollar", "slots"), ("11_design_space", "step")}
+    for q in checks.questions.values():
+        for v in drawn(checks, 60) if isinstance(q, Function) else ():
+            f = q.check.truth(v)
+            for row, by in product(q.inputs(v), (-1e-12, 1e-12)):
+                for name in (name for name in row if (stem, name) not in stated):
+                    moved = f(**{**row, name: row[name] * (1 + by)})
+                    assert q.close(moved, f(**row)), (q.name, name, row, moved)
 
 
 def test_a_class_has_at_least_a_hundred_answers_to_every_number(checks):
