@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, floor
+from math import ceil
 from typing import Any
 
 from grading.check import check
@@ -115,12 +115,13 @@ def for_one(v: Variant) -> float:
 
 def as_before(v: Variant) -> float:
     """CPUs that keep up must decode what the GPUs can take, not what they took so far."""
-    return float(ceil(v.gpus * through(v).m_as("1/s") / v.rate))
+    today = least(v.disk, v.size, v.cpus, v.rate, v.pace)  # exact, as a rate rounded up must be
+    return float(ceil(v.gpus * today / v.rate))
 
 
 def two_a_core(v: Variant) -> float:
     """The rate is that of a virtual CPU already: divide by it once."""
-    return float(floor(needed(v) / 2))
+    return float(ceil(needed(v) / 2))
 
 
 cpus = check(
