@@ -1,4 +1,4 @@
-"""Exercise 03 on paper: users of Llama 3 8B on an A100, a cache of 8 bits in some questions."""
+"""Exercise 03 on paper: users of Llama 3 8B on a B200, a cache of 8 bits in some questions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tests.grading.by_hand import called, followed, known
 from tests.grading.by_hand.paper import LLAMA3_8B as MODEL
 
 STEM = "03_kv_cache"
-OWN = {"model": "Llama3_8B", "device": "A100", "context": 2200, "width": 1, "precision": "fp8"}
+OWN = {"model": "Llama3_8B", "device": "B200", "context": 7400, "width": 1, "precision": "fp8"}
 TOKEN = MODEL.token / 2  # bytes of a token's keys and values, a byte each
-A100 = 80 * 2**30
-WEIGHTS, USABLE = 2 * MODEL.parameters, 0.9 * A100
+A100, B200 = 80 * 2**30, 183_359 * 2**20
+WEIGHTS, USABLE = 2 * MODEL.parameters, 0.9 * B200
 # beside its cache a user takes what a step keeps of one token: its values and its logits
 STEP = 2 * (MODEL.hidden + MODEL.vocab)
 
 
 def test_the_cache_of_one_user_and_how_many_fit():
-    one = 2200 * TOKEN
+    one = 7400 * TOKEN
     assert known(STEM, "q1", **OWN) == {
         "": pytest.approx(one / 1e6),
         "counted every query head": pytest.approx(32 / 8 * one / 1e6),
@@ -30,7 +30,7 @@ def test_the_cache_of_one_user_and_how_many_fit():
     assert known(STEM, "q2", **OWN) == {
         "": floor((USABLE - WEIGHTS) / (one + STEP)),
         "forgot that the weights take room too": floor(USABLE / one),
-        "forgot the reserve": floor((A100 - WEIGHTS) / one),
+        "forgot the reserve": floor((B200 - WEIGHTS) / one),
         "loaded the weights once for every user": floor(USABLE / (WEIGHTS + one)),
     }
     own = followed(STEM, "q2", Q_(500, "MB"), **OWN)
@@ -81,17 +81,15 @@ def test_the_one_change_that_admits_most_users(fields, cut, best):
 
 
 def test_which_pair_of_model_and_chip_serves_most_users():
-    chips = {"c1": "RTX_PRO_6000", "c2": "A100", "c3": "A100", "c4": "Gaudi3"}
-    models = {"m1": "Mistral_Small_3", "m2": "Phi3_mini", "m3": "Llama2_13B", "m4": "Llama3_8B"}
+    chips = {"c1": "H200", "c2": "A100", "c3": "A100", "c4": "RTX_PRO_6000"}
+    models = {"m1": "Qwen3_32B", "m2": "Qwen3_4B", "m3": "Llama2_13B", "m4": "Mistral_Small_3"}
     # parameters, layers, values of a key, memory
+    workstation = "Mistral Small 3 on one RTX PRO 6000 Blackwell Workstation Edition"
     pairs = {
-        "Mistral Small 3 on one RTX PRO 6000 Blackwell Workstation Edition": (
-            *(23.57e9, 40, 8 * 128),
-            97_887 * 2**20,
-        ),
-        "Phi-3 mini 4K on one A100 SXM4 80GB": (3.82e9, 32, 3072, A100),
+        "Qwen3 32B on one H200 SXM": (32.76e9, 64, 8 * 128, 143_771 * 2**20),
+        "Qwen3 4B on one A100 SXM4 80GB": (4.022e9, 36, 8 * 128, A100),
         "Llama 2 13B on one A100 SXM4 80GB": (13.02e9, 40, 5120, A100),
-        "Llama 3 8B on one Gaudi 3": (8.03e9, 32, 8 * 128, 128e9),
+        workstation: (23.57e9, 40, 8 * 128, 97_887 * 2**20),
     }
     room = {name: 0.9 * memory - 2 * n for name, (n, *_, memory) in pairs.items()}
     users = {name: room[name] / (layers * key) for name, (_, layers, key, _) in pairs.items()}
