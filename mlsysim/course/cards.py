@@ -105,7 +105,7 @@ def _steady(values: Sequence[float]) -> float:
 def tokens(chance: random.Random) -> Ask:
     """One user's tokens a second."""
     model, chip = _pair(chance)
-    parameters = model.counted_parameters()
+    parameters = model.parameters
     rate = _steady(each_eta(lambda eta: 1 / step(model, chip, eta, seq_len=1)))
     roof = chip.peak().m_as("FLOP/s") / (2 * parameters)
     return Ask(
@@ -162,7 +162,7 @@ def share(chance: random.Random) -> Ask:
         one = step(model, chip, eta, seq_len=context)
         return step(model, chip, eta, batch_size=users, seq_len=context) / one
 
-    held = cache_per_token(model) * context / 1e9
+    held = model.kv_cache(context).m_as("GB")  # of a window, its tokens alone
     return Ask(
         f"{model.name} on {chip.name}: {two(many.weights.m_as('GB'))} GB of weights, and "
         f"{two(held)} GB of KV cache for each user's {context:,} tokens. A decode step for {users} "
@@ -177,7 +177,7 @@ def share(chance: random.Random) -> Ask:
 def more_cache(chance: random.Random) -> Ask:
     """Which of two models keeps more for each token."""
     names = chance.sample([*_SMALL, *_LARGE], 2)
-    one, other = sorted((Models.Language[name] for name in names), key=_parameters)
+    one, other = sorted((Models.Language[name] for name in names), key=lambda each: each.parameters)
     ratio = cache_per_token(one) / cache_per_token(other)
     same = "about the same"
     options = (one.name, other.name, same)
@@ -188,7 +188,7 @@ def more_cache(chance: random.Random) -> Ask:
     else:
         truth = one.name if ratio > 1 else other.name
     codes = ("reversed", "size-sets-kv", "nothing-moves")
-    sizes = " or ".join(f"{each.name} ({two(_parameters(each) / 1e9)} B)" for each in (one, other))
+    sizes = " or ".join(f"{each.name} ({two(each.parameters / 1e9)} B)" for each in (one, other))
     return Ask(
         f"Which keeps more KV cache for each token, 16 bit: {sizes}?",
         truth,
@@ -209,7 +209,7 @@ def users(chance: random.Random) -> Ask:
     served = ContinuousBatchingModel().solve(model, chip, seq_len=context, reserve="0 GB")
     if served.paged_batch < 8:
         raise ValueError("hardly any")
-    each = cache_per_token(model) * context / 1e9
+    each = model.kv_cache(context).m_as("GB")
     room = chip.memory.capacity.m_as("GB")
     return Ask(
         f"How many users of {context:,} tokens fit on {chip.name} beside {model.name}, paged? "
@@ -301,7 +301,8 @@ def narrow(chance: random.Random) -> Ask:
 
 def bill(chance: random.Random) -> Ask:
     """What dearer electricity does to the bill."""
-    price, factor = chance.choice([0.05, 0.08, 0.10, 0.15]), chance.choice([1.5, 2, 3, 4])
+    # in whole cents, also half as dear again
+    price, factor = chance.choice([0.06, 0.08, 0.10, 0.14]), chance.choice([1.5, 2, 3, 4])
     years = chance.choice([3, 4, 5])
     fleet = Fleet(name="512 H100", node=Systems.DGX_H100, count=64, fabric=Systems.InfiniBand_NDR)
     before, after = (
@@ -324,7 +325,7 @@ def bill(chance: random.Random) -> Ask:
 def days(chance: random.Random) -> Ask:
     """How long a training run takes."""
     billions, trillions = chance.choice([7, 13, 34, 70, 180]), chance.choice([1, 2, 5, 15])
-    devices, mfu = chance.choice([256, 512, 1024, 4096]), chance.choice([0.3, 0.4, 0.5])
+    devices, mfu = chance.choice([256, 512, 1024, 4096]), chance.choice([0.4, 0.5])
     peak = Hardware.H100.peak().m_as("FLOP/s")
 
     def within(per_token: float) -> float:
@@ -343,10 +344,6 @@ def days(chance: random.Random) -> Ask:
         unit="days",
         within=1.3,
     )
-
-
-def _parameters(model: TransformerWorkload) -> float:
-    return float(model.counted_parameters())
 
 
 CARDS = (
