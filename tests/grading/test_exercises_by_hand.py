@@ -121,19 +121,6 @@ def test_failures_and_their_bill_by_hand():
     assert called("15_pipelines_and_callbacks", "q6", (30, 0.1, 900, 12), **own) == 0
 
 
-def test_an_answer_of_a_small_chip_by_hand():
-    # keyword spotting takes 2.66 million multiplications with an addition; nRF52840: 0.256 billion
-    # operations a second in int8, 9.9 mW, 1 ms to start, 4.5 uW asleep
-    own = {"model": "KeywordSpotting", "board": "nRF52840", "chip": "nRF52840", "eta": 0.4}
-    seconds = 2 * 2.66e6 / (0.4 * 0.256e9) + 1e-3
-    found = truth("16_tinyml_to_frontier", "q1", **own)
-    assert found == pytest.approx(9.9 * seconds, rel=5e-3)
-    seconds = 1e7 / (0.4 * 0.256e9) + 1e-3
-    watts = (9.9e-3 * seconds + 4.5e-6 * (60 - seconds)) / 60
-    found = called("16_tinyml_to_frontier", "q7", (1e7, 60, 1.5), **own)
-    assert found == pytest.approx(1.5 * 3600 / watts / 86_400)
-
-
 def test_chips_that_read_and_what_light_leaves():
     own = {"model": "Llama2_7B", "device": "H100", "rate": 600, "prompt": 512, "eta": 0.5}
     chips = 600 * prompt(512) / (0.5 * H100)
@@ -161,41 +148,12 @@ workload:
 fleet: {{hardware: MI300X, count: {1}, tensor_parallel: {2}}}
 environment: {{grid: Virginia, duration: 3 year, infrastructure_multiplier: 1.0}}
 """
-BELL = """
-question: which doorbell?
-workload:
-  {{phase: forward, model: PersonDetection, precision: int8, efficiency: 0.3,
-  arrival_rate_qps: 60 1/hour}}
-fleet: {{hardware: {0}}}
-environment: {{battery: {1} Wh}}
-"""
 WAFER = {"model": "LLaMA_65B", "precision": "fp16", "width": 2, "late": 1.0}  # 130 GB a token
 CHALLENGE = {"all": 500, "answers": 64, "km": 5500, "beside": 1.0}
 SPECIFIED = [
     ("10_gpu_vs_wafer", "q6", WAFER, BUILT.format(15e3, 40, 2e7, 137), "right"),
     ("10_gpu_vs_wafer", "q6", WAFER, BUILT.format(15e3, 40, 2e7, 17.1), "took bits for bytes"),
     ("10_gpu_vs_wafer", "q6", WAFER, BUILT.format(15e3, 200, 2e7, 63), "raised the memory"),
-    (
-        "16_tinyml_to_frontier",
-        "q6",
-        {"rate": 60, "deadline": 150},
-        BELL.format("ESP32_S3", 0.42),
-        "right",
-    ),
-    (
-        "16_tinyml_to_frontier",
-        "q6",
-        {"rate": 60, "deadline": 150},
-        BELL.format("nRF52840", 0.4),
-        "chose a chip",
-    ),
-    (
-        "16_tinyml_to_frontier",
-        "q6",
-        {"rate": 60, "deadline": 150},
-        BELL.format("ESP32_S3", 0.21),
-        "sized the battery",
-    ),
     ("18_design_challenge", "q7", CHALLENGE, FLEET.format(500, 64, 4), "right"),
     ("18_design_challenge", "q7", CHALLENGE, FLEET.format(250, 32, 4), "left no region to spare"),
     ("18_design_challenge", "q7", CHALLENGE, FLEET.format(500, 128, 2), "left out the way"),
