@@ -239,12 +239,6 @@ def step_time(v: Variant) -> Time:
     return timed(v)
 
 
-def taken(v: Variant, chip: HardwareNode) -> float:
-    """Seconds of a token on the learner's wafer."""
-    how: Any = {"precision": v.precision, "seq_len": TOKENS}
-    return WeightStreamingModel().solve(v.model, chip, **how).si("latency")
-
-
 def raised_memory(v: Variant, chip: HardwareNode) -> bool:
     """The way in decides while the weights are outside; the memory of a wafer is small."""
     return chip.memory.capacity > Q_(LARGEST, "GB")
@@ -270,9 +264,12 @@ def bits_in_spec(v: Variant, chip: HardwareNode) -> bool:
 )
 def door(v: Variant, mine: HardwareNode) -> dict[str, bool]:
     """The link must bring all weights in within the time: bytes over seconds."""
-    time = taken(v, mine)
+    how: Any = {"precision": v.precision, "seq_len": TOKENS}
+    run = WeightStreamingModel().solve(v.model, mine, **how)
+    time = run.si("latency")
     return {
         f"a token takes at most {v.late} s": time <= v.late * 1.0005,
         "it takes no less than nine tenths of that": time >= LEAST * v.late,
         f"its memory is at most {LARGEST} GB": mine.memory.capacity <= Q_(LARGEST, "GB"),
+        "its memory holds the user's keys and values": run.feasible,
     }
