@@ -131,4 +131,5 @@ def cache_per_token(model: TransformerWorkload) -> float:
 
 def two(number: float) -> str:
     """A number with the two digits that a head keeps."""
-    return f"{number:.2g}" if number < 100 else f"{float(f'{number:.2g}'):,.0f}"
+    kept = float(f"{number:.2g}")
+    return f"{kept:.2g}" if kept < 100 else f"{kept:,.0f}"

@@ -9,7 +9,7 @@ import pytest
 from mlsysim.core.errors import BadArgument
 from mlsysim.course import cards, quiz
 from mlsysim.course.cards import CARDS
-from mlsysim.course.concepts import CODES, UNKNOWN, Ask, ladder
+from mlsysim.course.concepts import CODES, UNKNOWN, Ask, ladder, two
 from mlsysim.course.journal import off_by
 from mlsysim.course.paths import plan
 from mlsysim.course.quiz import ITEMS
@@ -151,6 +151,23 @@ class TestLadder:
             ladder([2.0], [("2", 2, ""), ("2.4", 2.4, "middle")])
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0.0316, "0.032"),
+        (3.0, "3"),
+        (9.96, "10"),
+        (99.4, "99"),
+        (99.6, "100"),
+        (104.0, "100"),
+        (989.4, "990"),
+        (15_700, "16,000"),
+    ],
+)
+def test_a_head_keeps_two_digits(number, shown):
+    assert two(number) == shown
+
+
 @pytest.mark.parametrize("given", ["", "abc", "4,5", "-3", "0", "1e999", "nan"])
 def test_what_is_no_number_is_refused(given):
     with pytest.raises(BadArgument):
@@ -163,6 +180,9 @@ def test_a_number_may_repeat_its_unit_and_a_slip_wins_over_near_enough():
     assert ask.right(4.5)
     assert ask.code(4.9) == "middle"
     assert not ask.right(4.9)
+    # 4 % beside a slip are still the slip
+    assert [ask.code(4.9 * near) for near in (1.039, 1.041)] == ["middle", ""]
+    assert [ask.right(4.0 * near) for near in (1.5, 1 / 1.5, 1.51, 1 / 1.51)] == [1, 1, 0, 0]
 
 
 def test_a_choice_is_one_of_the_options():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
 from mlsysim import Hardware, Models
-from mlsysim.course import quiz
+from mlsysim.course import concepts, quiz
 from mlsysim.course.cards import BY_NAME, CARDS
 from mlsysim.course.quiz import ITEMS
 
@@ -492,6 +494,41 @@ def test_every_pair_that_fits_is_asked_but_for_the_lessons_own():
     names = [name for name, card in BY_HAND.items() if card.drawn.keys() >= PAIR.keys()]
     drawn = {(words["model"], words["chip"]) for name in names for _, words in asked(name)}
     assert drawn == PAIRS
+
+
+@pytest.mark.parametrize("name", ["roof-of-a-pair", "who-keeps-more", "bytes-or-hops"])
+def test_every_option_is_sometimes_right(name):
+    options = len(asked(name)[0][0].options)
+    assert {ask.options.index(ask.truth) for ask, _ in asked(name)} == {*range(options)}
+
+
+def test_as_few_users_are_asked_for_as_eight():
+    assert min(ask.truth for ask, _ in asked("users-that-fit")) == 8
+
+
+def test_every_run_of_three_to_four_hundred_days_is_asked_for():
+    drawn = BY_HAND["days-of-training"].drawn
+    # the least and the most of them: 3.56 days and 370
+    reached = [
+        6e21 * work / (many * 989.4e12 * mfu * 86_400)
+        for work in {p * t for p in drawn["billions"] for t in drawn["trillions"]}
+        for many in drawn["devices"]
+        for mfu in drawn["mfu"]
+    ]
+    wanted = {round(days, 6) for days in reached if 3 <= days <= 400}
+    made = (BY_NAME["days-of-training"].ask(str(seed)).truth for seed in range(2500))
+    assert {round(days, 6) for days in made} == wanted
+
+
+@pytest.mark.parametrize(("longer", "asked_for"), [(1.03, True), (1.07, False)])
+def test_what_hangs_on_the_efficiency_is_not_asked(monkeypatch, longer, asked_for):
+    """A token takes an operation a byte: at an efficiency below 1/ridge arithmetic is longer."""
+    drawn = iter(("Llama2_7B", "A100"))
+    chance = SimpleNamespace(choice=lambda _: next(drawn))
+    least = 1 / CHIPS["A100 SXM4 80GB"].ridge / longer
+    monkeypatch.setattr(concepts, "ETAS", (least, 0.5, 0.7))
+    with nullcontext() if asked_for else pytest.raises(ValueError, match="efficiency"):
+        BY_NAME["tokens-of-one-user"].make(chance)
 
 
 # ---- the quiz ------------------------------------------------------------------------------------

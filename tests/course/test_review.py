@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 
 from mlsysim.course import review
-from mlsysim.course.cards import CARDS
+from mlsysim.course.cards import CARDS, Card
 from mlsysim.course.inventory import Inventory, told
 from mlsysim.course.journal import Journal
 from mlsysim.course.quiz import ITEMS
 from mlsysim.course.review import BOXES, LONG, MOST, Review, Reviewed, State, stamp
 
-DAY = dt.timedelta(days=1)
+DAY, MINUTE, SECOND = (dt.timedelta(**{unit: 1}) for unit in ("days", "minutes", "seconds"))
 START = dt.datetime(2028, 2, 28, 10, tzinfo=dt.UTC)  # a leap year
 HIGHEST = len(BOXES) - 1
 
@@ -91,10 +91,116 @@ def test_right_answers_wait_longer_each_time_and_a_wrong_one_comes_back_tomorrow
     assert (state.after(given(False, now), now).due - now).days == 1
 
 
-def test_right_by_luck_stays_where_it_is():
-    state = State(CARDS[0], 4, START)
-    assert state.after(given(True, sure=0.3), START).box == 4
-    assert state.after(given(True, sure=0.6), START).box == 5
+def test_in_one_afternoon_it_waits_for_minutes_first():
+    state, now, waits = State(CARDS[0], 0, START), START, []
+    for right in (False, True, False, True, True, False):
+        state = state.after(given(right, now), now)
+        waits.append(state.due - now)
+        now = state.due
+    minutes = [10, 40, 10, 40, 24 * 60, 24 * 60]
+    assert waits == [dt.timedelta(minutes=wait) for wait in minutes]
+    assert len(state.answers) == 6
+
+
+@pytest.mark.parametrize(("sure", "box"), [(None, 4), (0.3, 4), (0.31, 5), (0.6, 5), (0.9, 5)])
+def test_right_by_luck_stays_where_it_is(sure, box):
+    assert State(CARDS[0], 4, START).after(given(True, sure=sure), START).box == box
+
+
+@pytest.mark.parametrize(
+    ("answers", "pressing"),
+    [
+        ([], False),
+        ([given(False, sure=0.9)], True),
+        ([given(False, sure=0.89)], False),
+        ([given(False, sure=None)], False),
+        ([given(True, sure=0.9)], False),
+        ([given(False, sure=0.9), given(True, sure=0.9)], False),
+        ([given(True, sure=0.3), given(False, sure=0.9)], True),
+    ],
+)
+def test_what_was_certain_and_wrong_when_last_asked_is_pressing(answers, pressing):
+    assert State(CARDS[0], 2, START, tuple(answers)).pressing == pressing
+
+
+@pytest.mark.parametrize(("later", "wait"), [(DAY, DAY), (DAY - SECOND, 10 * MINUTE)])
+def test_lessons_less_than_a_day_apart_are_of_one_afternoon(journal, later, wait):
+    book = finish(journal, START, START + later)
+    held = Review(book, START + 5 * DAY)
+    first, last = ([each.due for each in held.states if each.card.lesson == n] for n in (0, 1))
+    assert {*first} == {START + wait}
+    assert {*last} == {START + later + wait}
+    assert held.next_due == START + wait
+
+
+def test_a_lesson_is_finished_with_the_last_of_its_questions(journal, monkeypatch):
+    asks = {0: ["00.1", "00.2"], 1: ["01.1", "01.2"], 3: [], 12: ["12.1"]}
+    made = [type("L", (), {"number": n, "questions": each}) for n, each in asks.items()]
+    monkeypatch.setattr(review, "lessons", lambda: made)
+    lines = {"00.1": START + DAY, "00.2": START, "01.1": START, "12.1": START + 2 * DAY}
+    book = Journal(journal)
+    for question in lines:
+        book.commit(question, 1.0)
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    dated = [row | {"time": stamp(lines[row["question"]])} for row in rows]
+    journal.write_text("".join(json.dumps(row) + "\n" for row in dated))
+    assert review.finished_at(Journal(journal)) == {0: START + DAY, 12: START + 2 * DAY}
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "off", "right"),
+    [
+        (4.0, 8.0, 2.0, True),  # within a factor of two, whatever the card allows
+        (4.0, 1.9, 4 / 1.9, False),
+        ("memory", "memory", None, True),
+        ("memory", "compute", None, False),
+        (4.0, "I do not know", None, False),
+    ],
+)
+def test_calibration_judges_a_review_as_it_does_a_prediction(truth, answer, off, right):
+    done = given(right if off is None else not right).replace(
+        truth=truth, answer=answer, chance=0.5, confidence=0.3
+    )
+    found = done.judged
+    assert (found.off, found.right) == (pytest.approx(off), right)
+    assert (found.truth, found.sure, found.record.question) == (truth, 0.5, CARDS[0].name)
+
+
+def test_a_card_asks_nothing_like_its_last_three_answers(journal, monkeypatch):
+    held, told = Review(finish(journal, START), START + DAY), []
+    ask = Card.ask
+    monkeypatch.setattr(Card, "ask", lambda *args: told.append(args[2]) or ask(*args))
+    answers = tuple(given(True).replace(truth=float(n)) for n in (1, 2, 3, 4))
+    held.ask(State(CARDS[0], 2, START, answers))
+    held.ask(State(CARDS[0], 2, START, answers[:1]))
+    assert told == [[2.0, 3.0, 4.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2028-02-29T23:59:58Z", dt.datetime(2028, 2, 29, 23, 59, 58, tzinfo=dt.UTC)),
+        ("2028-02-29", dt.datetime(2000, 1, 1, tzinfo=dt.UTC)),
+        ("", dt.datetime(2000, 1, 1, tzinfo=dt.UTC)),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_long_ago(text, time):
+    assert review.when(text) == time
+    assert review.when(stamp(time)) == time
+
+
+def test_a_sitting_tells_how_many_were_right_and_what_comes_again():
+    wrong = [given(False).replace(card=card.name) for card in CARDS[1:3]]
+    answers = [given(True), wrong[0], given(True), wrong[1], given(True)]
+    assert review.held(answers) == (3, [CARDS[1].name, CARDS[2].name])
+
+
+def test_the_same_slip_was_made_when_it_was_last_made_before():
+    slips = [given(False, START + n * DAY, code=code) for n, code in enumerate("abaab")]
+    assert review.seen_before(slips, slips[3]) == START + 2 * DAY
+    assert review.seen_before(slips, slips[0]) is None
+    nothing = [given(True, START + n * DAY) for n in range(2)]
+    assert review.seen_before(nothing, nothing[1]) is None
 
 
 def test_certain_and_wrong_is_asked_first(journal):
