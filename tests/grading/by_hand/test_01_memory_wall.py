@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
+from grading.check import load
 from mlsysim.core.units import Q_
-from tests.grading.by_hand import called, drawn, followed, known
+from tests.grading.by_hand import called, drawn, followed, known, variant
 from tests.grading.by_hand.paper import LLAMA3_8B as MODEL
 from tests.grading.by_hand.paper import TAX
 
@@ -59,27 +62,48 @@ def test_the_share_of_reading_and_what_it_lets_a_request_gain():
     assert quarter == pytest.approx(1 / (0.25 / PEAK + 0.75 / BAND))
 
 
-def test_which_requests_gain_more_and_between_which_factors_all_lie():
-    six = drawn(STEM, "p1 a1 p2 a2 p3 a3 p4 a4 p5 a5 p6 a6", 6)
-    asked = [(350, 350), (8000, 110), (700, 7), (1600, 1600), (60, 240), (6000, 75)]
-    assert [*zip([*six.values()][::2], [*six.values()][1::2], strict=True)] == asked
-    named = {pair: f"{pair[0]:,} in, {pair[1]:,} out" for pair in asked}
+# each pair is a prompt and an answer
+SIXES = {
+    5: [(1200, 12), (900, 450), (2800, 35), (7000, 3500), (4500, 50), (5200, 70)],
+    6: [(350, 350), (8000, 110), (700, 7), (1600, 1600), (60, 240), (6000, 75)],
+}
+
+
+@pytest.mark.parametrize("which", SIXES)
+def test_which_requests_gain_more(which):
+    six = drawn(STEM, "p1 a1 p2 a2 p3 a3 p4 a4 p5 a5 p6 a6", which)
+    assert [*six.values()] == [number for pair in SIXES[which] for number in pair]
+    named = {f"{pair[0]:,} in, {pair[1]:,} out": pair for pair in SIXES[which]}
     # the peak grew more than the bandwidth: reading gains more
-    more = {named[pair] for pair in asked if gain(*pair) > gain(2700, 140)}
-    assert more == {"8,000 in, 110 out", "700 in, 7 out", "6,000 in, 75 out"}
+    more = {name for name, pair in named.items() if gain(*pair) > gain(2700, 140)}
+    assert more == {
+        name for name, (prompt, answer) in named.items() if prompt / answer > 2700 / 140
+    }
     assert known(STEM, "q3", **OWN, **six) == {
         "": more,
-        "marked the long ones": {named[pair] for pair in asked if sum(pair) > 2840},
-        "marked those with a long answer": {named[pair] for pair in asked if pair[1] > 140},
+        "marked the long ones": {name for name, pair in named.items() if sum(pair) > 2840},
+        "marked those with a long answer": {name for name, pair in named.items() if pair[1] > 140},
     }
+
+
+def test_between_which_factors_the_gain_of_any_request_lies():
     assert known(STEM, "q4", **OWN) == {
         "": pytest.approx((BAND, PEAK)),
         "began at 1": pytest.approx((1, PEAK)),
         "counted the capacity": pytest.approx((ROOM, PEAK)),
     }
-    # L4: 121 TFLOP/s at 0.3 TB/s; here the bandwidth grew more
-    other = known(STEM, "q4", old="L4", new="H100")[""]
-    assert other == pytest.approx((989.4 / 121, 3.35 / 0.3))
+    # L4: 121 TFLOP/s at 0.3 TB/s, 23,034 MiB; here the bandwidth grew more
+    assert known(STEM, "q4", old="L4", new="H100") == {
+        "": pytest.approx((989.4 / 121, 3.35 / 0.3)),
+        "began at 1": pytest.approx((1, 3.35 / 0.3)),
+        "counted the capacity": pytest.approx((81_559 / 23_034, 989.4 / 121)),
+    }
+    # RTX 4090: 165.2 TFLOP/s at 1.008 TB/s, 24,564 MiB: bandwidth and capacity grow alike
+    assert known(STEM, "q4", old="RTX_4090", new="H100") == {
+        "": pytest.approx((3.35 / 1.008, 989.4 / 165.2)),
+        "began at 1": pytest.approx((1, 989.4 / 165.2)),
+    }
+    assert known(STEM, "q4", old="A100", new="A100") == {"": (1, 1)}
 
 
 @pytest.mark.parametrize("share", [0, 0.25, 1])
@@ -89,3 +113,11 @@ def test_the_gain_of_any_share(share):
         "averaged the ratios": pytest.approx(share * PEAK + (1 - share) * BAND),
         "let only reading get faster": pytest.approx(1 / (share / PEAK + 1 - share)),
     }
+
+
+def test_a_function_is_tried_from_all_writing_to_all_reading():
+    question = load(STEM).questions["q6"]
+    shares = [asked["share"] for asked in question.inputs(variant(STEM, **OWN))]
+    assert shares == sorted(set(shares))
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert max(after - before for before, after in pairwise(shares)) < 0.16

@@ -119,3 +119,6 @@ def test_the_batches_for_which_a_price_list_is_fair():
         "let the price fall with the batch alone": fair(lambda users: step(1) / users / ONE),
         "went on until the memory is full": (low, full),
     }
+    # on an A100 7 to 15 users are fair: the caches of so few change the price by too little to tell
+    few = known(STEM, "q6", model="Llama3_8B", device="A100", prompt=1000, top=14, low=6)
+    assert few.keys() == {"", "went on until the memory is full"}
