@@ -46,12 +46,23 @@ def now(v: Variant) -> tuple[float, float, float, float]:
     return useful(v.mtbf, v.checkpoint, v.restart)
 
 
+def to_first_order(v: Variant, failures: float = 1.0) -> float:
+    """The useful share with so many times the failures, as the function of question 6 adds up."""
+    bill = billed(v)(v.days, v.mtbf / failures, v.checkpoint, v.restart)
+    return v.days * v.rate * 1e3 / bill
+
+
 # ---- q1, q2, q3 ----------------------------------------------------------------------------------
 
 
 def percent(share: float) -> Quantity:
     """A share in percent."""
     return Q_(100 * share, "%")
+
+
+def lost_to_first_order(v: Variant) -> Quantity:
+    """Added up like this, work is lost that had been lost before, and restarts never fail."""
+    return percent(1 - to_first_order(v))
 
 
 def restartless(v: Variant) -> Quantity | None:
@@ -79,6 +90,7 @@ def remaining(v: Variant) -> Quantity:
         "left out the work that is done again": reworkless,
         "gave the useful share": remaining,
     },
+    accept={"first_order": lost_to_first_order},
 )
 def lost(v: Variant) -> Quantity:
     """Spaced best, checkpoints and rework take √(2 x checkpoint ÷ MTBF); restarts come on top."""
@@ -88,6 +100,11 @@ def lost(v: Variant) -> Quantity:
 def usd(v: Variant, stretch: float) -> Quantity:
     """The days of work, stretched, at the cluster's price."""
     return Q_(v.days * stretch * v.rate * 1e3, "USD")
+
+
+def cost_to_first_order(v: Variant) -> Quantity:
+    """The share that is left is a little larger than the three losses leave when added up."""
+    return usd(v, 1 / to_first_order(v))
 
 
 def unfailing(v: Variant) -> Quantity:
@@ -121,12 +138,18 @@ def from_own_loss(v: Variant, own: Quantity) -> Quantity | None:
         "multiplied by the useful share": shrunk,
         "added the lost share of the useful days": added,
     },
+    accept={"first_order": cost_to_first_order},
     follows="q1",
     follow=from_own_loss,
 )
 def cost(v: Variant) -> Quantity:
     """Days of work over the useful share are the days that are paid for."""
     return usd(v, 1 / now(v)[0])
+
+
+def risen_to_first_order(v: Variant) -> Quantity:
+    """The more fails, the more of what is lost would have been lost anyway."""
+    return percent(to_first_order(v) / to_first_order(v, failures=2) - 1)
 
 
 def proportional(v: Variant) -> Quantity:
@@ -139,10 +162,10 @@ def by_root(v: Variant) -> Quantity:
     return percent(sqrt(2) - 1)
 
 
-def loss_doubles(v: Variant) -> Quantity | None:
+def loss_doubles(v: Variant) -> Quantity:
     """Checkpoints are spaced anew: their part grows with the root of the failures."""
     good = now(v)[0]
-    return percent(good / (2 * good - 1) - 1) if good > 0.5 else None
+    return percent(good / (2 * good - 1) - 1)
 
 
 @check(
@@ -154,6 +177,7 @@ def loss_doubles(v: Variant) -> Quantity | None:
         "let the bill grow with the root of two": by_root,
         "doubled all that failures cost": loss_doubles,
     },
+    accept={"first_order": risen_to_first_order},
 )
 def risen(v: Variant) -> Quantity:
     """Work out the useful share again with half the time between failures, and compare the two."""
@@ -230,10 +254,10 @@ def hears(v: Variant) -> str:
     return heard(v.stages, v.typed)
 
 
-def pulls(v: Variant, *, root: bool = True, part: float = POWER) -> dict[str, float]:
+def pulls(v: Variant, part: float = POWER) -> dict[str, float]:
     """By what factor each change moves the bill."""
     lost, again = v.lost / 100, v.again / 100
-    more = 1 - (lost * (sqrt(2) if root else 2) + 2 * again)
+    more = 1 - (lost * sqrt(2) + 2 * again)
     return {
         "η": 1 / (1 - v.slower / 100),
         "electricity": 1 + part * v.dearer / 100,

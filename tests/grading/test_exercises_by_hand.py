@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 import pytest
 
 from grading.check import load
@@ -23,12 +21,6 @@ def truth(stem, name, **fields):
     return question.expected(v)
 
 
-def called(stem, name, arguments, **fields):
-    """What the function that a question asks for returns."""
-    question, v = asked(stem, name, **fields)
-    return question.check.truth(v)(*arguments)
-
-
 # Llama 2 7B: 32 layers of 4096, all 32 heads with keys of their own, a gated ffn of 11008, and a
 # vocabulary of 32000; fp16.
 LAYERS, HIDDEN, FFN, HEAD = 32, 4096, 11008, 4096 * 32000
@@ -39,17 +31,6 @@ H100 = 989.4e12
 def prompt(tokens):
     """FLOP of a prompt: causal attention, and the head for its last token alone."""
     return 2 * tokens * MATRICES + 2 * HEAD + LAYERS * 4 * tokens**2 / 2 * HIDDEN
-
-
-def test_failures_and_their_bill_by_hand():
-    own = {"mtbf": 20, "checkpoint": 90, "restart": 12, "days": 30, "rate": 20}
-    lost = sqrt(2 * 90 / 72_000) + 720 / 72_000  # to first order: 6 %
-    assert truth("15_pipelines_and_callbacks", "q1", **own) == pytest.approx(100 * lost, rel=0.03)
-    bill = 30 * 20_000 / (1 - lost)
-    assert truth("15_pipelines_and_callbacks", "q2", **own) == pytest.approx(bill, rel=2e-3)
-    found = called("15_pipelines_and_callbacks", "q6", (30, 20, 90, 12), **own)
-    assert found == pytest.approx(bill)
-    assert called("15_pipelines_and_callbacks", "q6", (30, 0.1, 900, 12), **own) == 0
 
 
 def test_chips_that_read_and_what_light_leaves():
