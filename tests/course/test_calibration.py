@@ -52,6 +52,62 @@ def test_blind_guesses_are_hardly_ever_called_knowledge():
     assert sum("no proof" not in each for each in told) < 0.1 * 400
 
 
+@pytest.mark.parametrize(
+    ("said", "options", "sure"),
+    [
+        (None, 2, None),
+        (0.0, 2, None),
+        (0.3, 4, 0.3),
+        (0.3, 2, 0.5),  # a blind guess is as sure
+        (1.0, 2, 1.0),
+        (1.01, 2, None),
+    ],
+)
+def test_how_sure_somebody_was(said, options, sure):
+    assert choice(True, said, options).sure == sure
+
+
+@pytest.mark.parametrize(("right", "proof"), [(1, True), (2, False), (8, False), (9, True)])
+def test_luck_reaches_two_standard_deviations_from_what_is_blind(right, proof):
+    # of 20 among four 5 are expected, and the root of 20 x 1/4 x 3/4 is 1.94
+    told = calibration.luck([choice(n < right, options=4) for n in range(20)])
+    assert told.startswith(f"{right} of 20 choices right, where guessing blindly gets 5")
+    assert ("no proof" not in told) == proof
+
+
+@pytest.mark.parametrize(
+    ("right", "judgement"),
+    [
+        # ten that are 60 % sure: 6 expected, and the root of 10 x 0.6 x 0.4 is 1.55
+        (2, "surer than your answers"),
+        (3, "as sure as you should be, as far as 10 answers can tell"),
+        (9, "as sure as you should be, as far as 10 answers can tell"),
+        (10, "better than you think"),
+    ],
+)
+def test_confidence_is_judged_by_two_standard_deviations(right, judgement):
+    told = calibration.confidence([choice(n < right, FAIRLY) for n in range(10)])
+    assert told == f"60% sure on average and right {right}0% of the time: {judgement}"
+
+
+def test_a_factor_that_stays_is_told_as_one():
+    same = [number(2.0) for _ in range(10)]
+    assert calibration.fall(same) == "a factor of 2 on your first 5 numbers and on your last 5"
+    # of eleven the middle one counts for neither half
+    assert calibration.fall([*same[:5], number(64.0), *same[:5]]) == calibration.fall(same)
+
+
+def test_what_is_worth_remembering_comes_latest_first():
+    answers = [
+        number(9.0, CERTAIN, "00.1"),
+        number(9.0, 0.89, "00.2"),
+        number(1.0, CERTAIN, "00.3"),
+        choice(False, CERTAIN, question="01.1"),
+    ]
+    found = [each.record.question for each in calibration.worth_remembering(answers)]
+    assert found == ["01.1", "00.1"]
+
+
 def test_nothing_is_said_about_nine_answers():
     nine = [choice(True, CERTAIN) for _ in range(8)] + [number(9.0, CERTAIN)]
     assert calibration.luck(nine) == calibration.confidence(nine) == calibration.fall(nine) == ""
@@ -100,6 +156,36 @@ def test_signed_answers_have_a_factor_where_their_signs_agree(journal):
         journal.commit(question, guess, "%")
         journal.reveal(question, truth)
     assert [each.off for each in judged(journal)] == [2.0, math.inf, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "chance"),
+    [
+        ({"options": ("a", "b", "c", "d")}, 1 / 4),
+        ({"order": ("a", "b", "c", "d")}, 1 / 24),
+        (None, 1 / 2),  # a lesson that is gone
+        ({"unit": "ms"}, 1 / 2),  # a number once, a word in the journal
+    ],
+)
+def test_how_likely_a_blind_guess_is_right(journal, monkeypatch, asked, chance):
+    held = {"90.1": Prediction(text="?", **asked)} if asked else {}
+    monkeypatch.setattr(calibration, "lessons", lambda: [type("L", (), {"predictions": held})])
+    journal.commit("90.1", "b", None, GUESS)
+    journal.reveal("90.1", "b")
+    assert [(each.right, each.chance, each.off) for each in judged(journal)] == [
+        (True, chance, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("guess", "right"), [(2.0, True), (0.5, True), (2.01, False), (0.49, False)]
+)
+def test_a_number_is_right_within_a_factor_of_two(journal, guess, right):
+    journal.commit("90.1", guess)
+    journal.reveal("90.1", 1.0)
+    (each,) = judged(journal)
+    assert (each.off, each.right) == (pytest.approx(max(guess, 1 / guess)), right)
+    assert each.chance == 0.0
 
 
 def test_answers_are_judged_by_what_their_question_asks(journal, monkeypatch):

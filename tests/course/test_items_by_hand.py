@@ -165,8 +165,8 @@ def plain(value: str) -> Any:
 
 
 def shown(told: dict[str, Any], asked: dict[str, Any]) -> None:
-    """A question tells two digits of its numbers."""
-    assert {key: asked[key] for key in told} == pytest.approx(told, rel=0.05), asked
+    """A question tells at least two digits of its numbers."""
+    assert {key: f"{asked[key]:.2g}" for key in told} == {key: f"{told[key]:.2g}" for key in told}
 
 
 # ---- cards ---------------------------------------------------------------------------------------
@@ -591,10 +591,10 @@ def crowded(model, chip, longer, **_):
     return {"half": 32, "all": 64}
 
 
-def charged(price, change, **_):
-    doubled = {0.10: 2, 0.12: 0.5}[price]
+def charged(price, dear, change, **_):
+    factor = {"twice": 2, "half": 0.5}[dear]
     assert 4 <= change <= 8
-    return {"change": abs(dearer(3, price, doubled)), "half": 50 * abs(doubled - 1)}
+    return {"change": abs(dearer(3, price, factor)), "half": 50 * abs(factor - 1)}
 
 
 def narrowed(model, chip, tokens, over, **_):
@@ -736,17 +736,16 @@ QUIZ = {
     "billed": Item(
         7,
         False,
-        tuple(
+        (
             "A training run of three months on 512 H100 that are written off in three years. "
-            f"Electricity becomes {dear} as dear (from ${{price}}/kWh). … Devices are most of it: "
+            "Electricity becomes {dear} as dear (from ${price}/kWh). … Devices are most of it: "
             "{change} %. | does not change at all | changes by 4 to 8 %"
-            f" | changes by about {{half}} % | {most}"
-            for dear, most in (("twice", "doubles"), ("half", "halves"))
+            " | changes by about {half} % | {most}",
         ),
         ("nothing-moves", "", "middle", "power-is-the-bill"),
         charged,
-        {"price": 0.10},
-        {"price": 0.12},
+        {"price": 0.10, "dear": "twice", "most": "doubles"},
+        {"price": 0.12, "dear": "half", "most": "halves"},
     ),
     "narrowed": Item(
         5,
@@ -853,3 +852,9 @@ def test_an_item_that_would_be_wrong_is_refused(make, asked, refused):
     make(*asked)
     with pytest.raises(ValueError, match=r"\w"):
         make(*refused)
+
+
+@pytest.mark.parametrize(("tokens", "truth"), [(16, "about 4"), (190, "about 1")])
+def test_a_quarter_of_the_bytes_helps_a_prompt_as_long_as_they_bind(tokens, truth):
+    # on an H200 they do for fewer than 0.35 x 206 = 72 tokens, and for none from 0.7 x 206 on
+    assert quiz.narrowed(LLAMA, Hardware.H200, tokens).truth == truth
