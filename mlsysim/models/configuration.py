@@ -56,7 +56,7 @@ class Config:
 
     def wrong(self, key: str, remedy: str) -> InvalidEntry:
         """The refusal of a key's value, with what would do."""
-        return InvalidEntry(self.where, key, f"{shown(self.data[key])} will not do; {remedy}")
+        return InvalidEntry(self.where, key, f"{shown(self.data.get(key))} will not do; {remedy}")
 
 
 Fields = dict[str, Any]

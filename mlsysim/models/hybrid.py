@@ -62,13 +62,14 @@ def nemotron_h(c: Config) -> tuple[Fields, int]:
     if c.data.get("moe_latent_size"):
         raise c.wrong("moe_latent_size", "experts of a latent space are not understood")
     blocks = c.count("num_hidden_layers")
-    kinds = c.listed("hybrid_override_pattern", blocks) or c.listed("layers_block_type", blocks)
+    key = "layers_block_type" if c.data.get("layers_block_type") else "hybrid_override_pattern"
+    kinds = c.listed(key, blocks)
     if kinds is None:
-        raise InvalidEntry(c.where, "hybrid_override_pattern", "it is required; add it")
+        raise InvalidEntry(c.where, key, "it is required; add it")
     mamba, attention = kinds["M"] + kinds["mamba"], kinds["*"] + kinds["attention"]
     routed, dense = kinds["E"] + kinds["moe"], kinds["-"] + kinds["mlp"]
     if mamba + attention + routed + dense < blocks or routed + dense > mamba + attention:
-        raise c.wrong("hybrid_override_pattern", "only M, *, E and - in alternation are understood")
+        raise c.wrong(key, "only M, *, E and - in alternation are understood")
     fields, extra = llama(c)
     heads, head_dim, state = (
         c.count(key) for key in ("mamba_num_heads", "mamba_head_dim", "ssm_state_size")

@@ -259,6 +259,8 @@ def test_windows_are_read(write):
     near = {"use_sliding_window": True, "max_window_layers": 20}
     qwen = from_config(write({**PUBLISHED["Qwen2_5_7B"], **near})).window
     assert (qwen.tokens, qwen.layers) == (131072, 8)  # the last of 28 layers
+    deep = {**PUBLISHED["Qwen2_5_7B"], "use_sliding_window": True, "num_hidden_layers": 30}
+    assert from_config(write(deep)).window.layers == 2  # those behind 28, unless it says
     near["max_window_layers"] = 0  # from the first layer on
     assert from_config(write({**PUBLISHED["Qwen2_5_7B"], **near})).window.layers == 28
     listed = ["sliding_attention"] * 10 + ["full_attention"] * 32
@@ -361,7 +363,10 @@ def test_llama_4_attends_in_chunks_in_three_of_four_layers(write):
         ),
         ({"quant_method": "gptq", "bits": 8}, "precision='int8'"),
         ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "precision='fp8'"),
+        ({"quant_method": "awq", "w_bit": 4}, "precision='int4'"),
+        ({"quant_method": "fbgemm_fp8"}, "precision='fp8'"),
         ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "precision='int4'"),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "precision='int8'"),
         ({"quant_method": "gptq", "bits": 3}, "no precision here stands for"),
     ],
 )

@@ -238,7 +238,8 @@ def test_a_deepseek_v4_by_hand():
 def changed(tmp_path, name, **keys):
     data = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
     file = tmp_path / "config.json"
-    file.write_text(json.dumps({**data, **keys}), encoding="utf-8")
+    said = {key: value for key, value in {**data, **keys}.items() if value is not ...}
+    file.write_text(json.dumps(said), encoding="utf-8")
     return file
 
 
@@ -318,13 +319,95 @@ def test_a_lightning_attention_keeps_a_state_in_seven_of_eight_layers(tmp_path):
     read = from_config(file)
     assert read.parameters == pytest.approx(456e9, rel=0.002)
     assert (read.recurrence.layers, read.recurrence.conv_kernel) == (70, 0)
+    # where no list says it, every second layer attends, from the first on
+    file.write_text(json.dumps({**data, "attn_type_list": None, "num_hidden_layers": 5}))
+    assert from_config(file).recurrence.layers == 2
     touched = read.totals(read.step(1.0, None, "decode")).weights
     assert touched == pytest.approx(45.9e9, rel=0.03)
 
 
 @pytest.mark.parametrize(
+    ("name", "keys"),
+    [  # the published values are also those of the classes in transformers
+        ("DeepSeek_R1", ("moe_layer_freq",)),
+        ("GLM_4_5_Air", ("use_qk_norm",)),
+        ("GPT_OSS_20B", ("layer_types",)),  # every second
+        ("Gemma3_12B", ("sliding_window_pattern",)),
+        ("Llama4_Scout", ("attention_chunk_size", "interleave_moe_layer_step")),
+        ("Mamba2_2_7B", ("conv_kernel", "expand", "state_size", "use_bias")),
+        ("MiniMax_M2", ("use_qk_norm",)),
+        ("Nemotron3_Nano", ("conv_kernel", "use_conv_bias")),
+        ("Qwen3_5_27B", ("attn_output_gate", "layer_types", "full_attention_interval")),
+        (
+            "Qwen3_Next_80B_A3B",
+            tuple(f"linear_{key}" for key in ("conv_kernel_dim", "key_head_dim", "num_key_heads"))
+            + ("linear_num_value_heads", "linear_value_head_dim", "decoder_sparse_step"),
+        ),
+    ],
+)
+def test_a_key_left_out_means_what_most_files_say(tmp_path, name, keys):
+    data = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
+    spoken = data.get("text_config", data)
+    assert {*keys} <= {*spoken}
+    left = {key: value for key, value in spoken.items() if key not in keys}
+    files = CONFIGS / f"{name}.json", tmp_path / "config.json"
+    files[1].write_text(json.dumps({**data, "text_config": left} if spoken is not data else left))
+    told, meant = (from_config(file, name="A").to_dict() | {"sources": {}} for file in files)
+    assert meant == told
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "parameters"),
+    [
+        ("DeepSeek_V4_Flash", "num_hash_layers", 3 * 256),  # three layers more choose, with a bias
+        ("MiniMax_M2", {"use_qk_norm": False}, -62 * (48 + 8) * 128),  # queries and keys, no norms
+        # no shared expert of three matrices, and no gate of it
+        ("Qwen3_Next_80B_A3B", "shared_expert_intermediate_size", -48 * (3 * 2048 * 512 + 2048)),
+        # seven groups more: B and C of 128 each, made from 2,560 values and convolved over four
+        ("Mamba2_2_7B", "n_groups", 64 * 7 * 2 * 128 * (2560 + 4 + 1)),
+    ],
+)
+def test_what_a_key_adds_is_what_it_means(tmp_path, name, key, parameters):
+    keys = key if isinstance(key, dict) else {key: None}
+    read = from_config(changed(tmp_path, name, **keys))
+    assert read.parameters - model(name).parameters == parameters
+
+
+def test_kinds_of_layers_are_letters_or_words(tmp_path):
+    letters = json.loads((CONFIGS / "Nemotron3_Nano.json").read_text(encoding="utf-8"))[
+        "hybrid_override_pattern"
+    ]
+    words = [{"M": "mamba", "*": "attention", "E": "moe", "-": "mlp"}[kind] for kind in letters]
+    named = {"hybrid_override_pattern": None, "layers_block_type": words}
+    assert from_config(changed(tmp_path, "Nemotron3_Nano", **named)).parameters == (
+        TO_THE_LAST["Nemotron3_Nano"]
+    )
+    # as many networks as layers that mix tokens, some of them dense
+    even = from_config(changed(tmp_path, "Nemotron3_Nano", hybrid_override_pattern="ME*-" * 13))
+    assert (even.layers, even.bare_layers, even.moe.dense_layers) == (26, 0, 13)
+    assert even.recurrence.layers == 13
+
+
+def test_layers_that_route_may_be_listed(tmp_path):
+    data = json.loads((CONFIGS / "Llama4_Scout.json").read_text(encoding="utf-8"))
+    spoken = {**data["text_config"], "moe_layers": [*range(1, 48, 4)]}
+    read = from_config(changed(tmp_path, "Llama4_Scout", text_config=spoken))
+    assert read.moe.dense_layers == 48 - 12
+
+
+@pytest.mark.parametrize(
     ("name", "keys", "words"),
     [
+        ("DeepSeek_V4_Flash", {"compress_ratios": ...}, "one for each of 43 layers"),
+        ("GPT_OSS_20B", {"attention_bias": False}, "attention_bias: False will not do; only True"),
+        ("Mamba2_2_7B", {"use_bias": True}, "use_bias: True will not do; only False"),
+        ("Mamba2_2_7B", {"num_heads": 79}, "79 x 64 is not 2 x 2560"),
+        ("Nemotron3_Nano", {"hybrid_override_pattern": "ME" * 25 + "EE"}, "only M, *, E and -"),
+        (
+            "Nemotron3_Nano",
+            {"hybrid_override_pattern": ..., "layers_block_type": ["lstm"] * 52},
+            "only M, *, E and -",
+        ),
         ("Llama3_1_8B", {"model_type": "gemma4"}, "its layers have heads of two widths"),
         ("Llama3_1_8B", {"model_type": "minimax_m3"}, "picks blocks of a cache by scores"),
         ("DeepSeek_V4_Flash", {"compress_ratios": [4] * 42}, "one for each of 43 layers"),
