@@ -30,10 +30,9 @@ class Axis(NamedTuple):
         *,
         log: bool = False,
         air: Span = (0.0, 0.0),
-        at_least: Sequence[float] = (),
     ) -> Axis:
-        """The axis that holds the values and `at_least` these, with shares of its length as air."""
-        held = [value for value in (*values, *at_least) if drawable(value, log)]
+        """The axis that holds the values, with shares of its length as air."""
+        held = [value for value in values if drawable(value, log)]
         low, high = (min(held), max(held)) if held else (1.0, 10.0) if log else (0.0, 1.0)
         if log:
             least, most = math.log10(low), math.log10(high)

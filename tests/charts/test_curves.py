@@ -73,12 +73,37 @@ def test_where_lines_cross_is_the_title_and_worked_out_between_points():
     assert charts.words(log).startswith("a and b cross at 2. ")
 
 
+@pytest.mark.parametrize(
+    ("series", "said"),
+    [
+        ({"a": [1, 2], "b": [2, 4]}, "Step: b ends at 2 times a."),
+        ({"a": [4, 2]}, "Step shrinks 2 times."),
+        ({"a": [3, 3]}, "Step stays the same."),
+        ({"a": [100, 101]}, "Step against Batch."),  # the eye sees no growth of a hundredth
+        ({"a": [0, 3]}, "Step against Batch."),  # nor is there a factor from zero
+        ({"a": [3, -1]}, "Step against Batch."),
+    ],
+)
+def test_a_title_of_its_own_says_how_far_lines_run(series, said):
+    chart = charts.lines({n: ([1, 9], ys) for n, ys in series.items()}, x="Batch", y="Step (ms)")
+    assert charts.words(chart).startswith(said)
+
+
+def test_two_points_at_one_place_are_a_jump():
+    series = {"a": ([1, 1, 3], [0, 4, 4]), "b": ([1, 3], [3, 5])}
+    chart = charts.lines(series, x="Batch", y="Step")
+    assert drawn(chart, "a") == [(1, 0), (1, 4), (3, 4)]
+    assert "a: 0 at 1, 4 at 3; b: 3 at 1, 5 at 3." in charts.words(chart)
+
+
 def test_words_hold_ends_extremes_and_the_learners_guess():
     chart = charts.lines({"a": ([1, 2, 4], [5, 1, 9])}, x="Batch", y="Step (ms)", guess=(2, "3 ms"))
     said = charts.words(chart)
     assert "a: 5 ms at 1, 9 ms at 4, least 1; you: 3 ms at 2." in said
     (you,) = [r for r in rows(chart, "point", "name", "dx") if r["name"] == "you"]
     assert (you["x"], you["y"]) == (2, 3)
+    hill = charts.lines({"a": ([1, 2, 4], [5, 9, 1])}, x="Batch", y="Step (ms)")
+    assert "a: 5 ms at 1, 1 ms at 4, most 9." in charts.words(hill)
 
 
 def test_points_that_do_not_fit_are_hollow_and_their_line_is_broken():

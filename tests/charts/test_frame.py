@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlsysim import charts
+from mlsysim import Hardware, charts
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.labels import beside, spread, wide
 from mlsysim.charts.theme import LABEL, PLOT
-from mlsysim.charts.values import Measure, brief, prefixed
+from mlsysim.charts.values import Measure, brief, left_out, power, prefixed
 from mlsysim.core.errors import MLSysError, UnknownName
+from mlsysim.core.units import Q_
 from mlsysim.palette import PALETTE
 from tests.charts.drawn import picture
 
@@ -99,6 +100,66 @@ def test_the_svg_tells_a_screen_reader_what_the_chart_shows(chart, tmp_path):
     assert f'aria-label="{charts.words(chart)}"' in svg
 
 
+EVERY = {  # each chart with all that it can show, and how many axes a reader sees across and up
+    "stack": (
+        lambda: charts.stack({"a": {"x": 1, "y": 9}}, x="Memory (GB)", limit=4, guess={"a": 3}),
+        (1, 1),
+    ),
+    "ranked": (
+        lambda: charts.ranked(
+            {"a": 2, "b": 3}, x="Step (ms)", level={"law": 2}, guess={"a": 1},
+            ranges={"a": [(1, 2), (1, 3)]},
+        ),
+        (1, 1),
+    ),
+    "dots": (lambda: charts.ranked({"a": 2, "b": 3}, x="Step (ms)", log=True), (1, 1)),
+    "waterfall": (
+        lambda: charts.waterfall({"a": 2, "b": 3}, x="Days", guess=3, ring="a", level={"l": 4}),
+        (1, 1),
+    ),
+    "tornado": (lambda: charts.tornado({"a": (1, 2), "b": (2, 4)}, x="Bill", base=1.5), (1, 1)),
+    "gantt": (
+        lambda: charts.gantt(
+            [("a", "x", 0, 2), ("b", "y", 0, 3)], x="Time (s)", level={"l": 1}, guess={"a": 1}
+        ),
+        (1, 1),
+    ),
+    "ladder": (
+        lambda: charts.ladder({"a": {"b": 1, "c": 9}}, x="Rate", lit={"a": "b"}, guess={"a": 3}),
+        (1, 1),
+    ),
+    "front": (lambda: charts.front(([1, 2, 3], [3, 1.5, 1]), x="a", y="b", guess=(2, 2)), (1, 1)),
+    "lines": (  # names stand at the right as labels of one more
+        lambda: charts.lines(
+            {"a": ([1, 2], [1, 2])}, x="a", y="b", dots={"d": ([1], [2])}, level={"l": 1},
+            upright={"u": 1}, guess=(1, 1),
+        ),
+        (1, 2),
+    ),
+    "roofline": (
+        lambda: charts.roofline(
+            [Hardware.H100], {"read": (1, "2 TFLOP/s")}, guess=(2, "3 TFLOP/s"), efficiency=0.5,
+            ceilings={"L2": "5 TB/s"},
+        ),
+        (1, 1),
+    ),
+    "parity": (lambda: charts.parity({"a": (1, 2), "b": (2, 3)}), (1, 1)),
+    "versus": (lambda: charts.versus(1, 2, "ms"), (1, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_axis_is_shown_by_one_layer_alone(name):
+    chart, axes = EVERY[name]
+    layers = [layer.get("encoding", {}) for layer in chart().to_dict()["layer"]]
+    shown = [
+        sum("field" in held[way] and held[way].get("axis", {}) is not None for held in layers
+            if way in held)
+        for way in ("x", "y")
+    ]  # fmt: skip
+    assert tuple(shown) == axes
+
+
 def test_an_empty_title_is_no_title(tmp_path):
     chart = charts.lines({"a": ([1], [2])}, x="Batch", y="Step (ms)", title="")
     assert "title" not in chart.to_dict()
@@ -112,6 +173,9 @@ def test_an_empty_title_is_no_title(tmp_path):
         ((2.0, 8.0), [2, 5]),
         ((2.0, 3.0), [2, 2.5, 3]),
         ((90.0, 800.0), [100, 200, 500]),
+        ((1.0, 1e6), [1, 10, 100, 1e3, 1e4, 1e5, 1e6]),  # seven at most
+        ((1.0, 1e7), [1, 100, 1e4, 1e6]),
+        ((6.1, 6.9), [6.1, 6.9]),  # nothing round lies between
     ],
 )
 def test_a_logarithmic_axis_is_labelled_at_decades_or_at_one_two_five(ends, ticks):
@@ -135,6 +199,8 @@ def test_an_axis_holds_its_values_and_has_a_length(log, values):
         (-3.14159, "-3.14"),
         (1.25e6, "1.25 million"), (999_600, "1 million"), (2.5e9, "2.5 billion"), (3e-7, "3×10⁻⁷"),
         (1e18, "1×10¹⁸"), (math.inf, "infinite"), (math.nan, "unknown"),
+        (9.996e8, "1 billion"), (5e14, "500 trillion"), (9.997e14, "1,000 trillion"),
+        (1e15, "1×10¹⁵"), (1e-4, "0.0001"), (-2.5e9, "-2.5 billion"), (-3e-7, "-3×10⁻⁷"),
     ],
 )  # fmt: skip
 def test_a_number_is_written_as_people_read_it(value, text):
@@ -146,6 +212,66 @@ def test_a_prefix_keeps_a_number_readable():
     assert prefixed(0.9999e15, "FLOP/s") == "1 PFLOP/s"
     assert prefixed(15.4e9, "FLOP/s") == "15.4 GFLOP/s"
     assert prefixed(4.57e-3, "s") == "4.57 ms"
+    assert prefixed(2e-12, "s") == "0.002 ns"  # there is no smaller prefix, and no larger one
+    assert prefixed(3e21, "B") == "3,000 EB"
+    assert [power(n) for n in (-4, -3, 5, 6)] == ["10⁻⁴", "0.001", "100,000", "10⁶"]
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "air", "ends"),
+    [
+        ([], False, (0, 0), (0, 1)),
+        ([], True, (0, 0), (1, 10)),
+        ([4], False, (0, 0), (4, 8)),
+        ([-4], False, (0, 0), (-4, 0)),
+        ([0], False, (0, 0), (0, 1)),
+        ([10], True, (0, 0), (10**0.5, 10**1.5)),  # in the middle of a decade
+        ([1, 2, 4], True, (0, 0), (1, 4)),
+        ([2, 12, math.inf], False, (0.1, 0.2), (1, 14)),
+        ([0, 1, 100], True, (0.1, 0.2), (10**-0.2, 10**2.4)),  # zero has no place
+    ],
+)
+def test_the_ends_of_an_axis_are_its_values_and_some_air(values, log, air, ends):
+    axis = Axis.over(Measure("x"), values, log=log, air=air)
+    assert axis.ends == pytest.approx(ends)
+    assert (axis.share(axis.ends[0]), axis.share(axis.ends[1])) == pytest.approx((0, 1))
+
+
+def test_a_share_is_of_the_length_or_of_the_decades():
+    assert Axis(Measure("x"), (2, 6)).share(3) == 0.25
+    assert Axis(Measure("x"), (1, 1e4), log=True).share(10) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        (["500 MB", "0.004 TB"], "GB"),  # 4 GB with the prefix that suits it
+        (["0 GB"], "GB"),
+        (["2500 USD"], "USD"),  # and no thousands of dollars
+        (["3000 GB/s"], "GB/s"),
+        ([1, "3 ms", Q_(math.inf, "s")], "ms"),
+        ([1, 2], ""),
+    ],
+)
+def test_an_axis_takes_the_unit_of_the_largest_quantity(values, unit):
+    assert Measure.of("Size", values).unit == unit
+
+
+def test_a_share_is_a_plain_number_on_any_axis():
+    assert Measure("Busy (%)", "%").read(Q_(0.5, "")) == 50
+    assert Measure("Load (steps)", "steps").read(Q_(0.5, "")) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("many", "said"),
+    [
+        (0, ""),
+        (3, "Not drawn: a (infinite), b (infinite), c (infinite)."),
+        (5, "Not drawn: a (infinite), b (infinite), c (infinite) and 2 more."),
+    ],
+)
+def test_three_that_are_left_out_are_named(many, said):
+    assert left_out([(name, math.inf) for name in "abcde"[:many]]) == said
 
 
 @given(st.lists(st.floats(0, 300), max_size=9))
@@ -153,6 +279,38 @@ def test_labels_are_spread_apart_in_their_order(wanted):
     placed = spread(wanted, 20, 0, 300)
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     assert all(placed[b] - placed[a] >= 20 - 1e-6 for a, b in pairwise(order))
+
+
+def test_labels_that_would_leave_the_plot_are_moved_inside():
+    assert spread([299, 300], 20, 0, 300) == [280, 300]
+    assert spread([1, 0], 20, 0, 300) == [20, 0]
+    assert spread([100, 121], 20, 0, 300) == [100, 121]  # far enough apart
+
+
+NEAR = 0.5 * LABEL["laptop"] + 9  # from a dot to the middle of the words below it
+
+
+@pytest.mark.parametrize(
+    ("dot", "how", "place"),
+    [
+        ((0.5, 0.5), {}, (0, NEAR, "center")),
+        ((0.5, 0.0), {}, (0, -NEAR, "center")),  # nothing stands below the plot
+        ((0.0, 0.5), {}, (11, 0, "left")),
+        ((1.0, 0.5), {}, (-11, 0, "right")),
+        ((0.5, 0.5), {"rising": True}, (9, NEAR, "left")),
+        ((0.5, 0.5), {"marks": [(0.5, 0.45)]}, (0, -NEAR, "center")),  # 15 pixels below
+        ((0.5, 0.5), {"around": [(0.55, 0.45, ["some words"] * 3)]}, (0, -NEAR, "center")),
+    ],
+)
+def test_the_first_free_place_of_below_above_right_and_left_is_taken(dot, how, place):
+    (row,) = beside([(*dot, "batch 64")], 300, **how)
+    assert (row["dx"][1], row["dy"][1], row["align"][1]) == place
+    assert row["text"] == ["batch 64"] * 3
+
+
+def test_what_fits_nowhere_is_left_to_the_table():
+    rows = beside([(0.5, 0.5, "a")] * 14, 300)
+    assert [row["text"][0] for row in rows].count("a") == 12  # as many places as there are
 
 
 @settings(deadline=None)

@@ -110,7 +110,9 @@ def test_zero_signed_and_endless_answers_are_compared(guess, truth, said, tmp_pa
     picture(chart, tmp_path)
 
 
-@pytest.mark.parametrize(("places", "align"), [((1, 80, 90, 100), "left"), ((1, 2, 100), "right")])
+@pytest.mark.parametrize(
+    ("places", "align"), [((1, 80, 90, 100), "left"), ((1, 2, 100), "right"), ((1, 100), "right")]
+)
 def test_the_word_of_the_band_stands_where_fewer_points_are(places, align):
     chart = charts.parity({f"{n}": (n, n) for n in places})
     marks = [layer["mark"] for layer in chart.to_dict()["layer"]]

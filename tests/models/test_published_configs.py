@@ -340,8 +340,10 @@ def test_a_lightning_attention_keeps_a_state_in_seven_of_eight_layers(tmp_path):
         ("Qwen3_5_27B", ("attn_output_gate", "layer_types", "full_attention_interval")),
         (
             "Qwen3_Next_80B_A3B",
-            tuple(f"linear_{key}" for key in ("conv_kernel_dim", "key_head_dim", "num_key_heads"))
-            + ("linear_num_value_heads", "linear_value_head_dim", "decoder_sparse_step"),
+            (
+                *("linear_key_head_dim", "linear_num_key_heads", "linear_num_value_heads"),
+                *("linear_value_head_dim", "linear_conv_kernel_dim", "decoder_sparse_step"),
+            ),
         ),
     ],
 )
@@ -379,9 +381,8 @@ def test_kinds_of_layers_are_letters_or_words(tmp_path):
     ]
     words = [{"M": "mamba", "*": "attention", "E": "moe", "-": "mlp"}[kind] for kind in letters]
     named = {"hybrid_override_pattern": None, "layers_block_type": words}
-    assert from_config(changed(tmp_path, "Nemotron3_Nano", **named)).parameters == (
-        TO_THE_LAST["Nemotron3_Nano"]
-    )
+    read = from_config(changed(tmp_path, "Nemotron3_Nano", **named))
+    assert read.parameters == TO_THE_LAST["Nemotron3_Nano"]
     # as many networks as layers that mix tokens, some of them dense
     even = from_config(changed(tmp_path, "Nemotron3_Nano", hybrid_override_pattern="ME*-" * 13))
     assert (even.layers, even.bare_layers, even.moe.dense_layers) == (26, 0, 13)

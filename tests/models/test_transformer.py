@@ -88,6 +88,10 @@ def test_training_predicts_every_position(llama):
     step = llama.step(1.0, float(n), None, equal(2.0), training=True)
     causal = 2 * (n * (n + 1) // 2) * 32 * 32 * 256
     assert llama.totals(step).flops == 2 * (LAYERS + HEAD) * n + causal
+    # what the way back needs: every operator's input, and the loss all logits in four bytes
+    layer = 2 * 4096 + 4096 + 6144 + 4096 + 4096 + 28_672 + 14_336
+    kept = 2 * n * (32 * layer + 2 * 4096) + 4 * n * 128256
+    assert llama.totals(step).inputs == kept
     # the rule of six FLOP a parameter and token, here without the embedding table and with
     # attention
     assert cost.demand(llama, step).operations == pytest.approx(6 * llama.parameters * n, rel=0.10)
