@@ -100,6 +100,7 @@ class Training(Part):
     compute_time: u.Seconds = "s"
     bubble_time: u.Seconds = "s"
     tensor_time: u.Seconds = "s"
+    context_time: u.Seconds = "s"
     pipeline_time: u.Seconds = "s"
     expert_time: u.Seconds = "s"
     exposed_data_time: u.Seconds = "s"

@@ -51,6 +51,18 @@ def test_fleets_are_compared_on_a_step_of_training():
     assert "gradients" in str(found) or "own work" in str(found)
 
 
+def test_what_goes_round_between_parts_of_a_sequence_is_a_part_of_the_step():
+    """Was wrong: of 0.2 s more a step the parts knew a sixteenth."""
+    work = {"model": "Llama3_8B", "phase": "train", "batch_size": 64, "seq_len": 8192}
+    fleet = {"hardware": "H100", "count": 8, "tensor_parallel": 2, "context_parallel": 1}
+    one = SystemSpec.from_spec({"workload": work, "fleet": fleet})
+    other = one.changed({"fleet.context_parallel": 4})
+    found = mlsysim.why(one, other)
+    was, now = (judge(each).metrics["step_time"].m_as("s") for each in (one, other))
+    assert sum(found.parts.values()) == pytest.approx(now - was)
+    assert max(found.parts, key=lambda part: found.parts[part]) == "keys and values that go round"
+
+
 def test_scenarios_are_whole_systems():
     scenario = Scenarios["Capstone"]
     found = mlsysim.why("Capstone", scenario.changed({"fleet.hardware": "H200"}))
