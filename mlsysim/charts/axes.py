@@ -24,12 +24,7 @@ class Axis(NamedTuple):
 
     @classmethod
     def over(
-        cls,
-        measure: Measure,
-        values: Iterable[float],
-        *,
-        log: bool = False,
-        air: Span = (0.0, 0.0),
+        cls, measure: Measure, values: Iterable[float], *, log: bool = False, air: Span = (0.0, 0.0)
     ) -> Axis:
         """The axis that holds the values, with shares of its length as air."""
         held = [value for value in values if drawable(value, log)]
