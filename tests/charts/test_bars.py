@@ -92,6 +92,17 @@ def test_bars_start_at_zero_and_a_logarithmic_axis_has_dots_instead():
     assert "a: 1 GB/s (not feasible)" in charts.words(log)
 
 
+def test_a_named_line_has_its_words_on_the_side_that_has_room():
+    chart = charts.ranked({"a": 10}, x="Time (ms)", level={"law": 1, "stack": 9})
+    words = [
+        (layer["data"]["values"][0]["name"], layer["mark"]["align"], layer["encoding"]["y"])
+        for layer in chart.to_dict()["layer"]
+        if layer["encoding"].get("text", {}).get("field") == "name"
+    ]
+    # to the right of the first, to the left of the second, and one above the other
+    assert words == [("law", "left", {"value": -9}), ("stack", "right", {"value": -27})]
+
+
 def test_values_over_many_decades_get_the_prefix_that_suits_them(tmp_path):
     chart = charts.ranked({"B200": "8 TB/s", "ESP32": "7.7 MB/s"}, x="Bandwidth", log=True)
     assert {"8 TB/s", "7.7 MB/s"} <= set(picture(chart, tmp_path)[1])

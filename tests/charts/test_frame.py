@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlsysim import Hardware, charts
 from mlsysim.charts.axes import Axis
-from mlsysim.charts.labels import beside, spread, wide
+from mlsysim.charts.labels import beside, legend, spread, wide
 from mlsysim.charts.theme import LABEL, PLOT
 from mlsysim.charts.values import Measure, brief, left_out, power, prefixed
 from mlsysim.core.errors import MLSysError, UnknownName
@@ -152,12 +152,18 @@ EVERY = {  # each chart with all that it can show, and how many axes a reader se
 def test_an_axis_is_shown_by_one_layer_alone(name):
     chart, axes = EVERY[name]
     layers = [layer.get("encoding", {}) for layer in chart().to_dict()["layer"]]
-    shown = [
-        sum("field" in held[way] and held[way].get("axis", {}) is not None for held in layers
-            if way in held)
+    shown = {
+        way: [
+            held[way]["title"]
+            for held in layers
+            if "field" in held.get(way, {}) and held[way].get("axis", {}) is not None
+        ]
         for way in ("x", "y")
-    ]  # fmt: skip
-    assert tuple(shown) == axes
+    }
+    assert (len(shown["x"]), len(shown["y"])) == axes
+    assert shown["x"][0]  # it says what it measures
+    ends = [held.get(way, {}).get("scale", {}) for held in layers for way in ("x", "y")]
+    assert not any(scale.get("nice") or scale.get("zero") for scale in ends)  # as it was told
 
 
 def test_an_empty_title_is_no_title(tmp_path):
@@ -175,6 +181,9 @@ def test_an_empty_title_is_no_title(tmp_path):
         ((90.0, 800.0), [100, 200, 500]),
         ((1.0, 1e6), [1, 10, 100, 1e3, 1e4, 1e5, 1e6]),  # seven at most
         ((1.0, 1e7), [1, 100, 1e4, 1e6]),
+        ((1.1, 1.6), [1.2, 1.5]),
+        ((4.5, 6.5), [5, 6]),
+        ((6.5, 9.5), [7, 8, 9]),
         ((6.1, 6.9), [6.1, 6.9]),  # nothing round lies between
     ],
 )
@@ -306,6 +315,13 @@ def test_the_first_free_place_of_below_above_right_and_left_is_taken(dot, how, p
     (row,) = beside([(*dot, "batch 64")], 300, **how)
     assert (row["dx"][1], row["dy"][1], row["align"][1]) == place
     assert row["text"] == ["batch 64"] * 3
+
+
+def test_a_legend_has_two_columns_on_a_phone_where_its_two_longest_names_fit():
+    """A letter is about 7.2 of 270 pixels wide, and two symbols with their air take 44."""
+    assert legend(["alone"]) is None
+    assert "columns" not in legend(["x" * 15, "y" * 16, "z" * 15, "w" * 15]).to_dict()
+    assert "columns" in legend(["x" * 16, "y" * 16]).to_dict()
 
 
 def test_what_fits_nowhere_is_left_to_the_table():

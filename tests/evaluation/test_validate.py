@@ -9,12 +9,13 @@ from io import StringIO
 
 import pytest
 
-from mlsysim import Engine, Hardware, Models, SingleNodeModel
+from mlsysim import Engine, Hardware, Infra, Models, ReliabilityModel, SingleNodeModel
 from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
 from mlsysim.evaluation.validate import Prediction, Row, read, scores
 from mlsysim.evaluation.validate.left_out import covered, told
+from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.predict import predicted
 from mlsysim.evaluation.validate.rows import Unpredictable, precision_of
 from mlsysim.evaluation.validate.serving import layout
@@ -129,6 +130,129 @@ def test_a_row_of_device_hours_is_their_energy():
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [("128 per GPU", 128), ("4M tokens", 4e6), ("2.5e3", 2500), ("8Mi", 8), ("inf", math.inf)],
+)
+def test_a_column_starts_with_its_number(text, number):
+    assert row(batch=text).number("batch") == number
+
+
+def test_what_a_row_tells_beside_its_columns():
+    told = row(parallelism="tp=8; PP=2;zero1;dp=auto", note="tokens=15T, gpu_hours=1.46M W=7e2W")
+    assert [told.ways(name) for name in ("tp", "pp", "dp", "ep")] == [8, 2, 1, 1]
+    assert told.divided["zero"] == "1"
+    assert [told.noted(name) for name in ("tokens", "gpu_hours", "W", "PUE")] == (
+        [15e12, 1.46e6, 700, None]
+    )
+    assert row().number("seq_in", 7) == 7
+
+
+STEP = {"model": "Llama-3.1-8B", "batch": "4", "seq_in": "1000", "seq_out": "200"}
+TRAIN = {"model": "Llama-3.1-8B", "n_devices": "8", "batch": "64", "seq_in": "4096"}
+TRAIN |= {"domain": "train", "precision": "bf16", "parallelism": "tp=2;dp=4"}
+AGAIN = {**TRAIN, "parallelism": "tp=2;dp=4;recompute=full"}
+WIRE = {"domain": "comm", "n_devices": "8", "batch": "1e9"}
+NETWORK = {"domain": "cnn_infer", "model": "resnet50", "batch": "8"}
+
+
+def by_law(columns, metric, unit=""):
+    return predicted(row(**columns, metric=metric, unit=unit), None)
+
+
+def test_rows_of_serving_follow_from_each_other():
+    whole = by_law(STEP, "e2e_generation_latency", "s")
+    assert by_law(STEP, "e2e_generation_latency", "ms") == pytest.approx(1e3 * whole)
+    assert by_law(STEP, "output_tokens_per_s") == pytest.approx(4 * 200 / whole)
+    four = {**STEP, "n_devices": "4"}  # each of which answers as many
+    assert by_law(four, "output_tokens_per_s") == pytest.approx(4 * 4 * 200 / whole)
+    assert by_law(four, "output_tokens_per_s_per_gpu") == pytest.approx(4 * 200 / whole)
+    read = by_law(STEP, "forward_latency", "us") * 1e-6
+    assert by_law(STEP, "prefill_tokens_per_s") == pytest.approx(4 * 1000 / read)
+    assert by_law(STEP, "sequences_per_s") == pytest.approx(4 / read)
+    # in the middle of an answer of 200 tokens
+    step = Engine.solve("Llama3_1_8B", "H100", batch_size=4, seq_len=1100)
+    assert by_law(STEP, "decode_tokens_per_s") == pytest.approx(4 / step.si("latency"))
+    # 8.03 billion weights of two bytes, and 131,072 bytes of cache for each of 4 x 1,200 tokens
+    held = 2 * 8_030_261_248 + 4 * 1200 * 131_072
+    assert by_law(STEP, "inference_mem_total", "GB") == pytest.approx(held / 1e9, rel=2e-4)
+
+
+def test_rows_of_networks_are_of_one_image_of_the_batch():
+    """Was wrong: the energy of an inference was that of its whole batch."""
+    step = Engine.solve("ResNet50", "H100", batch_size=8)
+    assert by_law(NETWORK, "images_per_s") == pytest.approx(8 / step.si("latency"))
+    four = {**NETWORK, "n_devices": "4"}
+    assert by_law(four, "images_per_s") == pytest.approx(4 * 8 / step.si("latency"))
+    energy = by_law(NETWORK, "energy_per_inference", "uJ")
+    assert energy == pytest.approx(700 * step.si("latency") / 8 * 1e6)  # of 700 W
+
+
+def test_rows_of_training_follow_from_each_other():
+    step = by_law(TRAIN, "iteration_time", "s")
+    assert by_law(TRAIN, "sequences_per_s") == pytest.approx(64 / step)
+    tokens = by_law(TRAIN, "tokens_per_s_per_gpu")
+    assert tokens == pytest.approx(64 * 4096 / step / 8)
+    rate = by_law(TRAIN, "tflops_per_chip", "TFLOP/s/chip")
+    assert by_law(TRAIN, "mfu_percent", "%") == pytest.approx(100 * rate / 989.4)
+    # what is computed again counts as work where all of a forward pass is
+    assert by_law(TRAIN, "hw_tflops_per_gpu", "TFLOP/s/GPU") == pytest.approx(rate)
+    own, every = (
+        by_law(AGAIN, metric, "TFLOP/s/GPU") for metric in ("tflops_per_chip", "hw_tflops_per_gpu")
+    )
+    assert every == pytest.approx(own * 4 / 3)
+    # a trillion tokens
+    for note in ("tokens=1T", "trained on 1T tokens", "on 1000B tokens"):
+        hours = by_law({**TRAIN, "note": note}, "gpu_hours", "GPU-h")
+        assert hours == pytest.approx(1e12 / tokens / 3600)
+        days = by_law({**TRAIN, "note": note}, "training_days_continuous", "days")
+        assert days == pytest.approx(hours / 8 / 24)
+    # two bytes of weights, two of gradients, and of 12 of Adam's a fourth, of half the parameters
+    state = by_law(TRAIN, "param_optimizer_mem", "GB")
+    assert state == pytest.approx(7 * 8_030_261_248 / 2 / 1e9, rel=1e-4)
+    whole = by_law(TRAIN, "gpu_mem_total", "GiB/GPU") * 2**30 / 1e9
+    assert whole == pytest.approx(state + by_law(TRAIN, "activation_mem", "GB"))
+
+
+def test_a_batch_of_training_is_told_in_sequences_tokens_or_for_each_device():
+    plain = by_law(TRAIN, "iteration_time", "s")
+    # 64 of 4,096 tokens; of 250,000 tokens the nearest that eight devices share
+    for batch in ("262144 tokens", "250000 tokens"):
+        assert by_law({**TRAIN, "batch": batch}, "iteration_time", "s") == pytest.approx(plain)
+    small = {**TRAIN, "parallelism": "tp=2;dp=4;mbs=2"}
+    each = by_law({**TRAIN, "batch": "2 per GPU"}, "iteration_time", "s")
+    assert each == pytest.approx(by_law({**small, "batch": "16"}, "iteration_time", "s"))
+
+
+def test_rows_of_wires_and_products_by_hand():
+    """A ring of eight at 450 GB/s: 14 messages of an eighth, each 1 us late."""
+    time = 14 / 8 * 1e9 / 450e9 + 14e-6
+    assert by_law(WIRE, "time", "ms") == pytest.approx(1e3 * time)
+    assert by_law(WIRE, "busbw", "GB/s") == pytest.approx(14 / 8 / time)
+    shape = {"domain": "kernel_gemm", "metric": "time", "unit": "us"}
+    one, same, other = (
+        predicted(row(**shape, model=model), Stacks.cublas)
+        for model in ("M=128;K=8192;N=65536", "128x65536x8192", "128x8192x65536")
+    )
+    assert one == same != other
+
+
+def test_rows_of_power_failures_and_checkpoints_by_hand():
+    """An H100 draws 700 W; a checkpoint is two bytes of weights and Adam's twelve."""
+    hours = {"note": "gpu_hours=1000"}
+    assert by_law(hours, "energy", "MWh") == pytest.approx(0.7)
+    average = Infra.Grids.US_Average.carbon_intensity.m_as("t/MWh")
+    assert by_law(hours, "carbon", "tCO2eq") == pytest.approx(0.7 * average)
+    assert by_law({}, "checkpoint_size", "GB") == pytest.approx(14 * 8.030261248)
+    fleet = fleet_of(Hardware.H100, 1024)
+    found = ReliabilityModel().solve(fleet)
+    many, share = {"n_devices": "1024"}, found.si("failure_shares")["device"]
+    days = by_law(many, "machine_failures_per_day", "hosts/day")
+    assert days == pytest.approx(86_400 / found.si("mtbf"))
+    weeks = by_law(many, "gpu_failures_per_week", "count/week")
+    assert weeks == pytest.approx(7 * days * share)
+
+
+@pytest.mark.parametrize(
     ("columns", "why"),
     [
         ({"model": "Llama-9", "metric": "decode_tokens_per_s"}, "'Llama-9' is in no"),
@@ -155,6 +279,7 @@ def test_what_cannot_be_predicted_says_why(columns, why):
         ("FP8-MX", "fp8", None),
         ("4.0bpw", "int4", 0.5),
         ("Q4_0", "int4", 0.5625),
+        ("Q4_K_M", "int4", 4.89 / 8),
     ],
 )
 def test_a_format_is_a_precision_and_the_bits_of_its_own(text, name, weight):

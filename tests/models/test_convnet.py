@@ -161,6 +161,7 @@ def test_keyword_spotting_adds_up_by_hand():
         ([{"conv": {"out": 3, "kernel": [1, 2, 3]}}], "layers"),
         ([{"conv": {"out": 3, "stride": 0}}], "layers"),
         ([{"conv": {"out": 3, "padding": "valid"}}], "layers"),
+        ([{"conv": {"out": 3, "repeat": 1001}}], "layers"),  # a thousand at most
         ([{"conv": {"out": 4, "groups": 2}}], "layers"),  # three channels do not split in two
         ([{"bottleneck": {"out": 3}}], "layers.bottleneck.mid"),
         ([3], "layers"),

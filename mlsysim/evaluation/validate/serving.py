@@ -166,11 +166,11 @@ def images(row: Row, stack: Any) -> float:
 
 
 def energy_of_one(row: Row, stack: Any) -> float:
-    """Joules of one inference, at the power of the device."""
+    """Joules of one inference of a batch, at the power of the device."""
     energy = _step(row, stack).si("energy")
     if energy is None:
         raise Unpredictable(f"{row.hardware} has no known power")
-    return energy
+    return energy / row.number("batch")
 
 
 def held_to_serve(row: Row, stack: Any) -> float:
