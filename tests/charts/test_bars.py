@@ -8,6 +8,8 @@ import re
 import pytest
 
 from mlsysim import charts
+from mlsysim.charts.rows import along
+from mlsysim.charts.values import Measure
 from mlsysim.core.errors import BadArgument, OutOfRange
 from tests.charts.drawn import picture, rows
 
@@ -39,6 +41,45 @@ def test_a_stack_says_what_does_not_fit_its_parts_and_the_guess():
     )
     (you,) = [r for r in rows(chart, "point", "text") if r["text"] == "you"]
     assert (you["name"], you["x"]) == ("Llama 3 8B", 64)
+
+
+@pytest.mark.parametrize(
+    ("sums", "limit", "said"),
+    [
+        ({"a": 4}, 4, "a fits in 4 GB."),
+        ({"a": 4, "b": 3}, 4, "All fit in 4 GB."),
+        ({"a": 5, "b": 6, "c": 7}, 4, "a and b do not fit in 4 GB."),
+        ({"a": 2, "b": 4}, None, "b is 2 times a."),
+        ({"a": 0, "b": 4}, None, "b: 4 GB."),  # from nothing there is no factor
+        ({"a": 4, "b": 4}, None, "a: 4 GB."),
+    ],
+)
+def test_a_stack_without_a_title_says_what_fits(sums, limit, said):
+    chart = charts.stack({n: {"x": v} for n, v in sums.items()}, x="Memory (GB)", limit=limit)
+    assert charts.words(chart).startswith(said)
+
+
+def test_what_ends_at_the_limit_is_whole_and_what_begins_there_is_over_it():
+    chart = charts.stack({"a": {"x": 4, "y": 1}}, x="Memory (GB)", limit=4)
+    assert [(r["from"], r["x"], r["over"]) for r in rows(chart, "bar")] == [
+        (0, 4, False),
+        (4, 5, True),
+    ]
+
+
+def test_parts_are_named_inside_as_far_as_there_is_room():
+    """Ten of 11.26 units of 190 pixels on a phone, 480 and 850: x has 17, 43 and 75 less eight.
+
+    A letter takes 7.2, 7.8 and 10.8 of them. Where one has no room for its name there is a legend.
+    """
+    chart = charts.stack({"a": {"x": 1, "y": 9}}, x="Memory (GB)")
+    told = {r["part"]: r["text"] for r in rows(chart, "text", "said")}
+    assert told == {"x": ["x", "x 1", "x 1"], "y": ["y 9"] * 3}
+    assert not any("legend" in str(layer["encoding"].get("color", {}).get("legend"))
+                   for layer in chart.to_dict()["layer"])  # fmt: skip
+    small = charts.stack({"a": {"x": 0.7, "y": 9.3}}, x="Memory (GB)")
+    told = {r["part"]: r["text"] for r in rows(small, "text", "said")}
+    assert told == {"x": ["", "", "0.7"], "y": ["9.3"] * 3}  # 0.7 takes 24, 23 and 32 pixels
 
 
 def test_notes_stand_where_the_sum_would(tmp_path):
@@ -75,6 +116,34 @@ def test_the_largest_comes_first_with_its_value_and_the_factor_is_the_title(tmp_
 def test_an_order_that_was_given_can_be_kept():
     chart = charts.ranked({"bytes": 1, "operations": 3}, x="Time (ms)", sort=False)
     assert [r["name"] for r in rows(chart, "bar")] == ["bytes", "operations"]
+
+
+def test_what_is_not_highlighted_is_pale_and_what_is_negative_has_its_words_at_the_left():
+    chart = charts.ranked({"a": 1, "b": -2, "c": 3}, x="Change (%)", highlight=["a"])
+    assert {r["name"]: (r["pale"], r["left"]) for r in rows(chart, "bar")} == {
+        "c": (True, False),
+        "a": (False, False),
+        "b": (True, True),
+    }
+    plain = charts.ranked({"a": 1, "b": -2}, x="Change (%)", hollow=["b"])
+    assert not any(r["pale"] for r in rows(plain, "bar"))
+    assert [row["feasible"] for row in charts.table(plain)] == [True, False]
+    assert charts.words(plain).startswith("a: 1 %.")  # there is no factor of what is below zero
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "ends"),
+    [  # two digits take 14.4 of 190 pixels, and 0.05 of the length stay free beside them
+        ([5, 10], {"words": ["10"]}, (0, 10 * (1.05 + 14.4 / 190))),
+        ([-10, 10], {"words": ["10"]}, (-10 - 20 * (0.05 + 14.4 / 190),) * 2),
+        ([10], {"words": ["much too long a word to stand there"]}, (0, 16)),
+        ([1, 100], {"log": True}, (10**-0.16, 10**2.1)),
+    ],
+)
+def test_an_axis_of_bars_has_room_for_words_at_its_end(values, how, ends):
+    axis = along(Measure("x"), values, **{"log": False, **how})
+    low, high = ends
+    assert axis.ends == pytest.approx((low, abs(high)))
 
 
 def test_bars_start_at_zero_and_a_logarithmic_axis_has_dots_instead():

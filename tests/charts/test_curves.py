@@ -117,6 +117,29 @@ def test_points_that_do_not_fit_are_hollow_and_their_line_is_broken():
     assert [row["feasible"] for row in charts.table(chart)] == fits
 
 
+@pytest.mark.parametrize(
+    ("log", "ends"), [("", (0, 8.8)), ("y", (4 * 2**-0.06, 8 * 2**0.1))], ids=["plain", "log"]
+)
+def test_an_axis_up_starts_at_zero_unless_it_is_logarithmic(log, ends):
+    chart = charts.lines({"a": ([1, 9], [4, 8])}, x="Batch", y="Step (ms)", log=log).to_dict()
+    base = chart["layer"][0]["encoding"]
+    assert base["x"]["scale"]["domain"] == pytest.approx([1 - 0.03 * 8, 9 + 0.04 * 8])
+    assert base["y"]["scale"]["domain"] == pytest.approx(ends)
+
+
+def test_few_points_have_dots_and_of_many_those_that_do_not_fit():
+    """Twelve are few; of thirteen the line is enough."""
+
+    def dots(many, *misfits):
+        fits = [n not in misfits for n in range(many)]
+        chart = charts.lines({"a": (range(many), range(many), fits)}, x="Batch", y="Step (ms)")
+        return [r["x"] for r in rows(chart, "point", "feasible")]
+
+    assert dots(12) == [*range(12)]
+    assert dots(13) == []
+    assert dots(13, 12) == [12]
+
+
 @pytest.mark.parametrize("log", ["", "x", "y", "xy"])
 def test_what_has_no_place_is_said_and_the_rest_is_drawn(log):
     odd = [math.inf, math.nan, -math.inf, 1e305]

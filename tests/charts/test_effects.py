@@ -20,6 +20,9 @@ def test_each_step_starts_where_the_one_before_it_ends_and_zero_keeps_its_row():
     assert [name for name, *_ in bars] == list(DAYS)
     told = [r["text"] for r in rows(chart, "text", "text", "x")]
     assert told[:5] == ["10", "+5", "+0", "-3", "12"]
+    # the words stand at the right ends of their bars
+    places = [r["x"] for r in rows(chart, "text", "text", "x")]
+    assert places[:5] == [10, 15, 15, 15, 12]
     assert charts.words(chart) == (
         "10 day become 12 day, most of it by exchange. Days (day). arithmetic 10; exchange adds 5; "
         "data adds 0; overlap adds -3; in all 12 day; you: 20 day; you chose data."
@@ -32,6 +35,16 @@ def test_a_waterfall_has_only_rings_round_its_steps_and_one_name_for_its_total()
         charts.waterfall(DAYS, x="Days (day)", ring="network")
     with pytest.raises(BadArgument, match="a step has this name"):
         charts.waterfall(DAYS, x="Days (day)", total="data")
+
+
+def test_steps_that_lead_below_zero_have_a_total_from_there_to_zero():
+    chart = charts.waterfall({"a": 2, "b": -5}, x="Gain (USD)", level={"goal": 1})
+    (whole,) = [r for r in rows(chart, "bar", "low") if r["name"] == "in all"]
+    assert (whole["low"], whole["high"]) == (-3, 0)
+    assert [r["x"] for r in rows(chart, "text", "text", "x")][:3] == [2, 2, 0]
+    assert "in all -3 USD; goal: 1 USD." in charts.words(chart)
+    with pytest.raises(BadArgument, match="at most 5 can be told apart"):
+        charts.waterfall(dict.fromkeys("uvwxyz", 1), x="Days", groups={n: n for n in "uvwxyz"})
 
 
 @pytest.mark.parametrize("odd", [math.inf, math.nan, 1e305])
@@ -96,6 +109,35 @@ def test_a_gantt_says_how_idle_its_lanes_are():
     assert charts.table(chart)[0] == {"lane": "s0", "what": "forward", "start": 0, "end": 2}
 
 
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        ([("a", "x", 1, 3), ("b", "x", 1, 3)], "a ends at 3 s."),  # nobody is idle
+        ([("a", "x", 0, 1), ("a", "x", 2, 3)], "a ends at 3 s."),  # alone it waits for nobody
+        ([("a", "x", 1, 2), ("b", "x", 2, 5)], "Over 4 s, lanes are idle 50% of the time."),
+        ([("a", "x", 0, 0), ("b", "x", 0, 0)], "a ends at 0 s."),
+    ],
+)
+def test_lanes_that_run_together_are_idle_or_end(tasks, said):
+    assert charts.words(charts.gantt(tasks, x="Time (s)")).startswith(said)
+
+
+def test_work_has_its_name_inside_and_what_is_endless_stops_nothing():
+    """Of 190 pixels for 12.4 s two take 31 less eight: two letters of 7.2, and not four."""
+    chart = charts.gantt([("a", "write", 0, 9), ("a", "go", 9, 11)], x="Time (s)")
+    told = {r["what"]: r["text"][0] for r in rows(chart, "text", "middle")}
+    assert told == {"write": "write 9", "go": "go"}
+    assert {r["what"]: r["middle"] for r in rows(chart, "text", "middle")} == {
+        "write": 4.5,
+        "go": 10,
+    }
+    lanes = {"a": [("x", 1), ("y", math.inf), ("z", 2)]}
+    bars = rows(charts.timeline(lanes, x="Time (s)"), "bar", "lane")
+    assert [(r["what"], r["start"], r["end"]) for r in bars] == [("x", 0, 1), ("z", 1, 3)]
+    with pytest.raises(BadArgument, match="at most 5 kinds of work"):
+        charts.gantt([("a", kind, 0, 1) for kind in "uvwxyz"], x="Time (s)")
+
+
 def test_tasks_that_make_no_sense_are_refused_and_endless_ones_said():
     with pytest.raises(OutOfRange, match="it ends before it starts"):
         charts.gantt([("a", "x", 2, 1)], x="Time (s)")
@@ -116,11 +158,15 @@ def test_the_rung_in_use_is_lit_and_its_distance_is_the_finding():
     dots = {(r["name"], r["rung"]): (r["x"], r["lit"]) for r in rows(chart, "point", "rung")}
     assert dots["CS-3", "SRAM"] == (pytest.approx(21e6), False)
     assert dots["CS-3", "link"] == (pytest.approx(150), True)
+    assert dots["H100", "memory"] == (pytest.approx(3350), True)  # nothing of it is pale
     assert charts.words(chart) == (
         "The CS-3 works 140,000 times below its fastest rung. Bandwidth (GB/s), logarithmic. "
         "CS-3: SRAM 21 PB/s; CS-3: link 150 GB/s (in use); H100: memory 3.35 TB/s; "
         "you on CS-3: 1.2 TB/s."
     )
+    # two rows of 44 pixels: below the lower dot a name of 13 pixels has no room
+    two = charts.ladder({"a": {"link": 1}, "b": {"link": 1}}, x="Bandwidth (GB/s)")
+    assert [r["dy"][1] for r in rows(two, "text", "dy")] == [15.5, -15.5]
     with pytest.raises(BadArgument, match="CS-3 has no such rung"):
         charts.ladder(machines, x="Bandwidth (GB/s)", lit={"CS-3": "HBM"})
     zero = charts.ladder({"a": {"b": 0, "c": 2}}, x="Bandwidth (GB/s)")
@@ -157,6 +203,16 @@ def test_a_large_cloud_is_thinned_and_its_front_is_whole():
     assert len(rows(chart, "line", "name")) == 40
     cloud = charts.front(([1.0] * count, range(1, count + 1)), **axes)
     assert len(rows(cloud, "point", "feasible")) < 700
+
+
+def test_a_long_front_is_told_in_part_and_a_short_one_has_no_knee():
+    axes = {"x": "Time (ms)", "y": "Price (USD)"}
+    said = charts.words(charts.front((range(1, 31), range(30, 0, -1)), **axes))
+    assert said.count("a design:") == 10  # every third of thirty
+    two = charts.words(charts.front(([1, 2], [2, 1]), **axes))
+    assert "knee" not in two
+    with pytest.raises(BadArgument, match="at most 5 can be told apart"):
+        charts.front((range(6), range(6)), **axes, kinds=list("uvwxyz"))
 
 
 def test_columns_that_do_not_match_are_refused_and_odd_designs_said():

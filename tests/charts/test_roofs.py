@@ -77,6 +77,28 @@ def test_a_guess_of_nothing_is_left_out(h100, llama, guess):
     assert all(row.get("name") != "you" for row in rows(chart, "point", "dx"))
 
 
+def test_without_a_title_steps_of_one_bound_are_the_finding(h100, llama):
+    one = charts.roofline([h100], steps(llama, h100, 1), efficiency=0.5)
+    assert charts.words(one).startswith("This step is memory-bound.")
+    both = charts.roofline([h100], steps(llama, h100, 1, 2), efficiency=0.5)
+    assert charts.words(both).startswith("Every step is memory-bound.")
+    named = {"read": steps(llama, h100, 512)[0], "write": steps(llama, h100, 1)[0]}
+    turned = charts.roofline([h100], named, efficiency=0.5)
+    assert charts.words(turned).startswith("From batch write on, memory decides.")
+
+
+def test_the_table_has_ridges_and_steps_in_teraflops(h100):
+    chart = charts.roofline(
+        [h100], {"mine": (1.0, "2.3 TFLOP/s")}, efficiency=0.5, ceilings={"fp32": "67 TFLOP/s"}
+    )
+    rows = [tuple(row.values()) for row in charts.table(chart)]
+    assert rows == [
+        ("H100", pytest.approx(RIDGE), pytest.approx(989.4 / 2), "its ridge"),
+        ("fp32", pytest.approx(67 / 3.35), pytest.approx(67), "this ceiling's ridge"),
+        ("mine", 1, pytest.approx(2.3), ""),
+    ]
+
+
 def test_steps_may_have_names_and_dots_may_be_measured(h100, llama):
     chart = charts.roofline(
         [h100], {"write": steps(llama, h100, 1)[0], "measured": (1.0, "2.3 TFLOP/s")}

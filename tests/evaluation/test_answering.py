@@ -123,6 +123,14 @@ def test_throughput_is_that_of_the_load_and_requests_what_the_fleet_could_take()
     assert found["requests"].m_as("1/s") == pytest.approx(3 / found["utilization"])
 
 
+@pytest.mark.parametrize(("rate", "binds"), [(80, "Memory"), (84, "Compute")])
+def test_what_binds_decoding_is_told_of_as_many_as_are_in_flight(rate, binds):
+    """Half of 989.4 TFLOP/s over 3.35 TB/s: from 148 short sequences on arithmetic is slower."""
+    found = judge(system({"prompt": 16, "tokens": 200, "arrival_rate_qps": rate})).metrics
+    assert (found["batch"] > 148) == (binds == "Compute")
+    assert found["decode_bottleneck"] == binds
+
+
 def test_a_batch_that_is_given_is_the_most_that_are_in_flight():
     often = {"arrival_rate_qps": 4}
     free, capped = (judge(system({**often, "batch_size": batch})).metrics for batch in (None, 8))

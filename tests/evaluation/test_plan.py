@@ -7,11 +7,11 @@ from itertools import product
 
 import pytest
 
-from mlsysim import Scenarios
+from mlsysim import Hardware, Scenarios
 from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.evaluation import evaluate, judge
 from mlsysim.evaluation.answering import needed
-from mlsysim.evaluation.plan import plan, usual
+from mlsysim.evaluation.plan import plan, shortfall, usual
 from mlsysim.evaluation.spec import SystemSpec
 
 CAPSTONE = Scenarios["Capstone"]
@@ -115,6 +115,50 @@ def test_an_axis_of_one_value_holds_it_fixed():
     for each in found.found or [found.nearest]:
         assert each.change["workload.precision"] == "fp16"
         assert each.change["fleet.tensor_parallel"] == 8
+
+
+def test_the_usual_axes_are_no_wider_numbers_whole_nodes_and_devices_with_a_price():
+    axes = usual(CAPSTONE)
+    assert axes["workload.precision"] == ["fp16", "fp8", "int8", "fp4", "int4"]
+    assert axes["fleet.tensor_parallel"] == [1, 2, 4, 8]
+    assert "fleet.count" not in axes  # requests arrive, and say how many
+    assert axes["fleet.hardware"][0] == "H100"
+    cloud = Hardware.Cloud
+    priced = {name for name in cloud if cloud[name].unit_cost is not None}
+    assert {*axes["fleet.hardware"]} == priced < {*cloud}
+    own = CAPSTONE.changed({"environment.accelerator_price": "20000 USD"})
+    assert usual(own)["fleet.hardware"] == ["H100"]  # whose price it is
+    idle = served(None).changed({"workload.precision": "fp8", "fleet.count": 24})
+    assert usual(idle)["workload.precision"] == ["fp8", "fp4", "int4"]
+    assert "fleet.hardware" not in usual(idle)  # nothing is priced
+    # 24 halved is 12, of which eight fill a node; an eighth, 16th and 32nd fit in one
+    assert usual(idle)["fleet.count"] == [1, 3, 6, 8, 24, 48, 96, 192, 384, 768]
+    work = {"model": "Llama3_8B", "phase": "train", "batch_size": 8}
+    trains = SystemSpec.from_spec({"workload": work, "fleet": {"hardware": "H100", "count": 8}})
+    assert usual(trains) == {
+        "workload.precision": ["fp16", "fp8"],
+        "fleet.count": [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    }
+
+
+def test_the_fewest_that_hold_so_many_devices_fill_their_nodes():
+    bare = served(1).fleet
+    assert [bare.holding(many) for many in (1, 8, 9, 16, 17)] == [1, 8, 16, 16, 24]
+    nodes = served(1).changed({"fleet.hardware": None, "fleet.node": "DGX_H100"}).fleet
+    assert [nodes.holding(many) for many in (1, 8, 9, 16, 17)] == [1, 1, 2, 2, 3]
+
+
+def test_of_bad_systems_what_cannot_be_is_the_worst():
+    """141.8 GB in 76.97; requests that come 38.5 times too often; two bounds that are broken."""
+    large = judge(served(None).changed({"workload.model": "Llama3_70B"}))
+    need, room = (large.metrics[f"memory_{name}"] for name in ("required", "capacity"))
+    assert shortfall(large) == (True, 1, pytest.approx((need / room).m_as("")))
+    busy = judge(served(5000))
+    assert shortfall(busy) == (True, 0, busy.metrics["utilization"])
+    late = judge(served(1, "ttft < 1 ms", "itl < 1 ms", "latency < 1 hour"))
+    over = sum(late.metrics[name].m_as("ms") / 1 - 1 for name in ("ttft", "itl"))
+    assert shortfall(late) == (False, 2, pytest.approx(over))
+    assert shortfall(late) < shortfall(busy) < shortfall(large)
 
 
 def test_an_empty_axis_is_refused():

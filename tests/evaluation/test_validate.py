@@ -234,6 +234,12 @@ def test_rows_of_wires_and_products_by_hand():
         for model in ("M=128;K=8192;N=65536", "128x65536x8192", "128x8192x65536")
     )
     assert one == same != other
+    # a large one behind others takes its 2 x 8192^3 FLOP at half of 989.4 TFLOP/s, and one that
+    # somebody waits for 10 us of dispatch more
+    large = {"domain": "kernel_gemm", "model": "M=8192;K=8192;N=8192"}
+    assert by_law(large, "achieved_tflops", "TFLOP/s") == pytest.approx(989.4 / 2)
+    time = 2 * 8192**3 / (989.4e12 / 2) + 10e-6
+    assert by_law(large, "time", "us") == pytest.approx(1e6 * time)
 
 
 def test_rows_of_power_failures_and_checkpoints_by_hand():
@@ -260,6 +266,7 @@ def test_rows_of_power_failures_and_checkpoints_by_hand():
         ({"metric": "happiness"}, "nothing predicts 'happiness'"),
         ({"metric": "decode_tokens_per_s", "precision": "q9"}, "precision 'q9' is not known"),
         ({"metric": "e2e_generation_latency"}, "seq_in is '': no number"),
+        ({"metric": "decode_tokens_per_s", "parallelism": "tp=3"}, "32 attention heads"),
         ({"metric": "gpu_hours", "seq_in": "2048", "batch": ""}, "how many tokens were seen"),
         ({"metric": "energy"}, "how many device hours"),
         ({"metric": "tokens_per_s_per_gpu", "parallelism": "tp=1;cp=2"}, "cannot be divided"),
@@ -429,8 +436,9 @@ def test_no_more_are_in_flight_than_fit():
     """What waits for room is not among those whose tokens are timed."""
     full, more = (predicted(asked(batch=batch), "ideal") for batch in ("inf", "100000"))
     assert more == pytest.approx(full)
-    with pytest.raises(Unpredictable, match="not one sequence fits"):
-        predicted(asked(model="Llama-3.1-70B"), "ideal")
+    for metric, batch in (("tpot", "16"), ("output_tokens_per_s", "inf")):
+        with pytest.raises(Unpredictable, match="not one sequence fits"):
+            predicted(asked(model="Llama-3.1-70B", metric=metric, batch=batch), "ideal")
 
 
 @pytest.mark.parametrize(
