@@ -164,9 +164,10 @@ def test_the_rung_in_use_is_lit_and_its_distance_is_the_finding():
         "CS-3: SRAM 21 PB/s; CS-3: link 150 GB/s (in use); H100: memory 3.35 TB/s; "
         "you on CS-3: 1.2 TB/s."
     )
-    # two rows of 44 pixels: below the lower dot a name of 13 pixels has no room
+    # two rows of 44 pixels: a name of 13 has no room below the lower dot, nor above it beside the
+    # other's, and stands at its right
     two = charts.ladder({"a": {"link": 1}, "b": {"link": 1}}, x="Bandwidth (GB/s)")
-    assert [r["dy"][1] for r in rows(two, "text", "dy")] == [15.5, -15.5]
+    assert [r["dy"][1] for r in rows(two, "text", "dy")] == [15.5, 0]
     with pytest.raises(BadArgument, match="CS-3 has no such rung"):
         charts.ladder(machines, x="Bandwidth (GB/s)", lit={"CS-3": "HBM"})
     zero = charts.ladder({"a": {"b": 0, "c": 2}}, x="Bandwidth (GB/s)")

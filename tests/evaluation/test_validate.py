@@ -9,7 +9,7 @@ from io import StringIO
 
 import pytest
 
-from mlsysim import Engine, Hardware, Infra, Models, ReliabilityModel, SingleNodeModel
+from mlsysim import Engine, Hardware, Infra, Models, ReliabilityModel, ServingModel, SingleNodeModel
 from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
@@ -269,6 +269,7 @@ def test_rows_of_power_failures_and_checkpoints_by_hand():
         ({"metric": "decode_tokens_per_s", "parallelism": "tp=3"}, "32 attention heads"),
         ({"metric": "gpu_hours", "seq_in": "2048", "batch": ""}, "how many tokens were seen"),
         ({"metric": "energy"}, "how many device hours"),
+        ({"metric": "time", "domain": "comm", "hardware": "RTX3090"}, "no known link to others"),
         ({"metric": "tokens_per_s_per_gpu", "parallelism": "tp=1;cp=2"}, "cannot be divided"),
     ],
 )
@@ -382,6 +383,13 @@ def test_a_row_is_run_by_the_software_that_it_names():
     assert stack_name(cnn._replace(stack="megatron")) == "megatron"
     assert stack_name(cnn._replace(hardware="i9-10940X")) == "cpu"
     assert stack_name(cnn._replace(hardware="STM32L4R5", model="ResNet8(ic)")) == "cmsis_nn"
+    served = row(batch="8")
+    assert stack_name(served) == "trtllm"
+    assert stack_name(served._replace(hardware="MI300X")) == "vllm"
+    assert stack_name(served._replace(hardware="RTX3090", batch="1")) == "llamacpp"
+    assert stack_name(served._replace(domain="training")) == "megatron"
+    assert stack_name(served._replace(hardware="TPU_v5p", parallelism="mbs=1")) == "maxtext"
+    assert stack_name(served._replace(model="Llama-9")) == "ideal"
 
 
 def test_intervals_are_those_of_other_tables():
@@ -421,6 +429,37 @@ def test_the_time_of_a_token_is_a_step_and_the_prompts_that_come_meanwhile():
     read = Engine.solve("Llama3_1_8B", "H100", phase="prefill", seq_len=1024, stack="ideal")
     by_hand = (step.latency + 16 * read.latency / 1023).m_as("ms")
     assert predicted(asked(), "ideal") == pytest.approx(by_hand, rel=0.01)
+
+
+def test_a_replica_of_two_devices_has_all_of_its_own_concurrency_in_flight():
+    how = {"seq_len": 1024, "tensor_parallel": 2, "stack": "ideal"}
+    served = ServingModel().solve("Llama3_1_8B", "H100", batch_size=16, decode_tokens=1024, **how)
+    read = ServingModel().solve("Llama3_1_8B", "H100", decode_tokens=1, **how).si("ttft")
+    by_hand = 1e3 * (served.si("itl") + 16 * read / 1023)
+    for devices, batch in (("2", "16"), ("8", "64")):
+        row = asked(parallelism="tp=2", n_devices=devices, batch=batch)
+        assert predicted(row, "ideal") == pytest.approx(by_hand, rel=0.01)
+
+
+def test_in_a_pair_the_first_token_waits_for_the_other_now_and_then():
+    """One other spends a prompt of its time reading; in the first of ten rounds both come at once.
+
+    Of a queue of fixed services it waits load / 2 (1 - load) of a prompt, and for half a step.
+    """
+    read = Engine.solve("Llama3_1_8B", "H100", phase="prefill", seq_len=1024, stack="ideal")
+    step = Engine.solve("Llama3_1_8B", "H100", batch_size=2, seq_len=1536, stack="ideal")
+    alone, token = read.latency.m_as("ms"), predicted(asked(batch="2"), "ideal")
+    load = alone / (alone + 1023 * token)
+    waits = load / 2 / (1 - load)
+    waits += (1 / 2 - waits) / 10
+    by_hand = alone * (1 + waits) + step.latency.m_as("ms") / 2
+    assert predicted(asked(metric="ttft", batch="2"), "ideal") == pytest.approx(by_hand, rel=1e-3)
+    # where nobody answers, all prompts are read together
+    both = Engine.solve(
+        "Llama3_1_8B", "H100", phase="prefill", seq_len=1024, batch_size=2, stack="ideal"
+    )
+    silent = predicted(asked(metric="ttft", batch="2", seq_out=""), "ideal")
+    assert silent == pytest.approx(both.latency.m_as("ms"))
 
 
 def test_alone_the_first_token_takes_a_prompt_and_in_company_longer():
