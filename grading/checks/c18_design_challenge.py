@@ -38,15 +38,15 @@ def seconds(model: str, device: str, prompt: int, eta: float) -> float:
     return Engine.solve(model, device, **how).si("latency")
 
 
-def readers(v: Variant, eta: float | None = None, prompt: int | None = None) -> float:
+def readers(v: Variant, eta: float | None = None) -> float:
     """The chips that are busy with the prompts of a second."""
     own = v.fields
-    return v.rate * seconds(own["model"], own["device"], prompt or v.prompt, eta or v.eta)
+    return v.rate * seconds(own["model"], own["device"], v.prompt, eta or v.eta)
 
 
 def full_peak(v: Variant) -> float:
     """Only the part η of the peak is reached, so it takes more chips."""
-    return readers(v) * v.eta
+    return readers(v, eta=1.0)
 
 
 def by_requests(v: Variant) -> float:
@@ -211,8 +211,8 @@ def breaking(v: Variant) -> frozenset[str]:
 
 def upside_down(v: Variant) -> tuple[float, float]:
     """A lower η takes more chips: divide by it."""
-    middle = (v.low + v.high) / 2
-    return readers(v, middle) * v.low / middle, readers(v, middle) * v.high / middle
+    peak = readers(v, eta=1.0)
+    return peak * v.low, peak * v.high
 
 
 def own_at_one_end(v: Variant) -> tuple[float, float] | None:
