@@ -6,8 +6,9 @@ from math import ceil, floor
 
 import pytest
 
+from grading.check import load
 from mlsysim.core.units import Q_
-from tests.grading.by_hand import called, followed, known
+from tests.grading.by_hand import called, followed, known, variant
 from tests.grading.by_hand.paper import LLAMA3_8B as MODEL
 
 STEM = "03_kv_cache"
@@ -33,7 +34,7 @@ def test_the_cache_of_one_user_and_how_many_fit():
         "forgot the reserve": floor((B200 - WEIGHTS) / one),
         "loaded the weights once for every user": floor(USABLE / (WEIGHTS + one)),
     }
-    own = followed(STEM, "q2", Q_(500, "MB"), **OWN)
+    own = followed(STEM, "q2", Q_(0.5, "GB"), **OWN)
     assert own == pytest.approx((USABLE - WEIGHTS) / 500e6)
     assert followed(STEM, "q2", Q_(0, "MB"), **OWN) is None
 
@@ -82,13 +83,13 @@ def test_the_one_change_that_admits_most_users(fields, cut, best):
 
 def test_which_pair_of_model_and_chip_serves_most_users():
     chips = {"c1": "H200", "c2": "A100", "c3": "A100", "c4": "RTX_PRO_6000"}
-    models = {"m1": "Qwen3_32B", "m2": "Qwen3_4B", "m3": "Llama2_13B", "m4": "Mistral_Small_3"}
+    models = {"m1": "Qwen3_32B", "m2": "Qwen3_4B", "m3": "Phi4", "m4": "Mistral_Small_3"}
     # parameters, layers, values of a key, memory
     workstation = "Mistral Small 3 on one RTX PRO 6000 Blackwell Workstation Edition"
     pairs = {
         "Qwen3 32B on one H200 SXM": (32.76e9, 64, 8 * 128, 143_771 * 2**20),
         "Qwen3 4B on one A100 SXM4 80GB": (4.022e9, 36, 8 * 128, A100),
-        "Llama 2 13B on one A100 SXM4 80GB": (13.02e9, 40, 5120, A100),
+        "Phi-4 on one A100 SXM4 80GB": (14.66e9, 40, 10 * 128, A100),
         workstation: (23.57e9, 40, 8 * 128, 97_887 * 2**20),
     }
     room = {name: 0.9 * memory - 2 * n for name, (n, *_, memory) in pairs.items()}
@@ -120,3 +121,11 @@ def test_users_that_share_a_prefix(asked):
         ),
         "let the users become negative": count,
     }
+
+
+def test_a_function_is_tried_with_and_without_a_prefix_and_where_nobody_fits():
+    question, v = load(STEM).questions["q6"], variant(STEM, **OWN)
+    asked = question.inputs(v)
+    assert {row["shared"] > 0 for row in asked} == {True, False}
+    found = [question.check.truth(v)(**row) for row in asked]
+    assert found.count(0) == 2
