@@ -78,6 +78,22 @@ def test_the_largest_batch_within_two_limits():
     assert known(STEM, "q1", **fields) == {"": room, "forgot that all must fit": quick}
 
 
+@pytest.mark.parametrize(
+    ("model", "quick", "told"),
+    [  # 35 users of 13B fit, and 258 of 8B: two users or 5 % less may be rounding
+        ("Llama2_13B", 33, False),
+        ("Llama2_13B", 32, True),
+        ("Llama3_8B", 247, False),
+        ("Llama3_8B", 240, True),
+    ],
+)
+def test_limits_that_nobody_can_tell_from_each_other(model, quick, told):
+    limit = 1e3 * (step(model, "H100", "fp16", quick, 2048) + 1e-6)
+    found = known(STEM, "q1", model=model, device="H100", context=2048, limit=limit)
+    assert found[""] == quick
+    assert ("left out the limit" in found) is told
+
+
 def test_how_many_designs_pass():
     # a short loop through the same sums: there is no closed form for what turns at two roofs
     own = [("Llama2_13B", chip, form) for chip in CHIPS for form in WIDTHS]
@@ -139,9 +155,17 @@ def test_the_price_at_which_two_devices_draw_level():
             - spent(700),
         }
     )
-    # the other way round an MI300X is worth more than an H100, by nearly as much
+    # the other way round electricity is less than 5 % of it, which nobody can tell from the truth
     back = known(STEM, "q5", **{**own, "device": "MI300X", "other": "H100"})
     assert back[""] == pytest.approx((30_000 + spent(700)) / faster - spent(750))
+    assert "left out the electricity" not in back
+    # an L40S writes so little that upside down a price would be below zero; electricity is 7 %
+    l40s = {**own, "other": "L40S"}
+    assert known(STEM, "q5", **l40s).keys() == {
+        "",
+        "compared prices without tokens",
+        "left out the electricity",
+    }
 
 
 def test_the_wrong_line_of_each_search():
