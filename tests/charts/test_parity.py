@@ -76,6 +76,8 @@ def test_a_prediction_and_the_answer_are_dots_with_the_factor_between(tmp_path):
     )
     assert [(r["who"], r["x"]) for r in rows(chart, "point")] == [("you", 61_518), ("solver", 219)]
     assert not rows(chart, "bar")
+    (between,) = rows(chart, "rule", "text")
+    assert (between["from"], between["to"]) == (219, 61_518)
     assert {"281 times", "you 61,518", "solver 219", "tokens/s"} <= set(picture(chart, tmp_path)[1])
 
 

@@ -9,7 +9,16 @@ from io import StringIO
 
 import pytest
 
-from mlsysim import Engine, Hardware, Infra, Models, ReliabilityModel, ServingModel, SingleNodeModel
+from mlsysim import (
+    Engine,
+    Hardware,
+    Infra,
+    Models,
+    ReliabilityModel,
+    ServingModel,
+    SingleNodeModel,
+    Systems,
+)
 from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
@@ -240,6 +249,31 @@ def test_rows_of_wires_and_products_by_hand():
     assert by_law(large, "achieved_tflops", "TFLOP/s") == pytest.approx(989.4 / 2)
     time = 2 * 8192**3 / (989.4e12 / 2) + 10e-6
     assert by_law(large, "time", "us") == pytest.approx(1e6 * time)
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "inside", "fabric"),
+    [
+        ("H100", 4, 4, "InfiniBand_NDR"),
+        ("H100", 16, 8, "InfiniBand_NDR"),  # of 2022
+        ("A100", 16, 8, "InfiniBand_HDR"),  # of 2020
+        ("GB200", 128, 64, "InfiniBand_NDR"),  # 72 in a rack, divided by powers of two
+        ("Trainium2", 128, 64, "InfiniBand_NDR"),  # in nodes of 16, and in larger ones of 64
+    ],
+)
+def test_devices_of_a_row_stand_in_the_largest_node_of_their_own(name, devices, inside, fabric):
+    fleet = fleet_of(Hardware[name], devices)
+    assert (fleet.node.accelerators, fleet.count) == (inside, max(devices // inside, 1))
+    assert fleet.fabric == Systems.Fabrics[fabric]
+
+
+def test_where_no_row_tells_how_many_devices_train_they_are_1024():
+    many = {**TRAIN, "batch": "4096"}
+    untold, told, other = (
+        by_law({**many, "n_devices": devices}, "iteration_time", "s")
+        for devices in ("", "1024", "2048")
+    )
+    assert untold == told != other
 
 
 def test_rows_of_power_failures_and_checkpoints_by_hand():
