@@ -2,7 +2,7 @@
 
 A coarse pass over the grid says of each point how many devices its requests take at least, and what
 so many cost. The points are then evaluated whole, cheapest bound first, and the search ends where
-no bound is below the best that was found: on these axes there is nothing cheaper.
+no bound is below the best that was found: on these axes nothing cheaper keeps below BUSY load.
 """
 
 from __future__ import annotations
