@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import pytest
 
@@ -149,6 +150,16 @@ class TestLadder:
     def test_a_truth_between_two_rungs_is_refused(self):
         with pytest.raises(ValueError, match="too near"):
             ladder([2.0], [("2", 2, ""), ("2.4", 2.4, "middle")])
+
+    @pytest.mark.parametrize(("next_one", "kept"), [(2.6, True), (2.59, False)])
+    def test_the_next_rung_is_a_factor_of_1_3_away(self, next_one, kept):
+        with nullcontext() if kept else pytest.raises(ValueError, match="too near"):
+            ladder([2.0], [("a", 2, ""), ("b", next_one, "middle"), ("c", 40, "reversed")])
+
+    def test_a_rung_without_a_name_is_a_slip_to_the_middle_where_it_is_not_the_truth(self):
+        found = ladder([60.0], self.RUNGS)
+        assert (found["truth"], found["options"]) == ("64", ("about 1", "about 4", "64"))
+        assert found["slips"] == [("middle", "about 1"), ("middle", "about 4")]
 
 
 @pytest.mark.parametrize(

@@ -240,12 +240,16 @@ def fit(model, chip, context, **_):
     return Paper(users, {"weights-are-free": room / each}, told)
 
 
+def context_of(model: str, users: float, cache: float) -> int:
+    """The context of so many users whose caches are told, in GB to two digits."""
+    held = {context: users * MODELS[model].held(context) / 1e9 for context in (512, 2048, 8192)}
+    return next(context for context in held if f"{held[context]:.2g}" == f"{cache:.2g}")
+
+
 def shrunk(model, chip, users, s, cache, **_):
-    shape, chip = MODELS[model], CHIPS[chip]
+    shape, chip, context = MODELS[model], CHIPS[chip], context_of(model, users, cache)
     assert s == ("," if users == 1 else "s,")
-    held = {context: users * shape.held(context) for context in (512, 2048, 8192)}
-    context = next(c for c in held if cache == pytest.approx(held[c] / 1e9, rel=0.05))
-    weights, stays = 2 * shape.parameters, held[context]
+    weights, stays = 2 * shape.parameters, users * shape.held(context)
     gain = (weights + stays) / (weights / 4 + stays)
     assert weights + stays < chip.room
     assert chip.over(shape.decode(users, context), LOW) * gain <= 1 / 1.3  # bytes bind after too
@@ -500,6 +504,14 @@ def test_every_pair_that_fits_is_asked_but_for_the_lessons_own():
 def test_every_option_is_sometimes_right(name):
     options = len(asked(name)[0][0].options)
     assert {ask.options.index(ask.truth) for ask, _ in asked(name)} == {*range(options)}
+
+
+def test_caches_of_three_contexts_stay_while_weights_shrink():
+    told = [
+        context_of(words["model"], words["users"], words["cache"])
+        for _, words in asked("bytes-that-shrink")
+    ]
+    assert {*told} == {512, 2048, 8192}
 
 
 def test_as_few_users_are_asked_for_as_eight():
