@@ -81,11 +81,9 @@ def _judge(row: Record, truth: float | str, asked: Prediction | None) -> Judged 
 
 def _chance(asked: Prediction | None) -> float:
     """How likely a blind guess is right; 1/2 where nobody knows between how many it chose."""
-    if asked is None:
-        return 0.5
-    if asked.order:
+    if asked and asked.order:
         return 1 / math.factorial(len(asked.order))
-    return 1 / len(asked.options or (0, 1))
+    return 1 / len(asked.options) if asked and asked.options else 0.5
 
 
 def typical(answers: Iterable[Judged]) -> float:

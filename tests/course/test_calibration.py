@@ -52,6 +52,11 @@ def test_blind_guesses_are_hardly_ever_called_knowledge():
     assert sum("no proof" not in each for each in told) < 0.1 * 400
 
 
+def test_how_sure_the_words_are():
+    words = {"just a guess": GUESS, "fairly sure": FAIRLY, "certain": CERTAIN}
+    assert words == calibration.CONFIDENCE
+
+
 @pytest.mark.parametrize(
     ("said", "options", "sure"),
     [
@@ -88,6 +93,13 @@ def test_luck_reaches_two_standard_deviations_from_what_is_blind(right, proof):
 def test_confidence_is_judged_by_two_standard_deviations(right, judgement):
     told = calibration.confidence([choice(n < right, FAIRLY) for n in range(10)])
     assert told == f"60% sure on average and right {right}0% of the time: {judgement}"
+
+
+def test_just_two_standard_deviations_are_no_proof():
+    # 16 coins: 8 expected, and the root of 16 / 4 is 2
+    coins = [choice(n < 12, GUESS) for n in range(16)]
+    assert "no proof" in calibration.luck(coins)
+    assert "as sure as you should be" in calibration.confidence(coins)
 
 
 def test_a_factor_that_stays_is_told_as_one():
