@@ -252,6 +252,47 @@ def test_it_takes_from_three_lessons_even_when_one_alone_is_due(journal):
     assert lessons == {0, 1, 3}
 
 
+# cards of lessons 0, 0, 0, 1, 3, 3 and 5
+TOKENS, ROOF, SHARE, RATIO, KEEPS, USERS, NARROW = CARDS[:7]
+
+
+@pytest.mark.parametrize(
+    ("before", "waits", "found"),
+    [
+        ([], {RATIO: -2, ROOF: -3}, ROOF),  # what waits longest
+        ([], {RATIO: 2}, None),
+        ([TOKENS], {ROOF: -3, SHARE: -2, RATIO: -1}, RATIO),  # of another lesson than the last
+        ([KEEPS, TOKENS], {ROOF: -3, USERS: -2}, USERS),
+        ([KEEPS, TOKENS], {ROOF: -3, USERS: -2, RATIO: -1}, RATIO),  # of the one asked least
+        ([TOKENS], {SHARE: -3, ROOF: -2}, SHARE),  # there is no other
+        ([TOKENS], {ROOF: -1, RATIO: 5, USERS: 2}, USERS),  # one that would be due soonest
+        ([TOKENS], {RATIO: 5, USERS: 2}, USERS),  # up to three lessons
+        ([TOKENS, RATIO], {USERS: 5}, USERS),
+        ([TOKENS, RATIO, USERS], {NARROW: 5}, None),
+        ([TOKENS, RATIO, USERS], {KEEPS: -1, NARROW: 5}, NARROW),
+        ([TOKENS], {TOKENS: -1}, None),  # each once
+    ],
+)
+def test_which_card_comes_next(journal, before, waits, found):
+    held, sitting = Review(Journal(journal), START), stamp(START)
+    held.states = [State(card, 2, START + days * DAY) for card, days in waits.items()]
+    held.states += [State(card, 3, START + 9 * DAY) for card in before if card not in waits]
+    held.answers = [given(True).replace(card=card.name) for card in before]
+    held.answers.append(given(True, START - DAY).replace(card=RATIO.name))  # of another sitting
+    state = held.next(sitting)
+    assert (state and state.card) == found
+
+
+def test_a_sitting_is_six_questions_or_two_minutes(journal):
+    assert (MOST, LONG) == (6, 2 * MINUTE)
+    held = Review(Journal(journal), START)
+    held.states = [State(NARROW, 2, START)]
+    held.answers = [given(True).replace(card=card.name) for card in CARDS[:5]]
+    assert held.next(stamp(START)) is not None
+    held.answers.append(given(True).replace(card=USERS.name))
+    assert held.next(stamp(START)) is None
+
+
 def test_it_stops_after_two_minutes(journal):
     book = finish(journal, *apart(3))
     now = START + 30 * DAY
