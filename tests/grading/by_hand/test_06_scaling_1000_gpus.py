@@ -30,6 +30,7 @@ def test_stops_and_the_checkpoints_between_them():
         "forgot the 2 under the root": pytest.approx(sqrt(90 * 40 * 3600) / 60),
     }
     assert followed(STEM, "q4", Q_(10, "hour"), **own) == pytest.approx(best / 2)
+    assert followed(STEM, "q4", Q_(0.4, "hour"), **own) == pytest.approx(best / 10)
     assert followed(STEM, "q4", Q_(0, "hour"), **own) is None
 
 

@@ -34,6 +34,8 @@ def test_the_tonnes_of_a_run():
         "let the servers draw all that is written on them": pytest.approx(rated),
         "took days for hours": pytest.approx(rated * 0.76 / 24),
     }
+    buildings = [known(STEM, "q1", **{**own, "pue": pue}) for pue in (1.06, 1.03)]
+    assert ["left out the PUE" in each for each in buildings] == [True, False]
     assert known(STEM, "q7", **own) == {
         "": pytest.approx((rated * 0.6, rated * 0.9)),
         "spread the first answer by 15 %": pytest.approx(
@@ -73,6 +75,7 @@ def test_the_cheapest_place_that_is_clean_enough(places, cap, kept, cleanest, ch
 
 # leaving Poland for France at 8.2 and 14.7 cents: 6.5 cents more and 606 g less a kWh
 MOVING = {"dirty": "Poland", "clean": "France", "cents_dirty": 8.2, "cents_clean": 14.7}
+DIRTY = ("India", "China")
 A_KWH = 1e-6  # tonnes of a gram
 
 
@@ -83,6 +86,9 @@ def test_the_price_of_carbon_from_which_moving_pays():
         "forgot what the clean place still emits": pytest.approx(0.065 / (662 * A_KWH)),
         "took a kilogram for a tonne": pytest.approx(0.065 / 606 * 1e3),
     }
+    # of what is emitted in India or in China, Iceland still emits 3.9 or 4.8 %
+    little = [known(STEM, "q4", **{**MOVING, "clean": "Iceland", "dirty": d}) for d in DIRTY]
+    assert ["forgot what the clean place still emits" in each for each in little] == [False, True]
 
 
 def test_the_price_for_any_place():
@@ -92,6 +98,7 @@ def test_the_price_for_any_place():
         (0.05, 700): (0, 0, -1),  # cheaper, though dirtier
         (0.1, 700): (-1, 0.018 / 662e-6, -1),  # dearer and dirtier
         (0.1, 662): (-1, 0.018 / 662e-6, -1),  # dearer and no cleaner
+        (0.1, 661.5): (0.018 / 0.5e-6, 0.018 / 662e-6, 0.018 / 0.5e-6),  # hardly cleaner
         (0.0819, 662): (0, 0, -1),  # as dirty, for a little less
     }
     for arguments, (truth, nothing_left, below_zero) in rows.items():
@@ -100,6 +107,8 @@ def test_the_price_for_any_place():
             "forgot what the other place still emits": pytest.approx(nothing_left),
             "let the price become negative": pytest.approx(below_zero),
         }
+    # no dearer at all: a quarter of a dollar is the same number however it is written
+    assert called(STEM, "q6", (0.25, 700), **{**MOVING, "cents_dirty": 25})[""] == 0
 
 
 def test_which_measure_saves_most():
