@@ -226,7 +226,8 @@ import os, sys
 from grading.sandbox import Sandbox
 held = Sandbox.best()
 print(held._warm.pid, flush=True)
-held.run("import time\\ndef f(x): time.sleep(3600)", "f", [{"x": 1.0}])
+while True:  # each is ended after seconds, and a busy machine may look later than that
+    held.run("import time\\ndef f(x): time.sleep(3600)", "f", [{"x": 1.0}])
 """
 
 
