@@ -11,7 +11,6 @@ import math
 import numbers
 import re
 import sys
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,9 +104,7 @@ def read_number(given: Any, argument: str = "value") -> float:
     return number
 
 
-def parse(
-    text: str, argument: str = "quantity", wanted: Callable[[str], str] | None = None
-) -> Quantity:
+def parse(text: str, argument: str = "quantity", wanted: Any = None) -> Quantity:
     """A quantity written as a number and a unit, such as '3.35 TB/s'; raises WrongUnit.
 
     `wanted` is asked what would do as the argument, where it knows better.
