@@ -9,8 +9,8 @@ import pytest
 from grading.check import load
 from mlsysim.core.units import Q_
 from tests.grading.by_hand import called, drawn, followed, known, variant
-from tests.grading.by_hand.paper import LLAMA3_8B as MODEL
-from tests.grading.by_hand.paper import TAX
+from tests.paper import LLAMA3_8B as MODEL
+from tests.paper import TAX
 
 STEM = "01_memory_wall"
 OWN = {"model": "Llama3_8B", "old": "V100", "new": "H100", "prompt": 2700, "answer": 140}
@@ -21,13 +21,13 @@ PEAK, BAND, ROOM = 989.4 / 125, 3.35 / 0.9, 81_559 * 2**20 / 34_058_272_768
 
 def reading(chip, prompt):
     """Seconds: arithmetic at half of the peak."""
-    return MODEL.prompt(prompt) / (chip[0] / 2) + TAX
+    return MODEL.prompt(prompt)[0] / (chip[0] / 2) + TAX
 
 
 def writing(chip, prompt, answer):
     """Seconds: reading gives the first token, and each other one sees one token more."""
     steps = range(1, answer)
-    return sum(MODEL.read(1, prompt + step) / chip[1] + TAX for step in steps)
+    return sum(MODEL.decode(1, prompt + step)[1] / chip[1] + TAX for step in steps)
 
 
 def share(chip, prompt, answer):

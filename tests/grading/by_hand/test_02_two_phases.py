@@ -6,30 +6,30 @@ import pytest
 
 from mlsysim.core.units import Q_
 from tests.grading.by_hand import called, drawn, followed, known
-from tests.grading.by_hand.paper import LLAMA3_8B as MODEL
-from tests.grading.by_hand.paper import TAX
+from tests.paper import LLAMA3_8B as MODEL
+from tests.paper import TAX
 
 STEM = "02_two_phases"
 OWN = {"model": "Llama3_8B", "device": "H100", "prompt": 2000, "batch": 30}
 RATE, BAND = 989.4e12 / 2, 3.35e12  # half of the peak is reached; the cache has two bytes a value
-FIRST = MODEL.prompt(2000) / RATE + TAX  # seconds of reading: arithmetic takes longest
+FIRST = MODEL.prompt(2000)[0] / RATE + TAX  # seconds of reading: arithmetic takes longest
 ONE = FIRST / 2000
 
 
 def step(users):
     """Seconds in which each user gets a token: bytes take longest."""
-    return MODEL.read(users, 2000) / BAND + TAX
+    return MODEL.decode(users, 2000)[1] / BAND + TAX
 
 
 def test_the_wait_for_the_first_word_and_what_a_written_token_is_worth():
     assert known(STEM, "q1", **OWN) == {
         "": pytest.approx(1e3 * FIRST),
         "divided bytes by the bandwidth": pytest.approx(1e3 * 2 * MODEL.parameters / BAND),
-        "took the whole peak": pytest.approx(1e3 * MODEL.prompt(2000) / (2 * RATE)),
+        "took the whole peak": pytest.approx(1e3 * MODEL.prompt(2000)[0] / (2 * RATE)),
         # each token with the whole prompt's cache
         "read the prompt token by token": pytest.approx(1e3 * 2000 * step(1)),
     }
-    without = MODEL.read(30, 0) / BAND + TAX
+    without = MODEL.decode(30, 0)[1] / BAND + TAX
     assert known(STEM, "q2", **OWN) == {
         "": pytest.approx(step(30) / 30 / ONE),
         "gave the whole step to every user": pytest.approx(step(30) / ONE),
@@ -93,7 +93,7 @@ def test_which_chip_reads_and_which_writes(one, two, best, by_peak, by_bandwidth
 @pytest.mark.parametrize("asked", [(8, 2000, 64), (1, 500, 0), (64, 4000, 1024), (0, 0, 2048)])
 def test_a_step_that_writes_and_reads(asked):
     writers, context, chunk = asked
-    weights, caches = 2 * MODEL.parameters, writers * context * MODEL.token
+    weights, caches = 2 * MODEL.parameters, writers * context * MODEL.held(1)
 
     def time(tokens, cached):
         return max(2 * MODEL.parameters * tokens / RATE, (weights + cached) / BAND)
@@ -111,7 +111,7 @@ def test_the_batches_for_which_a_price_list_is_fair():
         return batches[0], batches[-1]
 
     # 81,559 MiB hold the weights and so many caches of 2,000 tokens
-    full = (81_559 * 2**20 - 2 * MODEL.parameters) // (2000 * MODEL.token)
+    full = (81_559 * 2**20 - 2 * MODEL.parameters) // (2000 * MODEL.held(1))
     low, high = fair(lambda users: step(users) / users / ONE)
     assert 1 < low < high < full
     assert known(STEM, "q6", **OWN, top=18, low=8) == {

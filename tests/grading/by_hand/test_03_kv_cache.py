@@ -9,11 +9,11 @@ import pytest
 from grading.check import load
 from mlsysim.core.units import Q_
 from tests.grading.by_hand import called, followed, known, variant
-from tests.grading.by_hand.paper import LLAMA3_8B as MODEL
+from tests.paper import LLAMA3_8B as MODEL
 
 STEM = "03_kv_cache"
 OWN = {"model": "Llama3_8B", "device": "B200", "context": 7400, "width": 1, "precision": "fp8"}
-TOKEN = MODEL.token / 2  # bytes of a token's keys and values, a byte each
+TOKEN = MODEL.held(1) / 2  # bytes of a token's keys and values, a byte each
 A100, B200 = 80 * 2**30, 183_359 * 2**20
 WEIGHTS, USABLE = 2 * MODEL.parameters, 0.9 * B200
 # beside its cache a user takes what a step keeps of one token: its values and its logits
@@ -41,7 +41,7 @@ def test_the_cache_of_one_user_and_how_many_fit():
 
 def test_how_many_requests_fit_with_pages():
     def fit(tokens):  # here a key or a value takes two bytes
-        return floor((USABLE - WEIGHTS) / (tokens * MODEL.token + STEP))
+        return floor((USABLE - WEIGHTS) / (tokens * MODEL.held(1) + STEP))
 
     # 460 tokens are 2.4 pages of 192
     assert ceil(460 / 192) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.grading.by_hand import called, drawn, judged, known
+from tests.grading.by_hand import called, judged, known
 
 STEM = "10_gpu_vs_wafer"
 # Llama 3 70B: 80 layers of 8192, 8 key-value heads of 128 (and 64 of queries), a gated ffn of
@@ -70,20 +70,6 @@ def test_the_machines_that_hold_a_model_and_its_users():
     crowded = known(STEM, "q3", small="Llama3_70B", crowd=24, context=4096)
     assert crowded[""] == {"MI300X", "B300"}
     assert "gave every query head its own keys and values" not in crowded
-
-
-def test_the_wrong_line_of_each_draft():
-    # in the order of their faults: weights for each user, bits as bytes, the memory inside in place
-    # of the link, zeros that are skipped, the shorter of two
-    lines = "line_1 line_2 line_3 line_4 line_5"
-    slips = {
-        "took the step from bits to bytes for a mistake": "line 2",
-        "let every user have the weights come in again": "line 1",
-    }
-    for n in range(5):
-        truth = f"line {n + 1}"
-        wrong = {name: line for name, line in slips.items() if line != truth}
-        assert known(STEM, "q4", **drawn(STEM, lines, n)) == {"": truth, **wrong}
 
 
 NAMES = "read bits as bytes", "read weights from a memory that does not hold them"

@@ -152,15 +152,3 @@ def test_the_days_of_any_fleet():
         found = called(STEM, "q6", arguments, **own)
         assert found == pytest.approx(dict(zip(("", *slips), days, strict=True)))
     assert load(STEM).questions["q6"].check.truth(variant(STEM, **own))(32_250, 1e12) == 0  # all
-
-
-def test_the_wrong_line_of_each_audit():
-    # two audits for each line: 2 operations, or a length too many; an efficiency beside the MFU, or
-    # division by it; multiplied by what is left, or one GPU's stops; no hours, or divided by the
-    # MFU; a second PUE, or kilograms
-    slips = {"doubted the longest line": "line 5", "doubted the line with the MFU": "line 2"}
-    for which in range(10):
-        truth = f"line {which // 2 + 1}"
-        wrong = {name: line for name, line in slips.items() if line != truth}
-        audit = drawn(STEM, "work time fail money carbon", which)
-        assert known(STEM, "q7", **audit) == {"": truth, **wrong}
