@@ -190,7 +190,8 @@ def written(v: Variant) -> float:
 def seen(model: str, numbers: tuple[float, float, float], measured: str) -> frozenset[str]:
     """The numbers whose doubling would change a measurement by more than 5 %."""
     found = set()
-    steps = {"decode": [(b, 1024) for b in (1, 2, 4)], "prompts": [(1, 4096)]}
+    users = (1, 2, 4) if "4 users" in measured else (1,)
+    steps = {"decode": [(b, 1024) for b in users], "prompts": [(1, 4096)]}
     for name, place in (("peak", 0), ("bandwidth", 1), ("capacity", 2)):
         twice: Any = tuple(x * 2 if n == place else x for n, x in enumerate(numbers))
         for word, asked in steps.items():

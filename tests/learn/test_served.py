@@ -72,7 +72,8 @@ def fetch(url):
 def test_ctrl_c_ends_it_with_a_lesson_open_and_its_port_can_be_used_again_at_once(start):
     ran, url = start()
     page = url.replace("http", "ws") + f"{STEM}/ws?session_id=s_abcdef"
-    with connect(page, open_timeout=20, origin=url.rstrip("/")) as lesson:
+    how = {"open_timeout": 20, "close_timeout": 1}  # nobody is left to say goodbye to
+    with connect(page, origin=url.rstrip("/"), **how) as lesson:
         lesson.recv(timeout=20)  # the notebook's kernel is there
         ran.send_signal(signal.SIGINT)
         assert ran.wait(timeout=10) == 0  # it took more than 20 s, and a second Ctrl+C
