@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from configparser import RawConfigParser
 from pathlib import Path
 
 from mlsysim.course import lessons as course
@@ -20,6 +21,7 @@ from mlsysim.learn.rehearse import rehearse
 ROOT = Path(__file__).parent.parent
 PATIENT = "--ExecutePreprocessor.startup_timeout=300"  # a busy machine starts a kernel slowly
 COMMITTED = ROOT / "tutorials" / "ipynb"
+RULES = ROOT / "tests" / "nbval.cfg"  # what may differ from run to run
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -51,10 +53,28 @@ def compare(notebook: Path, folder: Path, **more: str) -> subprocess.CompletedPr
     command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider"]
     command += ["--nbval-kernel-startup-timeout=300"]
     command += ["-c", os.devnull, "--rootdir", str(folder), str(notebook)]
-    command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg")]
+    command += ["--nbval-sanitize-with", str(RULES)]
     return subprocess.run(
         command, env=environment(**more), capture_output=True, text=True, check=False, timeout=300
     )
+
+
+def held(stem: str) -> list[str]:
+    """What the cells of a committed notebook show, in order, below its head."""
+    notebook = json.loads((COMMITTED / f"{stem}.ipynb").read_text(encoding="utf-8"))
+    shown = [
+        out["data"]["text/html"] for cell in notebook["cells"] for out in cell.get("outputs", ())
+    ]
+    return [alike("".join(lines)) for lines in shown][1:]
+
+
+def alike(page: str) -> str:
+    """A page without what differs from run to run."""
+    rules = RawConfigParser()
+    rules.read(RULES, encoding="utf-8")
+    for rule in rules.sections():
+        page = re.sub(rules[rule]["regex"], rules[rule]["replace"], page)
+    return page
 
 
 def _steady(text: str) -> str:

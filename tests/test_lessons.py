@@ -15,6 +15,8 @@ from inspect import signature
 from itertools import combinations
 from typing import Any
 
+import altair
+import marimo
 import pytest
 import yaml
 
@@ -32,7 +34,7 @@ from mlsysim.learn.rehearse import Ran, notebook, rehearse, run, turns
 from mlsysim.learn.say import spell
 from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
 from tests.grading.conftest import journal as committed
-from tests.notebooks import ROOT, environment
+from tests.notebooks import ROOT, alike, environment, held
 
 FEW, MANY = range(1), range(1, 10)  # notebooks; tests of exercise sets judge 200
 
@@ -98,6 +100,12 @@ def home(tmp_path_factory):
         patch.setenv("MLSYSIM_HOME", str(folder))
         patch.delenv("MLSYSIM_JOURNAL", raising=False)
         yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def charts_are_drawn_as_in_a_kernel() -> None:
+    """As in a kernel, which has learnt how before any cell runs."""
+    marimo.as_html(altair.Chart(altair.Data(values=[])).mark_point())
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +191,13 @@ def test_answered_it_reveals_every_truth(lesson, answered):
     }, "run `python -m grading derive`"
     facts = {name: fact for question in answered.asked for name, fact in question.facts.items()}
     assert facts == lesson.predictions, "run `python -m grading derive`"
+
+
+def test_answered_it_shows_what_the_committed_notebook_shows(lesson, answered):
+    """Every word, number and chart of its reveals is the one that was looked at."""
+    today = [page for page in answered.outputs if page is not None]
+    for now, then in zip(map(_page, today), held(lesson.stem), strict=True):
+        assert alike(now) == then, "run `python -m tests.notebooks` and look at what changed"
 
 
 @gone_through
@@ -282,7 +297,11 @@ def test_no_page_shows_an_answer_before_its_question_is_answered(lesson, answere
 
 def _words(outputs) -> str:
     """What the cells of a page show, charts with their data included."""
-    return "\n".join(o._mime_()[1] if hasattr(o, "_mime_") else str(o) for o in outputs)
+    return "\n".join(map(_page, outputs))
+
+
+def _page(output) -> str:
+    return output._mime_()[1] if hasattr(output, "_mime_") else str(output)
 
 
 def test_it_runs_as_a_script(lesson, home):
