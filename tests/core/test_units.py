@@ -29,6 +29,7 @@ from mlsysim.core.units import (
     dim_of,
     parse,
     unit_of,
+    ureg,
 )
 
 PARSES = [
@@ -344,6 +345,107 @@ def test_a_wrong_precision_is_told_the_nearest_one():
 def test_what_is_no_known_name_is_refused(value):
     with pytest.raises(UnknownName, match="precision"):
         Names(*PRECISIONS).si(value, "precision")
+
+
+# every word of the vocabulary, by the sentence that refuses what it does not mean
+ABOVE, FROM = "number above 0", "number of at least 0"
+MOST = "and at most 1,000,000,000,000,000"  # tokens, parameters or devices
+WORDS = {
+    **{
+        name: f"{ABOVE} in {unit}"
+        for name, unit in [
+            ("Seconds", "s"),
+            ("Bytes", "B"),
+            ("Bandwidth", "B/s"),
+            ("Operations", "FLOP"),
+            ("OperationRate", "FLOP/s"),
+            ("Intensity", "FLOP/B"),
+            ("Power", "W"),
+            ("Energy", "J"),
+            ("Rate", "1/s"),
+            ("Money", "USD"),
+            ("Mass", "g"),
+            ("Volume", "L"),
+            ("HourlyPrice", "USD/s"),
+            ("Days", "day"),
+            ("Years", "year"),
+            ("Milliseconds", "ms"),
+            ("Queries", "1/s"),
+        ]
+    },
+    **{
+        name: f"{FROM} in {unit}"  # nothing at all is a sensible amount
+        for name, unit in [
+            ("SecondsOrZero", "s"),
+            ("BytesOrZero", "B"),
+            ("CarbonIntensity", "g/J"),
+            ("CarbonPrice", "USD/g"),
+            ("EnergyPrice", "USD/J"),
+            ("WaterUsageEffectiveness", "L/J"),
+        ]
+    },
+    "Count": f"whole number of at least 1 {MOST}",
+    "CountOrZero": f"whole number of at least 0 {MOST}",
+    "Batch": "whole number of at least 1 and at most 1,000,000,000",
+    "Year": "whole number of at least 1940 and at most 2,100",
+    "Number": ABOVE,
+    "Fraction": f"{ABOVE} up to 1",
+    "FractionOrZero": "number from 0 up to 1",
+    "PowerUsageEffectiveness": "number of at least 1",
+    "Signed": "number",
+}
+
+
+def test_every_word_of_the_vocabulary_has_its_unit_and_its_range():
+    found = {name: dim_of(word) for name, word in vars(units).items() if name[:1].isupper()}
+    told = {name: word.remedy for name, word in found.items() if isinstance(word, Dim)}
+    assert told == {name: f"give a finite {text}" for name, text in WORDS.items()}
+
+
+@pytest.mark.parametrize(
+    ("word", "inside", "outside"),
+    [
+        (units.Count, [1, 10**15], [0, 10**15 + 1]),
+        (units.CountOrZero, [0, 10**15], [-1, 10**15 + 1]),
+        (units.Batch, [1, 10**9], [0, 10**9 + 1]),
+        (units.Year, [1940, 2100], [1939, 2101, 1999.5]),
+        (units.Fraction, [0.001, 1], [0, 1.001]),
+        (units.FractionOrZero, [0, 1], [-0.001, 1.001]),
+        (units.PowerUsageEffectiveness, [1, 1.7], [0.999]),
+        (units.Signed, [-7.5, 0, 7.5], [math.inf]),
+        (units.Number, [1e-40, 1e40], [0, 1.1e40, 9e-41]),  # of a size that there is
+        (units.CarbonIntensity, ["0 g/kWh"], ["-1 g/kWh"]),
+    ],
+    ids=lambda word: getattr(dim_of(word), "remedy", ""),
+)
+def test_a_range_holds_its_ends_and_nothing_beyond(word, inside, outside):
+    for value in inside:
+        assert dim_of(word).si(value) == Q_(value).magnitude
+    for value in outside:
+        with pytest.raises(OutOfRange):
+            dim_of(word).si(value)
+
+
+def test_bare_numbers_are_in_the_unit_that_the_name_of_the_argument_says():
+    words = (units.Days, units.Years, units.Milliseconds, units.Queries)
+    # a year of 365.25 days of 24 hours of 3600 seconds
+    assert [dim_of(word).si(3) for word in words] == [259_200, 94_672_800, 0.003, 3]
+    assert [dim_of(word).unit for word in words] == ["s", "s", "s", "1/s"]
+
+
+def test_a_precision_takes_the_bits_that_its_name_says():
+    tf32 = {"tf32": 32}  # 19 bits of it count, in a word of 32
+    bits = {name: int("".join(filter(str.isdigit, name))) for name in PRECISIONS}
+    assert {name: 8 * held for name, held in PRECISIONS.items()} == {**bits, **tf32, "w4a4": 4}
+
+
+def test_a_number_and_a_unit_are_only_so_long():
+    assert parse("0" * 63 + "7 GB") == Q_(7, "GB")
+    with pytest.raises(WrongUnit, match=": a number takes at most 64 characters"):
+        parse("0" * 64 + "7 GB")
+    assert unit_of("m*" * 29 + "mm") == ureg.mm * ureg.m**29  # 60 characters, and then 61
+    with pytest.raises(WrongUnit, match="write a unit as in 'GB', 'TB/s'"):
+        unit_of("m*" * 30 + "m")
 
 
 def test_schemas_say_what_the_door_accepts():
