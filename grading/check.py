@@ -28,6 +28,7 @@ from mlsysim.course.sheet import Answer
 from mlsysim.course.variants import Variant
 
 Truth = Callable[..., Any]  # of the variant, and for a specification of the entry too
+Inputs = Sequence[tuple[float, ...]]  # of calls of a function
 _TRUTHS = Path(__file__).parent / "truths"
 
 
@@ -40,7 +41,7 @@ class check:  # noqa: N801 - used as a decorator
     """What judges the question `name`: the decorated function, and what it knows of answers.
 
     `within` is the relative tolerance of a number and `slack` an absolute one, for whole numbers.
-    A function is called with every mapping of `inputs`, which a learner never sees.
+    A function is called with each row of `inputs`, its arguments, which a learner never sees.
     `follows` names the part whose own answer, right or wrong, `follow` works on from.
     """
 
@@ -50,7 +51,7 @@ class check:  # noqa: N801 - used as a decorator
     slack: float = 0.0
     misconceptions: Mapping[str, Truth] = field(default_factory=dict)
     accept: Mapping[str, Truth] = field(default_factory=dict)
-    inputs: Callable[[Variant], Sequence[Mapping[str, float]]] | None = None
+    inputs: Callable[[Variant], Inputs] | None = None
     follows: str = ""
     follow: Callable[[Variant, Any], Any] | None = None
     truth: Truth = _unwritten

@@ -19,7 +19,7 @@ class Function(Number):
     """A function of the learner's own, as good as the numbers that it gives for hidden inputs.
 
     Truth and misconceptions are functions of the variant that return a function of the same
-    arguments; the check's `inputs` returns what all of them are called with.
+    arguments; the check's `inputs` returns what all of them are called with, a row a call.
     """
 
     shown = 10_000
@@ -32,7 +32,8 @@ class Function(Number):
     def inputs(self, v: Variant) -> list[Mapping[str, float]]:
         """What the function is called with, one mapping of arguments a call."""
         assert self.check.inputs is not None
-        return list(self.check.inputs(v))
+        names = self.asked.arguments
+        return [dict(zip(names, map(float, row), strict=True)) for row in self.check.inputs(v)]
 
     def plain(self, value: Any) -> Any:
         """A function as it is."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim import Hardware, Models, ServingModel
 from mlsysim.core.units import Q_, Quantity
@@ -249,9 +249,9 @@ found = check(
 )(wrong_line)
 
 
-def hidden(_: Variant) -> list[dict[str, float]]:
+def hidden(_: Variant) -> Inputs:
     """Shares from all writing to all reading."""
-    return [{"share": part} for part in (0.0, 0.02, 0.1, 0.25, 0.4, 0.5, 0.65, 0.8, 0.95, 1.0)]
+    return [(part,) for part in (0, 0.02, 0.1, 0.25, 0.4, 0.5, 0.65, 0.8, 0.95, 1)]
 
 
 def mean(v: Variant) -> Any:

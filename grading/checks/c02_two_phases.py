@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, doubled
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Quantity
@@ -247,12 +247,11 @@ def mixed(v: Variant, *, passes: int = 1, caches: bool = True) -> Any:
     return step
 
 
-def hidden(_: Variant) -> list[dict[str, float]]:
+def hidden(_: Variant) -> Inputs:
     """Steps that wait for bytes, for arithmetic, and for both."""
     rows = [(1, 500, 0), (8, 2000, 0), (8, 2000, 64), (64, 4000, 128), (64, 4000, 1024)]
     rows += [(0, 0, 512), (0, 0, 2048), (128, 8000, 16), (16, 1000, 4096), (200, 3000, 256)]
-    names = ("writers", "context", "chunk")
-    return [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    return rows
 
 
 def two_passes(v: Variant) -> Any:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import floor
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim import ContinuousBatchingModel, Hardware, Models
 from mlsysim.core.units import Quantity
@@ -245,11 +245,11 @@ def counting(v: Variant, *, each: bool = False, below_zero: bool = False) -> Any
     return users
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Memories of the chips there are, with and without a prefix; in two of them nobody fits."""
     weights = v.model.parameters * WIDTH
     tokens = float(v.context)
-    rows = [
+    return [
         (60e9, weights, tokens, 0.0),
         (80e9, weights, tokens, tokens // 2),
         (141e9, weights, 3500.0, 3000.0),
@@ -260,7 +260,6 @@ def hidden(v: Variant) -> list[dict[str, float]]:
         (weights + 1e6, weights, 9000.0, 8000.0),
         (256e9, weights, 12000.0, 0.0),
     ]
-    return [dict(zip(("memory", "weights", "tokens", "shared"), row, strict=True)) for row in rows]
 
 
 def prefix_each(v: Variant) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim import Hardware, TransformationModel
 from mlsysim.core.units import Q_, Quantity
@@ -227,13 +227,12 @@ def piped(v: Variant, mode: str = "") -> Any:
     return rate
 
 
-def hidden(_: Variant) -> list[dict[str, float]]:
+def hidden(_: Variant) -> Inputs:
     """Pipelines that wait for disk, CPUs and GPU, with and without working ahead."""
     rows = [(3e8, 1.1e5, 8, 1), (3e8, 1.1e5, 8, 0), (5e9, 1.1e5, 4, 1), (5e9, 1.1e5, 4, 0)]
     rows += [(5e9, 1.5e5, 96, 1), (5e9, 1.5e5, 96, 0), (1e8, 2e5, 32, 1), (1e9, 6e4, 16, 0)]
     rows += [(2e9, 3e5, 12, 1), (8e8, 9e4, 24, 0)]
-    names = ("disk", "size", "cpus", "ahead")
-    return [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    return rows
 
 
 def always(v: Variant) -> Any:

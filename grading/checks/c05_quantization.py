@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim import CompressionModel, Hardware, Models
 from mlsysim.core.units import Q_, Quantity
@@ -243,11 +243,11 @@ def timed(v: Variant, *, shrinks: bool = False, computes: bool = False) -> Any:
     return step
 
 
-def hidden(_: Variant) -> list[dict[str, float]]:
+def hidden(_: Variant) -> Inputs:
     """Steps that wait for weights, for arithmetic and for caches."""
     rows = [(16, 1, 1000), (4, 1, 1000), (4, 8, 30000), (8, 64, 500), (4, 512, 64)]
     rows += [(16, 512, 64), (3, 128, 2000), (4, 32, 0), (8, 1, 131072), (5, 16, 4000)]
-    return [dict(zip(("bits", "batch", "context"), map(float, r), strict=True)) for r in rows]
+    return rows
 
 
 def shrinking_cache(v: Variant) -> Any:

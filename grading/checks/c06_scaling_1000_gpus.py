@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -206,11 +206,11 @@ def losing(v: Variant, *, capped: bool = True, restarts: bool = True) -> Any:
     return lost
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Small and large fleets, short and long intervals; some of them lose everything."""
     rows = [(512, 3600), (1024, 1800), (4096, 1800), (16384, 600), (16384, 7200), (100_000, 900)]
     rows += [(100_000, 20_000), (2048, v.checkpoint / 2), (400_000, 3600), (8192, 300)]
-    return [{"gpus": float(gpus), "interval": float(interval)} for gpus, interval in rows]
+    return rows
 
 
 def more_than_all(v: Variant) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -210,12 +210,12 @@ def moving(v: Variant, *, still: bool = True, free: bool = True) -> Any:
     return price
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Dear and cheap places, clean and dirty ones, and one as dirty that is hardly cheaper."""
     cost, own = v.cents_dirty / 100, grams(v.dirty)
     rows = [(0.14, 30), (0.2, 56), (0.11, own / 2), (0.3, own / 3), (0.16, 120), (0.13, 10)]
     rows += [(cost - 1e-5, own), (0.04, 30), (cost + 0.03, own + 90), (0.05, own + 50)]
-    return [{"tariff": float(t), "intensity": float(g)} for t, g in rows]
+    return rows
 
 
 def nothing_left(v: Variant) -> Any:

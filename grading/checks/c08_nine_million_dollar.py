@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim import Hardware, Models
 from mlsysim.core.units import Q_, Quantity
@@ -276,12 +276,11 @@ def counted(v: Variant, *, up: bool = True, prompt: bool = True) -> Any:
     return devices
 
 
-def hidden(_: Variant) -> list[dict[str, float]]:
+def hidden(_: Variant) -> Inputs:
     """Small and large loads, none of whole devices; in two of them not one request fits."""
     rows = [(100, 401, 8), (37, 150, 4), (13, 1600, 2), (250, 50, 16), (5, 3200, 1), (77, 640, 13)]
     rows += [(100, 400, 0), (181, 900, 24), (3, 20, 3), (10, 6400, 0)]
-    names = ("rate", "tokens", "slots")
-    return [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    return rows
 
 
 def rounded_down(v: Variant) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import doubled, odd_line
 from mlsysim import Engine, Hardware, SynthesisSolver
 from mlsysim.core.units import Q_, Quantity
@@ -331,8 +331,8 @@ def one_maximum(v: Variant) -> Share:
     return memory_share
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
-    """Steps from one user to a full house, with nothing to read, and with nothing at all."""
+def hidden(v: Variant) -> Inputs:
+    """Steps from one user to a full house, one that η decides, and with nothing at all."""
     weights = float(v.model.weights("fp16").m_as("B"))
     cache = caches(v, v.context, 1).m_as("B")
     steps = [
@@ -340,9 +340,8 @@ def hidden(v: Variant) -> list[dict[str, float]]:
         for users in (1, 40, 150, 260, 400, 700, 1200)
     ]
     steps += [(0.0, 0.0, cache, cache), (weights, 0.0, 0.0, 0.0), (0.0, weights, 0.0, 0.0)]
-    steps += [(0.0, 0.0, 0.0, 0.0)]
-    names = ("weight_bytes", "weight_flop", "cache_bytes", "cache_flop")
-    return [dict(zip(names, step, strict=True)) for step in steps]
+    ridge = (v.device.peak("fp16") / v.device.memory.bandwidth).m_as("FLOP/B")
+    return [*steps, (weights, weights * ridge * (1 + v.eta) / 2, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0)]
 
 
 @check(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import odd_line
 from mlsysim import Engine, Hardware, Models, WeightStreamingModel
 from mlsysim.core.units import Q_, Quantity
@@ -214,13 +214,12 @@ def always_outside(v: Variant) -> Time:
     return timed(v, always=True)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Models that fit, that fit alone but not with their users, and users that do not fit."""
     room = v.sram * 1e9
     cases = [(0.3, 0.01, 5), (0.9, 0.02, 4), (0.9, 0.02, 6), (0.99, 0, 100), (1.2, 0.1, 1)]
     cases += [(4, 0.1, 9), (8, 0.3, 3), (8, 0.3, 4), (0.1, 0.5, 3), (20, 0, 0)]
-    names = ("weights", "cache", "users")
-    return [dict(zip(names, (w * room, c * room, n), strict=True)) for w, c, n in cases]
+    return [(weights * room, cache * room, users) for weights, cache, users in cases]
 
 
 @check(

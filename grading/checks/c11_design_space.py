@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import odd_line
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_, Quantity
@@ -320,14 +320,14 @@ def unreserved(v: Variant) -> Cost:
     return costed(v, kept=False)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Designs on both sides of each limit, and exactly at the one for a step."""
     room = v.device.memory.capacity.m_as("B")
     limit, free = v.limit / 1000, 1 - v.reserve / 100
     steps = [(limit / 2, 8, 0.5), (limit / 3, 1, 0.2), (limit, 64, 0.5), (limit * 1.01, 64, 0.5)]
     steps += [(limit / 2, 100, free - 0.01), (limit / 2, 100, free + 0.01), (limit / 2, 1, 1.2)]
     steps += [(limit * 3, 512, 0.1), (limit * 0.9, 300, free - 0.02)]
-    return [{"step": step, "batch": size, "held": part * room} for step, size, part in steps]
+    return [(step, batch, part * room) for step, batch, part in steps]
 
 
 @check(

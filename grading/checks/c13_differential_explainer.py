@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import odd_line
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
@@ -297,12 +297,12 @@ def unlaunched(v: Variant) -> Times:
     return explained(v, launched=False)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
-    """Steps under either roof, at the meeting point, all launch, and nothing at all."""
+def hidden(v: Variant) -> Inputs:
+    """Steps under either roof or another on each chip, all launch, and nothing at all."""
+    turn = (v.factor_b / v.factor_f) ** 0.5  # half way between the meeting points of both chips
     steps = [(20, 5, 0.01), (5, 20, 0.01), (10, 10, 0.01), (12, 10, 1), (10, 12, 1), (3, 2.4, 2)]
-    steps += [(0, 0, 1), (0, 0, 0), (0.1, 0, 0), (0, 4, 0.5), (10, 7, 0), (7, 10, 0)]
-    names = ("bytes_time", "work_time", "launch")
-    return [dict(zip(names, map(float, each), strict=True)) for each in steps]
+    steps += [(0, 0, 1), (0, 0, 0), (0.1, 0, 0), (0, 4, 0.5)]
+    return [*steps, (10 * turn, 10, 0), (30 * turn, 30, 0.2)]
 
 
 @check(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -344,20 +344,13 @@ def always_fetched(v: Variant) -> Sooner:
     return quicker(v, best=False)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Fast and slow links, none at all, and nothing to do."""
     work = 1.6e13 * v.eta
-    cases = [
-        (1e9, work, 100),
-        (1e9, work, 10),
-        (1e9, 100 * work, 1),
-        (1e9, work, 0.1),
-        (0, work, 1),
-    ]
-    cases += [(1e9, 0, 100), (1e9, work, 0), (5e10, 9 * work, 400), (5e8, work, 1600)]
-    return [
-        dict(zip(("cache", "operations", "link"), map(float, case), strict=True)) for case in cases
-    ]
+    cases = [(1e9, work, 100), (1e9, work, 10), (1e9, 100 * work, 1), (1e9, work, 0.1)]
+    cases += [(0, work, 1), (1e9, 0, 100), (1e9, work, 0)]
+    cases += [(5e10, 9 * work, 400), (5e8, work, 1600)]
+    return cases
 
 
 @check(

@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import sqrt
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from mlsysim import Fleet, Pipeline, ReliabilityModel, Systems, solvers
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.units import Q_, Quantity
@@ -364,18 +364,11 @@ def minutes(v: Variant) -> Bill:
     return billed(v, hours=MINUTE)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Quiet and restless clusters, free checkpoints, and one that never gets anywhere."""
-    cases = [
-        (30, 48, 60, 10),
-        (10, 12, 120, 15),
-        (90, 5, 300, 20),
-        (1, 200, 30, 5),
-        (30, 2, 200, 8),
-    ]
-    cases += [(0, 24, 60, 10), (20, 24, 0, 30), (20, 24, 100, 0), (5, 0.2, 600, 10)]
-    names = ("days", "mtbf", "checkpoint", "restart")
-    return [dict(zip(names, map(float, case), strict=True)) for case in cases]
+    cases = [(30, 48, 60, 10), (10, 12, 120, 15), (90, 5, 300, 20), (1, 200, 30, 5)]
+    cases += [(30, 2, 200, 8), (0, 24, 60, 10), (20, 24, 0, 30), (20, 24, 100, 0)]
+    return [*cases, (5, 0.2, 600, 10)]
 
 
 @check(

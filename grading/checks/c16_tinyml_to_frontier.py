@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from grading.check import check
+from grading.check import Inputs, check
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.variants import Variant
@@ -324,12 +324,11 @@ def startless_code(v: Variant) -> Days:
     return lived(v, starts=False)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Rare and frequent looks, looks without work, and looks that take too long."""
     cases = [(1e6, 1, 1), (1e7, 60, 1.5), (5e6, 3600, 1.5), (0, 10, 2), (2e7, 86400, 0.5)]
     cases += [(1e11, 1, 1), (1e7, 2, 3), (1e5, 0.1, 1), (1e5, 0.0005, 1)]
-    names = ("operations", "pause", "battery")
-    return [dict(zip(names, map(float, case), strict=True)) for case in cases]
+    return cases
 
 
 @check(

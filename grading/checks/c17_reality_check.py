@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from grading.check import check
+from grading.check import Inputs, check
 from grading.checks import apart, odd_line
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
@@ -318,14 +318,14 @@ def zeros_too(v: Variant) -> Coverage:
     return covered(lambda width, each: 1 / width <= each / v.centre <= width, lambda each: True)
 
 
-def hidden(v: Variant) -> list[dict[str, float]]:
+def hidden(v: Variant) -> Inputs:
     """Rows of the variant's kind in sixes at some widths; some not measured, or none."""
     found = factors(v.first)
     asked = [(width, found[at : at + 6]) for width in (1.3, 1.8, 3.0) for at in (0, 7, 14)]
     low, high = v.centre / 2.1, v.centre * 2.1  # one on each side of an interval of 2
     asked += [(2.5, (low, high, *found[:2], 0.0, 0.0)), (2.0, (low, high, v.centre, 0.0, 0.0, 0.0))]
     asked += [(1.5, (0.0,) * 6)]
-    return [{"width": width, **dict(zip("abcdef", six, strict=True))} for width, six in asked]
+    return [(width, *six) for width, six in asked]
 
 
 @check(

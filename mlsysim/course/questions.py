@@ -273,14 +273,18 @@ class Function(Text):
         """The name of the function."""
         return self.signature.partition("(")[0]
 
+    @property
+    def arguments(self) -> list[str]:
+        """The names of what it takes."""
+        return _taken(_parsed(f"def {self.signature}: pass").body[0])
+
     def read(self, answer: Answer) -> str:
         """The text, which defines the function once, with the arguments that are asked for."""
         text = super().read(answer)
         held = [each for each in _parsed(text).body if getattr(each, "name", "") == self.function]
         if len(held) != 1 or not isinstance(held[0], ast.FunctionDef):
             raise BadArgument("the code", text, f"write one function, `def {self.signature}:`")
-        asked = _taken(_parsed(f"def {self.signature}: pass").body[0])
-        if _taken(held[0]) != asked:
+        if _taken(held[0]) != self.arguments:
             raise BadArgument("the code", text, f"it takes other arguments: {self.signature}")
         return text
 

@@ -129,9 +129,7 @@ def chip(v, mine):
 def hidden(v):
     bandwidth = v.device.memory.bandwidth.m_as("B/s")
     reads = [1e9 * v.batch, 16e9, 40e9]
-    return [{"read": read, "bandwidth": bandwidth, "tax": 0.001} for read in reads] + [
-        {"read": 16e9, "bandwidth": bandwidth, "tax": 0.0}
-    ]
+    return [*((read, bandwidth, 0.001) for read in reads), (16e9, bandwidth, 0)]
 
 
 def bits(v):
