@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from grading.check import Checks
 from grading.journal import Guess, calibration, judge_journal
 from grading.judge import Judge
-from mlsysim.course.journal import Journal, Record, unbroken
+from mlsysim.course.journal import FIRST, Journal, Record, unbroken
+from mlsysim.course.lessons import Prediction
 from mlsysim.course.sheet import Sheet
 from tests.grading.conftest import NAME, journal, typed
 
@@ -125,3 +129,87 @@ def test_a_fault_in_the_journal_costs_the_answers_nothing(checks, variant, right
         )
     )
     assert graded.score == graded.out_of - graded.predictions.out_of
+
+
+ASKED = {
+    "7.1": Prediction(text="?", unit="ms"),
+    "7.2": Prediction(text="?", unit="requests"),
+    "7.3": Prediction(text="?", options=["a", "b"]),
+    "7.4": Prediction(text="?", unit="ms"),
+}
+TRUTHS = {"7.1": 40.0, "7.2": 6.0, "7.3": "a"}
+LESSON = Checks(None, {}, ASKED, TRUTHS)
+
+
+def chain(*said):
+    records, previous = [], FIRST
+    for order, (question, value, unit, confidence) in enumerate(said, start=1):
+        records.append(
+            {
+                "question": question,
+                "value": value,
+                "unit": unit,
+                "confidence": confidence,
+                "order": order,
+                "time": "2026-11-20T18:00:00Z",
+                "previous": previous,
+            }
+        )
+        previous = Record(**records[-1]).hash
+    return records
+
+
+@pytest.mark.parametrize(
+    ("said", "guess"),
+    [
+        (("7.1", 80.0, "ms", 0), (2.0, True, 0.0)),
+        (("7.1", 80.1, "ms", 1), (80.1 / 40, False, 1.0)),
+        (("7.1", 0.02, "s", 0.5), (2.0, True, 0.5)),
+        (("7.1", 19.9, "ms", 1.01), (40 / 19.9, False, None)),
+        (("7.1", 40.0, "ms", -0.01), (1.0, True, None)),
+        (("7.1", 4e9, "ms", None), (1e6, False, None)),  # no further off than that
+        (("7.1", 0.0, "ms", 0.5), (None, False, 0.5)),
+        (("7.1", -40.0, "ms", 0.5), (None, False, 0.5)),
+        (("7.1", 1e308, "year", 0.5), (None, False, 0.5)),
+        (("7.2", 9.0, "requests", 0.5), (1.5, True, 0.5)),  # a word, and no unit
+        (("7.2", 9.0, "ms", 0.5), (1.5, True, 0.5)),
+        (("7.3", "a", None, 0.5), (None, True, 0.5)),
+        (("7.3", "b", None, 0.5), (None, False, 0.5)),
+    ],
+)
+def test_a_prediction_is_measured_in_the_units_of_its_truth(said, guess):
+    held = judge_journal(LESSON, chain(said))
+    off, hit, sure = guess
+    assert held.committed == (said[0],)
+    assert held.guesses == (Guess(said[0], off and pytest.approx(off), hit=hit, confidence=sure),)
+    assert (held.points, held.out_of, held.digest) == (0.5, 2, "")
+
+
+def test_the_first_of_two_commitments_counts_and_none_without_an_answer():
+    said = [("7.1", 40.0, "ms", 0.5), ("7.1", 400.0, "ms", 0.9), ("7.4", 1.0, "GB", 0.5)]
+    held = judge_journal(LESSON, chain(*said))
+    assert held.guesses == (Guess("7.1", 1.0, hit=True, confidence=0.5),)
+    assert held.committed == ("7.1",)
+    assert judge_journal(LESSON, chain(("7.4", 1.0, "ms", 0.5))).guesses == ()  # no truth
+    assert judge_journal(LESSON, chain(("7.1", 1.0, "furlong", 0.5))).committed == ()
+    assert judge_journal(LESSON, chain(("7.9", 1.0, "ms", 0.5))).committed == ()
+    three = judge_journal(Checks(None, {}, dict([*ASKED.items()][:3]), TRUTHS), chain(said[0]))
+    assert (three.points, three.out_of) == (0.667, 2)
+
+
+def test_journals_of_three_records_have_a_digest_that_is_theirs():
+    said = [("7.1", 40.0, "ms", 0.5), ("7.2", 6.0, None, 0.5), ("7.3", "a", None, 0.5)]
+    held = [judge_journal(LESSON, chain(*said[:2], last)) for last in (said[2], said[2], said[0])]
+    assert len(held[0].digest) == 16
+    assert held[0].digest == held[1].digest != held[2].digest
+    assert judge_journal(LESSON, chain(*said[:2])).digest == ""
+
+
+def test_a_class_is_calibrated_to_thousandths():
+    sure = [Guess(str(n), 2.0 + n, hit=n < 2, confidence=0.7) for n in range(3)]
+    held = calibration([*sure, Guess("x", None, hit=True, confidence=None)])
+    assert held == {
+        "predictions": 4,
+        "levels": [{"stated": 0.7, "predictions": 3, "hit_rate": 0.667}],
+        "typical_factor": round(math.cbrt(2 * 3 * 4), 3),
+    }
