@@ -356,19 +356,19 @@ def test_an_entry_of_ones_own_is_told_its_first_unmet_demand(bandwidth, mark):
 
 
 def function(**knows):
-    facts = {"kind": "function", "title": "?", "text": "?", "signature": "f(x)"}
+    facts = {"kind": "function", "title": "?", "text": "?", "signature": "f(x, y)"}
     assigned = Assignment(
         name="99_made_up", version=1, axes={}, sample={}, questions={"q": Question.build(facts)}
     )
-    held = check("q", points=5, inputs=lambda v: [{"x": 1.0}, {"x": 2.0}, {"x": 3.0}], **knows)
-    return gather(assigned, [held(lambda v: lambda x: 10 * x)])
+    held = check("q", points=5, inputs=lambda v: [(1, 4), (2, 8), (3, 12)], **knows)
+    return gather(assigned, [held(lambda v: lambda x, y: 2 * x + 2 * y)])
 
 
 def test_a_function_is_worth_the_share_of_inputs_for_which_it_is_right():
     slips = {
         "did not apply": lambda v: None,
-        "did what is right": lambda v: lambda x: 10 * x,
-        "left a tenth": slip(lambda x: x, "Ten\n of them."),
+        "did what is right": lambda v: lambda x, y: 2 * x + 2 * y,
+        "left a tenth": slip(lambda x, y: x, "Ten\n of them."),
     }
     held = function(misconceptions=slips)["q"]
 
@@ -392,11 +392,11 @@ def test_a_function_is_worth_the_share_of_inputs_for_which_it_is_right():
 def test_a_function_counts_where_it_can_be_run(monkeypatch):
     held = function()
     checks = Checks(SimpleNamespace(), held, {"x.1": Prediction(text="?")})
-    text = "def f(x):\n    return x" + "\n" * 50
+    text = "def f(x, y):\n    return x" + "\n" * 50
 
     class Walled:
         def run(self, source, name, inputs):
-            assert (source, name, len(inputs)) == (text, "f", 3)
+            assert (source, name, inputs[2]) == (text, "f", {"x": 3.0, "y": 12.0})
             return [Outcome(each["x"] * 10) for each in inputs]
 
     for walls, kind, points, out_of, name, total in (
