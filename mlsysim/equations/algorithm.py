@@ -305,8 +305,7 @@ def decode_time(
     spacing = (largest - smallest) / np.maximum(steps - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         before_zero = np.divide(largest, spacing)  # steps until compute no longer exceeds memory
-    above = np.where(spacing > 0 * spacing, np.floor(before_zero) + 1, steps)
-    count = np.minimum(np.maximum(above, 0), steps)
+    count = np.minimum(np.maximum(np.floor(before_zero) + 1, 0), steps)
     count = np.where(largest > 0 * largest, count, 0 * steps)
     excess = count * largest - spacing * count * (count - 1) / 2
     return steps * (first_memory + last_memory) / 2 + excess + steps * overhead
