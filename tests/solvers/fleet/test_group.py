@@ -15,7 +15,7 @@ from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.models.operators import DECODE, PREFILL, fold
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.distributed import DistributedModel
-from mlsysim.solvers.fleet.group import divided, part, share
+from mlsysim.solvers.fleet.group import divided, grouped, layout_of, part, share
 from mlsysim.solvers.node import cost
 from mlsysim.solvers.node.serving import ServingModel
 from mlsysim.solvers.node.single import SingleNodeModel
@@ -23,7 +23,7 @@ from mlsysim.solvers.node.single import SingleNodeModel
 equal = Widths.equal
 
 LLAMA_70B, MIXTRAL = Models.Language.Llama3_70B, Models.Language.Mixtral_8x7B
-DEEPSEEK = Models.Language.DeepSeek_V3
+DEEPSEEK, RESNET = Models.Language.DeepSeek_V3, Models.Vision.ResNet50
 H100, DGX = Hardware.Cloud.H100, Systems.Nodes.DGX_H100
 EIGHT = Fleet(name="eight", count=1, node=DGX)
 
@@ -160,15 +160,92 @@ def test_a_key_head_is_kept_whole(ways, heads):
 
 
 @pytest.mark.parametrize(
-    ("model", "ways", "words"),
+    ("model", "counts", "fault"),
     [
-        (LLAMA_70B, 3, "64 attention heads cannot be divided among 3 devices"),
-        (LLAMA_70B, 16, "16 tensor-parallel devices do not divide a node of 8"),
-        (Models.Vision.ResNet50, 2, "no attention heads to divide among 2"),
+        (LLAMA_70B, (3, 1, 1, 1), "64 attention heads cannot be divided among 3 devices."),
+        (LLAMA_70B, (16, 1, 1, 1), "16 tensor-parallel devices do not divide a node of 8."),
+        (RESNET, (2, 1, 1, 3), "ResNet-50 has no attention heads to divide among 6 devices."),
+        (LLAMA_70B, (1, 81, 1, 1), "80 layers cannot be divided among 81 stages."),
+        (LLAMA_70B, (1, 80, 1, 1), ""),
+        (LLAMA_70B, (1, 1, 2, 1), "0 experts cannot be divided among 2 devices."),
+        (MIXTRAL, (1, 1, 3, 1), "8 experts cannot be divided among 3 devices."),
+        (MIXTRAL, (1, 1, 8, 1), ""),
+        (LLAMA_70B, (8, 6, 1, 2), "A replica of 96 devices needs more than the fleet's 88."),
+        (LLAMA_70B, (8, 11, 1, 1), ""),
     ],
-)
-def test_a_group_that_cannot_be_says_why(model, ways, words):
-    assert words in divided(model, EIGHT, ways).fault
+)  # fmt: skip
+def test_a_group_that_cannot_be_says_why(model, counts, fault):
+    ways, stages, experts, pieces = counts
+    eleven = EIGHT.replace(count=11)
+    group = divided(model, eleven, ways, stages=stages, experts=experts, pieces=pieces)
+    assert group.fault == fault
+    assert (group.model is model) == bool(fault)  # who cannot divide it has all of it
+    assert group.replicas == max(88 // (ways * stages * experts * pieces), 1)
+
+
+LINK, PORT, HOP, FAR = 450e9, 50e9, 1e-6, 1.5e-6  # of a DGX H100 and NDR: B/s, and seconds
+TOKEN = 4096 * 2  # bytes of what a token of Mixtral or of Llama 3 8B says
+LLAMA = Models.Language.Llama3_8B
+
+
+def ring(data, ranks, rate, wait):
+    return 2 * (ranks - 1) * (data / ranks / rate + wait)
+
+
+@pytest.mark.parametrize(
+    ("model", "layout", "phase", "by_hand"),
+    [
+        # 5 sequences of 700 tokens. A third of each: 64 sums in pairs, and keys and values of all,
+        # 4 of 8 heads of 128, go round in 32 layers
+        (LLAMA, (2, 1, 1, 3), PREFILL, 64 * ring(3500 / 3 * TOKEN, 2, LINK, HOP)
+         + 3500 * 32 * 2 * 4 * 128 * 2 * (2 / 3) / LINK + 64 * HOP),
+        (LLAMA, (8, 1, 1, 3), PREFILL, 64 * ring(3500 / 3 * TOKEN, 8, LINK, HOP)
+         + 3500 * 32 * 2 * 128 * 2 * (2 / 3) / PORT + 64 * FAR),
+        # a token is not divided, and each layer sums once what the pieces of its past gave
+        (LLAMA, (2, 1, 1, 3), DECODE, 64 * ring(5 * TOKEN, 2, LINK, HOP)
+         + 32 * ring(5 * TOKEN, 3, LINK, HOP)),
+        (LLAMA, (4, 1, 1, 3), DECODE, 64 * ring(5 * TOKEN, 4, LINK, HOP)
+         + 32 * ring(5 * TOKEN, 3, PORT, FAR)),
+        # stages and experts answer sequences of their own, and one at least
+        (LLAMA, (2, 3, 1, 1), DECODE, 64 * ring(5 / 3 * TOKEN, 2, LINK, HOP)
+         + 2 * (5 / 3 * TOKEN / LINK + HOP)),
+        (LLAMA, (2, 7, 1, 1), DECODE, 64 * ring(TOKEN, 2, LINK, HOP) + 6 * (TOKEN / PORT + FAR)),
+        # two experts a token, there and back in 32 layers: three quarters of it leave a device
+        (MIXTRAL, (2, 1, 4, 1), DECODE, 64 * ring(5 / 4 * TOKEN, 2, LINK, HOP)
+         + 64 * (3 / 4 * 2 * 5 / 4 * TOKEN / LINK + 3 * HOP)),
+        # in nodes of eight two of eight expert groups fit, and six eighths leave the node
+        (MIXTRAL, (4, 1, 8, 1), DECODE, 64 * ring(TOKEN, 4, LINK, HOP)
+         + 64 * (6 / 8 * 2 * TOKEN / PORT + 7 * FAR)),
+    ],
+)  # fmt: skip
+def test_what_a_group_says_by_hand(model, layout, phase, by_hand):
+    place = EIGHT.replace(count=6, fabric="InfiniBand_NDR")
+    ways, stages, experts, pieces = layout
+    group = divided(model, place, ways, stages=stages, experts=experts, pieces=pieces)
+    said = group.talk("fp16")(5.0, 1.0 if phase == DECODE else 700.0, phase)
+    assert said == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_a_latent_cache_goes_round_whole():
+    # 61 layers of 512 and 64 values, which no head of a group of four divides
+    group = divided(DEEPSEEK, EIGHT, 4, pieces=2)
+    sums = 122 * ring(150 * 7168 * 2, 4, LINK, HOP)
+    passed = 300 * 61 * 576 * 2 / 2 / LINK + 61 * HOP
+    assert group.talk("fp16")(3.0, 100.0, PREFILL) == pytest.approx(sums + passed)
+
+
+def test_a_mesh_gives_a_small_group_the_wires_among_its_own():
+    # a wire of 64 GB/s to each of the seven others
+    mesh = Fleet(name="mesh", count=1, node="MI300X_Platform")
+    group = divided(LLAMA, mesh, 2)
+    assert group.talk("fp16")(5.0, 1.0, DECODE) == pytest.approx(64 * ring(5 * TOKEN, 2, 64e9, HOP))
+
+
+@pytest.mark.parametrize(("devices", "nodes"), [(1, 1), (8, 1), (16, 2), (24, 3)])
+def test_devices_without_a_fleet_stand_in_plain_nodes_of_eight(devices, nodes):
+    group = grouped(LLAMA, H100, None, layout_of(min(devices, 8), -(-devices // 8), 1, 1))
+    assert (group.fleet.count, group.fleet.devices) == (nodes, 8 * nodes)
+    assert group.fleet.name == "H100 SXM group"
 
 
 def test_a_group_sums_twice_a_layer_over_the_wires_of_its_node():
