@@ -100,6 +100,16 @@ def test_errors_keep_their_parts_for_programs():
         ("zzz", ["a", "b"], "known are a, b"),
         (3, ["fp16"], "known are fp16"),
         ("x", [], "there are none yet"),
+        ("Fat Tree", ["fat_tree"], "did you mean 'fat_tree'?"),
+        ("zz", [f"n{i}" for i in range(40)], f"known are {', '.join(f'n{i}' for i in range(40))}"),
+        # of more the nearest come first, and then in their order
+        (
+            "7xx",
+            [f"n{i}" for i in range(41)],
+            "known are n7, n17, n27, n37, "
+            + ", ".join(f"n{i}" for i in range(40) if i % 10 != 7)
+            + ", ...",
+        ),
     ],
 )
 def test_a_near_miss_is_told_the_nearest_name_and_a_far_one_the_list(given, known, hint):
@@ -107,7 +117,10 @@ def test_a_near_miss_is_told_the_nearest_name_and_a_far_one_the_list(given, know
 
 
 def test_a_long_value_is_shortened_in_a_sentence():
-    assert len(shown("x" * 1000)) == 60
+    assert shown("x" * 1000) == "'" + "x" * 56 + "..."
+    assert shown("x" * 59) == "'" + "x" * 56 + "..."
+    assert shown("x" * 58) == f"'{'x' * 58}'"  # of 60 characters
+    assert shown(["a", "b\n c"]) == r"['a', 'b\n c']"
     assert shown("fp16") == "'fp16'"
     assert shown(3) == "3"
 

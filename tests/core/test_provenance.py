@@ -52,8 +52,26 @@ def test_a_number_without_a_source_is_found():
     ]
     # release year, two peaks, two capacities, two bandwidths
     assert found.values == 7
-    assert "3 without a source" in str(found)
-    assert "no source: Hardware.Chip.memory.bandwidth" in str(found)
+    assert str(found).splitlines() == [
+        "7 values in 1 entries: 3 without a source (4 datasheet)",
+        *(f"  no source: {path}" for path in found.missing),
+    ]
+    assert found.to_dict() == {
+        "entries": 1,
+        "values": 7,
+        "passed": False,
+        "kinds": {"datasheet": 4},
+        "missing": found.missing,
+    }
+
+
+def test_an_audit_names_the_kinds_of_sources_by_how_often_they_answer():
+    article = {"kind": "article", "ref": "a page", "read": "2026-11-20"}
+    one, other = chip(default=article, memory=DATASHEET), chip(default=DATASHEET)
+    found = audit(iter([("One", one), ("Other", other)]))
+    # of the first the memory's four, of the second all seven
+    assert [*found.kinds.items()] == [("datasheet", 4 + 7), ("article", 3)]
+    assert str(found) == "14 values in 2 entries: 0 without a source (11 datasheet, 3 article)"
 
 
 def test_no_sources_at_all_leave_every_number_without_one():

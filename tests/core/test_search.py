@@ -24,6 +24,7 @@ from mlsysim.core.errors import (
     WrongUnit,
 )
 from mlsysim.core.search import knee, pareto
+from mlsysim.core.space import combined
 
 LLAMA, H100, A100 = Models.Language.Llama3_8B, Hardware.Cloud.H100, Hardware.Cloud.A100
 
@@ -564,3 +565,81 @@ def test_a_device_of_unknown_power_cannot_be_ranked_by_energy():
     answer = dse.search_sweep(Engine.sweep, LLAMA)
     assert answer["best_params"]["hardware"] == H100.stem
     assert "energy is" in answer["infeasible"][0]["reason"]
+
+
+# ---- what is told -------------------------------------------------------------------------------
+
+
+def test_a_search_is_told_in_a_line():
+    answer = found(["maximize: area", "minimize: x"])
+    assert repr(answer) == "10 points, 1 cannot be chosen, 9 on the front; best {'x': 8}"
+    assert repr(found()) == "10 points, 1 cannot be chosen; best {'x': 8}"
+    assert repr(found(space={"x": [1, 2]})) == "2 points; best {'x': 2}"
+    none = found(constraints=["area > 1000"], space={"x": range(1200)})
+    assert repr(none) == "1,200 points, 32 cannot be chosen; best {'x': 1199}"
+    dse = DSE({"x": range(40), "y": range(30)}, "maximize: area")
+    assert repr(dse) == "DSE of 1,200 points (40 x x 30 y)"
+    assert repr(answer["infeasible"]) == "1 points that cannot be chosen"
+    page = found()._repr_html_()
+    assert page.startswith("<p>10 points, 1 cannot be chosen; best {&#x27;x&#x27;: 8}</p><table>")
+    lost = found(constraints=["area > 1000"])
+    reason = "area is 0, and the constraint is area &gt; 1000"
+    assert lost._repr_html_() == f"<p>none of 10 points can be chosen; the first: {reason}</p>"
+
+
+def test_a_front_is_a_table_of_what_was_asked():
+    answer = found(["maximize: area", "minimize: x"], ["side < 3 GB"])
+    assert answer.table(of="front").to_csv() == (
+        "x,area,side (GB),feasible\n2,4,2.0,True\n1,1,1.0,True\n0,0,0.0,True\n"
+    )
+    assert answer.table(["parity", "nothing"]).heads == [
+        *("x", "area", "side (GB)", "feasible", "parity")
+    ]
+    fast = DSE({"batch_size": [1, 64]}, ["minimize: latency", "maximize: throughput"])
+    swept = fast.search_sweep(Engine.sweep, LLAMA, [A100, H100])
+    assert len(swept.table()) == 4
+    assert swept.table(["hardware"], of="front").column("hardware").tolist() == ["H100", "H100"]
+
+
+@pytest.mark.parametrize(
+    ("constraint", "told"),
+    [
+        ("area == odd", "area is 0"),
+        ("parity == True", "parity is even"),
+        ("parity < 5", "parity is not a number"),
+        ("feasible > 0", "feasible is not a number"),
+        ("side < 5", "side is in GB; write the unit, as in 'side < 1 GB'"),
+        ("side < 5 s", "side is in GB; write the unit, as in 'side < 1 GB'"),
+        ("area < 5 GB", "area is a number without a unit; return a quantity, or leave it out"),
+    ],
+)
+def test_what_cannot_be_compared_is_told_in_words(constraint, told):
+    with pytest.raises(BadArgument) as caught:
+        found(constraints=[constraint])
+    assert str(caught.value) == f"constraints cannot be {constraint!r}: {told}."
+
+
+def test_a_column_that_is_none_of_words_is_told_as_one():
+    with pytest.raises(BadArgument, match="mfu is a column of other things"):
+        DSE(SPACE, "minimize: latency", ["mfu == Memory"]).search_sweep(Engine.sweep, LLAMA)
+
+
+@pytest.mark.parametrize(
+    ("sign", "best"), [("<", 2), ("<=", 3), ("==", 3), ("!=", 8), (">", 8), (">=", 8)]
+)
+def test_a_bound_is_kept_on_its_side_and_on_itself(sign, best):
+    assert found(constraints=[f"x {sign} 3"])["best_params"] == {"x": best}
+    least = {"<": 0, "<=": 0, "==": 3, "!=": 0, ">": 4, ">=": 3}[sign]
+    assert found("minimize: x", [f"side {sign} 3000 MB"])["best_params"] == {"x": least}
+
+
+def test_a_device_of_one_amount_or_of_several_is_searched_along_all_of_them():
+    """Of one device two peaks by three bandwidths; the last axis runs fastest."""
+    rates = ["2 TB/s", "1000 GB/s", "3 TB/s"]
+    columns = combined({"peak": ["500 TFLOP/s", Q_("1 PFLOP/s")], "bandwidth": rates})
+    assert columns["peak"].m_as("TFLOP/s").tolist() == [500, 500, 500, 1000, 1000, 1000]
+    assert columns["bandwidth"].m_as("TB/s").tolist() == [2, 1, 3, 2, 1, 3]
+    assert combined({"tdp": ["700 W"]})["tdp"].m_as("W").tolist() == [700]
+    remedy = r"^space\['tdp'\] cannot be .*: give quantities of one dimension\.$"
+    with pytest.raises(WrongUnit, match=remedy):
+        combined({"tdp": ["700 W", "3 J"]})

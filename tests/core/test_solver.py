@@ -147,12 +147,13 @@ def test_an_unknown_argument_is_told_the_nearest():
 
 
 def test_arguments_given_twice_too_often_or_not_at_all_are_type_errors():
-    with pytest.raises(TypeError, match="data"):
+    with pytest.raises(TypeError, match=r"^CopyModel\.solve got two values for argument 'data'$"):
         solve("1 GB", "1 GB/s", data="2 GB")
     with pytest.raises(TypeError, match="bandwidth"):
         solve("1 GB")
-    with pytest.raises(TypeError, match="at most 2"):
-        solve(*range(9))
+    most = r"^CopyModel\.solve takes at most 2 arguments by place; name the others$"
+    with pytest.raises(TypeError, match=most):
+        solve("1 GB", "1 GB/s", 1)
 
 
 def test_arguments_after_the_star_are_given_by_name():
@@ -203,8 +204,15 @@ def test_optional_arguments_may_be_none():
 
 
 def test_arrays_that_do_not_fit_each_other_are_refused_in_words():
-    with pytest.raises(MLSysError):
+    with pytest.raises(MLSysError) as caught:
         solve(Q_([1, 2], "GB"), Q_([1, 2, 3], "GB/s"))
+    sizes = "'data (2,), bandwidth (3,)'"
+    remedy = "their shapes do not broadcast; make them equal"
+    assert str(caught.value) == f"data and bandwidth cannot be {sizes}: {remedy}."
+    column = solve(Q_([1, 2, 4], "GB"), Q_([[1], [2]], "GB/s"))
+    assert (column.shape, len(column)) == ((2, 3), 6)
+    assert [row.si("time") for row in column] == [1, 2, 4, 0.5, 1, 2]
+    assert column[-1].si("time") == 2
 
 
 # ---- results -------------------------------------------------------------------------------------
@@ -299,6 +307,13 @@ def test_a_result_is_strict_json_with_units(copies):
     assert data["notes"] == []
 
 
+def test_json_text_is_indented_by_two_unless_it_is_to_be_a_line():
+    answer = Plain(time=1.5)
+    lines = ["{", '  "time": {', '    "value": 1.5,', '    "unit": "s"', "  }", "}"]
+    assert answer.to_json().splitlines() == lines
+    assert answer.to_json(None) == '{"time": {"value": 1.5, "unit": "s"}}'
+
+
 @pytest.mark.parametrize("nothing", [np.nan, np.inf], ids=str)
 def test_what_json_has_no_number_for_is_null(nothing):
     answer = Answer(time=1.0, copies=nothing, unknown=np.array([nothing, 2.0]))
@@ -332,8 +347,28 @@ def test_a_result_crosses_process_borders():
         (Q_(0.0123456, "s"), "12.35 ms"),
         (Q_(0.0, "s"), "0 s"),
         (Q_(1234567.0, "USD"), "1,234,567 USD"),
+        (Q_(99.4, "USD"), "99.4 USD"),  # cents count up to a hundred
+        (Q_(100.4, "USD"), "100 USD"),
+        (Q_(-1234.5, "USD"), "-1,234 USD"),
+        (Q_(2500.0, "USD/hour"), "2500 USD/h"),
+        (Q_(2000.0, "B/s"), "2 kB/s"),  # a prefix helps where it is usual
+        (Q_(2e13, "FLOP"), "20 TFLOP"),
+        (Q_(2e13, "FLOP/B"), "2e+13 FLOP/B"),
+        (Q_(5e-5, "W"), "50 µW"),
+        (Q_(2000.0, "1/s"), "2000 1/s"),
+        (Q_(5000.0, "tokens/s"), "5000 tok/s"),
+        (Q_(3e5, "g/kWh"), "300,000 g/kWh"),
+        (Q_(np.array([[1.0], [2.5]]), "s"), "[[1.0] [2.5]] s"),
         (True, "yes"),
+        (False, "no"),
+        (np.False_, "no"),
         (0.123456, "0.1235"),
+        (9999.4, "9999"),
+        (9999.6, "10,000"),
+        (-12_346.0, "-12,350"),
+        (999_900_000.0, "999,900,000"),
+        (1e9, "1e+09"),
+        ({"a": 1.5, "b": True}, "a 1.5, b yes"),
         (("a", "b"), "a; b"),
         ("Memory", "Memory"),
         (Q_(3.0, "day"), "3 d"),

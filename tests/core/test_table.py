@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mlsysim.core.errors import UnknownField
-from mlsysim.core.table import Table
+from mlsysim.core.table import Table, safe_cell
+from mlsysim.core.units import Q_
 
 COLUMNS = {
     "chip": ["Alpha", "Beta", "Gamma"],
@@ -80,3 +81,89 @@ def test_a_notebook_gets_a_table_with_nothing_to_run_in_it():
 def test_a_column_that_is_not_there_is_named(table):
     with pytest.raises(UnknownField, match="did you mean 'power'"):
         table.column("powr")
+
+
+# ---- whole pages ---------------------------------------------------------------------------------
+
+TWO = Table(
+    {
+        "chip": ["A", "Bee"],
+        "big_power": np.array([0.5, 1250.0]),
+        "n": np.array([1, 20]),
+        "note": [None, "a|<b>"],
+    },
+    {"big_power": "kW"},
+    {"n": [0.05, 1.0]},
+)
+
+
+def test_words_stand_to_the_left_and_numbers_to_the_right():
+    lines = ["chip  big power   n  note", "A         500 W   1  ?", "Bee     1.25 MW  20  a|<b>"]
+    assert str(TWO).splitlines() == lines
+    assert repr(TWO) == "Table of 2 rows (chip, big_power (kW), n, note)"
+    # in 15 columns power leaves no room for n; the names of the rows are said again
+    first, second = TWO.blocks(15)
+    assert first == ["chip  big power", "A         500 W", "Bee     1.25 MW"]
+    assert second == ["chip   n  note ", "A      1  ?    ", "Bee   20  a|<b>"]
+    assert str(TWO[:1]) == "\n".join(["chip  big power  n  note", "A         500 W  1  ?"])
+
+
+def test_the_first_two_columns_may_name_the_rows():
+    blocks = TWO.blocks(20, key=2)
+    assert [lines[0] for lines in blocks] == ["chip  big power   n", "chip  big power  note "]
+    assert blocks[0][1:] == ["A     500 W       1", "Bee   1.25 MW    20"]  # no numbers, but names
+    assert [len(TWO.blocks(19, key=2)), len(TWO.blocks(18, key=2))] == [2, 2]
+    assert [len(TWO.blocks(width, key=2)) for width in (25, 26)] == [2, 1]
+
+
+def test_a_page_has_every_cell_and_a_bar_as_long_as_its_part_of_twelve_em():
+    def drawn(width):
+        look = f"width:{width}em;height:.7em;background:currentColor;opacity:.55"
+        return f'<div style="{look}"></div>'
+
+    head = "<tr><th>chip</th><th>big power</th><th>n</th><th>note</th></tr>"
+    first = f"<tr><td>A</td><td>500 W</td><td>1{drawn('0.60')}</td><td>?</td></tr>"
+    cells = f"<td>Bee</td><td>1.25 MW</td><td>20{drawn('12.00')}</td><td>a|&lt;b&gt;</td>"
+    open_, close = f"<table><thead>{head}</thead><tbody>", "</tbody></table>"
+    assert TWO.to_html() == TWO.to_html(2) == f"{open_}{first}<tr>{cells}</tr>{close}"
+    assert TWO.to_html(1) == f"{open_}{first}{close}<p>and 1 more</p>"
+
+
+def test_markdown_has_a_line_for_each_row_and_no_bar_of_its_own_in_a_cell():
+    assert TWO.to_markdown().splitlines() == [
+        "| chip | big power | n | note |",
+        "| --- | --- | --- | --- |",
+        "| A | 500 W | 1 | ? |",
+        "| Bee | 1.25 MW | 20 | a/<b> |",
+    ]
+
+
+def test_rows_of_several_mappings_are_columns_in_the_unit_of_the_first():
+    rows = [{"t": None, "x": 1}, {"t": Q_(2.0, "ms")}, {"t": Q_(3.0, "s"), "x": 5}]
+    table = Table.rows(rows, ["t", "x", "y"])
+    assert table.to_dict() == {
+        "columns": {"t": [None, 2.0, 3000.0], "x": [1, None, 5], "y": [None, None, None]},
+        "units": {"t": "ms"},
+    }
+    beside = table.beside(TWO[:2])
+    assert [*beside.columns] == ["t", "x", "y", "chip", "big_power", "n", "note"]
+    assert (beside.units, beside.bars) == ({"t": "ms", "big_power": "kW"}, {"n": [0.05, 1.0]})
+    some = TWO.at(np.array([1]), ["big_power", "chip"])
+    assert some[0] == {"big_power": 1250.0, "chip": "Bee"}
+    assert some.heads == ["big_power (kW)", "chip"]
+
+
+def test_a_file_longer_than_a_block_has_every_row_once():
+    long = 2**16 + 3
+    table = Table({"n": np.arange(long)})
+    assert table.to_csv() == "n\n" + "".join(f"{n}\n" for n in range(long))
+    arro3 = pytest.importorskip("arro3.core")
+    assert arro3.Table.from_arrow(table)["n"].to_pylist() == [*range(long)]
+
+
+@pytest.mark.parametrize("sign", "=+-@\uff1d\uff0b\uff0d\uff20")
+def test_nothing_that_a_spreadsheet_takes_for_a_formula_is_left_to_it(sign):
+    for before in ("", " ", "\u00a0 "):
+        assert safe_cell(f"{before}{sign}1") == f"'{before}{sign}1"
+    assert safe_cell(f"a; {sign}1;b") == f"a;' {sign}1;b"
+    assert safe_cell(f"a{sign}1 {sign}") == f"a{sign}1 {sign}"

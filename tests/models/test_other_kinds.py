@@ -319,6 +319,66 @@ def test_sdxl_attends_to_four_thousand_and_one_thousand_positions():
     ]
 
 
+def test_a_small_unet_on_paper():
+    """8 x 8 of 4 channels to 8 and 16: one block a level, two on the way up, attention at 4 x 4."""
+    model = Models.from_spec(
+        {"kind": "diffusion", "name": "Tiny", "latent": 8, "latent_channels": 4, "blocks": 1}
+        | {"channels": [8, 16], "depths": [0, 2], "added": 6, "text_width": 12, "text_tokens": 7}
+        | {"steps": 20}
+    )
+    parts = [part for part in model.parts if part.kind != "elementwise"]
+
+    def conv(name, side, inner, out, kernel=3, stride=1):
+        learned = (kernel**2 * inner + 1) * out
+        read = side**2 * stride**2 * inner
+        return name, side**2 * (learned - out), learned, read, side**2 * out
+
+    def dense(name, many, inner, out, bias=1):
+        return name, many * inner * out, (inner + bias) * out, many * inner, many * out
+
+    def residual(side, inner, out):
+        shortcut = [conv("shortcut", side, inner, out, kernel=1)] if inner != out else []
+        first, second = conv("conv", side, inner, out), conv("conv", side, out, out)
+        return [first, dense("time", 1, 32, out), second, *shortcut]
+
+    block = [
+        dense("qkv", 16, 16, 48, bias=0),
+        ("self attention", 2 * 16 * 16 * 16, 0, 3 * 16 * 16, 16 * 16),
+        dense("attention out", 16, 16, 16),
+        dense("query", 16, 16, 16, bias=0),
+        dense("text keys", 7, 12, 32, bias=0),
+        ("cross attention", 2 * 16 * 7 * 16, 0, (16 + 2 * 7) * 16, 16 * 16),
+        dense("attention out", 16, 16, 16),
+        dense("ffn up", 16, 16, 8 * 16),
+        dense("ffn down", 16, 4 * 16, 16),
+    ]
+    attends = [dense("proj in", 16, 16, 16), *2 * block, dense("proj out", 16, 16, 16)]
+    # what goes up meets what went down: 16 + 16, 16 + 8, then 16 + 8 and 8 + 8
+    assert [(part.name, *part[2:]) for part in parts] == [
+        *(dense("time", 1, 8, 32), dense("time", 1, 32, 32)),
+        *(dense("added", 1, 6, 32), dense("added", 1, 32, 32)),
+        conv("conv in", 8, 4, 8),
+        *residual(8, 8, 8),
+        conv("down", 4, 8, 8, stride=2),
+        *(*residual(4, 8, 16), *attends),
+        *(*residual(4, 16, 16), *attends, *residual(4, 16, 16)),
+        *(*residual(4, 32, 16), *attends, *residual(4, 24, 16), *attends),
+        conv("up", 8, 16, 16),
+        *(*residual(8, 24, 8), *residual(8, 16, 8)),
+        conv("conv out", 8, 8, 4),
+    ]
+    norms = [part.inputs for part in model.parts if part.kind == "elementwise"]
+    around = [16 * 16] * 7  # a transformer's, and three in each of two blocks
+    assert norms == [
+        *(64 * 8, 64 * 8),
+        *(16 * 8, 16 * 16, *around),
+        *(16 * 16, 16 * 16, *around, 16 * 16, 16 * 16),
+        *(16 * 32, 16 * 16, *around, 16 * 24, 16 * 16, *around),
+        *(64 * 24, 64 * 8, 64 * 16, 64 * 8),
+        64 * 8,
+    ]
+
+
 @pytest.mark.parametrize("depths", [[1, 1], [0, 0, 0]])
 def test_depths_are_one_for_each_width_and_not_all_zero(depths):
     with pytest.raises(InvalidEntry, match="one for each of the channels"):
