@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -13,16 +14,30 @@ import jsonschema
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 
-from mlsysim import Engine, Hardware, Models, ServingModel, audit_provenance
+import mlsysim
+from mlsysim import (
+    Engine,
+    Hardware,
+    Models,
+    ServingModel,
+    SingleNodeModel,
+    Stacks,
+    __version__,
+    audit_provenance,
+)
 from mlsysim.cli import main
 from mlsysim.core.errors import MLSysError
 from mlsysim.core.registry import LAYERS
-from mlsysim.core.units import Q_
+from mlsysim.core.schemas import words
+from mlsysim.core.units import Q_, Quantity
+from mlsysim.evaluation import evaluate, judge
+from mlsysim.evaluation.metrics import parts_of
 from mlsysim.evaluation.plan import plan
+from mlsysim.evaluation.sections import EnvironmentSpec, Generate, Serve, Train, TrainingFleet
 from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.mcp.answers import brief
-from mlsysim.mcp.server import server
-from mlsysim.mcp.tools import COLUMNS, MOST_POINTS, MOST_ROWS, catalog, tools
+from mlsysim.mcp.server import INSTRUCTIONS, server
+from mlsysim.mcp.tools import COLUMNS, MOST_POINTS, MOST_ROWS, catalog, tools, zoo
 from tests.notebooks import ROOT
 
 PATIENCE = 60  # seconds for a whole conversation; it takes two or three
@@ -253,6 +268,90 @@ def test_a_tool_answers_what_the_solver_answers(table):
     assert why["speedup"] == pytest.approx(speedup, rel=1e-4)
 
 
+def test_plain_data_is_told_in_five_digits_without_what_is_unknown_or_empty():
+    told = {
+        "many digits": 1234.5678,
+        "few": 0.000123456789,
+        "a count": 123_456_789,
+        "no": False,
+        "none": None,
+        "nothing": {"unit": "s"},
+        "zero": {"value": 0.0, "unit": ""},
+        "empty": {"text": "", "list": [], "below": {"deeper": None}},
+        "list": [2.000004, {"value": 1.5, "unit": "ms"}, {"unit": "ms"}, "x", None],
+    }
+    assert brief(told) == {
+        "many digits": 1234.6,
+        "few": 0.00012346,
+        "a count": 123_456_789,
+        "no": False,
+        "zero": {"value": 0.0},
+        "list": [2.0, {"value": 1.5, "unit": "ms"}, {"unit": "ms"}, "x", None],
+    }
+
+
+def test_an_evaluation_is_told_without_saying_anything_twice(table):
+    """All that a person would read: each metric in its unit, of suggestions the first three."""
+    system = {
+        "workload": {"model": "Llama3_70B", "prompt": 512, "arrival_rate_qps": 3},
+        "fleet": {"hardware": "H100", "count": 2},
+        "environment": {"grid": "Quebec", "duration": "1 year"},
+        "constraints": ["itl < 20 ms", "decode_bottleneck == Memory"],
+    }
+    told, found = table["evaluate"].call({"system": system}), judge(SystemSpec.from_spec(system))
+    said = ("name", "verdict", "feasible", "wall", "bottleneck", "why", "constraints", "metrics")
+    assert [*told] == [*said, "suggestions", "notes"]
+    assert (told["verdict"], told["wall"]) == ("violated", 2)
+    late, bound = told["constraints"]
+    itl = found.metrics["itl"].m_as("ms")
+    assert late == {
+        "constraint": "itl < 20 ms",
+        "value": {"value": float(f"{itl:.5g}"), "unit": "ms"},
+        "satisfied": False,
+        "margin": float(f"{1 - itl / 20:.5g}"),
+        "probability": late["probability"],
+    }
+    assert bound == {
+        "constraint": "decode_bottleneck == Memory",
+        "value": "Memory",
+        "satisfied": True,
+    }
+    known = {
+        name: f"{value.magnitude:.5g} {value.units:~C}" if isinstance(value, Quantity) else value
+        for name, value in found.metrics.items()
+        if value is not None and name not in ("tco_usd", "carbon_footprint_kg")
+    }
+    assert told["metrics"].keys() == known.keys()
+    for name, value in told["metrics"].items():
+        if isinstance(value, str):
+            assert value.split()[0] == str(known[name]).split()[0], name
+        else:
+            assert value == pytest.approx(known[name], rel=1e-4), name
+    assert len(told["suggestions"]) == 3
+    ours = evaluate(SystemSpec.from_spec(system)).suggestions[:3]
+    for short, whole in zip(told["suggestions"], ours, strict=True):
+        change = {k: getattr(v, "stem", v) for k, v in whole["change"].items()}
+        assert short["change"] == change
+        assert whole["sentence"].endswith(f": {short['gives']}")
+        assert short["gives"].startswith("itl ")
+
+
+def test_a_plan_is_told_as_its_table_and_what_would_change_it(table):
+    asked = {"model": "Llama3_8B", "rate": 7, "prompt": 300, "itl": "30 ms"}
+    told = table["plan"].call({**asked, "devices": ["H100", "A100", "L40S"]})
+    ours = mlsysim.plan(devices=["H100", "A100", "L40S"], **asked)
+    assert told["question"] == ours.question
+    assert told["feasible"] is True
+    assert told["columns"]["hardware"] == ours.table.column("hardware")[:8]
+    assert told["columns"]["rent"][0] == pytest.approx(ours.best.rent.m_as("USD"), rel=1e-4)
+    assert (told["binds"], told["changes"]) == (ours.binds, [*ours.changes])
+    assert told["notes"] == [*ours.notes]
+    none = table["plan"].call({"model": "Llama3_70B", "devices": ["ESP32_S3"], "rate": 1})
+    assert [*none] == ["question", "feasible", "reason", "notes"]
+    assert none["feasible"] is False
+    assert none["reason"].startswith("No device will do. ESP32_S3: ")
+
+
 def test_a_sweep_ranks_what_fits_first_and_says_how_many_points_there_are(table):
     asked = {
         "model": "Llama3_70B",
@@ -289,10 +388,38 @@ def test_a_sweep_sends_ten_rows_unless_told(table):
     assert len(more["columns"]["latency"]) == 30
 
 
-def test_a_sweep_that_would_take_too_long_is_refused(table):
-    too_many = list(range(1, MOST_POINTS + 2))
-    with pytest.raises(MLSysError, match="at most 100,000"):
-        table["sweep"].call({"model": "GPT2", "hardware": ["H100"], "batch_sizes": too_many})
+def test_a_sweep_that_would_take_too_long_is_refused(table, monkeypatch):
+    """Two devices, three batches, two precisions and five contexts are 60 points."""
+    axes = {"hardware": ["H100", "A100"], "batch_sizes": [2, 3, 5], "precisions": ["fp16", "fp8"]}
+    asked = {"model": "GPT2", **axes, "seq_lens": [64, 65, 66, 67, 68]}
+    assert MOST_POINTS == 100_000
+    monkeypatch.setattr("mlsysim.mcp.tools.MOST_POINTS", 60)
+    assert table["sweep"].call(asked)["points"] == 60
+    monkeypatch.setattr("mlsysim.mcp.tools.MOST_POINTS", 59)
+    with pytest.raises(MLSysError) as caught:
+        table["sweep"].call(asked)
+    said = "points cannot be 60: a sweep works out at most 59; shorten a list."
+    assert str(caught.value) == said
+
+
+def test_a_sweep_is_ranked_by_what_is_asked_for_and_what_nobody_knows_comes_last(table):
+    """Of one decode step the faster memory is the faster device: 3.35, 2.04 and 0.32 TB/s.
+
+    A step that takes 70 W of a T4 for longer takes less than one of 700 W. Nobody has published
+    what the microcontroller draws, and the model does not fit it either.
+    """
+    asked = {"model": "GPT2", "precisions": ["int8"]}
+    asked["hardware"] = ["STM32F746", "A100", "T4", "H100"]
+    by_energy, by_latency = (
+        table["sweep"].call({**asked, "order": order})["columns"] for order in ("energy", "latency")
+    )
+    assert by_latency["hardware"] == ["H100", "A100", "T4", "STM32F746"]
+    assert by_energy["hardware"] == ["A100", "T4", "H100", "STM32F746"]
+    assert by_energy["energy"][-1] is None
+    joules = dict(zip(by_latency["hardware"], by_latency["energy"], strict=True))
+    times = dict(zip(by_latency["hardware"], by_latency["latency"], strict=True))
+    for device, power in {"A100": 400, "T4": 70, "H100": 700}.items():
+        assert joules[device] == pytest.approx(power * times[device] / 1e3, rel=1e-4)
 
 
 # ---- the registries ------------------------------------------------------------------------------
@@ -315,6 +442,36 @@ def test_a_value_that_was_looked_up_is_the_registrys_own(table):
     assert found["sources"][value["source"]]["url"].startswith("https://")
 
 
+def test_an_entry_is_told_whole_each_value_with_its_source(table):
+    """The fabric's file: a bandwidth of the network chapter, and two estimates."""
+    told = table["look_up"].call({"name": "InfiniBand_NDR"})
+    sources = told.pop("sources")
+    assert told == {
+        "layer": "systems",
+        "shelf": "Fabrics",
+        "entry": "InfiniBand_NDR",
+        "name": "InfiniBand NDR",
+        "spec": {
+            "name": "InfiniBand NDR",
+            "bandwidth": "400 Gbps",
+            "latency": "1.5 µs",
+            "topology": "fat_tree",
+            "oversubscription": 1.0,
+        },
+        "values": [
+            {"path": "bandwidth", "value": 400, "unit": "Gbps", "source": 0},
+            {"path": "latency", "value": 1.5, "unit": "µs", "source": 1},
+            {"path": "oversubscription", "value": 1.0, "unit": "", "source": 2},
+        ],
+    }
+    assert [source["kind"] for source in sources] == ["repository", "estimate", "estimate"]
+    assert {tuple(source)[:2] for source in sources} == {("kind", "ref")}
+    # a source that several values share is told once
+    h100 = table["look_up"].call({"name": "H100"})
+    assert len({json.dumps(source) for source in h100["sources"]}) == len(h100["sources"])
+    assert {value["source"] for value in h100["values"]} == {*range(len(h100["sources"]))}
+
+
 def test_a_price_is_found_by_its_full_path_and_a_name_whatever_its_case(table):
     price = table["look_up"].call({"name": "Infrastructure.Prices.H100_cloud"})
     assert price["spec"]["hourly"].endswith("USD/h")
@@ -333,13 +490,21 @@ def test_what_is_looked_up_builds_the_same_entry_again(table, layer):
 def test_entries_are_resources_as_well():
     async def go():
         async with Client(server()) as client:
-            listed = {str(each.uri) for each in (await client.list_resources()).resources}
+            resources = (await client.list_resources()).resources
+            listed = {str(each.uri) for each in resources}
+            assert all(str(each.uri).endswith(f"/{each.name}") for each in resources)
+            assert {each.mime_type for each in resources} == {"application/json"}
+            assert [e.name for e in resources if "/stacks/" in str(e.uri)] == sorted(Stacks)
             held = (await client.read_resource("mlsysim://hardware/H100")).contents[0]
-            with pytest.raises(MCPError, match="did you mean 'H100'"):
+            with pytest.raises(MCPError, match=r"Layer hardware .* did you mean 'H100'") as missed:
                 await client.read_resource("mlsysim://hardware/H10O")
+            assert missed.value.error.code == -32602  # "invalid params" of JSON-RPC 2.0
             for elsewhere in ("mlsysim://../etc/passwd", "file:///etc/passwd"):
                 with pytest.raises(MCPError):
                     await client.read_resource(elsewhere)
+            assert (str(held.uri), held.mime_type) == (
+                "mlsysim://hardware/H100", "application/json",
+            )  # fmt: skip
             return listed, json.loads(held.text)
 
     listed, held = anyio.run(go)
@@ -370,6 +535,133 @@ def test_every_argument_has_a_sentence_and_a_quantity_an_example(table):
     assert takes["link_latency"]["default"] == "1e-06 s"
 
 
+MODEL, HOW_MANY = "what runs", "how many at a time; in training, in the whole fleet"
+WIDTHS = ["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4", "int4", "w4a4"]
+LAYER = {"enum": [*LAYERS], "description": words()["layer"]}
+WHOLE = {
+    "explain": (
+        ["before", "after"],
+        {
+            "before": {"type": "object", "description": "what solve takes, as a mapping"},
+            "after": {"type": "object", "description": "the same for the other side"},
+            "model": {"description": MODEL},
+        },
+    ),
+    "compare": (
+        ["things"],
+        {
+            "things": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "devices, clusters, scenarios or whole systems",
+            },
+            "model": {"description": MODEL},
+            "batch_size": {"description": HOW_MANY},
+            "precision": {"description": "of the weights: fp16, bf16, fp8, int8, int4 ..."},
+            "stack": {"description": "ideal, or a stack of software"},
+        },
+    ),
+    "sweep": (
+        ["model", "hardware"],
+        {
+            "model": {"description": MODEL},
+            "hardware": {
+                "type": "array",
+                "items": {"description": "a name in Hardware"},
+                "description": "the device, such as H100",
+            },
+            "batch_sizes": {
+                "type": "array", "items": {}, "default": [1.0], "description": "batches to try",
+            },
+            "precisions": {
+                "type": "array",
+                "items": {"enum": WIDTHS},
+                "default": ["fp16"],
+                "description": "widths to try",
+            },
+            "seq_lens": {
+                "type": "array", "items": {}, "description": "lengths of context to try",
+            },
+            "efficiency": {"default": 0.5, "description": "part of the peak that is reached"},
+            "phase": {
+                "enum": ["decode", "prefill", "forward"],
+                "description": "serve, decode, prefill, forward or train",
+            },
+            "training": {
+                "type": "boolean",
+                "description": "whether the step is forward, backward and update",
+            },
+            "stack": {"description": "ideal, or a stack of software"},
+            "order": {
+                "enum": ["throughput", "latency", "energy"],
+                "default": "throughput",
+                "description": "what rows are ranked by",
+            },
+            "limit": {"default": 10, "description": "rows to send back"},
+        },
+    ),
+    "import_model": (
+        ["config"],
+        {
+            "config": {"type": "object", "description": "a Hugging Face config.json, as a mapping"},
+            "name": {"type": "string", "description": "what to call it"},
+        },
+    ),
+    "zoo": (["layer"], {"layer": LAYER}),
+    "look_up": (
+        ["name"],
+        {"name": {"type": "string", "description": "what to call it"}, "layer": LAYER},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", WHOLE)
+def test_what_a_tool_takes_is_told_in_as_few_words_as_will_do(table, tool):
+    """A sentence, what it may be, and a default; of 1 and 0 and of names nothing needs be said."""
+    required, properties = WHOLE[tool]
+    told = {"type": "object", "properties": properties, "required": required}
+    assert table[tool].takes == told
+
+
+def test_a_section_of_a_system_has_the_keys_of_every_phase_each_with_its_sentence(table):
+    whole = table["evaluate"].takes
+    assert (whole["type"], whole["required"]) == ("object", ["system"])
+    system = whole["properties"]["system"]
+    assert system["type"] == ["object", "string"]
+    assert system["description"] == "a mapping, YAML text or a scenario, as Capstone"
+    kinds = {"workload": (Serve, Generate, Train), "fleet": (TrainingFleet,)}
+    kinds |= {"environment": (EnvironmentSpec,)}
+    assert [*system["properties"]] == [*kinds, "constraints"]
+    for section, of in kinds.items():
+        told = system["properties"][section]
+        assert told["type"] == "object"
+        assert told["properties"].keys() == {key for kind in of for key in kind.model_fields}
+        for key, one in told["properties"].items():
+            assert one["description"].partition(";")[0] == words()[key].partition(";")[0]
+            assert {*one} <= {"description", "default", "enum", "type"}
+    work, place = (system["properties"][name]["properties"] for name in ("workload", "fleet"))
+    assert work["phase"]["enum"] == ["serve", "decode", "prefill", "forward", "train"]
+    assert work["phase"]["description"].endswith("; what is asked of the model")
+    said = {key: one["default"] for key, one in {**work, **place}.items() if "default" in one}
+    assert said == {"precision": "fp16", "prompt": 2048, "tokens": 128, "kept_free": 0.1}
+    assert place["recompute"]["enum"] == ["none", "selective", "full"]
+    bounds = system["properties"]["constraints"]
+    assert bounds["type"] == "array"
+    serve, train = (
+        bounds["description"].partition("Metrics of serve: ")[2].split("; of train also ")
+    )
+    metrics = {
+        phase: [name for part in parts_of(phase) for name in part._fields]
+        for phase in ("serve", "train")
+    }
+    unsaid = {"prefill_bottleneck", "decode_bottleneck", "datapath"}  # words, and twice the same
+    unsaid |= {"tco_usd", "carbon_footprint_kg"}
+    assert serve.split(", ") == [name for name in metrics["serve"] if name not in unsaid]
+    assert train.split(", ") == [
+        name for name in metrics["train"] if name not in {*unsaid, *metrics["serve"]}
+    ]
+
+
 def test_a_system_tells_its_keys_its_metrics_and_how_a_bound_is_written(table):
     system = table["evaluate"].takes["properties"]["system"]["properties"]
     for key in ("arrival_rate_qps", "lora_rank", "prompt", "seq_len", "precision"):
@@ -383,12 +675,19 @@ def test_a_system_tells_its_keys_its_metrics_and_how_a_bound_is_written(table):
 def test_what_an_agent_reads_before_its_first_question_is_short():
     async def listed():
         async with Client(server()) as client:
+            assert (client.server_info.name, client.server_info.version) == ("mlsysim", __version__)
+            assert client.instructions == INSTRUCTIONS
             return (await client.list_tools()).tools
 
     told = [tool.model_dump(mode="json", exclude_none=True) for tool in anyio.run(listed)]
     sizes = {tool["name"]: len(json.dumps(tool, separators=(",", ":"))) for tool in told}
     assert sum(sizes.values()) <= 16_000, sizes
     assert {"plan", "compare", "import_model", "look_up"} <= sizes.keys()
+    for tool in told:  # nothing is changed, and nobody else is asked
+        assert tool["annotations"] == {"read_only_hint": True, "open_world_hint": False}
+    about = {tool["name"]: tool["description"] for tool in told}
+    assert about["solve"] == inspect.getdoc(SingleNodeModel).partition("\n\n")[0]
+    assert about["zoo"] == inspect.getdoc(zoo)
 
 
 def test_an_argument_that_is_null_counts_as_left_out(table):
@@ -439,12 +738,64 @@ def test_a_mistake_is_a_tool_error_in_one_sentence_and_the_conversation_goes_on(
             return said, await client.call_tool("solve", PAIR)
 
     said, afterwards = anyio.run(go)
-    for (tool, how, words), answer in zip(MISTAKES, said, strict=True):
+    for (tool, how, part), answer in zip(MISTAKES, said, strict=True):
         sentence = answer.content[0].text
         assert answer.is_error, (tool, how)
-        assert words in sentence, (tool, how, sentence)
+        assert part in sentence, (tool, how, sentence)
         assert "\n" not in sentence
     assert not afterwards.is_error
+
+
+SEVERAL = "give one, not several; sweep takes lists"
+SENTENCES = [
+    ("solve", {**PAIR, "batch_size": [1, 2]}, f"batch_size cannot be [1, 2]: {SEVERAL}."),
+    ("solve", {**PAIR, "hardware": ["H100"]}, f"hardware cannot be ['H100']: {SEVERAL}."),
+    ("solve", {**PAIR, "model": None}, "model cannot be None: solve needs one."),
+    (
+        "solve",
+        {**PAIR, "bach_size": 2},
+        "solve takes no argument 'bach_size': did you mean 'batch_size'?",
+    ),
+    (
+        "explain",
+        {"before": "A100", "after": PAIR},
+        "before cannot be 'A100': give a mapping of what solve takes.",
+    ),
+    (
+        "explain",
+        {"before": PAIR, "after": 7},
+        "after cannot be 7: give a mapping of what solve takes.",
+    ),
+    (
+        "evaluate",
+        {"system": "Capston"},
+        "system cannot be 'Capston': give a mapping, its YAML text, or a scenario; "
+        "did you mean 'Capstone'?",
+    ),
+    ("compare", {"things": []}, "things cannot be 'an empty list': give at least one."),
+    ("sweep", {**PAIR, "hardware": []}, "hardware cannot be 'an empty list': give at least one."),
+    (
+        "sweep",
+        {**PAIR, "hardware": ["H100"], "limit": 101},
+        "limit cannot be 101: give a finite whole number of at least 1 and at most 100.",
+    ),
+    ("zoo", {"layer": "hardwear"}, "layer cannot be 'hardwear': did you mean 'hardware'?"),
+    ("look_up", {"name": 5}, "name cannot be 5: give a name."),
+    ("look_up", {"name": "H10O"}, "The registry has no entry 'H10O': did you mean 'H100'?"),
+    ("look_up", {"name": "H100."}, "The registry has no entry 'H100.': did you mean 'H100'?"),
+    (
+        "look_up",
+        {"name": "H10O", "layer": "hardware"},
+        "Layer hardware has no entry 'H10O': did you mean 'H100'?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "sentence"), SENTENCES)
+def test_a_mistake_is_told_with_what_was_given_and_what_would_do(table, tool, arguments, sentence):
+    with pytest.raises(MLSysError) as caught:
+        table[tool].call(arguments)
+    assert str(caught.value) == sentence
 
 
 def test_a_mistake_reads_as_it_does_in_python(table):

@@ -74,6 +74,8 @@ def why(before: Thing, after: Thing, model: Any = None, **how: Any) -> Any:
 
 def compare(things: Sequence[Thing], model: Any = None, **how: Any) -> Table:
     """Several devices, fleets or whole systems in one table; what each side may be, `why` says."""
+    if not things:
+        raise BadArgument("things", "an empty list", "give at least one")
     sides = [_read(each) for each in things]
     if all(isinstance(each, HardwareNode) for each in sides):
         solve, asked = SingleNodeModel().solve, _needed(model)
