@@ -6,13 +6,19 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 
 import pytest
+import typer
 
 import mlsysim
-from mlsysim import Hardware, Models
+from mlsysim import Engine, Hardware, Models, SingleNodeModel
 from mlsysim.cli import Console, main
+from mlsysim.cli.app import number, print_line, print_table
+from mlsysim.core.solver import show
+from mlsysim.core.table import Table
 from mlsysim.course import lessons as course
+from mlsysim.engine.text import roofline
 from mlsysim.learn.server import editable_copy, free_port
 
 
@@ -264,6 +270,227 @@ def test_a_step_is_costed_at_the_level_and_cache_that_are_asked_for(run):
     assert law["latency"]["value"] < ideal["latency"]["value"]
     assert ideal["stack"] == "ideal"
     assert law["kv_cache"]["value"] == pytest.approx(2 * narrow["kv_cache"]["value"])
+
+
+STEP = {"batch_size": 3, "seq_len": 700, "precision": "fp8", "phase": "prefill"}
+SERVED = {"rate": 7, "prompt": 300, "tokens": 50, "ttft": "2 s", "itl": "40 ms", "weights": "fp8"}
+SERVED |= {"kv_precision": "fp8", "budget": "20000 USD", "region": "Quebec", "stack": "vllm"}
+RUN = {"tokens": 1e9, "deadline": "9 days", "batch_size": 64, "seq_len": 1024, "lora_rank": 12}
+DOORS = {
+    "solve": (
+        ["Llama3_8B", "H100"],
+        {**STEP, "kv_precision": "int8", "efficiency": 0.3, "stack": "ideal"},
+        lambda **how: Engine.solve("Llama3_8B", "H100", **how),
+    ),
+    "plan": (
+        ["Llama3_8B", "H100", "A100"],
+        SERVED,
+        lambda **how: mlsysim.plan("Llama3_8B", ["H100", "A100"], **how),
+    ),
+    "plan --train": (
+        ["Llama3_8B", "A100"],
+        RUN,
+        lambda **how: mlsysim.plan("Llama3_8B", ["A100"], train=True, **how),
+    ),
+    "why": (
+        ["A100", "H100"],
+        {"model": "GPT2", **STEP},
+        lambda **how: mlsysim.why("A100", "H100", **how),
+    ),
+    "compare": (
+        ["A100", "H100"],
+        {"model": "GPT2", **STEP},
+        lambda **how: mlsysim.compare(["A100", "H100"], **how),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", DOORS)
+def test_a_command_passes_on_all_that_it_is_told(run, command):
+    words, how, ask = DOORS[command]
+    told = [f"--{name.replace('_', '-')}={value}" for name, value in how.items()]
+    code, out, err = run(*command.split(), *words, *told, "--json")
+    ours, here = ask(**how).to_dict(), json.loads(out)
+    named = dict(zip(("model", "hardware"), words, strict=False)) if command == "solve" else {}
+    assert (code, err) == (0, "")
+    assert here == json.loads(json.dumps({**named, **ours}))
+
+
+def test_a_step_of_training_is_asked_for_by_a_word(run):
+    _, out, _ = run("solve", "ResNet50", "A100", "--batch-size", "8", "--training", "--json")
+    ours = Engine.solve("ResNet50", "A100", batch_size=8, training=True).to_dict()
+    assert json.loads(out) == {"model": "ResNet50", "hardware": "A100", **ours}
+
+
+def test_a_step_is_told_in_a_sentence_a_roofline_and_its_values(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "85")
+    _, out, _ = run("solve", "Llama3_8B", "H100", "--batch-size", "3")
+    profile = Engine.solve("Llama3_8B", "H100", batch_size=3)
+    first, blank, *rest = out.splitlines()
+    assert (first, blank) == (
+        f"Llama3_8B on H100: Memory-bound, {show(profile.latency)} a step",
+        "",
+    )
+    drawn, _, values = "\n".join(rest).partition("\n\n")
+    assert drawn == roofline(profile, width=58)
+    spoken = ("bottleneck", "latency", "reason", "feasible")  # in the sentence
+    assert [tuple(re.split(" {2,}", line.strip())) for line in values.splitlines()] == [
+        line for line in profile.lines() if line[0] not in spoken
+    ]
+
+
+def test_a_solver_is_run_by_its_name(run):
+    asked = ["SingleNodeModel", "model=Llama3_8B", "hardware=H100", "batch_size=3"]
+    ours = SingleNodeModel().solve("Llama3_8B", "H100", batch_size=3)
+    code, out, _ = run("run", *asked)
+    assert (code, out) == (0, f"{ours}\n")
+    assert json.loads(run("run", *asked, "--json")[1]) == ours.to_dict()
+    large = [word.replace("8B", "70B") for word in asked]
+    assert run("run", *large)[0] == 1
+    # what says nothing of feasible is an answer too
+    tail = ["arrival_rate_qps=3", "service_latency_ms=100", "num_replicas=1"]
+    assert run("run", "TailLatencyModel", *tail)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["ServingModel", "model"], "model cannot be None: write name=value, as in batch_size=8."),
+        (
+            ["ServingModel", "model=GPT2"],
+            "hardware cannot be None: ServingModel needs one, as in hardware=...",
+        ),
+        (["ServngModel"], "solver cannot be 'ServngModel': did you mean 'ServingModel'?"),
+    ],
+)
+def test_a_solver_that_cannot_be_run_says_what_would_do(run, words, sentence):
+    assert run("run", *words) == (2, "", f"mlsysim: {sentence}\n")
+
+
+def test_a_plan_is_printed_with_its_ranges_its_words_and_its_notes(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    words = ["plan", "Llama3_8B", "H100", "A100", "--rate", "7", "--ttft", "2 s"]
+    found = mlsysim.plan("Llama3_8B", ["H100", "A100"], rate=7, ttft="2 s")
+    code, out, _ = run(*words)
+    told, notes = str(found), "\n".join(found.notes)
+    assert code == 0
+    assert out == f"{told}\n\n{notes}\n"
+    _, out, _ = run(*words, "--output", "md")
+    words_of_it = [line for line in (*found.words(), *found.notes) if line]
+    parts = [f"## {found.question}", *words_of_it, found.table.to_markdown()]
+    assert out == "\n\n".join(parts) + "\n"
+    assert run(*words, "--output", "csv")[1] == found.table.to_csv()
+    _, out, _ = run(*words, "--output", "html")
+    said = "".join(f"<p>{escape(line)}</p>" for line in words_of_it)
+    assert out == f"<h2>{escape(found.question)}</h2>{said}{found.table.to_html()}\n"
+    assert run(*words, "--output", "pdf") == (
+        2,
+        "",
+        "mlsysim: output cannot be 'pdf': known are csv, html, json, md.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(KeyboardInterrupt, 130), (typer.Abort, 130), (BrokenPipeError, 0)]
+)
+def test_who_stops_a_command_or_its_output_is_told_nothing(monkeypatch, tmp_path, kind, code):
+    """130 is what a shell gives to what is interrupted; a reader may leave whenever it likes."""
+
+    def stopped(**_):
+        raise kind
+
+    ends = []
+    monkeypatch.setitem(main.__globals__, "app", stopped)
+    monkeypatch.setattr("os.dup2", lambda *both: ends.append(both))
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert main(["zoo"]) == code
+        # what is still to be written goes nowhere
+        assert [to for _, to in ends] == [out.fileno()] * (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8", 8), ("2e9", 2e9), ("0.5", 0.5), ("fp16", "fp16"), ("8 GB", "8 GB")]
+)
+def test_a_word_of_the_command_line_is_the_number_that_it_is(text, value):
+    found = number(text)
+    assert (found, isinstance(found, str)) == (value, isinstance(value, str))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("  note: a long line of words", ["  note: a long", "        line of", "        words"]),
+        (
+            "  itl      takes 3.5 ms each",
+            ["  itl      takes", "           3.5 ms", "           each"],
+        ),
+        ("- it takes 1,000 GB of it now", ["- it takes", "  1,000 GB of it", "  now"]),
+        ("memory-bound-everywhere-here x", ["memory-bound-everywhere-here", "x"]),
+    ],
+)
+def test_a_line_goes_on_below_its_text_and_numbers_keep_their_units(
+    capsys, monkeypatch, line, shown
+):
+    monkeypatch.setenv("COLUMNS", "16")
+    print_line(line)
+    assert capsys.readouterr().out.splitlines() == shown
+    monkeypatch.delenv("COLUMNS")
+    print_line(line)  # into a file it goes whole
+    assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_a_table_that_is_too_wide_goes_on_below(capsys, monkeypatch):
+    table = Table({"name": ["one", "two"], "first": ["11111", "2"], "second": ["3", "44444"]})
+    monkeypatch.setenv("COLUMNS", "14")
+    print_table(table)
+    assert capsys.readouterr().out.splitlines() == [
+        *("name  first", "one   11111", "two       2", ""),
+        *("name  second", "one        3", "two    44444"),
+    ]
+    monkeypatch.setenv("COLUMNS", "19")
+    print_table(table)
+    assert capsys.readouterr().out.splitlines() == [
+        *("name  first  second", "one   11111       3", "two       2   44444")
+    ]
+
+
+def test_a_fault_of_the_sdk_itself_is_not_told_as_its_absence(monkeypatch):
+    """An import that fails inside is a fault of ours, or of theirs, to be seen whole."""
+    monkeypatch.setitem(sys.modules, "mlsysim.mcp.server", None)
+    with pytest.raises(ImportError, match=r"mlsysim\.mcp\.server"):
+        main(["mcp"])
+
+
+def test_steps_of_a_model_are_dots_with_their_batches(run, tmp_path):
+    out = tmp_path / "roofline.svg"
+    words = [
+        "plot",
+        "A100",
+        "--model",
+        "Llama3_8B",
+        "--batch-sizes",
+        "3,700",
+        "--precision",
+        "int8",
+    ]
+    code, said, _ = run(*words, "--efficiency", "0.25", "--out", str(out))
+    drawn = out.read_text(encoding="utf-8")
+    assert (code, said) == (0, f"{out}: A100 SXM4 80GB\n")
+    assert all(f">{word}<" in drawn for word in ("batch 3", "700"))
+    # a quarter of 624 TOP/s
+    assert "156" in drawn
+    assert run("plot", "A100", "--dot", "mine=1", "--out", str(out)) == (
+        2,
+        "",
+        "mlsysim: dot cannot be 'mine=1': write a name and its numbers, as in "
+        "'mine=60 FLOP/B, 90 TFLOP/s'.\n",
+    )
+    assert run("plot", "A100", "--ceiling", "L2", "--out", str(out)) == (
+        2,
+        "",
+        "mlsysim: ceiling cannot be 'L2': write a name and its numbers, as in 'fp32=67 TFLOP/s'.\n",
+    )
 
 
 def test_a_plot_takes_dots_and_ceilings_of_ones_own(run, tmp_path):
