@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlsysim import Engine, Hardware, Models
-from mlsysim.solvers.node.inflight import served, server
+from mlsysim.solvers.node.inflight import (
+    _beyond,
+    _Flight,
+    _Law,
+    _Slots,
+    _spread_of_stays,
+    served,
+    server,
+)
 from mlsysim.solvers.node.replica import Draft, Replica
 from mlsysim.solvers.node.single import ask
 
@@ -192,6 +200,191 @@ def test_the_largest_rate_that_keeps_a_promise_keeps_it_and_no_more_does():
     rate = ours.largest(lambda answer: answer.si("p99_latency") <= 4.0)
     assert ours.at(rate).si("p99_latency") <= 4.0 < ours.at(1.01 * rate).si("p99_latency")
     assert ours.largest(lambda answer: answer.si("p99_ttft") <= 0.01) == 0
+
+
+def small(**how):
+    """Two slots, a prompt of 0.3 s, and ten steps of 0.1 s alone or 0.15 s together."""
+    numbers = {"room": 2.7, "alone": 0.7, "prefill": 0.3, "pieces": 0.0, "steps": 10.0}
+    return machine(CHAT)._replace(**numbers, step=np.array([0.1, 0.15]))._replace(**how)
+
+
+@pytest.mark.parametrize(
+    ("how", "seconds"),
+    [
+        ({}, 0.3 + 10 * 0.15 / 2),
+        # chunks of four steps let 2.5 in, more than there is room for
+        ({"pieces": 4.0}, 0.3 + 10 * 0.15 / 2),
+        # those of eight 1.25, which step together in 0.1125 s
+        ({"pieces": 8.0}, 0.3 + 10 * 0.1125 / 1.25),
+        # those of twenty take longer than a request, which has the replica for itself
+        ({"pieces": 20.0}, 0.3 + 10 * 0.1),
+        ({"room": 1.0, "step": np.array([0.1])}, 0.3 + 10 * 0.1),
+        ({"room": 0.99}, np.inf),
+    ],
+)
+def test_how_long_a_request_keeps_a_small_server_busy(how, seconds):
+    assert small(**how).max_rate == pytest.approx(1 / seconds)
+
+
+def shared(rate):
+    """Of two slots: the chances of one and of two, of a step under way, and its seconds.
+
+    Each takes 1.3 s alone, and a half of two 1.05 s; no prompt is read meanwhile.
+    """
+    busy, left = 1.05 * rate, 1 - 0.3 * rate
+    odds = 1, 1.3 * rate, 1.3 * rate * busy / (1 - busy)  # of nobody, of one, of two and more
+    one, two = (each / sum(odds) for each in odds[1:])
+    # who is alone decodes 1 in 1.3 s, and two 1.5 in 2.1 s, with a prompt of each
+    decoding = (one / 1.3 + two * 1.5 / 2.1) / left
+    return one, two, decoding, (0.1 * one / 1.3 + 0.15 * two * 1.5 / 2.1) / left / decoding
+
+
+def test_two_slots_by_hand():
+    answer = small().at(0.5)
+    one, full, decoding, step = shared(0.5)
+    # for prompts before, which are read 0.15 of the time, and for the step under way
+    wait = 0.15 * 0.3 / (2 * 0.85) + decoding * step / 2
+    stay = (one + 2 * full) / 0.5 + wait * 0.15 / 0.85
+    room = full * (1.05 / 0.85 / 2 + 0.525 / (2 * 0.5 * 0.475))
+    expected = {
+        "utilization": 0.525,
+        "max_rate": 1 / 1.05,
+        "max_batch": 2,
+        "arrival_rate": 0.5,
+        "prefill_time": 0.3,
+        "step_time": step,
+        "batch": 0.5 * 10 * step / 0.85,
+        "wait_probability": full,
+        "ttft": 0.7 + wait + room,
+        "itl": (stay - 0.3) / 127,
+        "latency": 0.7 + wait + stay - 0.3 + room,
+        "throughput": 0.5 * 128,
+    }
+    assert {name: answer.si(name) for name in expected} == pytest.approx(expected)
+    assert (answer.feasible, answer.precision, answer.datapath) == (True, "fp16", "fp16")
+    assert (answer.prompt, answer.tokens) == (512, 128)
+
+
+def test_no_stay_is_longer_than_one_beside_a_full_batch():
+    """Two who share all of it stay 2.1 s; besides, the last in a hundred wait for room."""
+    rate = 0.9 / 1.05
+    _, full, decoding, step = shared(rate)
+    read = 0.3 * rate
+    wait = read * 0.3 / (2 * (1 - read)) + decoding * step / 2
+    room = 0.9 / (2 * rate * 0.1) * np.log(full / 0.01)
+    assert small().at(rate).p99_latency.m_as("s") == pytest.approx(2.1 + wait + room)
+
+
+def test_one_slot_by_hand():
+    """All steps are alike, and none grows: of the time that is left, all who are there decode."""
+    alone = small(step=np.array([0.1]), room=1.4)
+    answer = alone.at(0.5)
+    there = 0.65  # 1.3 s each, however many wait
+    residual = there / 1.3 * 0.1 / 2 / 0.85
+    assert answer.step_time.m_as("s") == pytest.approx(0.1)
+    wait = 0.15 * 0.3 / (2 * 0.85) + residual
+    stay = there / 0.5 + wait * 0.15 / 0.85
+    full = answer.wait_probability
+    room = full * (1.3 / 0.85 / 2 + 0.65 / (2 * 0.5 * 0.35))
+    assert answer.ttft.m_as("s") == pytest.approx(0.7 + wait + room)
+    assert answer.latency.m_as("s") == pytest.approx(0.7 + wait + stay - 0.3 + room)
+    assert full >= there
+
+
+def test_stays_that_spread_fill_the_slots_by_hand():
+    """Each who comes adds a prompt of 0.3 s, and 0.05 s to ten steps; 0.5 of them come a second."""
+    flight = _Flight(requests=1.5, full=0.1, decoding=0.4, step=0.13, residual=0.03, slope=0.05)
+    added = 0.3**2 + 0.3 * 0.5 + 2 * 0.5**2 / 3  # squared, falling evenly while one stays
+    spread = 1.5 * added / (0.85 * (1 - 0.5 * 0.8))  # those who are held up hold up others
+    prompts = 0.5 * 0.3**2 * 0.2 / 0.85**3
+    assert _spread_of_stays(small(), flight, 0.5, 0.2) == pytest.approx(spread + prompts)
+    assert _spread_of_stays(small(pieces=3.2), flight, 0.5, 0.2) == pytest.approx(spread)
+    # others who come without end are counted to a hundredth: 0.5 x (0.3 + 2) > 1
+    most = 1.5 * (0.3**2 + 0.3 * 2 + 2 * 2**2 / 3) / (0.85 * 0.01)
+    crowded = _spread_of_stays(small(), flight._replace(slope=0.2), 0.5, 0.2)
+    assert crowded == pytest.approx(most + prompts)
+    # 0.5 a second who stay 2 s: one on average, of at least so much spread
+    for stays, many in ((4.0, 4 / 0.8**2), (0.04, 1.0)):
+        slots = _Slots.of(small(), flight, 0.5, 0.6, 2.0, stays)
+        beyond = max(0.1, _beyond(2.0, 1.0, many))
+        assert slots == pytest.approx((beyond, 1.05 / 0.85, 0.6 / (2 * 0.5 * 0.4)))
+    never = _Slots.of(small(step=np.full(50, 0.1)), flight, 0.5, 0.6, 2.0, 0.04)
+    assert never.full == 0.1
+
+
+def test_chunks_ride_on_steps_by_hand():
+    """A prompt in 3.2 pieces waits for as many steps, and for those of the prompts before."""
+    answer = small(pieces=3.2).at(0.4)
+    one, full, decoding, step = shared(0.4)
+    lane = 0.3 + 3.2 * decoding * step
+    load = 0.4 * lane
+    assert load < answer.utilization
+    wait = load * lane / (2 * (1 - load)) + decoding * step / 2
+    slots = answer.wait_probability * (1.05 / 0.88 / 2 + 0.42 / (2 * 0.4 * 0.58))
+    # its last pieces ride on three more steps, and nobody who decodes is held up
+    first = 0.7 + 3 * decoding * step + wait + slots
+    assert answer.ttft.m_as("s") == pytest.approx(first)
+    assert answer.latency.m_as("s") == pytest.approx(first + (one + 2 * full) / 0.4 - 0.3)
+
+
+def drawn(law, slots, count=200_000):
+    """Median and 99th percentile of times that are drawn part by part, as the law says."""
+    rng = np.random.default_rng(5)
+    time = np.full(count, law.least)
+    ahead = rng.geometric(1 - law.load, count) - 1  # even parts of services, one for each before
+    for place in range(ahead.max()):
+        time += (ahead > place) * rng.uniform(0, law.service, count)
+    time += (rng.random(count) < law.flight.decoding) * rng.uniform(0, law.flight.step, count)
+    if law.rest:
+        scale = law.spread / law.rest
+        time += rng.gamma(law.rest / scale, scale, count)
+    if slots is not None:
+        late = rng.uniform(0, slots.next, count) + rng.exponential(slots.queue, count)
+        time += (rng.random(count) < slots.full) * late
+    return np.quantile(time, (0.5, 0.99))
+
+
+@pytest.mark.parametrize(
+    ("law", "slots"),
+    [
+        ((0.7, 0.3, 0.6, 0.0, 0.2, 0.0, 0.0), None),
+        ((0.7, 0.3, 0.2, 0.8, 0.5, 0.0, 0.0), (0.0, 1.3, 0.4)),
+        ((0.2, 0.3, 0.4, 0.5, 0.2, 0.9, 0.6), None),
+        ((0.2, 0.3, 0.4, 0.5, 0.2, 0.9, 0.6), (0.6, 1.3, 0.4)),
+        ((0.2, 0.3, 0.0, 0.0, 0.2, 0.0, 0.0), (0.7, 1.3, 1.4)),
+        ((0.2, 0.3, 0.0, 0.0, 0.2, 0.9, 0.1), None),
+    ],
+    ids=["queue", "step", "rest", "all", "slots", "rest alone"],
+)
+def test_quantiles_are_those_of_times_drawn_part_by_part(law, slots):
+    least, service, load, decoding, step, rest, spread = law
+    ours = _Law(least, service, load, _Flight(9, 9, decoding, step, 9, 9), rest, spread)
+    late = None if slots is None else _Slots(*slots)
+    # a geometric number of even parts, and an even part of a step
+    mean = load / (1 - load) * service / 2 + decoding * step / 2 + rest
+    square = load * service**2 / (3 * (1 - load)) + (load / (1 - load) * service / 2) ** 2
+    square += decoding * step**2 / 3 - (decoding * step / 2) ** 2 + spread
+    assert ours.quantiles(mean, square, late) == pytest.approx(drawn(ours, late), rel=0.015)
+
+
+def test_what_takes_no_time_has_no_spread():
+    nothing = _Law(0.7, 0.3, 0.0, _Flight(0, 0, 0.0, 0.1, 0, 0), 0.0, 0.0)
+    assert nothing.quantiles(0.0, 0.0, None) == (0.7, 0.7)
+
+
+def test_a_wait_for_room_by_hand():
+    slots = _Slots(full=0.5, next=3.0, queue=7.0)
+    assert slots.mean == 0.5 * (1.5 + 7)
+    assert slots.quantile(0.5) == slots.quantile(0.6) == 0
+    assert slots.quantile(0.01) == pytest.approx(7 * np.log(50))
+
+
+def test_the_tail_of_a_gamma_is_that_of_a_sum_of_exponentials():
+    """Four of mean 2.5: beyond 20 = 8 x 2.5 lie those of whom less than four came by then."""
+    beyond = np.exp(-8.0) * (1 + 8 + 8**2 / 2 + 8**3 / 6)
+    assert _beyond(20.0, 10.0, 4 * 2.5**2) == pytest.approx(beyond, rel=0.01)
+    below = np.exp(-2.0) * (1 + 2 + 2**2 / 2 + 2**3 / 6)
+    assert _beyond(5.0, 10.0, 4 * 2.5**2) == pytest.approx(below, rel=0.01)
 
 
 def test_cached_prefixes_and_right_guesses_let_more_in():
