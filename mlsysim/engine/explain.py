@@ -87,6 +87,8 @@ def explain(
     >>> why.regime_before, why.regime_after, round(why.changes["memory_bandwidth"], 2)
     ('Memory', 'Memory', 1.64)
     """
+    if names is not None and len(names) != 2:
+        raise BadArgument("names", names, "give two names, one for each side")
     if type(before).__name__ == type(after).__name__ == "FleetProfile":
         from mlsysim.engine.fleets import explain_fleets
 
@@ -95,8 +97,6 @@ def explain(
         return explain_fleets(one, other, names)
     before, after = _named(before), _named(after)
     names = names or (_device(before), _device(after))
-    if len(names) != 2:
-        raise BadArgument("names", names, "give two names, one for each side")
     where = ("before", "after") if names[0] == names[1] else (f"on {names[0]}", f"on {names[1]}")
     old, new = _profile("before", before, model), _profile("after", after, model)
     was, now = _terms(old), _terms(new)
@@ -219,7 +219,7 @@ def _sentences(
             f"The weights are read from {new.si('memory_tier')} memory instead of "
             f"{old.si('memory_tier')} memory."
         )
-    for place, side in zip(where, (old, new), strict=True):
+    for place, side in ((where[0], old), (where[1], new)):
         precision, datapath = side.si("precision"), side.si("datapath")
         if datapath != precision:
             yield (

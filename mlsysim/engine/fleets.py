@@ -75,6 +75,6 @@ def _sentences(
     for part in moved:
         less = "less" if parts[part] < 0 else "more"
         yield f"{show(Q_(abs(parts[part]), 's'))} {less} goes to {PARTS[part]}."
-    for name, side in zip(names, (old, new), strict=True):
+    for name, side in ((names[0], old), (names[1], new)):
         if not side.feasible:
             yield f"It does not fit {name}: {side.si('reason')}"

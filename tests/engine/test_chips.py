@@ -11,7 +11,7 @@ from mlsysim import DSE, Engine, Hardware
 from mlsysim.core.errors import BadArgument, MLSysError, WrongUnit
 from mlsysim.core.search import SWEEP_AXES, VARIED
 from mlsysim.core.units import Q_
-from mlsysim.engine.chips import FIELDS, SHOWN
+from mlsysim.engine.chips import FIELDS, SHOWN, Chips
 
 MODEL = "Llama3_8B"
 
@@ -23,7 +23,7 @@ def test_each_chip_is_solved_as_if_it_were_written_out():
         capacity="100 GB", precisions=["fp16", "fp8"], batch_sizes=[1, 512],
     )  # fmt: skip
     assert len(sweep) == 3 * 2 * 2
-    for row in (sweep[0], sweep[5], sweep[11]):
+    for row in sweep:
         asked = {key: row[key] for key in ("precision", "batch_size", "seq_len")}
         chip = sweep.axes["hardware"][int(row["hardware"].rpartition("#")[2])]
         alone = Engine.solve(MODEL, chip, **asked)
@@ -34,6 +34,28 @@ def test_each_chip_is_solved_as_if_it_were_written_out():
     # a decode step of one waits for memory, so twice the bandwidth is half the time
     times = sweep.column("memory_time")[::4]
     np.testing.assert_allclose(times[0] / times, [1, 2, 4])
+
+
+def test_a_chip_is_its_device_but_for_what_varies():
+    chips = Chips(Hardware.H100, {"peak": ["494.7 TFLOP/s", "1978.8 TFLOP/s"], "tdp": "350 W"})
+    half, double = chips
+    for chip, ratio in ((half, 0.5), (double, 2)):
+        assert chip.compute.peak_flops.m_as("TFLOP/s") == pytest.approx(989.4 * ratio)
+        for path, peak in Hardware.H100.compute.precision.items():
+            theirs = chip.compute.precision[path].m_as(peak.units)
+            assert theirs == pytest.approx(peak.magnitude * ratio), path
+        assert chip.tdp == Q_(350.0, "W")
+        assert chip.memory == Hardware.H100.memory
+    assert [chip.name for chip in chips[::-1]] == ["H100 #1", "H100 #0"]
+    assert chips[-1].name == "H100 #1"
+    large = Chips(Hardware.H100, {"capacity": ["1 TB"]})[0]
+    assert large.memory.capacity.m_as("GB") == pytest.approx(1000)
+    assert large.memory.bandwidth == Hardware.H100.memory.bandwidth
+    assert (large.compute, large.tdp) == (Hardware.H100.compute, Hardware.H100.tdp)
+    row = Engine.sweep(MODEL, "H100", peak="494.7 TFLOP/s", tdp="350 W")[0]
+    varied = {"peak": Q_(494.7, "TFLOP/s"), "tdp": Q_(350.0, "W")}
+    assert {name: row[name] for name in varied} == varied
+    assert f"{row['peak']:~P} {row['tdp']:~P}" == "494.7 TFLOP/s 350.0 W"
 
 
 def test_a_million_chips_are_columns_and_no_million_objects(tmp_path):
@@ -93,9 +115,21 @@ def test_what_a_device_costs_and_draws_may_be_asked_for_of_real_ones_too():
     [
         ({"bandwidth": [3.35]}, WrongUnit, "bandwidth cannot be"),
         ({"bandwidth": "0 TB/s"}, MLSysError, "bandwidth"),
-        ({"peak": ["1 TFLOP/s"] * 2, "tdp": ["1 W"] * 3}, BadArgument, "as many of each"),
-        ({"tdp": Q_([[1.0]], "W")}, BadArgument, "a plain list"),
-        ({"hardware": ["H100", "A100"], "tdp": "1 W"}, BadArgument, "give one, whose tdp vary"),
+        (
+            {"peak": ["1 TFLOP/s"] * 2, "tdp": ["1 W"] * 3},
+            BadArgument,
+            "peak and tdp cannot be '2, 3 values': give as many of each, or one",
+        ),
+        (
+            {"tdp": Q_([[1.0, 2.0]], "W")},
+            BadArgument,
+            r"tdp cannot be 'an array of shape \(1, 2\)': give a plain list",
+        ),
+        (
+            {"hardware": ["H100", "A100"], "tdp": "1 W", "capacity": "1 GB"},
+            BadArgument,
+            "hardware cannot be 'H100, A100': give one, whose capacity, tdp vary",
+        ),
     ],
 )
 def test_a_field_is_read_at_the_door(fields, error, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from mlsysim import Engine, Hardware, Models
 from mlsysim.core.errors import BadArgument, UnknownArgument
 from mlsysim.engine.explain import explain
 from mlsysim.hardware.types import ComputeCore, HardwareNode, MemoryHierarchy, Tier
+from mlsysim.solvers.fleet.profile import FleetProfile
+from mlsysim.solvers.node.single import Profile
 
 LLAMA, A100, H100 = Models.Language.Llama3_8B, Hardware.Cloud.A100, Hardware.Cloud.H100
 
@@ -191,3 +194,115 @@ def test_a_column_of_profiles_is_not_one_profile():
 def test_two_sides_have_two_names(names):
     with pytest.raises(BadArgument, match="give two names, one for each side"):
         explain({"hardware": H100}, {"hardware": H100}, model=LLAMA, names=names)
+    fleet = FleetProfile(step_time=1.0)
+    with pytest.raises(BadArgument, match="give two names, one for each side"):
+        explain(fleet, fleet, names=names)  # was an error of Python's
+
+
+# ---- every sentence, by numbers that were made up ------------------------------------------------
+
+
+def made_up(phase="decode", training=False, **given):
+    """A profile of numbers alone: 5 s, 3 of them under the compute roof and 4 under memory's."""
+    step = SimpleNamespace(step=SimpleNamespace(phase=phase, training=training))
+    numbers = {
+        "latency": 5.0, "compute_time": 3.0, "memory_time": 4.0, "overhead": 1.0, "batch_size": 2.0,
+        "operations": 6e9, "traffic": 8e9, "peak": 4e9, "memory_tier": "main", "precision": "fp16",
+        "datapath": "fp16", "feasible": True,
+    }  # fmt: skip
+    return Profile(**{**numbers, **given}, _asked=step, _under_compute=None)
+
+
+FASTER = {"latency": 2.5, "memory_time": 2.0, "compute_time": 1.0, "overhead": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({}, {}, ["The step takes 5 s on a and 5 s on b: 1.00x as fast.",
+                  "The step is memory-bound on both: what it waits for has not changed.",
+                  "The dispatch tax is 20% of the step on b, and no roof moves it."]),
+        # a tenth of the step is not worth a word, and a little more is
+        ({}, {"latency": 10.0, "memory_time": 9.0},
+         ["The step takes 5 s on a and 10 s on b: 0.50x as fast.",
+          "The step is memory-bound on both: it follows the bandwidth, 0.44x."]),
+        ({}, {"latency": 9.9, "memory_time": 8.9},
+         ["The step takes 5 s on a and 9.9 s on b: 0.51x as fast.",
+          "The step is memory-bound on both: it follows the bandwidth, 0.45x.",
+          "The dispatch tax is 10% of the step on b, and no roof moves it."]),
+        # twice as fast with twice the bandwidth, and half the bytes; 4.5x the FLOPS are of no use
+        ({}, {**FASTER, "traffic": 6e9, "peak": 18e9},
+         ["The step takes 5 s on a and 2.5 s on b: 2.00x as fast.",
+          "4.50x the FLOPS, but the step is memory-bound on both: it follows the bandwidth, 1.50x "
+          "and the bytes moved, 0.75x.",
+          "The dispatch tax is 20% of the step on b, and no roof moves it."]),
+        # exactly twice the FLOPS are all that it became faster by, so none lies idle
+        ({}, {**FASTER, "peak": 8e9},
+         ["The step takes 5 s on a and 2.5 s on b: 2.00x as fast.",
+          "The step is memory-bound on both: it follows the bandwidth, 2.00x.",
+          "The dispatch tax is 20% of the step on b, and no roof moves it."]),
+        # under the other roof: the part of the peak counts, and operations
+        ({"compute_time": 4.0, "memory_time": 3.0},
+         {"compute_time": 3.0, "memory_time": 1.0, "operations": 3e9, "latency": 4.0,
+          "batch_size": 4.0, "overhead": 0.1},
+         ["The step takes 5 s on a and 4 s on b: 1.25x as fast.",
+          "A step now does 2x the samples: 2.50x the throughput.",
+          "3.00x the bandwidth, but the step is compute-bound on both: it follows the efficiency, "
+          "0.67x and the operations, 0.50x."]),
+        # and where the host is slower than both
+        ({"overhead": 4.5}, {"overhead": 9.0, "latency": 10.0},
+         ["The step takes 5 s on a and 10 s on b: 0.50x as fast.",
+          "The step is dispatch-bound on both: it follows the dispatch tax, 2.00x."]),
+        ({}, {"memory_time": 1.0, "latency": 4.0, "memory_tier": "flash"},
+         ["The step takes 5 s on a and 4 s on b: 1.25x as fast.",
+          "Regime shift: it was memory-bound and is compute-bound now. Moving the bytes is 4.00x "
+          "as fast, but the arithmetic now takes longer, and holds the step to 1.25x.",
+          "The dispatch tax is 25% of the step on b, and no roof moves it.",
+          "The weights are read from flash memory instead of main memory."]),
+        ({"compute_time": 4.5}, {"overhead": 5.0, "latency": 9.0},
+         ["The step takes 5 s on a and 9 s on b: 0.56x as fast.",
+          "Regime shift: it was compute-bound and is dispatch-bound now. The arithmetic is 1.50x "
+          "as fast, but the dispatch now takes longer, and holds the step to 0.56x."]),
+        ({"overhead": 5.0}, {"overhead": 0.0, "latency": 4.0},
+         ["The step takes 5 s on a and 4 s on b: 1.25x as fast.",
+          "Regime shift: it was dispatch-bound and is memory-bound now. The dispatch is infx as "
+          "fast, but moving the bytes now takes longer, and holds the step to 1.25x."]),
+        ({"phase": "prefill", "datapath": "fp32"}, {"training": True, "feasible": False,
+          "datapath": "", "precision": "fp4", "overhead": 0.0},
+         ["The step takes 5 s on a and 5 s on b: 1.00x as fast.",
+          "The phase changed, and with it the work: prefill on a, training on b.",
+          "The step is memory-bound on both: what it waits for has not changed.",
+          "There is no fp16 datapath on a: it is stored as fp16 and computed in fp32.",
+          "There is no fp4 datapath on b: it is stored as fp4 and computed in .",
+          "It cannot run on b. The device has no datapath that can run fp4."]),
+    ],
+    ids=["same", "tenth", "more", "idle", "used", "compute", "host", "shift", "to host",
+         "from host", "words"],
+)  # fmt: skip
+def test_each_sentence_by_hand(before, after, said):
+    why = explain(made_up(**before), made_up(**after), names=("a", "b"))
+    assert str(why).splitlines() == said
+
+
+def test_each_number_by_hand():
+    """6e9 FLOP in 3 s are half of the peak; 8e9 bytes in 4 s come at 2e9 B/s."""
+    after = {"operations": 9e9, "compute_time": 4.5, "peak": 8e9, "traffic": 32e9}
+    after |= {"memory_time": 8.0, "overhead": 1.5, "latency": 9.5, "batch_size": 6.0}
+    why = explain(made_up(), made_up(**after))
+    expected = {
+        "operations": 1.5, "peak_flops": 2.0, "efficiency": 0.5, "traffic": 4.0,
+        "memory_bandwidth": 2.0, "overhead": 1.5,
+    }  # fmt: skip
+    assert why.changes == pytest.approx(expected)
+    # 5 s over what one change by itself would make of them: 4.5 s of arithmetic are more than 4
+    alone = {
+        "operations": 5 / 5.5, "peak_flops": 1.0, "efficiency": 5 / 7, "traffic": 5 / 17,
+        "memory_bandwidth": 5 / 4, "overhead": 5 / 5.5,
+    }  # fmt: skip
+    assert why.alone == pytest.approx(alone)
+    assert why.speedup == pytest.approx(5 / 9.5)
+    assert why.throughput_ratio == pytest.approx(3 * 5 / 9.5)
+    assert (why.latency_before.m_as("s"), why.latency_after.m_as("s")) == (5, 9.5)
+    free = explain(made_up(overhead=0.0), made_up())
+    assert free.changes["overhead"] == np.inf
+    assert (free.binding_after, free.regime_after) == ("memory_bandwidth", "Memory")

@@ -28,6 +28,41 @@ def test_an_average_step_is_as_often_each_workload_as_it_is_weighed():
     assert sweep.column("bottleneck").tolist() == [row["profile"].bottleneck for row in sweep]
 
 
+@pytest.mark.parametrize("stack", [None, "ideal"])
+def test_each_field_of_a_mix_by_hand(stack):
+    """A decode step, and images that are five times as often, of which memory holds the larger."""
+    how = {"precisions": ["int8"], "efficiency": 0.25, "stack": stack}
+    found = Engine.sweep([("Llama3_8B", 1), ("ResNet50", 5)], "A100", batch_sizes=[6], **how)
+    mix = found[0]["profile"]
+    how["precision"] = how.pop("precisions")[0]
+    one, five = (Engine.solve(m, "A100", batch_size=6, **how) for m in ("Llama3_8B", "ResNet50"))
+    for name in ("latency", "compute_time", "memory_time", "overhead", "operations", "traffic"):
+        assert mix.si(name) == pytest.approx((one.si(name) + 5 * five.si(name)) / 6), name
+    for name in ("memory_capacity", "peak", "bandwidth", "power", "datapath", "precision", "stack"):
+        assert mix.si(name) == one.si(name), name
+    assert mix.si("memory_required") == one.si("memory_required")
+    assert (mix.batch_size, mix.seq_len, mix.feasible) == (6, 2048, True)
+    assert mix.notes == ()
+    assert mix.energy.m_as("J") == pytest.approx(400 * mix.si("latency"))
+    # what each waits for is weighed too: the first for memory, the others for arithmetic
+    whole = mix.si("latency")
+    for share in ("compute_share", "memory_share"):
+        waits = one.si(share) * one.si("latency") + 5 * five.si(share) * five.si("latency")
+        assert mix.si(share) == pytest.approx(waits / 6 / whole), share
+    assert (one.bottleneck, five.bottleneck) == ("Memory", "Compute")
+
+
+def test_a_mix_says_what_to_know_of_its_device():
+    alone = Engine.sweep(LLAMA, "V100", precisions=["int8"])[0]["profile"]
+    mix = Engine.sweep(MIX, "V100", precisions=["int8"])[0]["profile"]
+    assert mix.notes == alone.notes
+    assert len(mix.notes) == 1
+    two = [("Llama3_8B", 3), ("GPT2", 1)]
+    columns = Engine.sweep(two, ["V100", "H100"], batch_sizes=[2, 3], seq_lens=[100, 200])
+    last = Engine.sweep(two, "H100", batch_sizes=3, seq_lens=200)[0]["profile"]
+    assert columns[7]["profile"].latency == last.latency
+
+
 def test_weights_are_parts_of_a_whole_and_one_workload_is_itself():
     alone = Engine.sweep(LLAMA, "H100").column("latency")
     assert Engine.sweep([(LLAMA, 7)], "H100").column("latency") == alone

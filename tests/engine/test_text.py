@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mlsysim import Engine, Hardware, Models
-from mlsysim.engine.text import roofline, show_rate
+from mlsysim.engine.text import _under, roofline, show_rate
+from mlsysim.solvers.node.single import Profile
 
 
 def drawn(model, hardware, **how):
@@ -45,7 +46,12 @@ def test_every_picture_fits_a_terminal(model, device):
         (4.95e14, "495 TFLOP/s"),
         (1.2e9, "1.2 GFLOP/s"),
         (640.0, "640 FLOP/s"),
+        (999.0, "999 FLOP/s"),
+        (1000.0, "1 kFLOP/s"),
+        (2.5e6, "2.5 MFLOP/s"),
         (2.25e15, "2.25 PFLOP/s"),
+        (9.87e17, "987 PFLOP/s"),
+        (2.5e18, "2.5e+03 PFLOP/s"),  # there is no larger prefix that people say
     ],
 )
 def test_rates_read_as_people_say_them(rate, text):
@@ -68,3 +74,39 @@ def test_the_step_and_the_ridge_stand_where_their_logarithms_put_them(llama, h10
     under = lines[11]
     assert (under.index("* 1.05"), under.index("+ 148 FLOP/B")) == (14 + 10, 14 + 47)
     assert len(lines) == 12
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "line"),
+    [
+        (3, 20, "   * 1.05           + 148 FLOP/B"),
+        (20, 3, "   + 148 FLOP/B     * 1.05"),
+        (3, 10, "   * 1.05 + 148 FLOP/B"),  # one blank between them is enough
+        (3, 9, "   * 1.05  + 148 FLOP/B"),  # what would touch stands two further on
+        (3, 3, "   * 1.05  + 148 FLOP/B"),
+        (14, 3, "              * 1.05  + 148 FLOP/B"),
+        (4, 40, "    * 1.05" + " " * 12 + "+ 148 FLOP/B"),  # ten and 24 characters, and no more
+    ],
+)
+def test_numbers_stand_below_their_columns_and_do_not_touch(left, right, line):
+    assert _under(1.05, 148.0, left, right, 10) == " " * 14 + line
+
+
+def test_a_small_picture_by_hand():
+    """A ridge at 10 FLOP/B under 1 kFLOP/s, and a step at 100 that reaches a tenth of it."""
+    step = Profile(
+        operations=1000.0, compute_time=1.0, bandwidth=100.0, traffic=10.0, latency=10.0
+    )  # fmt: skip
+    # across: 10 / 4 to 100 x 4 are 2.204 decades in 22 columns, the ridge after 0.602 of them and
+    # the step after 1.602; down: 1300 to 50 are 1.415 in 5 rows, the roof after 0.114, the step
+    # after 1.114 and the left end of the slope, at 250, after 0.716: a column is 0.354 of a row
+    assert roofline(step, width=23, height=6).splitlines() == [
+        "   1 kFLOP/s |      +----------------",
+        "             |   ///",
+        "             | //",
+        "             |/",
+        "  100 FLOP/s |                *",
+        "             |",
+        "             +-----------------------",
+        "                              * 100  + 10 FLOP/B",  # below the ridge it would touch
+    ]

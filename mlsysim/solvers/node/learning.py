@@ -7,6 +7,7 @@ or of one among many that has a part of each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import add
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -113,7 +114,7 @@ class Held(NamedTuple):
 
     def plus(self, other: Held) -> Held:
         """These and others."""
-        return Held(*(a + b for a, b in zip(self, other, strict=True)))
+        return Held(*map(add, self, other))
 
 
 class Load(NamedTuple):
@@ -278,7 +279,7 @@ def _met(ops: list[Operator], step: Step, rates: Times) -> Met:
         assert op.product is not None
         part = node.short_product(op.product.inner, float(SHORT))
         one = meet([op], step, rates.short(part))
-        met = Met(*(a + b for a, b in zip(met, one, strict=True)))
+        met = Met(*map(add, met, one))
     return met
 
 
@@ -402,11 +403,11 @@ def _spread(
 
     It looks up its rows for the samples of all, and gets what the others found for its own.
     """
-    wide = model.operators(step._replace(batch=step.batch * spread))
-    mine = [
-        op._replace(weights=table.weights / spread, held=table.held / spread)
-        if op.kind == GATHER
-        else op
-        for op, table in zip(ops, wide, strict=True)
-    ]
+
+    def part(op: Operator, wide: Operator) -> Operator:
+        if op.kind != GATHER:
+            return op
+        return op._replace(weights=wide.weights / spread, held=wide.held / spread)
+
+    mine = [*map(part, ops, model.operators(step._replace(batch=step.batch * spread)))]
     return mine, _sum(mine)

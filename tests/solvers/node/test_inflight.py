@@ -367,6 +367,24 @@ def test_quantiles_are_those_of_times_drawn_part_by_part(law, slots):
     assert ours.quantiles(mean, square, late) == pytest.approx(drawn(ours, late), rel=0.015)
 
 
+@pytest.mark.parametrize("pieces", [0.0, 3.2])
+def test_a_grid_is_laid_by_the_moments_of_its_law(monkeypatch, pieces):
+    """Near zero a characteristic function is one less ix times the mean and x^2 / 2 the spread."""
+    told, quantiles = [], _Law.quantiles
+
+    def telling(law, mean, spread, slots):
+        told.append((law, mean, spread))
+        return quantiles(law, mean, spread, slots)
+
+    monkeypatch.setattr(_Law, "quantiles", telling)
+    assert small(pieces=pieces).at(0.6).p99_latency > 0
+    assert len(told) == 2
+    for law, mean, spread in told:
+        log = np.log(law.transform(np.array([1e-3]), None))[0]
+        assert mean == pytest.approx(-log.imag / 1e-3, rel=1e-4)
+        assert spread == pytest.approx(-2 * log.real / 1e-6, rel=1e-3)
+
+
 def test_what_takes_no_time_has_no_spread():
     nothing = _Law(0.7, 0.3, 0.0, _Flight(0, 0, 0.0, 0.1, 0, 0), 0.0, 0.0)
     assert nothing.quantiles(0.0, 0.0, None) == (0.7, 0.7)
