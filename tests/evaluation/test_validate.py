@@ -22,8 +22,8 @@ from mlsysim import (
 from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
-from mlsysim.evaluation.validate import Prediction, Row, read, scores
-from mlsysim.evaluation.validate.left_out import covered, told
+from mlsysim.evaluation.validate import Prediction, Row, read, scores, silicon, training
+from mlsysim.evaluation.validate.left_out import covered, spread, told
 from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.predict import predicted
 from mlsysim.evaluation.validate.rows import Unpredictable, precision_of
@@ -621,3 +621,312 @@ def test_a_rows_interval_is_that_of_the_answer_itself():
     assert told(new) == (stack.spread.new_half, stack.spread.new_most) != told(seen)
     answer = Engine.solve("ResNet50", "A100", stack=stack)
     assert answer.interval()[1] / answer.latency == pytest.approx(told(new)[1])
+
+
+# ---- on paper ------------------------------------------------------------------------------------
+
+UNITS = {  # what one of them is in SI: second, byte, joule, gram, FLOP a second
+    "ms": 1e-3,
+    "us": 1e-6,
+    "s": 1,
+    "GPU-h": 3600,
+    "days": 24 * 3600,
+    "GB/s": 1e9,
+    "GB": 1e9,
+    "GB/GPU": 1e9,
+    "GiB/GPU": 1024**3,
+    "TB": 1e12,
+    "uJ": 1e-6,
+    "MWh": 1e6 * 3600,
+    "tCO2eq": 1e6,
+    "%": 0.01,
+    "TFLOP/s": 1e12,
+    "TFLOP/s/chip": 1e12,
+    "TFLOP/s/GPU": 1e12,
+    "hosts/day": 1 / (24 * 3600),
+    "count/week": 1 / (7 * 24 * 3600),
+    "tokens/s": 1,
+    "GB (decimal)": 1e9,  # what is said of a unit in brackets is no part of it
+}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_prediction_is_told_in_the_unit_of_its_row(unit):
+    plain, told = (by_law(STEP, "decode_tokens_per_s", each) for each in ("", unit))
+    assert told == pytest.approx(plain / UNITS[unit], rel=1e-12)
+
+
+def test_a_score_as_json_tells_shares_misses_and_means():
+    """Off by 1.4, 2.5, 1/1.8, 4 and unknown; by tables (0.4 + 1.5) / 2 and (3 + infinite) / 2."""
+    of = [("a", 1.4), ("a", 2.5), ("b", 1 / 1.8), ("b", 4.0), ("b", None)]
+    found = [
+        Prediction(row(id=f"{at}", source_table=table), value, "" if value else "no")
+        for at, (table, value) in enumerate(of)
+    ]
+    told = scores(found)[-1].plain()
+    # within the larger of the other table's two: all but the fourth
+    assert told.pop("covered_50%") == told.pop("covered_90%") == 0.75
+    assert told == {
+        "rows": 5,
+        "answered": 4,
+        "median_error": pytest.approx(1.5),
+        "within_1.5x": 0.2,
+        "within_2x": 0.4,
+        "within_3x": 0.6,
+        "geometric_mean_ratio": pytest.approx((1.4 * 2.5 / 1.8 * 4) ** (1 / 4)),
+        "median_over_tables": pytest.approx((0.95 + 3) / 2),
+    }
+    at_limit = [Prediction(row(), value, "") for value in (1.5, 2.0, 3.0)]
+    assert scores(at_limit)[-1].within == pytest.approx((1 / 3, 2 / 3, 1))
+
+
+def test_the_worst_come_first_and_what_has_no_answer_is_none_of_them():
+    values = [1.1, 7.0, None, 1 / 9, 3.0, 2.0, 1.5, 1.2]
+    found = [Prediction(row(id=f"{at}"), value, "") for at, value in enumerate(values)]
+    assert [int(each.row.id) for each in validate.worst(found)] == [3, 1, 4, 5, 6]
+    assert [int(each.row.id) for each in validate.worst(found, 2)] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("part", "factor"), [(0.01, 1.5), (0.4, 3.0), (0.5, 4.0), (0.6, 4.0), (0.61, 5.0), (0.9, 5.0)]
+)
+def test_so_large_a_part_lies_within_a_factor_with_one_more_to_come(part, factor):
+    """Of four and the next one, each fifth of the chance is up to one of them, or beyond all."""
+    off = [math.log(each) for each in (1 / 3.0, 1.5, 5.0, 1 / 4.0)]
+    assert spread(off, part) == pytest.approx(factor)
+
+
+def test_few_rows_of_a_domain_are_told_by_those_of_all_domains():
+    """Nine others of its kind are too few and ten are not."""
+
+    def near(many):
+        found = [Prediction(row(id="x", source_table="own"), 1.0, "")]
+        found += [Prediction(row(id="y", source_table="other"), 1.2, "")] * many
+        found += [Prediction(row(id="z", source_table="far", domain="else"), 3.0, "")] * 30
+        return covered(found)["x"]
+
+    assert near(10) == pytest.approx((1.2, 1.2))
+    assert near(9) == pytest.approx((3.0, 3.0))
+    alone = covered([Prediction(row(stack="megatron"), 1.0, "")])["x"]
+    assert alone == told(row(stack="megatron"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *(("int8w", "int8"), ("int4w", "int4"), ("INT4-SpinQuant", "int4"), (" bf16 ", "bf16")),
+        *(("fp8-cs", "fp8"), ("mxfp8", "fp8"), ("nvfp4", "fp4"), ("w4a4", "w4a4")),
+    ],
+)
+def test_what_tables_call_a_precision_is_one_of_ours(text, name):
+    assert precision_of(text) == (name, None)
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "plan"),
+    [
+        (
+            "tp=2;pp=3;ep=5;cp=7;vp=11;mbs=13;zero2;recompute=selective+seqpar",
+            {
+                "tensor_parallel": 2,
+                "pipeline_parallel": 3,
+                "expert_parallel": 5,
+                "context_parallel": 7,
+                "interleave": 11,
+                "microbatch": 13,
+                "zero_stage": 2,
+                "recompute": "selective",
+                "sequence_parallel": True,
+                "flash_attention": False,
+            },
+        ),
+        ("dp=8", {}),
+        ("fsdp=4", {"zero_stage": 3}),
+        ("fsdp=1", {}),
+        ("shard=FULL_SHARD", {"zero_stage": 3}),
+        ("shard=SHARD_GRAD_OP", {"zero_stage": 2}),
+        ("fsdp=4;zero=1", {"zero_stage": 1}),
+        ("act_ckpt=True", {"recompute": "full"}),
+        ("act_ckpt=False", {}),
+        ("recompute=full", {"recompute": "full", "flash_attention": False}),
+    ],
+)
+def test_how_training_was_divided_is_read_from_a_row(parallelism, plan):
+    ways = ("tensor", "pipeline", "expert", "context")
+    usual = {f"{way}_parallel": 1 for way in ways} | {"interleave": 1, "zero_stage": 1}
+    usual |= {"recompute": "none", "sequence_parallel": False, "flash_attention": True}
+    assert training._plan(row(parallelism=parallelism)) == usual | plan
+
+
+@pytest.mark.parametrize(
+    ("batch", "devices", "sequences"),
+    [
+        ("48", 16, 48),
+        ("3 per GPU", 16, 48),
+        ("1M tokens", 16, 240),  # 244.1 of 4,096 tokens: 15 for each of 16
+        ("20k tokens", 16, 16),  # "20" and no more is read: one each, which is the least
+        ("", 16, 1024),
+        ("", 4096, 4096),
+    ],
+)
+def test_a_batch_is_told_in_three_ways(batch, devices, sequences):
+    assert training._batch(row(batch=batch, seq_in="4096"), devices) == sequences
+
+
+def test_where_serving_is_told_by_halves_the_rest_is_plain():
+    """Without a count there is one device; without an answer, one token at the prompt's end."""
+    one = {**NETWORK, "n_devices": ""}
+    assert by_law(one, "images_per_s") == by_law(NETWORK, "images_per_s")
+    step = Engine.solve("Llama3_1_8B", "H100", batch_size=4, seq_len=1001)
+    short = {**STEP, "seq_out": ""}
+    assert by_law(short, "decode_tokens_per_s") == pytest.approx(4 / step.si("latency"))
+    bare = {**short, "seq_in": ""}
+    step = Engine.solve("Llama3_1_8B", "H100", batch_size=4, seq_len=1)
+    assert by_law(bare, "decode_tokens_per_s") == pytest.approx(4 / step.si("latency"))
+    held = 2 * 8_030_261_248 + 4 * 1000 * 131_072
+    assert by_law(short, "inference_mem_total", "GB") == pytest.approx(held / 1e9, rel=2e-4)
+    uncounted = {**STEP, "n_devices": ""}
+    for metric in ("output_tokens_per_s", "output_tokens_per_s_per_gpu"):
+        assert by_law(uncounted, metric) == pytest.approx(by_law(STEP, metric))
+
+
+def test_a_fleet_never_answers_less_than_a_replica_of_it():
+    """A row that counts one device of two that share a model: both answer it."""
+    two = {**STEP, "parallelism": "tp=2", "n_devices": "2"}
+    whole = by_law(two, "output_tokens_per_s")
+    assert by_law({**two, "n_devices": "1"}, "output_tokens_per_s") == whole
+    assert by_law({**two, "n_devices": "6"}, "output_tokens_per_s") == pytest.approx(3 * whole)
+
+
+def test_networks_train_as_many_images_as_they_are_told():
+    step = Engine.solve("ResNet50", "H100", batch_size=8, training=True)
+    trained = {**NETWORK, "domain": "cnn_train", "n_devices": "3"}
+    assert by_law(trained, "images_per_s") == pytest.approx(3 * 8 / step.si("latency"))
+
+
+def test_carbon_and_energy_take_what_a_row_tells_of_them():
+    """500 hours of an H100's 700 W; at a PUE of 1.5 half as much again; in an average place."""
+    hours = {"note": "gpu_hours=0.5k"}
+    assert by_law(hours, "energy", "MWh") == pytest.approx(0.35)
+    assert by_law({"note": "gpu_hours=500;PUE=1.5"}, "energy", "MWh") == pytest.approx(0.525)
+    clean = {"note": "gpu_hours=500;CI=0.02"}
+    assert by_law(clean, "carbon", "tCO2eq") == pytest.approx(0.35 * 0.02)
+
+
+def test_devices_on_two_nodes_sum_over_the_network_as_well():
+    """Eight of 16 at 450 GB/s, then the two nodes by one port of 400 Gbit/s for each device.
+
+    Each keeps an eighth of 1 GB: 7/8 there and back inside, and half of an eighth, twice, outside.
+    """
+    two = {**WIRE, "n_devices": "16"}
+    inside = 2 * 7 / 8 * 1e9 / 450e9 + 14 * 1e-6
+    outside = 2 * 1 / 2 * (1e9 / 8) / 50e9 + 2 * 1.5e-6
+    assert by_law(two, "time", "us") == pytest.approx(1e6 * (inside + outside), rel=1e-3)
+    bus = by_law(two, "busbw", "GB/s")
+    assert bus == pytest.approx(2 * 15 / 16 / (inside + outside), rel=1e-3)
+
+
+def test_a_measured_library_takes_a_part_of_the_link_and_waits_besides():
+    """Two thirds of 450 GB/s, and 30 us that the whole waits for, with a queue of 0.25 between."""
+    sources = {"default": {"kind": "user", "ref": "paper"}}
+    stack = Stack.build(
+        {
+            "name": "library",
+            "launch": "0 s",
+            "host": "0 s",
+            "operators": {},
+            "talk": {"link": 2 / 3, "latency": "30 us", "queue": 0.25},
+            "sources": sources,
+        }
+    )
+    moving = 14 / 8 * 1e9 / (450e9 * 2 / 3)
+    both = moving + 30e-6 + 2 * 0.25 * math.sqrt(moving * 30e-6)
+    assert predicted(row(**WIRE, metric="time"), stack) == pytest.approx(both)
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        ("M=3;K=5;N=7", (3, 5, 7)),
+        ("3x7x5", (3, 5, 7)),  # rows, columns and what is summed
+        ("gemm 3x7x5 nn", (3, 5, 7)),
+    ],
+)
+def test_the_sizes_of_a_product_are_read_from_its_name(model, sizes):
+    assert silicon._product(row(model=model)) == sizes
+
+
+def test_a_product_without_sizes_says_so():
+    (found,) = validate.predictions([row(model="large", metric="time")], None)
+    assert found.reason == "'large' does not tell the sizes of a product"
+
+
+def test_what_ran_a_row_is_told_by_its_words_or_by_what_usually_does():
+    """The column first, then note and table; of FasterTransformer decoders are a part apart."""
+    assert stack_name(row(note="FasterTransformer 5.3")) == "fastertransformer_gpt"
+    assert stack_name(row(source_table="measured with vLLM 0.6")) == "vllm"
+    assert stack_name(row(stack="vllm", note="FasterTransformer")) == "vllm"
+    assert stack_name(row(domain="comm", model="all_reduce")) == "nccl"
+    assert stack_name(row(domain="kernel_gemm", model="M=1;K=1;N=1")) == "cublas"
+    assert stack_name(row(hardware="H999")) == "ideal"
+    assert stack_name(row(parallelism="mbs=4")) == "megatron"
+    assert stack_name(row(hardware="RTX3090", batch="")) == "llamacpp"
+    assert stack_name(row(hardware="RTX3090", batch="2")) == "trtllm"
+    assert stack_name(row(batch="")) == "trtllm"  # nobody has an H100 at home
+    calibrated = validate.LEVELS["calibrated"]
+    assert calibrated(row(batch="8")) == Stacks.trtllm
+    assert calibrated(row(model="Llama-9")) == "ideal"
+
+
+def test_the_command_prints_each_domain_at_each_level(tmp_path, capsys, monkeypatch):
+    """Of 218.8 tokens a second 200 and 100 were measured: off by 1.094 and 2.188 times."""
+    monkeypatch.setenv("COLUMNS", "100")
+    each = {"metric": "decode_tokens_per_s", "seq_in": "2047"}
+    some = [
+        row(**each, id="a", value="200", unit="tok/s", source_table="t1"),
+        row(**each, id="b", value="100", source_table="t2", n_devices=""),
+        row(id="c", metric="happiness", domain="joy", source_table="t2"),
+        *(row(id=f"d{at}", metric="bliss", domain="joy", source_table="t2") for at in range(8)),
+    ]
+    path = tmp_path / "own.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.DictWriter(file, Row._fields)
+        lines.writeheader()
+        lines.writerows(each._asdict() for each in some)
+    assert main(["validate", str(path)]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == ["median mean of", "level error 1.5x 2x 3x ratio tables 50% 90%"]
+    law = [at + 1 for at, line in enumerate(lines) if line.endswith("rows")]
+    assert [lines[at - 1] for at in law] == [
+        "decode, 2 rows",
+        "joy, 0 of 9 rows",
+        "all, 2 of 11 rows",
+    ]
+    assert [lines[at] for at in law] == [
+        "Iron Law 64.1% 50% 50% 100% 1.55 64.1% 50% 50%",
+        "Iron Law - 0% 0% 0% - - - -",
+        "Iron Law - 9% 9% 18% 1.55 - 50% 50%",
+    ]
+    assert [lines[at + 1].split()[0] for at in law] == ["ideal"] * 3
+    far = lines.index("farthest off, Iron Law:")
+    asked = "H100-80GB-SXM, decode_tokens_per_s"
+    assert lines[far + 1 : far + 3] == [
+        f"b Llama-3.1-8B on ? x {asked} 100 : 2.2 times as much",
+        f"a Llama-3.1-8B on 1 x {asked} 200 tok/s: 1.1 times as much",
+    ]
+    assert lines[-3:] == [
+        "not predicted, and counted as misses (9 rows):",
+        "nothing predicts 'happiness': c",
+        "nothing predicts 'bliss': d0, d1, d2, d3, d4, d5 and 2 more",
+    ]
+
+
+@pytest.mark.parametrize("column", ["id", "note", "source_table"])
+def test_a_column_that_is_missing_is_named_with_those_that_are_needed(tmp_path, column):
+    path = table(tmp_path, metric="ttft")
+    path.write_text(path.read_text(encoding="utf-8").replace(f"{column},", "other,", 1), "utf-8")
+    needed = ", ".join(Row._fields[:16])
+    with pytest.raises(InvalidEntry) as caught:
+        read(path)
+    said = f"own.csv: {column}: the column is missing; give {needed}."
+    assert str(caught.value) == said
