@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,23 @@ from mlsysim.hardware.types import HardwareNode
 Truth = Callable[[Variant], Any]
 
 
+def told(value: Any, *others: Any, by: float = 0.05, slack: float = 0.0) -> Any:
+    """A misconception's value, or None where nobody could tell it from one of the others.
+
+    It has to miss each by more than that part of it, and by more than `slack`.
+    """
+
+    def missed(other: float) -> bool:
+        return abs(number(value) - other) > max(by * abs(other), slack)
+
+    return value if all(missed(number(other)) for other in others) else None
+
+
+def number(value: Any) -> float:
+    """A number, or that of a quantity in base units."""
+    return value.to_base_units().magnitude if isinstance(value, Quantity) else value
+
+
 def apart(truth: Truth, named: Mapping[str, Truth], by: float = 0.05) -> dict[str, Truth]:
     """Misconceptions by their names, each for the variants in which it misses the truth by a part.
 
@@ -29,11 +46,7 @@ def apart(truth: Truth, named: Mapping[str, Truth], by: float = 0.05) -> dict[st
         @wraps(wrong)
         def value(v: Variant) -> Any:
             held, right = wrong(v), truth(v)
-            if held is None or not right:
-                return None
-            ratio = held / right
-            ratio = float(ratio.m_as("")) if isinstance(ratio, Quantity) else ratio
-            return held if abs(ratio - 1) > by else None
+            return told(held, right, by=by) if held is not None and right else None
 
         return value
 
@@ -71,7 +84,7 @@ class Row:
         return held
 
 
-@lru_cache(maxsize=1024)
+@cache
 def doubled(device: str, number: str) -> HardwareNode:
     """A device with twice the "bandwidth" or "capacity" of its memory, or else twice the peak."""
     hardware = Hardware[device]

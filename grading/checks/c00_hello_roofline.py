@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -34,7 +34,7 @@ ASKED = sorted({*product(FEW, drawn("context")), *product(MANY, drawn("short"))}
 PLACE = {asked: place for place, asked in enumerate(ASKED)}
 
 
-@lru_cache(maxsize=4096)
+@cache
 def steps(model: str, device: str, precision: str = "fp16", lever: str = "") -> Rows:
     """All the decode steps, on a device with one of its numbers doubled."""
     how: Any = {"precision": precision, "kv_precision": precision, "efficiency": EFFICIENCY}
@@ -43,7 +43,7 @@ def steps(model: str, device: str, precision: str = "fp16", lever: str = "") -> 
     return Rows(Engine.solve(model, on, batch_size=batches, seq_len=lengths, **how))
 
 
-@lru_cache(maxsize=4096)
+@cache
 def solve(model: str, device: str, batch: int, length: int, precision: str = "fp16") -> Any:
     """One decode step, out of those that a class asks for."""
     return Row(steps(model, device, precision), PLACE[batch, length])
@@ -162,7 +162,7 @@ def regime(v: Variant) -> str:
     return str(crowded(v, v.crowd).bottleneck).lower()
 
 
-@lru_cache(maxsize=4096)
+@cache
 def best_levers(model: str, device: str) -> list[str]:
     """The number whose doubling shortens a step most, for all the steps."""
     times = [steps(model, device, lever=lever).columns.si("latency") for lever in LEVERS]
@@ -206,7 +206,7 @@ def crossover(v: Variant, **how: Any) -> float:
     return crossings(*chip(v), **how)[PLACE[1, v.short]]
 
 
-@lru_cache(maxsize=4096)
+@cache
 def crossings(
     model: str,
     device: str,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from grading.check import Inputs, check
-from grading.checks import apart, odd_line
+from grading.checks import apart, odd_line, told
 from mlsysim import Hardware, Models, ServingModel
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -27,7 +27,7 @@ REQUESTS = sorted(  # every prompt and answer that somebody may be asked about
 )
 
 
-@lru_cache(maxsize=4096)
+@cache
 def served(model: str, device: str) -> dict[tuple[int, int], tuple[float, float]]:
     """Seconds of reading the prompt, and of the whole, for all requests in one call."""
     prompts, answers = np.array(REQUESTS).T
@@ -47,7 +47,7 @@ def request(v: Variant, device: str = "old") -> tuple[float, float]:
     return times(v.fields["model"], v.fields[device], v.prompt, v.answer)
 
 
-@lru_cache(maxsize=4096)
+@cache
 def ratio(old: str, new: str, what: str) -> float:
     """New over old: of the 16-bit peaks, the bandwidths or the capacities."""
 
@@ -205,8 +205,7 @@ def from_one(v: Variant) -> tuple[float, float] | None:
 def to_capacity(v: Variant) -> tuple[float, float] | None:
     """Capacity decides what fits, not how fast it goes."""
     low, high = sorted((by(v, "peak"), by(v, "capacity")))
-    told = abs(by(v, "capacity") / by(v, "bandwidth") - 1) > 0.05
-    return (low, high) if told else None
+    return (low, high) if told(by(v, "capacity"), by(v, "bandwidth")) else None
 
 
 @check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ BATCHES = np.arange(1.0, 400.0)
 PROMPTS = [ASSIGNED.sample["prompt"], *ASSIGNED.axes["prompt"]]
 
 
-@lru_cache(maxsize=65536)
+@cache
 def solve(model: str, device: str, tokens: int, batch: int = 1, phase: str = "decode") -> Profile:
     """One pass: of writing, or of reading the prompts of a batch."""
     how: Any = {"batch_size": batch, "seq_len": tokens, "phase": phase, "efficiency": EFFICIENCY}
@@ -132,7 +132,7 @@ price = check(
 # ---- q3, q4 --------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@cache
 def changed(model: str, device: str, change: str, phase: str) -> dict[int, float]:
     """Seconds of a pass after a change, or as it is, for every prompt that is drawn."""
     held: Any = Models[model]
@@ -279,7 +279,7 @@ def mixed_step(v: Variant) -> Any:
     return mixed(v)
 
 
-@lru_cache(maxsize=8192)
+@cache
 def by_batch(model: str, device: str, prompt: int) -> Any:
     """Read tokens that a written one is worth, for every batch."""
     how: Any = {"batch_size": BATCHES, "seq_len": prompt, "efficiency": EFFICIENCY}

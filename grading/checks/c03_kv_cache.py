@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from math import floor
 from typing import Any
 
@@ -20,7 +20,7 @@ SLOT = float(ASSIGNED.given["slot"])
 RESERVE, WIDTH = 0.1, 2  # the part that is kept free; bytes of a number with 16 bits
 
 
-@lru_cache(maxsize=65536)
+@cache
 def filled(
     model: str, device: str, tokens: float, cache: str = "fp16", page: float = 1, bits: str = "fp16"
 ) -> Batched:

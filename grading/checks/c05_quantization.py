@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from grading.check import Inputs, check
@@ -23,7 +23,7 @@ KEPT = {  # precisions of weights (and their arithmetic) and of the cache
 }
 
 
-@lru_cache(maxsize=8192)
+@cache
 def seconds(device: str, change: str, batch: int, context: int) -> float:
     """A decode step of Llama 3 8B after a change."""
     bits, cache = KEPT[change]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from math import ceil, floor
 from typing import Any
 
@@ -94,7 +94,7 @@ cost = check(
 # ---- q3, q6 --------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+@cache
 def held(model: str, device: str) -> tuple[float, float, float]:
     """Bytes of the weights, of a cached token in 16 bits, and of memory without its reserve."""
     deep: Any = Models[model]
@@ -154,7 +154,7 @@ fits = check(
 )(slots)
 
 
-@lru_cache(maxsize=4096)
+@cache
 def full(model: str, device: str, prompt: float, thoughts: float) -> float:
     """A full device's seconds for one request."""
     weights, token, memory = held(model, device)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import doubled, odd_line
+from grading.checks import doubled, odd_line, told
 from mlsysim import Engine, Hardware, SynthesisSolver
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -20,7 +20,7 @@ LEVERS = ASSIGNED.questions["q3"].choices
 SPARE = 1.1  # what a chip may have of what it needs, at most
 
 
-@lru_cache(maxsize=65536)
+@cache
 def least(model: str, late: float, batch: int, context: int, precision: str = "fp16") -> Any:
     """The least chip for a decode step within so many ms."""
     how: Any = {"precision": precision, "kv_precision": precision, "batch_size": batch}
@@ -32,7 +32,7 @@ def drawn(v: Variant, batch: int | None = None, precision: str = "fp16") -> Any:
     return least(v.fields["model"], v.late, batch or v.batch, v.context, precision)
 
 
-@lru_cache(maxsize=65536)
+@cache
 def kept(model: str, context: int, batch: int) -> Quantity:
     """The bytes of so many users' keys and values."""
     return Engine.solve(model, "H100", batch_size=batch, seq_len=context).kv_cache
@@ -64,7 +64,7 @@ def weights_each(v: Variant) -> Any:
 def one_byte(v: Variant) -> Quantity | None:
     """A number in fp16 takes two bytes."""
     half = drawn(v, precision="fp8").required_bw
-    return None if abs(half / weights_alone(v) - 1) < 0.05 else half  # half of all is the caches
+    return told(half, weights_alone(v))  # half of all may be the caches
 
 
 def whole_table(v: Variant) -> Quantity:
@@ -106,8 +106,7 @@ def as_many_times(v: Variant) -> Quantity:
 def old_contexts(v: Variant) -> Quantity | None:
     """The crowd's users have tokens of their own, not as many as those of question 1."""
     size = least(v.fields["model"], v.late, v.crowd, v.context).traffic
-    near = size < 1.05 * traffic_of_crowd(v)  # a window holds no more of either context
-    return None if near else size / bandwidth.truth(v)
+    return told(size / bandwidth.truth(v), late_step.truth(v))  # a window may hold no more
 
 
 def by_own_bandwidth(v: Variant, own: Quantity) -> Quantity | None:
@@ -134,7 +133,7 @@ def late_step(v: Variant) -> Quantity:
 # ---- q3 ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@cache
 def quicker(model: str, device: str, phase: str, users: int, tokens: int, level: str) -> frozenset:
     """The changes that shorten a step by more than 1 %, at a level of cost."""
     chip = Hardware[device]
@@ -205,8 +204,7 @@ def ratio_over_ratio(v: Variant) -> float:
 
 def saved(v: Variant) -> float | None:
     """That is the time saved. The bandwidth saves only a part of the time that waits for it."""
-    time = 1 - 1 / v.gain
-    return None if abs(time / gain_over_gain(v) - 1) < 0.05 else time
+    return told(1 - 1 / v.gain, gain_over_gain(v))
 
 
 @check(

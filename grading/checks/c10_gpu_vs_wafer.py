@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from grading.check import Inputs, check
@@ -21,7 +21,7 @@ ENTRY: dict[str, str] = {"CS-3": "CS3"}  # machines whose name is not their entr
 TOKENS, LARGEST, LEAST = 1024, 56, 0.9  # of the wafer in question 6
 
 
-@lru_cache(maxsize=1024)
+@cache
 def wafer(sram: float, link: float) -> HardwareNode:
     """A wafer with so many GB of memory and so many Tb/s of I/O."""
     chip = Hardware.CS3
@@ -32,7 +32,7 @@ def wafer(sram: float, link: float) -> HardwareNode:
     )
 
 
-@lru_cache(maxsize=4096)
+@cache
 def streamed(model: str, precision: str, sram: float, link: float) -> Any:
     """A token of one user, its weights from outside."""
     how: Any = {"precision": precision, "seq_len": TOKENS}
@@ -111,7 +111,7 @@ def tokens(v: Variant) -> float:
 # ---- q3, q4 --------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@cache
 def holds(model: str, machine: str, users: int, context: int) -> bool:
     """Whether weights and caches lie on one machine."""
     device = ENTRY.get(machine, machine)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from grading.check import Inputs, check
-from grading.checks import odd_line
+from grading.checks import odd_line, told
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -19,11 +19,12 @@ ASSIGNED: Any = assignment("11_design_space")
 LINES = "line_1 line_2 line_3 line_4 line_5"
 MOST, DESIGNS = ASSIGNED.given["most_batch"], ASSIGNED.questions["q3"].choices
 FORMATS = ("fp16", "fp8", "int4")
+unlike = partial(told, slack=2.1)  # of whole numbers
 YEARS, HOURS = 3, 24 * 365
 SHELF = ("device", "other", "third")
 
 
-@lru_cache(maxsize=4096)
+@cache
 def space(model: str, device: str, context: int) -> tuple[np.ndarray, np.ndarray]:
     """Of every format (rows) and batch (columns) of a device: whether it fits, and its step."""
     points = Engine.sweep(
@@ -41,15 +42,6 @@ def space(model: str, device: str, context: int) -> tuple[np.ndarray, np.ndarray
 def own(v: Variant, device: str = "device") -> tuple[np.ndarray, np.ndarray]:
     """The designs of one of the variant's devices."""
     return space(v.fields["model"], v.fields[device], v.context)
-
-
-def unlike(value: Any, *truths: Any) -> Any:
-    """A misconception's value, or None where nobody could tell it from these."""
-    return (
-        None
-        if any(abs(value - truth) <= max(0.05 * abs(truth), 2.1) for truth in truths)
-        else value
-    )
 
 
 # ---- q1, q2 --------------------------------------------------------------------------------------
@@ -204,7 +196,7 @@ def best(v: Variant) -> str | None:
 # ---- q5, q6 --------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=8192)
+@cache
 def rate(model: str, device: str, users: int, context: int) -> float:
     """Tokens a second."""
     how = {"batch_size": users, "seq_len": context, "stack": "ideal"}
@@ -230,8 +222,7 @@ def faster(v: Variant) -> float:
 
 def off(value: float, v: Variant) -> Quantity | None:
     """A misconceived price, where it is one and not the truth."""
-    truth = level.truth(v).m_as("USD")
-    return Q_(value, "USD") if value > 0 and abs(value / truth - 1) > 0.05 else None
+    return told(Q_(value, "USD"), level.truth(v)) if value > 0 else None
 
 
 def same_price(v: Variant) -> Quantity | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from grading.check import Inputs, check
@@ -130,7 +130,7 @@ carbon = check(
 # ---- q4 ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
+@cache
 def losses(model: str, gpus: int, tensor: int, stages: int, between: float) -> dict[str, float]:
     """Parts of the time that a run loses, by their names."""
     fabric, node = Systems.Fabrics.InfiniBand_NDR, Systems.Nodes.DGX_H100
@@ -183,7 +183,7 @@ def largest_first(v: Variant) -> tuple[str, ...]:
 # ---- q5 ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=16)
+@cache
 def rented(name: str) -> tuple[float, float]:
     """Days of the job on one GPU of a kind, and dollars for each of them."""
     hourly = Infrastructure.Prices[f"{name}_cloud"].hourly

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, partial
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import odd_line
+from grading.checks import odd_line, told
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -18,10 +18,11 @@ from mlsysim.solvers.node.single import Profile
 ASSIGNED: Any = assignment("13_differential_explainer")
 LINES = "line_1 line_2 line_3 line_4 line_5"
 READ, WRITE = 0.1, 0.8  # ms a token, of question 5
+unlike = partial(told, by=0.06)
 B_FLOPS, SERVICES, SPARE = 1.1, "abcd", 1.1
 
 
-@lru_cache(maxsize=65536)
+@cache
 def solved(model: str, chip: str, batch: int, context: int, eta: float, phase: str) -> Profile:
     """One step on a chip of the registry."""
     how: Any = {"batch_size": batch, "seq_len": context, "efficiency": eta, "phase": phase}
@@ -32,11 +33,6 @@ def step(v: Variant, side: str) -> Profile:
     """The variant's step, on the old chip or on the new one."""
     own = v.fields
     return solved(own["model"], own[side], v.batch, v.context, v.eta, "decode")
-
-
-def unlike(value: float, *truths: float) -> float | None:
-    """A misconception's value, or None where nobody could tell it from these."""
-    return None if any(abs(value / truth - 1) < 0.06 for truth in truths) else value
 
 
 # ---- q1, q2 --------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, partial
 from typing import Any
 
 from grading.check import Inputs, check
+from grading.checks import told
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -18,6 +19,7 @@ from mlsysim.solvers import ContinuousBatchingModel
 ASSIGNED: Any = assignment("14_custom_hardware_and_solvers")
 FIELDS, DOUBLED = (ASSIGNED.questions[name].choices for name in ("q3", "q4"))
 KEPT, NEAR = 0.9, 1.1  # of the memory that may be used; of what is asked for
+unlike = partial(told, slack=2.1)  # of whole numbers
 ROUNDED = 0.2  # of a user: a capacity in GB is written with two digits
 
 
@@ -27,7 +29,7 @@ def in_pages(model: str, chip: HardwareNode, context: int) -> float:
     return float(ContinuousBatchingModel().solve(Models[model], chip, **lengths).paged_batch)
 
 
-@lru_cache(maxsize=8192)
+@cache
 def holds(model: str, room: float, context: int) -> float:
     """How many users' caches fit beside the weights, with a tenth of the memory in reserve."""
     held: Any = Models[model]
@@ -40,7 +42,7 @@ def users(model: str, room: float, context: int) -> int:
     return int(holds(model, room, context))
 
 
-@lru_cache(maxsize=16384)
+@cache
 def demand(model: str, batch: int, tokens: int, phase: str) -> tuple[float, float]:
     """FLOP and bytes of a step, on any chip."""
     how: Any = {"batch_size": batch, "seq_len": tokens, "phase": phase}
@@ -75,7 +77,7 @@ def tokens(v: Variant, batch: int | None = None) -> float:
     return rate(v.fields["model"], made(v), v.context, batch)
 
 
-def cache(v: Variant) -> float:
+def of_one(v: Variant) -> float:
     """Bytes of one user."""
     return float(v.model.kv_cache(v.context, 1, "fp16").m_as("B"))
 
@@ -85,31 +87,26 @@ def weights(v: Variant) -> float:
     return float(v.model.weights("fp16").m_as("B"))
 
 
-def unlike(value: float, truth: float) -> float | None:
-    """A misconception's value, or None where nobody could tell it from the truth."""
-    return None if abs(value - truth) < max(2.1, 0.05 * truth) else value
-
-
 # ---- q1, q2 --------------------------------------------------------------------------------------
 
 
 def beside_nothing(v: Variant) -> float | None:
     """The weights lie in the same memory, and only what they leave is for users."""
-    return unlike(KEPT * v.room * 1e9 // cache(v), fit.truth(v))
+    return unlike(KEPT * v.room * 1e9 // of_one(v), fit.truth(v))
 
 
 def all_of_it(v: Variant) -> float | None:
     """A tenth stays in reserve: take it away before the weights."""
-    return unlike((v.room * 1e9 - weights(v)) // cache(v), fit.truth(v))
+    return unlike((v.room * 1e9 - weights(v)) // of_one(v), fit.truth(v))
 
 
 def every_head(v: Variant) -> float | None:
     """Query heads share keys and values: count the key-value heads."""
-    own = cache(v) * v.model.heads / v.model.key_heads
+    own = of_one(v) * v.model.heads / v.model.key_heads
     return unlike((KEPT * v.room * 1e9 - weights(v)) // own, fit.truth(v))
 
 
-@lru_cache(maxsize=8192)
+@cache
 def paged(model: str, room: float, context: int) -> float:
     """Users in pages on a card of so much memory: its rates are all the same."""
     any_card = Hardware["H100"]
@@ -146,7 +143,7 @@ def one_by_one(v: Variant) -> float:
 
 def caches_alone(v: Variant) -> float | None:
     """Each step reads the weights too, once for all users."""
-    return apart(v.wide * 1e12 / cache(v), v)
+    return apart(v.wide * 1e12 / of_one(v), v)
 
 
 def full_peak(v: Variant) -> float | None:
@@ -157,7 +154,7 @@ def full_peak(v: Variant) -> float | None:
 
 def apart(value: float, v: Variant) -> float | None:
     """A misconceived rate, where it is not nearly the truth."""
-    return None if abs(value / written.truth(v) - 1) < 0.06 else value
+    return told(value, written.truth(v), by=0.06)
 
 
 def from_own_users(v: Variant, own: Quantity) -> float | None:
@@ -186,7 +183,7 @@ def written(v: Variant) -> float:
 # ---- q3, q4 --------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@cache
 def seen(model: str, numbers: tuple[float, float, float], measured: str) -> frozenset[str]:
     """The numbers whose doubling would change a measurement by more than 5 %."""
     found = set()
@@ -377,7 +374,7 @@ def late(v: Variant, chip: HardwareNode) -> float:
 
 def no_room_for_weights(v: Variant, chip: HardwareNode) -> bool:
     """The weights lie beside the caches of the users."""
-    own = v.crowd * cache(v) / KEPT
+    own = v.crowd * of_one(v) / KEPT
     return bool(0.95 < chip.supply("fp16").capacity / own < NEAR)
 
 

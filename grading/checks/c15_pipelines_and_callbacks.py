@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from math import sqrt
 from typing import Any
 
 from grading.check import Inputs, check
+from grading.checks import told
 from mlsysim import Fleet, Pipeline, ReliabilityModel, Systems, solvers
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.units import Q_, Quantity
@@ -27,7 +28,7 @@ def cluster() -> Fleet:
     return Fleet(name="ours", node=nodes.DGX_H100, count=8, fabric=fabrics.InfiniBand_NDR)
 
 
-@lru_cache(maxsize=16384)
+@cache
 def useful(mtbf: float, checkpoint: float, restart: float) -> tuple[float, float, float, float]:
     """The useful share of the time; and what checkpoints, rework and restarts take."""
     how: Any = {
@@ -119,8 +120,7 @@ def shrunk(v: Variant) -> Quantity:
 
 def added(v: Variant) -> Quantity | None:
     """The lost part is a part of all the time, not of the useful days: divide by what is left."""
-    value, truth = usd(v, 2 - now(v)[0]), 1 / now(v)[0]
-    return None if truth / (2 - now(v)[0]) - 1 < 0.011 else value
+    return told(usd(v, 2 - now(v)[0]), cost.truth(v), by=0.011)
 
 
 def from_own_loss(v: Variant, own: Quantity) -> Quantity | None:
@@ -187,7 +187,7 @@ def risen(v: Variant) -> Quantity:
 # ---- q4, q5, q7 ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
+@cache
 def heard(stages: str, typed: str) -> str:
     """What the bill of a chain does when η is halved, by running it."""
     chain = Pipeline([getattr(solvers, name)() for name in stages.split(", ")])
@@ -218,10 +218,10 @@ def heard(stages: str, typed: str) -> str:
     for eta in (0.5, 0.25):
         own = {"efficiency": eta} if "DistributedModel" in stages else {}
         try:
-            bills.append(chain.run(**given, **own)["EconomicsModel"].tco.m_as("USD"))
+            bills.append(chain.run(**given, **own)["EconomicsModel"].tco)
         except MissingValue:
             return MISSING
-    factor = bills[1] / bills[0]
+    factor = float((bills[1] / bills[0]).m_as(""))
     return SAME if abs(factor - 1) < 0.01 else DOUBLES if factor > 1.4 else HALVES
 
 

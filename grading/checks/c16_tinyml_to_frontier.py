@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, partial
 from typing import Any
 
 from grading.check import Inputs, check
+from grading.checks import told
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.variants import Variant
@@ -15,10 +16,11 @@ from mlsysim.solvers.node.single import Profile
 
 DAY, YEAR = 86_400.0, 365.0  # seconds, days
 BOARDS, DEVICES, NEAR = ("ESP32_S3", "STM32L4R5ZI", "nRF52840"), "abcd", 1.1
+apart = partial(told, by=0.07)
 DOORBELL, ETA = "PersonDetection", 0.3
 
 
-@lru_cache(maxsize=65536)
+@cache
 def look(model: str, chip: str, eta: float, batch: int = 1) -> Profile:
     """One step in int8."""
     how: Any = {"precision": "int8", "efficiency": eta, "batch_size": batch}
@@ -40,11 +42,6 @@ def on_board(v: Variant, eta: float | None = None) -> Profile:
 def on_chip(v: Variant, eta: float | None = None) -> Profile:
     """A look of the device that sleeps."""
     return look(v.fields["model"], v.fields["chip"], eta or v.eta)
-
-
-def apart(value: Any, truth: Any) -> Any:
-    """A misconception's value, or None where nobody could tell it from the truth."""
-    return None if abs(float(value / truth - 1)) < 0.07 else value
 
 
 # ---- q1, q2 --------------------------------------------------------------------------------------
@@ -220,7 +217,7 @@ def thrifty(v: Variant) -> tuple[str, ...]:
 # ---- q6, q7 --------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
+@cache
 def needed(chip: str, rate: float) -> float:
     """Wh that a doorbell needs for a year."""
     p, pause = look(DOORBELL, chip, ETA), 3600 / rate

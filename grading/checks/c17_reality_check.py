@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from grading.check import Inputs, check
-from grading.checks import apart, odd_line
+from grading.checks import apart, odd_line, told
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -148,8 +148,8 @@ def nine_in_ten(v: Variant) -> tuple[float, float]:
 
 def unlike(v: Variant, low: float, high: float) -> Ends | None:
     """Other ends, where at least one of them can be told from the true one."""
-    near = zip((low, high), nine_in_ten(v), strict=True)
-    return None if all(abs(a / b - 1) < 0.05 for a, b in near) else ends(v, low, high)
+    first, last = nine_in_ten(v)
+    return ends(v, low, high) if told(low, first) or told(high, last) else None
 
 
 def all_twenty(v: Variant) -> Ends | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from grading.check import check
-from grading.checks import odd_line
+from grading.checks import odd_line, told
 from mlsysim import Engine, Scenarios
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -31,7 +31,7 @@ AXES = {
 # ---- q1, q2, q3 ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65536)
+@cache
 def seconds(model: str, device: str, prompt: int, eta: float) -> float:
     """Seconds in which one prompt is read."""
     how: Any = {"seq_len": prompt, "phase": "prefill", "efficiency": eta}
@@ -92,7 +92,7 @@ def everything_each(v: Variant) -> float:
 def spare_readers(v: Variant) -> float | None:
     """Those who write are lost with a region too."""
     own = readers(v) * v.regions / (v.regions - 1) + v.writers
-    return None if abs(own / in_all(v, readers(v)) - 1) < 0.12 else own
+    return told(own, in_all(v, readers(v)), by=0.12)
 
 
 def from_own(v: Variant, own: Quantity) -> float:
@@ -217,7 +217,7 @@ def upside_down(v: Variant) -> tuple[float, float]:
 
 def own_at_one_end(v: Variant) -> tuple[float, float] | None:
     """Question 1's η is forgotten here: both ends are new numbers."""
-    return None if abs(v.eta / v.high - 1) < 0.12 else (readers(v), readers(v, v.low))
+    return (readers(v), readers(v, v.low)) if told(v.eta, v.high, by=0.12) else None
 
 
 @check(
@@ -260,7 +260,7 @@ def wrong_line(v: Variant) -> str:
 # ---- q7 ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
+@cache
 def challenge(requests: float, answers: int, km: float, beside: float) -> Any:
     """The region that is asked for, with the promise alone."""
     system = Scenarios["Capstone"].replace(constraints=(f"ttft < {PROMISE - 2 * km / GLASS} ms",))
@@ -273,7 +273,7 @@ def challenge(requests: float, answers: int, km: float, beside: float) -> Any:
     return system.changed(changed)
 
 
-@lru_cache(maxsize=256)
+@cache
 def frontier(requests: float, answers: int, km: float, beside: float) -> float:
     """USD of the cheapest region that a search finds."""
     best = plan(challenge(requests, answers, km, beside), AXES).best

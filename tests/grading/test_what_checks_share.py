@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grading.checks import Row, Rows, apart, doubled, odd_line
+from grading.checks import Row, Rows, apart, doubled, odd_line, told
 from mlsysim import Engine, Hardware
+from mlsysim.core.units import Q_
 from mlsysim.course.lessons import Assignment
 from mlsysim.course.questions import Question
 
@@ -47,6 +48,43 @@ def test_a_misconception_that_nearly_gives_the_truth_is_left_out_for_that_varian
     assert known["miscounted"](three) is None  # 3.1 is within 5 % of 3
     assert known["miscounted"](one) == 1.1
     assert known["doubled it"].__doc__ == "Half of it is enough."
+
+
+@pytest.mark.parametrize(
+    ("value", "others", "how", "is_told"),
+    [  # by more than a twentieth, on either side of each of the others
+        (1.051, (1.0,), {}, True),
+        (1.049, (1.0,), {}, False),
+        (0.949, (1.0,), {}, True),
+        (0.951, (1.0,), {}, False),
+        (-8.3, (-8.0,), {}, False),
+        (3.0, (2.0, 4.0), {}, True),
+        (3.9, (2.0, 4.0), {}, False),
+        (2.09, (2.0, 4.0), {}, False),
+        # exactly a quarter, or exactly two, is not more
+        (5.0, (4.0,), {"by": 0.25}, False),
+        (5.0, (4.0,), {"by": 0.125}, True),
+        (6.0, (4.0,), {"by": 0.125, "slack": 2.0}, False),
+        (6.25, (4.0,), {"by": 0.125, "slack": 2.0}, True),
+        (9.0, (8.0,), {"by": 0.25, "slack": 0.5}, False),
+        # 100 ms are a tenth of a second
+        (Q_(106, "ms"), (Q_(0.1, "s"),), {}, True),
+        (Q_(104, "ms"), (Q_(0.1, "s"),), {}, False),
+    ],
+)
+def test_a_misconceptions_value_is_kept_where_it_can_be_told_from_others(
+    value, others, how, is_told
+):
+    assert told(value, *others, **how) == (value if is_told else None)
+
+
+def test_a_misconception_of_nothing_or_without_a_value_is_left_out():
+    known = apart(
+        lambda v: v.users - 3.0, {"added one": lambda v: 1.0, "gave up": lambda v: None}, by=0.25
+    )
+    assert [f(drawn(3, "nobody", "once")) for f in known.values()] == [None, None]
+    assert [f(drawn(4, "nobody", "once")) for f in known.values()] == [None, None]  # 1 is the truth
+    assert known["added one"](drawn(5, "nobody", "once")) == 1  # of 2
 
 
 def test_the_odd_line_is_the_one_that_most_drawings_have_otherwise():

@@ -35,12 +35,12 @@ def worth() -> Iterator[str]:
         held = load(lesson.stem)
         for q in held.questions.values():
             near = f" or {q.check.slack:g}" if q.check.slack else ""
-            near += f" of {called(q, held.assignment)}" if isinstance(q, Function) else ""
+            near += f", called with {called(q, held.assignment)}" if isinstance(q, Function) else ""
             worth = f"{q.check.points:g} within {q.check.within:g}{near}"
             yield f"{lesson.stem} {q.name} {type(q).__name__} {worth}\n"
 
 
-def test_every_question_is_worth_what_the_table_says():
+def test_every_question_is_worth_and_called_with_what_the_table_says():
     written = TABLE.read_text(encoding="utf-8").splitlines(keepends=True)
     now = [*worth()]
     changed = [f"- {line}" for line in written if line not in now]
