@@ -20,7 +20,6 @@ from mlsysim.core import registry
 from mlsysim.core.errors import InvalidEntry
 
 ROOT = Path(__file__).parent.parent
-SOLUTIONS, EXERCISES = ROOT / "solutions", ROOT / "exercises"
 BLANKED = re.compile(r"[ \t]*# answer:.*")
 _FACTS = ("mlsysim/course/predictions", "grading/truths")  # what is asked; what is true
 
