@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from grading.book import Book, Gradebook, anonymous, book
 from grading.code import NOT_RUN
 from grading.collect import collected
 from grading.flags import kinds
-from grading.judge import LIMIT, Graded, Judge, Ledger, Outcome, Refused, Skipped, judge_all
+from grading.judge import LIMIT, Judge, Ledger, Outcome, Refused, Skipped, judge_all
 from grading.roster import Roster
 from mlsysim.core.errors import BadArgument, MLSysError
 from mlsysim.course.variants import PUBLIC_SECRET, clean_id
@@ -73,12 +73,11 @@ class Run:
         wanted = self.roster and self.roster.find(student)
         key = clean_id(wanted.id if wanted else student)
         judge = Judge(self.secret or PUBLIC_SECRET, self.roster)
-        own: list[Outcome] = [
-            o for o in self._judged(judge, None) if isinstance(o, Graded) and o.id == key
-        ]
+        held = self._book(self._judged(judge, None))
+        own = tuple(row for row in held.rows if row.of.id == key)
         if not own:
             raise BadArgument("student", student, "no sheet is this student's")
-        report, _ = self._report(self._book(own), judge)
+        report, _ = self._report(replace(held, rows=own), judge)
         reporting.write_students(report, self.out)
         for row in report["students"]:
             say(f"{row['file']}: {row['score']:g} of {row['out_of']:g}")
@@ -116,14 +115,15 @@ class Run:
     def _alarm(self, held: Book) -> str:
         """Why a class is not graded as it stands, what would do, and what stays."""
         said = []
-        for kind, times in sorted(held.alarms.items(), key=lambda each: -each[1]):
+        alarms = sorted(held.alarms.items(), key=lambda each: (-each[1], each[0]))
+        for kind, times in alarms:
             fact = kinds()[kind]
             why, remedy = f"say {kind}: {fact.says.format('something else')}", fact.remedy
             if kind == "other-numbers" and times > len(held.rows) / 2:
                 why, remedy = _SECRETS[self.secret is not None]
             said.append(f"{times} of {len(held.rows)} sheets {why}: {remedy}")
         kept = f"what stands in {self.out} stays as it is; " * (self.out / "grades.csv").exists()
-        accept = f"{kept}where it is meant so, --accept {' '.join(held.alarms)}"
+        accept = f"{kept}where it is meant so, --accept {' '.join(kind for kind, _ in alarms)}"
         return "; ".join([*said, accept])
 
     def _tell(self, report: dict[str, Any], held: Book) -> None:
