@@ -79,7 +79,7 @@ class Table(Sequence[dict[str, Any]]):
         return self.columns[name]
 
     def __len__(self) -> int:
-        return max(map(len, self.columns.values()), default=0)
+        return len(next(iter(self.columns.values()), ()))
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

@@ -207,7 +207,7 @@ class Dim(Word):
     ) -> None:
         self.unit, self.low, self.high, self.open_low = unit, low, high, open_low
         self.whole, self.bare = whole, bare
-        self.scale = factor(bare or unit, unit) or 1.0
+        self.scale = float(Q_(1.0, bare or unit).m_as(unit))
 
     def si(self, value: Any, argument: str = "value") -> Any:
         """`value` as a float (or array) in `unit`; raises a BadArgument that names `argument`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -314,8 +315,10 @@ def test_what_is_given_to_a_stage_holds_against_what_is_produced():
 
 
 def test_what_flows_is_not_overruled_without_the_name_of_a_stage():
-    with pytest.raises(BadArgument, match=r"an earlier stage works it out; .* Move__twice=\.\.\."):
+    with pytest.raises(BadArgument) as caught:
         Pipeline([Double(), Move()]).run(given="3 GB", twice="1 GB")
+    ways = "say which stage is meant, as in Move__twice=..."
+    assert str(caught.value) == f"twice cannot be '1 GB': an earlier stage works it out; {ways}"
 
 
 def test_an_input_of_all_reaches_the_stages_that_are_not_fed_by_another():
@@ -345,7 +348,7 @@ def test_a_batch_of_two_meanings_is_asked_for_by_stage():
 
 
 def test_an_input_that_reaches_no_stage_is_refused():
-    with pytest.raises(BadArgument, match="its stages have their own"):
+    with pytest.raises(BadArgument, match="'1 GB': its stages have their own; drop it"):
         Pipeline([Double()]).run(given="1 GB", Double__given="2 GB")
 
 
@@ -375,7 +378,8 @@ def test_a_missing_input_is_refused_before_anything_runs():
 def test_an_input_produced_only_later_is_a_gap():
     pipe = Pipeline([Move(), Double()])
     assert ("Move", "twice") in pipe.gaps
-    with pytest.raises(MissingValue, match="twice"):
+    told = r"^Pipeline stage Move has no known twice: no stage before it produces it, so give run"
+    with pytest.raises(MissingValue, match=rf"{told}\(twice=\.\.\.\)\.$"):
         pipe.run(given="1 GB")
 
 
@@ -391,7 +395,8 @@ def test_an_input_that_no_stage_takes_is_told_the_nearest_one():
 
 
 def test_a_value_left_unknown_is_missed_with_its_reason():
-    with pytest.raises(MissingValue, match="Move leaves it unknown: nobody measured it"):
+    told = r"^Pipeline stage Last has no known rate: Move leaves it unknown: nobody measured it\."
+    with pytest.raises(MissingValue, match=told):
         Pipeline([Double(), Move(), Last()]).run(given="1 GB")
 
 
@@ -483,18 +488,82 @@ def test_a_stage_may_be_anything_that_quacks_and_answer_with_a_mapping():
 
 
 def test_explain_shows_stages_flow_walls_and_gaps():
-    text = Pipeline([Double(), Move()]).explain()
-    assert "walls 1-2, 30" in text
-    assert "twice (from Double)" in text
-    assert "Double -> Move: twice" in text
-    assert "given, for Double" in text
-    assert max(map(len, text.splitlines())) <= 100
+    text = """\
+Pipeline: 3 stages, walls 1-2, 30
+
+1. Double (walls 1, 30)
+   requires   given
+   produces   half, twice
+
+2. Move (wall 2)
+   requires   twice (from Double)
+   may take   given, parts
+   produces   time, rate, reason
+
+3. Last (no wall)
+   requires   rate (from Move)
+   produces   time, reason
+
+Flow
+   Double -> Move: twice
+   Move -> Last: rate
+
+Gaps: nothing before them produces these, so give them to run()
+   given, for Double"""
+    assert Pipeline([Double(), Move(), Last()]).explain() == text
 
 
 def test_explain_with_the_inputs_of_a_run_has_no_gaps_left():
-    text = Pipeline([Double(), Move()]).explain(given="1 GB")
-    assert "Gaps: none" in text
-    assert "given (given)" in text
+    lines = Pipeline([Double(), Move()]).explain(given="1 GB").splitlines()
+    assert lines[3:4] + lines[8:9] == [
+        "   requires   given (given)",
+        "   may take   given (given), parts",
+    ]
+    assert lines[-1] == "Gaps: none, it can run"
+    alone = Pipeline({"one": Move()}).explain(one__twice="1 GB").splitlines()
+    assert alone[0] == "Pipeline: 1 stage, wall 2"
+    assert alone[3] == "   requires   twice (given)"
+    assert alone[-3:] == [
+        "Flow: no stage takes what another produces",
+        "",
+        "Gaps: none, it can run",
+    ]
+
+
+def test_runs_of_walls_are_drawn_together():
+    class Many(Double):
+        walls = (1, 2, 3, 7, 9, 10)
+
+    assert Pipeline([Many()]).explain().startswith("Pipeline: 1 stage, walls 1-3, 7, 9-10\n")
+    assert repr(Pipeline([Many(), Move()])) == "Pipeline(Many -> Move)"
+
+
+def test_a_stage_that_takes_and_makes_nothing_says_so():
+    class Duck:
+        requires, accepts, produces = (), (), ()
+
+        def solve(self):
+            """Nothing."""
+
+    lines = Pipeline([Duck()]).explain().splitlines()
+    assert lines[2:] == [
+        "1. Duck (no wall)",
+        "   requires   nothing",
+        "   produces   nothing that it declares",
+        "",
+        "Flow: no stage takes what another produces",
+        "",
+        "Gaps: none, it can run",
+    ]
+
+
+def test_lines_of_an_explanation_are_at_most_100_wide():
+    stages = {f"stage_of_a_long_name_{i}": Double() for i in range(5)}
+    text = Pipeline(stages).explain()
+    assert text.splitlines()[-2:] == [
+        "   given, for stage_of_a_long_name_0, stage_of_a_long_name_1, stage_of_a_long_name_2,",
+        "      stage_of_a_long_name_3, stage_of_a_long_name_4",
+    ]
 
 
 def test_one_pipeline_spans_all_22_walls():
@@ -507,9 +576,25 @@ def test_one_pipeline_spans_all_22_walls():
     assert {gap.stage for gap in pipe.gaps} <= set(SOLVERS)
 
 
-@pytest.mark.parametrize("stages", [[], {}, "SingleNodeModel", None, 3, [3], [SingleNodeModel]])
-def test_stages_that_are_no_solvers_are_refused(stages):
-    with pytest.raises(BadArgument):
+LIST = "give a list of solvers, as in [SingleNodeModel()]"
+
+
+@pytest.mark.parametrize(
+    ("stages", "remedy"),
+    [
+        ([], "give at least one solver"),
+        ({}, "give at least one solver"),
+        ("SingleNodeModel", LIST),
+        (b"SingleNodeModel", LIST),
+        (None, LIST),
+        (3, LIST),
+        ([3], "int has no solve; derive it from Solver"),
+        ({"three": 3}, "three has no solve; derive it from Solver"),
+        ([SingleNodeModel], "give a solver itself, as in SingleNodeModel()"),
+    ],
+)
+def test_stages_that_are_no_solvers_are_refused(stages, remedy):
+    with pytest.raises(BadArgument, match=f": {re.escape(remedy)}\\.$"):
         Pipeline(stages)
 
 

@@ -91,6 +91,8 @@ def test_the_nearest_source_answers_for_a_number():
     [
         ("memory.bandwith", "did you mean 'memory.bandwidth'?"),
         ("memroy", "did you mean 'memory'?"),
+        ("memory.flsh", "did you mean 'memory.flash'?"),  # a path with others below it
+        ("tpd", "did you mean 'tdp'?"),  # of which nothing is known so far
         ("compute.precision.int9", "did you mean 'compute.precision.int8'?"),
     ],
 )
@@ -99,6 +101,11 @@ def test_a_source_that_names_no_field_is_refused(path, hint):
         HardwareNode(**CHIP, sources={"default": DATASHEET, path: DATASHEET})
     assert caught.value.key == f"sources.{path}"
     assert hint in str(caught.value)
+
+
+def test_of_several_sources_that_name_no_field_the_first_is_told():
+    with pytest.raises(InvalidEntry, match=r"sources\.memory\.wide: it names no field; did you"):
+        chip(tpd=DATASHEET, memory__wide=DATASHEET, vendr=DATASHEET)
 
 
 def test_a_source_may_stand_for_a_field_that_is_unknown_so_far():

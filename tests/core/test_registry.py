@@ -79,7 +79,10 @@ def test_registries_behave_like_collections():
     assert len(Hardware) == sum(len(shelf) for _, shelf in Hardware.shelves())
     assert {"Cloud", "H100", "from_spec"} <= set(dir(Hardware))
     assert "H100" in dir(Hardware.Cloud)
-    assert "Hardware.Cloud: " in repr(Hardware)
+    shelves = dict(Hardware.shelves())
+    lines = [f"  Hardware.{name}: {', '.join(sorted(shelf))}" for name, shelf in shelves.items()]
+    assert repr(Hardware).splitlines() == ["Hardware", *lines]
+    assert dir(Hardware.Cloud) == [*Hardware.Cloud] == sorted(Hardware.Cloud)
 
 
 def test_an_entry_shows_its_quantities_as_they_are_written():
@@ -120,6 +123,25 @@ def test_a_name_is_found_whatever_its_case_and_by_its_hugging_face_id(said, mean
     assert Engine.solve(said, "h200", precision="int4").feasible
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("my model.2-b", "My_Model_2_B"),  # case, and what stands between words
+        ("mymodel2b", None),
+        ("me/my-model-2B", "My_Model_2_B"),  # behind an owner nothing stands between them
+        ("me/Meta-My-Model-2b-chat-hf", "My_Model_2_B"),
+        ("me/my-model-2b-it", "My_Model_2_B"),
+        ("me/my-model-2b-base", "My_Model_2_B"),
+        ("My-Model-2b-chat", None),  # nor is anything left out without one
+        ("me/them/my-model-2b", None),
+        ("", None),
+        (3, None),
+    ],
+)
+def test_of_a_name_what_tells_models_apart_is_kept(said, meant):
+    assert alike(said, ["Other", "My_Model_2_B"]) == meant
+
+
 def test_a_name_that_two_entries_share_is_not_guessed():
     assert alike("a-b", ["A_B", "A_b"]) is None
     assert alike("A_b", ["A_B", "A_b"]) == "A_b"  # exactly this one
@@ -141,8 +163,10 @@ def test_a_specification_needs_no_source_because_the_user_is_it():
 
 @pytest.mark.parametrize("spec", [None, 3, "H100", [SPEC], set()], ids=repr)
 def test_a_specification_is_a_mapping(spec):
-    with pytest.raises(InvalidEntry, match="Hardware: a specification is a mapping of keys"):
-        Hardware.from_spec(spec)
+    told = f"a specification is a mapping of keys, not {type(spec).__name__}"
+    for title, shelf in (("Hardware", Hardware), ("Hardware.Cloud", Hardware.Cloud)):
+        with pytest.raises(InvalidEntry, match=rf"^{title}: {told}\.$"):
+            shelf.from_spec(spec)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +240,8 @@ def test_a_model_of_no_known_kind_is_refused(kind):
 
 
 def test_a_catalog_of_several_types_asks_for_the_shelf():
-    with pytest.raises(InvalidEntry, match="nodes, fabrics, clusters"):
+    told = "^Systems.Custom: its shelves hold different types; use one of nodes, fabrics, clusters"
+    with pytest.raises(InvalidEntry, match=told):
         Systems.from_spec({"name": "x"})
     fabric = Systems.Fabrics.from_spec({"name": "x", "bandwidth": "400 Gbps", "latency": "1 us"})
     assert fabric.bandwidth.m_as("GB/s") == 50
@@ -253,7 +278,9 @@ def test_a_cited_value_is_a_finite_number(value):
         ("read: 2026-13-45\n", "f.yaml"),
         ("a: !!int abc\n", "f.yaml"),
         ("? [a, b]\n: c\n", "f.yaml"),
-        ("a: &a [*a]\n", "f.yaml"),
+        ("a: &a [*a]\n", "line 1: an alias repeats it elsewhere; write it out"),
+        ("a: 1\nb:\n  1: 2\n", "line 3: a key is a word; put quotes around it"),
+        ("a: &x {b: 1}\nc: [*x]\n", "line 1: an alias repeats it elsewhere; write it out"),
     ],
 )
 def test_text_that_is_no_entry_says_where_and_why(text, words):
@@ -300,6 +327,24 @@ def test_a_key_that_is_no_text_is_refused_in_a_file_too(tmp_path, line):
     for read in (Hardware.from_yaml, lambda path: load(path, Hardware.from_spec)):
         with pytest.raises(InvalidEntry, match="a key is a word"):
             read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("7", 7),
+        ("+7", 7),
+        ("-7", -7),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("-2.", -2.0),
+        *((text, text) for text in ("1_000", "0x10", "1:30", "7 GB", "2026-13", ".inf", ".nan")),
+        ("010", 10),  # and not eight
+    ],
+)
+def test_a_number_of_a_file_is_one_in_our_grammar_and_else_text(text, value):
+    held = parse_yaml(f"a: {text}", "f.yaml")["a"]
+    assert (held, type(held)) == (value, type(value))
 
 
 def test_a_byte_order_mark_and_windows_lines_do_no_harm(tmp_path):
@@ -378,8 +423,11 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
 
 def test_a_folder_with_none_of_the_layers_is_refused(tmp_path):
     (tmp_path / "hardwear").mkdir()
-    with pytest.raises(InvalidEntry, match="none of the sub-folders hardware, models"):
+    with pytest.raises(InvalidEntry) as caught:
         add_folder(tmp_path)
+    layers = "hardware, models, infrastructure, systems, literature, stacks, scenarios"
+    told = f"folder {str(tmp_path)!r} holds none of the sub-folders {layers}"
+    assert str(caught.value) == f"registry: {told}."
 
 
 def test_a_shelf_of_no_known_type_is_refused_where_types_differ(tmp_path):
@@ -406,7 +454,14 @@ def test_the_fingerprint_of_the_registry_changes_with_its_content(tmp_path):
     add_folder(written(tmp_path, CHIP))
     added = registry_hash()
     written(tmp_path, CHIP.replace("5 TB/s", "6 TB/s"))
-    assert len({shipped, added, registry_hash()}) == 3
+    changed = registry_hash()
+    assert len({shipped, added, changed}) == 3
+    assert len(shipped) == 16
+    path = tmp_path / "hardware/cloud/MyChip.yaml"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert registry_hash() == changed  # another system's lines are no other content
+    path.rename(path.with_name("Other.yaml"))
+    assert registry_hash() not in (shipped, added, changed)
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda catalog: catalog._title)

@@ -28,6 +28,7 @@ from mlsysim.core.units import (
     SecondsOrZero,
     dim_of,
     parse,
+    read_number,
     unit_of,
     ureg,
 )
@@ -152,6 +153,67 @@ def test_text_that_is_no_quantity_is_refused_in_one_sentence(text):
     sentence = str(caught.value)
     assert sentence.startswith("bandwidth cannot be ")
     assert sentence.endswith((".", "?"))
+
+
+COMMA = "write it without commas and with a decimal point, as in "
+ALONE = "write the number alone, as in 4.57, and choose the unit beside it"
+WORKED = "give a number such as 4.57 or 1.2e3; expressions are not worked out"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("1,024 GB", f"{COMMA}1024 GB or 1.024 GB"),  # it may be either
+        ("-1,024", f"{COMMA}-1024 or -1.024"),
+        ("3,35 TB/s", f"{COMMA}3.35 TB/s"),
+        ("0,512 s", f"{COMMA}0.512 s"),
+        ("12,3456 s", f"{COMMA}12.3456 s"),
+        ("1234,567 s", f"{COMMA}1234.567 s"),
+        ("1,234.5 s", f"{COMMA}1234.5 s"),
+        ("1.234,5 s", f"{COMMA}1234.5 s"),
+        ("1,234,567 B", f"{COMMA}1234567 B"),
+        (".,. s", f"{COMMA}4.57 s"),
+        ("1,5 par sec", f"{COMMA}1.5"),
+        ("", "write a number and a unit, as in '80 GB'"),
+        ("GB", "write a number and a unit, as in '80 GB'"),
+        ("1_000 B", WORKED),
+        ("2*3 GB", "write a unit as in 'GB', 'TB/s', 'TFLOP/s', 'ms'"),
+        ("64 KB", "write KiB for 1024 bytes or kB for 1000"),
+        ("64 Kb/s", "write KiB for 1024 bytes or kB for 1000"),
+    ],
+)
+def test_a_quantity_that_cannot_be_read_is_told_how_to_write_it(text, remedy):
+    with pytest.raises(WrongUnit) as caught:
+        parse(text, "size")
+    assert str(caught.value) == f"size cannot be {text!r}: {remedy}."
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ("5x", ALONE),
+        ("x5", WORKED),
+        ("2+2", WORKED),
+        ("1,024x", f"{COMMA}1024 or 1.024"),
+        (True, "give a number such as 4.57"),
+        (None, "give a number such as 4.57"),
+        ([4], "give a number such as 4.57"),
+        ("1e999", "give a finite number"),
+        (math.nan, "give a finite number"),
+        (2**1024, "give a finite number"),
+    ],
+    ids=lambda given: str(given)[:9],
+)
+def test_a_number_that_cannot_be_read_is_told_how_to_write_it(given, remedy):
+    with pytest.raises(BadArgument) as caught:
+        read_number(given, "size")
+    assert str(caught.value).endswith(f": {remedy}.")
+    assert str(caught.value).startswith("size cannot be ")
+
+
+def test_the_largest_float_is_a_number():
+    assert read_number(sys.float_info.max) == read_number(int(sys.float_info.max))
+    assert (read_number(" -.5e-3 "), read_number("5.")) == (-0.0005, 5.0)
 
 
 def test_kb_is_refused_because_it_means_two_things():
@@ -448,14 +510,46 @@ def test_a_number_and_a_unit_are_only_so_long():
         unit_of("m*" * 30 + "m")
 
 
-def test_schemas_say_what_the_door_accepts():
-    assert Dim("B/s").schema()["x-unit"] == "B/s"
-    assert Dim("B/s").schema()["type"] == "string"
-    assert Dim("s", bare="day").schema()["type"] == ["number", "string"]
-    above_zero = {"exclusiveMinimum": 0.0}
-    assert dim_of(units.Batch).schema() == {"type": "integer", **above_zero, "maximum": 1e9}
-    assert dim_of(units.Fraction).schema() == {"type": "number", **above_zero, "maximum": 1.0}
-    assert dim_of(units.Precision).schema() == {"enum": list(PRECISIONS)}
+def text_in(unit, example, of=None):
+    about = f"quantity in {unit}, such as '{example}'"
+    return {"description": about, "examples": [example], "x-unit": of or unit}
+
+
+@pytest.mark.parametrize(
+    ("word", "schema"),
+    [
+        (Dim("B/s"), {"type": "string", "exclusiveMinimum": 0} | text_in("B/s", "3.35 TB/s")),
+        (Dim("L", open_low=False), {"type": "string", "minimum": 0} | text_in("L", "1 L")),
+        (
+            Dim("s", bare="day"),
+            {"type": ["number", "string"], "exclusiveMinimum": 0} | text_in("day", "50 ms", of="s"),
+        ),
+        (dim_of(units.Batch), {"type": "integer", "exclusiveMinimum": 0, "maximum": 1e9}),
+        (dim_of(units.Year), {"type": "integer", "minimum": 1940, "maximum": 2100}),
+        (dim_of(units.Fraction), {"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+        (dim_of(units.Signed), {"type": "number"}),
+        (dim_of(units.Precision), {"enum": list(PRECISIONS)}),
+    ],
+)
+def test_schemas_say_what_the_door_accepts(word, schema):
+    assert word.schema() == schema
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "written"),
+    [
+        (Dim("B"), Q_(2.0, "GB"), "2 GB"),  # as its author wrote it
+        (Dim("B"), Q_(2.5, "GB"), "2.5 GB"),
+        (Dim("B"), 5.0, "5 B"),
+        (Dim("s", bare="day"), 5.0, "5 s"),
+        (Dim("1/s"), Q_(20, "1/s"), "20 1/s"),
+        (dim_of(units.Count), 3.0, 3),
+        (dim_of(units.Number), 2.5, 2.5),
+    ],
+)
+def test_a_value_is_written_as_text_with_its_unit_or_as_a_number(word, value, written):
+    assert word.plain(value) == written
+    assert type(word.plain(value)) is type(written)
 
 
 def test_dim_of_finds_the_word_inside_an_optional_annotation():

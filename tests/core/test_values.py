@@ -21,7 +21,7 @@ from mlsysim import Hardware
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.identity import once
 from mlsysim.core.units import Q_, Bandwidth, Bytes, Count, Precision
-from mlsysim.core.values import Day, Many, Value
+from mlsysim.core.values import Day, Many, Value, leaves
 
 
 class Spare(Value):
@@ -151,12 +151,35 @@ def test_a_key_that_is_unknown_comes_before_one_that_is_missing():
 
 
 def test_keys_are_written_and_never_only_placed():
-    with pytest.raises(InvalidEntry, match=r"Disk: write its keys, as in Disk\(name=..., capac"):
+    told = r"^Disk: write its keys, as in Disk\(name=\.\.\., capacity=\.\.\.\)\.$"
+    with pytest.raises(InvalidEntry, match=told):
         Disk("d", "1 TB")
 
 
 def test_a_value_says_what_it_is_in_one_line():
     assert str(Spare(name="s", capacity="2 TB")) == "Spare(name=s, capacity=2.0 TB)"
+    rest = "share=1.0, new=True, size=3"
+    told = "Disk(name=d, capacity=1.0 TB, heads=1, kind=flash, precision=fp16, tags=(), {}, {})"
+    speeds = {"read": "3 GB/s", "write": "0.5 GB/s"}
+    disk = Disk(name="d", capacity="1 TB", speeds=speeds)
+    assert repr(disk) == told.format("speeds={read: 3.0 GB/s, write: 0.5 GB/s}", rest)
+
+
+def test_the_ends_of_a_value_are_its_facts():
+    disk = Disk(**WHOLE)
+    ends = [*leaves(disk)]
+    assert [path for path, _ in ends] == [
+        *("name", "capacity", "bandwidth", "heads", "kind", "precision", "tags", "tags"),
+        *("speeds.read", "bought", "spare.name", "spare.capacity", "share", "new", "size", "size"),
+    ]
+    assert ends[6:8] == [("tags", "a"), ("tags", "b")]
+    least = Disk(name="d", capacity="1 TB")
+    assert "bandwidth" not in dict(leaves(least))
+    unknown = dict(leaves(least, unknown=True))
+    # lists and mappings count as well, whatever is in them
+    assert {path for path, held in unknown.items() if held is None} == {
+        *("bandwidth", "tags", "speeds", "bought", "spare")
+    }
 
 
 @given(
@@ -185,9 +208,11 @@ def test_whatever_builds_a_value_comes_out_as_plain_data_that_builds_its_equal(
 
 def test_a_value_does_not_change():
     disk = Disk(**WHOLE)
-    with pytest.raises(AttributeError, match=r"replace\(heads=...\)"):
+    with pytest.raises(
+        AttributeError, match=r"^Disk does not change; build another with replace\(heads=\.\.\.\)$"
+    ):
         disk.heads = 3  # type: ignore[misc]
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=r"^Disk does not change; heads stays$"):
         del disk.heads
 
 
