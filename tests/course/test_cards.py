@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 import re
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,7 @@ from mlsysim.course.concepts import CODES, UNKNOWN, Ask, ladder, two
 from mlsysim.course.journal import off_by
 from mlsysim.course.paths import plan
 from mlsysim.course.quiz import ITEMS
+from mlsysim.course.symptoms import SYMPTOMS
 
 SEEDS = range(40)
 each_card = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
@@ -51,6 +56,39 @@ def test_a_seed_asks_the_same_again_and_others_ask_otherwise(card):
     assert asked[:3] == [card.ask(str(seed)) for seed in SEEDS[:3]]
     assert len({ask.text for ask in asked}) >= 8
     assert len({ask.truth for ask in asked}) >= 2
+
+
+# what forty seeds ask, in words: whoever lets a card draw otherwise or words it anew reads it again
+ASKED = dict(
+    line.split() for line in (Path(__file__).parent / "asked.txt").read_text("utf-8").splitlines()
+)
+
+
+def shown(ask: Ask) -> list[str]:
+    """What is read before an answer is given."""
+    return [ask.text, ask.unit, *ask.options]
+
+
+def asks() -> dict[str, list[list[str]]]:
+    """All that is asked of whoever has no answer yet, by the name of what asks."""
+    drawn = {card.name: [shown(card.ask(str(seed))) for seed in SEEDS] for card in CARDS}
+    items = {item.name: [shown(item.ask(variant)) for variant in "ab"] for item in ITEMS}
+    dice = {make: [make(random.Random(seed)) for seed in SEEDS] for make in SYMPTOMS}
+    walls = {m.__name__: [[c.text, c.wall, *c.others] for c in cards] for m, cards in dice.items()}
+    return drawn | items | walls
+
+
+@pytest.fixture(scope="module")
+def asked() -> dict[str, list[list[str]]]:
+    """What is asked today."""
+    return asks()
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_is_asked_is_what_was_read_when_its_line_was_written(name, asked):
+    assert ASKED.keys() == asked.keys()
+    told = json.dumps(asked[name], ensure_ascii=False)
+    assert hashlib.sha256(told.encode()).hexdigest()[:12] == ASKED[name], told
 
 
 @each_card
