@@ -18,6 +18,7 @@ from mlsysim.figures import (
     OUTCOMES,
     RECOMPUTATIONS,
     REPRODUCED,
+    compute,
     figure,
     figures,
     holds,
@@ -85,6 +86,12 @@ def test_sentences_write_no_number_with_an_exponent(found):
     for each in found.values():
         told = " ".join([each.reason, each.shown, *each.assumptions])
         assert not re.search(r"\de[+-]?\d", told), told
+
+
+def test_a_time_is_that_of_the_quickest_try(monkeypatch):
+    ticks = iter([0.0, 7.0, 10.0, 12.0, 20.0, 25.0])  # three tries of 7, 2 and 5 seconds
+    monkeypatch.setattr(compute, "perf_counter", lambda: next(ticks))
+    assert compute._best_of(3, lambda: None) == Q_(2, "s")
 
 
 def test_all_seeds_that_print_numbers_are_covered():

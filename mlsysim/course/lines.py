@@ -123,8 +123,7 @@ class Lines:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file at once or not at all; raises OSError."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
         fresh.write_text(text, encoding="utf-8")

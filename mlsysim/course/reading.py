@@ -48,11 +48,8 @@ def read_bytes(path: Path) -> bytes:
             raise UnreadableError("it is a link, not a file") from None
         raise UnreadableError(f"it cannot be opened ({error.strerror})") from None
     try:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise UnreadableError("it is not a regular file")
-        if info.st_size > MOST_BYTES:
-            raise UnreadableError(f"it has {info.st_size:,} bytes and may have {MOST_BYTES:,}")
         with os.fdopen(os.dup(handle), "rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:

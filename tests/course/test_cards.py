@@ -66,7 +66,7 @@ ASKED = dict(
 
 def shown(ask: Ask) -> list[str]:
     """What is read before an answer is given."""
-    return [ask.text, ask.unit, *ask.options]
+    return [ask.text, ask.unit, *ask.options, *["in any order"] * ask.shuffled]
 
 
 def asks() -> dict[str, list[list[str]]]:

@@ -111,6 +111,15 @@ def test_links_pipes_folders_devices_and_huge_files_are_refused_without_waiting(
         read_bytes("/dev/null")
 
 
+def test_a_file_may_have_so_many_bytes_and_not_one_more(tmp_path):
+    full = tmp_path / "full.json"
+    full.write_bytes(b" " * MOST_BYTES)
+    assert len(read_bytes(full)) == MOST_BYTES
+    full.write_bytes(b" " * (MOST_BYTES + 1))
+    with pytest.raises(UnreadableError, match=f"it has more than {MOST_BYTES:,} bytes"):
+        read_bytes(full)
+
+
 def test_submissions_are_found_in_folders_but_not_through_links_or_in_the_report(tmp_path):
     for name in (
         "b.json",
