@@ -318,8 +318,9 @@ def _plan(found: _Found, rate: float, sla: float) -> dict[str, Any]:
     quickest = float(found.p99_latency.min())
     if not math.isfinite(quickest):
         return {**nothing, "reason": _too_many(float(found.capacity.max()), rate)}
-    # of batches that are as quick, the smallest holds the least
-    best = int(np.argmax(found.p99_latency <= quickest * (1 + _ALIKE)))
+    # of batches that are as quick, the smallest holds the least; what keeps the SLA still does
+    alike = max(min(quickest * (1 + _ALIKE), sla), quickest)
+    best = int(np.argmax(found.p99_latency <= alike))
     front = [found.row(i, rate, sla) for i in _front(found, {best, most})]
     if quickest > sla:
         reason = (

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mlsysim import Engine, Hardware, Models
+from mlsysim import Engine, Hardware, Models, ServingModel
 
 DEVICES = ["H100", "A100", "L4", "RTX_4090", "B200", "MI300X", "Gaudi2"]
 MODELS = ["Llama3_8B", "Llama3_70B", "Llama3_405B", "Mixtral_8x22B", "DeepSeek_V3", "Gemma2_9B"]
@@ -42,3 +42,58 @@ def test_activations_that_do_not_fit_are_computed_again():
     assert not answer.feasible
     assert "recompute='full'" in answer.reason
     assert Engine.solve(Models.Llama3_8B, Hardware.H100, **how, recompute="full").feasible
+
+
+def remedy(model, device, solve=Engine.solve, **how):
+    """What is advised, after by how much it is short."""
+    answer = solve(model, device, **how)
+    assert not answer.feasible
+    return answer.reason.rpartition("; ")[2]
+
+
+def test_each_remedy_in_a_sentence():
+    """70.55e9 weights at two bytes are 141.1 GB; an H100 has 85.52, an L40S 48.3 and a T4 15.8."""
+    serve, train = ServingModel().solve, {"training": True, "seq_len": 512}
+    for solve in (Engine.solve, serve):
+        assert remedy("Llama3_70B", "H100", solve) == (
+            "split the model over 2 devices or store it as fp8 or int8."
+        )
+        assert remedy("Llama3_405B", "H100", solve).startswith("split the model over 10 devices")
+    # the door to many answers does not ask again below a byte a weight, where tables do not shrink
+    assert remedy("Llama3_70B", "L40S", serve) == "split the model over 3 devices."
+    assert remedy("Llama3_70B", "L40S") == (
+        "split the model over 3 devices or store it as fp4 or int4."
+    )
+    assert remedy("Llama3_8B", "H100", batch_size=512) == (
+        "use a smaller batch or a shorter context."
+    )
+    assert remedy(
+        "Llama3_8B", "H100", batch_size=8, lora_rank=16, **(train | {"seq_len": 2048})
+    ) == (
+        "use a smaller batch or a shorter context, or compute activations again (recompute='full')."
+    )
+    assert remedy(
+        "Llama3_8B",
+        "H100",
+        batch_size=8,
+        lora_rank=16,
+        recompute="full",
+        **train | {"seq_len": 200_000},
+    ) == ("use a smaller batch or a shorter context.")
+    assert remedy("GPT2", "T4", batch_size=4096, **train) == (
+        "use a smaller batch or a shorter context."
+    )
+
+
+def test_a_sentence_names_what_it_needs_and_what_there_is():
+    """70.55e9 parameters; 2,048 tokens of 327,680 bytes, and one row of logits."""
+    said = Engine.solve("Llama3_70B", "H100").reason
+    weights, cache, logits = 2 * 70_553_706_496, 2048 * 327_680, 2 * (8192 + 128_256)
+    whole, room = weights + cache + logits, 81_559 * 2**20
+    assert said.partition(";")[0] == (
+        f"It needs {whole / 1e9:.4g} GB (weights {weights / 1e9:.4g} GB, KV cache "
+        f"{cache / 1e6:.4g} MB, activations {logits / 1e3:.4g} kB) and the device holds "
+        f"{room / 1e9:.4g} GB: short by {(whole - room) / 1e9:.4g} GB"
+    )
+    (row,) = Engine.sweep("Llama3_8B", "Coral_EdgeTPU", precisions=["fp16"])
+    assert row["profile"].reason == "The device has no datapath that can run fp16."

@@ -21,6 +21,7 @@ from mlsysim.solvers import (
     ServingModel,
     TailLatencyModel,
 )
+from mlsysim.solvers.node.batching import _Found, _in_flight, _plan
 from mlsysim.solvers.node.inflight import server
 from mlsysim.solvers.node.single import ask
 
@@ -338,6 +339,140 @@ def test_batches_beyond_memory_are_left_out(llama):
     most = math.floor(room / (KV * 1024 + LOGITS))
     assert plan.largest_rate_batch_size == most
     assert max(row["batch_size"] for row in plan.pareto_front) <= most
+
+
+def made_up(**columns):
+    """Six batches, of which 2 is as quick as 4, and 8 cannot keep up with three a second."""
+    found = {
+        "batch_size": [1.0, 2.0, 3.0, 4.0, 6.0, 8.0],
+        "p99_latency": [0.45, 0.4003, 0.42, 0.4, 0.6, math.inf],
+        "largest_rate": [5.0, 6.0, 7.0, 7.5, 9.0, 8.0],
+        "capacity": [8.0, 9.0, 10.0, 12.0, 15.0, 2.5],
+    }
+    columns = {name: np.array(column) for name, column in (found | columns).items()}
+    return _Found(**columns, reason="None fits.", notes=())
+
+
+def test_a_plan_by_hand():
+    plan = _plan(made_up(), 3.0, 0.5)
+    front = plan.pop("pareto_front")
+    assert plan == {
+        "best_batch_size": 2,
+        "p99_latency": 0.4003,
+        "utilization": 3 / 9,
+        "largest_rate": 9.0,
+        "largest_rate_batch_size": 6,
+        "feasible": True,
+        "reason": "",
+    }
+    # 1 and 3 are beaten by 4 in both, and 2 and 6 are shown as the best and the most
+    rows = [
+        (2, 400.3, 6.0, 3 / 9, True),
+        (4, 400.0, 7.5, 3 / 12, True),
+        (6, 600.0, 9.0, 0.2, False),
+    ]
+    names = ("batch_size", "p99_latency", "largest_rate", "utilization", "meets_sla")
+    for row, values in zip(front, rows, strict=True):
+        assert tuple(row) == (
+            "batch_size",
+            "p99_latency",
+            "largest_rate",
+            "utilization",
+            "meets_sla",
+        )
+        plain = {name: getattr(value, "magnitude", value) for name, value in row.items()}
+        assert plain == pytest.approx(dict(zip(names, values, strict=True)))
+    assert f"{front[0]['p99_latency'].units:~P} {front[0]['largest_rate'].units:~P}" == "ms req/s"
+
+
+def test_a_plan_that_is_feasible_keeps_its_sla():
+    """Was wrong: a batch as quick within a thousandth was taken though it missed the SLA."""
+    just = _plan(made_up(), 3.0, 0.4)
+    assert (just["feasible"], just["best_batch_size"], just["p99_latency"]) == (True, 4, 0.4)
+    late = _plan(made_up(), 3.0, 0.39)
+    assert late.pop("pareto_front")
+    assert late == {
+        "best_batch_size": None,
+        "p99_latency": None,
+        "utilization": None,
+        "largest_rate": 9.0,
+        "largest_rate_batch_size": 6,
+        "feasible": False,
+        "reason": "No batch meets 390 ms: the quickest, of 4, takes 400 ms at the 99th percentile; "
+        "use a faster device, shorter requests or a longer SLA.",
+    }
+
+
+def test_plans_that_cannot_be_by_hand():
+    never = _plan(made_up(p99_latency=[math.inf] * 6, largest_rate=[0.0] * 6), 31.0, 0.5)
+    nothing = dict.fromkeys(
+        ("best_batch_size", "p99_latency", "utilization", "largest_rate", "largest_rate_batch_size")
+    )
+    said = (
+        "No batch keeps up with 31 requests a second: the most that this device serves is 15; "
+        "share the load over 3 devices."
+    )
+    assert never == {**nothing, "feasible": False, "pareto_front": [], "reason": said}
+    none = made_up(batch_size=[], p99_latency=[], largest_rate=[], capacity=[])
+    unfit = _plan(none, 3.0, 0.5)
+    assert unfit == {**nothing, "feasible": False, "pareto_front": [], "reason": "None fits."}
+
+
+def test_a_load_of_all_that_a_device_does_is_too_much(h100):
+    most = Engine.solve("ResNet50", h100, stack="ideal").throughput.m_as("1/s")
+    how = {"sla_latency_ms": 1e9, "max_batch_size": 1}
+    full = BATCHING.solve("ResNet50", h100, arrival_rate_qps=most, **how)
+    assert (full.feasible, full.reason.partition(" requests")[0]) == (
+        False,
+        f"No batch keeps up with {most:,.4g}",
+    )
+    assert BATCHING.solve("ResNet50", h100, arrival_rate_qps=most * 0.999, **how).feasible
+
+
+def test_sizes_in_flight_are_powers_of_two_and_the_most(llama, h100):
+    question = ask(llama, h100, "fp16", 0.5, None, "ideal")
+    for most, sizes in ((8, [1, 2, 4, 8]), (12, [1, 2, 4, 8, 12]), (1, [1])):
+        found = _in_flight(question, 512.0, 64.0, most, 0.5, 60.0)
+        assert found.batch_size.tolist() == sizes
+        alone = server(question, 512.0, 64.0, max_batch=most)
+        assert found.capacity[-1] == alone.max_rate
+        assert found.p99_latency[-1] == alone.at(0.5).si("p99_latency")
+    assert _in_flight(question, 512.0, 64.0, 4, 1e9, 60.0).p99_latency.tolist() == [math.inf] * 3
+    assert found.notes == ()
+    assert len(_in_flight(question, 8000.0, 192.0, 1, 0.5, 60.0).notes) == 0
+    assert len(_in_flight(question, 8000.0, 193.0, 1, 0.5, 60.0).notes) == 1
+
+
+def test_no_sequence_has_room_in_a_sentence(h100):
+    """One of 1,000 tokens takes 63 pages of 16 in 80 layers of 4,096 bytes, and its logits."""
+    said = CONTINUOUS.solve("Llama3_70B", h100, seq_len=1000).reason
+    one = 1008 * 80 * 4096 + 2 * (8192 + 128256)
+    assert said == (
+        f"Not one sequence fits: weights 141.1 GB, one sequence {one / 1e6:.4g} MB, "
+        f"reserve {0.1 * CAPACITY / 1e9:.4g} GB, and the device holds 85.52 GB; split the model "
+        "over several devices or use a narrower precision."
+    )
+    free = CONTINUOUS.solve("Llama3_70B", h100, seq_len=1000, reserve="0 GB").reason
+    assert free == said.replace(", reserve 8.552 GB", "")
+
+
+def test_a_slot_holds_the_longest_sequence(llama, h100):
+    """What was observed may be longer than the model's context, and no longer than a slot."""
+    lengths = [100, 9000, 500]
+    batched = CONTINUOUS.solve(llama, h100, seq_len=lengths)
+    assert (batched.max_seq_len, batched.mean_seq_len) == (9000, 3200)
+    assert CONTINUOUS.solve(llama, h100, seq_len=100).max_seq_len == 8192
+    assert CONTINUOUS.solve(llama, h100, seq_len=lengths, max_seq_len=9000).max_seq_len == 9000
+    with pytest.raises(
+        BadArgument,
+        match="max_seq_len cannot be '8,999': sequences reach 9,000 tokens; give at least that",
+    ):
+        CONTINUOUS.solve(llama, h100, seq_len=lengths, max_seq_len=8999)
+    # all but one of a sequence are answered at most, and one at least
+    for length, answer in ((100, 99), (129, 128), (200, 128), (1, 1)):
+        assert CONTINUOUS.solve(llama, h100, seq_len=length).decode_tokens == answer
+    short = CONTINUOUS.solve(llama, h100, seq_len=200, decode_tokens=7)
+    assert short.decode_tokens == 7
 
 
 def test_a_forward_model_is_batched_too(h100):
