@@ -8,6 +8,8 @@ import mlsysim
 from mlsysim import Engine, Scenarios
 from mlsysim.cli import main
 from mlsysim.core.errors import BadArgument, InvalidEntry
+from mlsysim.core.solver import show
+from mlsysim.core.units import Q_
 from mlsysim.evaluation import judge
 from mlsysim.evaluation.spec import SystemSpec
 
@@ -107,3 +109,135 @@ def test_the_commands_say_the_same(capsys, monkeypatch):
     assert "H100" in capsys.readouterr().out
     assert main(["why", "A100", "H100"]) == 2
     assert "give model=" in capsys.readouterr().err
+
+
+# ---- whole sentences -----------------------------------------------------------------------------
+
+
+def test_a_difference_is_told_from_the_whole_to_its_parts_and_what_it_costs():
+    """In the order of a person's questions: how much, what differs, where the time goes, and why."""
+    one, other = served(), served(hardware="H100", count=3, prompt=6000, tokens=60)
+    found, old, new = mlsysim.why(one, other), judge(one), judge(other)
+    was, now = (each.metrics["latency"].m_as("s") for each in (old, new))
+    first = [each.metrics["ttft"].m_as("s") for each in (old, new)]
+    rest = [was - first[0], now - first[1]]
+    more = first[1] - first[0]
+    assert rest[0] - rest[1] > abs(more) > 0.02 * was  # the larger part is told first
+    assert found.sentences == (
+        f"2 A100 takes {show(Q_(was, 's'))} for a request and 3 H100 {show(Q_(now, 's'))}: "
+        f"{was / now:.2f}x as fast.",
+        "They differ in workload.prompt 1000 -> 6000, workload.tokens 100 -> 60, "
+        "fleet.hardware A100 -> H100, fleet.count 2 -> 3.",
+        f"{show(Q_(rest[0] - rest[1], 's'))} less goes to the other tokens.",
+        f"{show(Q_(abs(more), 's'))} {'more' if more > 0 else 'less'} goes to the first token, "
+        "waiting included.",
+        f"Wall 2, Memory, binds both. {new.why}",
+        "3 in place of 2: 1.50x the devices.",
+    )
+    assert found.parts == pytest.approx(
+        {"the first token, waiting included": more, "the other tokens": rest[1] - rest[0]}
+    )
+
+
+def test_the_same_twice_takes_the_same_and_nothing_else_is_said():
+    one = served()
+    latency = show(judge(one).metrics["latency"])
+    assert mlsysim.why(one, one).sentences == (
+        f"before takes {latency} for a request and after {latency}: 1.00x as fast.",
+        f"Wall 2, Memory, binds both. {judge(one).why}",
+    )
+
+
+def test_a_step_is_told_by_its_roofs_and_money_and_carbon_by_their_ratios():
+    def placed(hardware, grid, *limits):
+        work = {"model": "GPT2", "phase": "decode", "batch_size": 2}
+        place = {"grid": grid, "duration": "1 year"}
+        system = {"workload": work, "fleet": {"hardware": hardware}, "environment": place}
+        return SystemSpec.from_spec({**system, "constraints": [*limits]})
+
+    limits = ("latency < 1 us", "throughput > 1e9 1/s", "devices < 2")
+    one, other = placed("H100", "Quebec"), placed("A100", "Poland", *limits)
+    old, new = (judge(each).metrics for each in (one, other))
+    # arithmetic is under a fiftieth of the step, which is not worth a sentence
+    dispatch, moving = (
+        show((new[name] - old[name]).to(unit))
+        for name, unit in (("overhead", "us"), ("memory_time", "us"))
+    )
+    ratios = [(new[name] / old[name]).m_as("") for name in ("latency", "tco", "carbon")]
+    tco, carbon = ([show(each[name]) for each in (new, old)] for name in ("tco", "carbon"))
+    assert mlsysim.why(one, other).sentences == (
+        f"before takes {show(old['latency'])} for a step and after {show(new['latency'])}: "
+        f"{1 / ratios[0]:.2f}x as fast.",
+        "They differ in fleet.hardware H100 -> A100, environment.grid Quebec -> Poland.",
+        f"{dispatch} more goes to dispatch.",
+        f"{moving} more goes to moving bytes.",
+        "Wall 3, Software, binds both. The step waits for the dispatch of its kernels.",
+        f"{tco[0]} in place of {tco[1]}: {ratios[1]:.2f}x the dollars.",
+        f"{carbon[0]} in place of {carbon[1]}: {ratios[2]:.2f}x the carbon.",
+        "after breaks latency < 1 us and throughput > 1e9 1/s.",
+    )
+
+
+def test_what_does_not_keep_up_is_told_without_a_time():
+    one, other = served(), served(arrival_rate_qps=500)
+    reason = judge(other).reason
+    found = mlsysim.why(one, other)
+    assert (found.speedup, found.parts) == (None, {})
+    assert found.sentences == (
+        "They differ in workload.arrival_rate_qps 5 1/s -> 500 1/s.",
+        "Wall 2, Memory, bound it; now 7, Tail latency, does.",
+        reason,
+        f"after is infeasible: {reason}",
+    )
+    back = mlsysim.why(other, one)
+    assert back.sentences[-1] == f"before is infeasible: {reason}"
+
+
+def test_a_table_has_the_columns_of_its_phases_and_those_that_somebody_knows():
+    """Of what trains, serves and steps: each phase's own, then memory, money and carbon."""
+    last = ["memory_required", "memory_capacity"]
+    serving = ["devices", "ttft", "itl", "latency", "requests", "utilization"]
+    training = ["devices", "step_time", "mfu", "goodput"]
+    head = ["system", "verdict", "wall"]
+    doorbell = Scenarios["Doorbell"]
+    of = {
+        (served(),): [*serving, *last],
+        (doorbell,): ["devices", "latency", "throughput", "requests", *last],
+        (served(), doorbell): [*serving, *last, "throughput"],
+        (doorbell, served()): [
+            *("devices", "latency", "throughput", "requests"), *last, "ttft", "itl", "utilization",
+        ],
+        (Scenarios["Llama3_405B_training"],): [*training[:3], "elapsed_time", "goodput", *last, "tco",
+                                               "carbon"],
+    }  # fmt: skip
+    for systems, columns in of.items():
+        assert [*mlsysim.compare(systems).columns] == [*head, *columns]
+    fleets = mlsysim.compare(["Research_256", "Training_1K"], "Llama3_8B", batch_size=2048)
+    assert [*fleets.columns] == [*head, *training, *last]
+    assert [*fleets.column("devices")] == [256, 1024]
+    table = mlsysim.compare([served(count=3), served(arrival_rate_qps=500)])
+    assert table.column("verdict") == ["feasible", "infeasible"]
+    assert table.column("wall") == ["Memory", "Tail latency"]
+    assert table.column("system") == ["3 A100", "2 A100"]
+    devices = mlsysim.compare(["A100", "H100"], "Llama3_8B")
+    step = ["bottleneck", "latency", "throughput", "mfu", *last]
+    assert [*devices.columns] == ["device", "fits", *step]
+
+
+def test_nothing_to_compare_is_refused():
+    with pytest.raises(
+        BadArgument, match=r"^things cannot be 'an empty list': give at least one\.$"
+    ):
+        mlsysim.compare([], "Llama3_8B")
+
+
+def test_a_device_beside_a_system_is_a_fleet_of_one_that_trains():
+    work = {"model": "GPT2", "phase": "train", "batch_size": 64}
+    one = SystemSpec.from_spec({"workload": work, "fleet": {"hardware": "A100"}}, name="mine")
+    found = mlsysim.why(one, "H100", "GPT2", batch_size=64)
+    assert found.changed == {"fleet.hardware": ("A100", "H100")}
+    assert found.sentences[0].startswith("mine takes ")
+    mapped = mlsysim.why(
+        {"workload": work, "fleet": {"hardware": "A100"}}, "H100", "GPT2", batch_size=64
+    )
+    assert mapped.changed == found.changed
