@@ -289,7 +289,8 @@ def _binds(best: Planned, question: Question) -> str:
         kept = "" if sure is None else f", kept with {sure:.0%}"
         room.append(f"{name} is at {part:.0%} of its bound{kept}")
     number = int(best.si("wall"))
-    return f"{brief(best)}: wall {number}, {wall(number).name}. {' '.join([best.why, *room])}"
+    told = best.why + (f" {'; '.join(room)}." if room else "")
+    return f"{brief(best)}: wall {number}, {wall(number).name}. {told}"
 
 
 def _nothing(rejected: dict[str, str]) -> str:

@@ -115,7 +115,7 @@ def test_the_commands_say_the_same(capsys, monkeypatch):
 
 
 def test_a_difference_is_told_from_the_whole_to_its_parts_and_what_it_costs():
-    """In the order of a person's questions: how much, what differs, where the time goes, and why."""
+    """In the order of a person's questions: how much, what differs, where time goes, and why."""
     one, other = served(), served(hardware="H100", count=3, prompt=6000, tokens=60)
     found, old, new = mlsysim.why(one, other), judge(one), judge(other)
     was, now = (each.metrics["latency"].m_as("s") for each in (old, new))
@@ -207,8 +207,9 @@ def test_a_table_has_the_columns_of_its_phases_and_those_that_somebody_knows():
         (doorbell, served()): [
             *("devices", "latency", "throughput", "requests"), *last, "ttft", "itl", "utilization",
         ],
-        (Scenarios["Llama3_405B_training"],): [*training[:3], "elapsed_time", "goodput", *last, "tco",
-                                               "carbon"],
+        (Scenarios["Llama3_405B_training"],): [
+            *training[:3], "elapsed_time", "goodput", *last, "tco", "carbon",
+        ],
     }  # fmt: skip
     for systems, columns in of.items():
         assert [*mlsysim.compare(systems).columns] == [*head, *columns]
