@@ -13,7 +13,7 @@ from mlsysim.charts.frame import drawn, finish, of
 from mlsysim.charts.labels import legend, texts, wide
 from mlsysim.charts.rows import BAR, Names, Span, along, ends, frame, marks, spans, upright
 from mlsysim.charts.theme import BARS, CARD, COLOUR, COLOURS, GRID, ON
-from mlsysim.charts.values import Measure, brief, drawable, left_out, times
+from mlsysim.charts.values import SAME, Measure, brief, drawable, left_out, times
 from mlsysim.core.errors import BadArgument, OutOfRange
 
 _MOST = len(COLOURS)
@@ -155,7 +155,7 @@ def _within(
 
 def _first(values: Mapping[str, float], measure: Measure) -> str:
     low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-    if len(values) > 1 and values[low] > 0 and values[high] > values[low]:
+    if 0 < SAME * values[low] < values[high]:
         return f"{high} is {times(values[high] / values[low])} {low}"
     return f"{high}: {measure.say(values[high])}"
 

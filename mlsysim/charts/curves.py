@@ -14,12 +14,11 @@ from mlsysim.charts.frame import drawn, finish, of
 from mlsysim.charts.guesses import diamond
 from mlsysim.charts.labels import beside, spread, texts
 from mlsysim.charts.theme import CARD, COLOURS, DASHES, INK, LABEL, MUTED, SHAPES, SLIDE, text_size
-from mlsysim.charts.values import Measure, between, brief, drawable, each, left_out, times
+from mlsysim.charts.values import SAME, Measure, between, brief, drawable, each, left_out, times
 from mlsysim.core.errors import BadArgument
 
 _MOST = len(COLOURS)
 _FEW = 12  # points of a line that each get a dot
-_SAME = 1.02  # a change below this factor is none for the eye
 Point = tuple[float, float, bool]
 Share = tuple[float, float]
 
@@ -298,7 +297,7 @@ def _finding(curves: Sequence[Curve], plane: Plane) -> str:
     for one, other, at in _crossings(curves, plane):
         return f"{one} and {other} cross at {plane.x.measure.say(at)}"
     ends = [(curve.points[-1][1], curve.name) for curve in curves]
-    if len(ends) > 1 and min(ends)[0] > 0 and max(ends)[0] > _SAME * min(ends)[0]:
+    if len(ends) > 1 and min(ends)[0] > 0 and max(ends)[0] > SAME * min(ends)[0]:
         return f"{what}: {max(ends)[1]} ends at {times(max(ends)[0] / min(ends)[0])} {min(ends)[1]}"
     if not curves:
         return f"{what}: nothing to draw"
@@ -306,7 +305,7 @@ def _finding(curves: Sequence[Curve], plane: Plane) -> str:
         at, here = curves[0].points[0][:2]
         return f"{what}: {plane.y.measure.say(here)} at {plane.x.measure.say(at)}"
     first, last = curves[0].points[0][1], curves[0].points[-1][1]
-    if min(first, last) > 0 and max(first / last, last / first) > _SAME:
+    if min(first, last) > 0 and max(first / last, last / first) > SAME:
         way = "grows" if last > first else "shrinks"
         return f"{what} {way} {times(max(first / last, last / first))}"
     return f"{what} stays the same" if first == last else f"{what} against {plane.x.measure.title}"

@@ -68,11 +68,11 @@ def versus(guess: float, truth: float, unit: str = "", *, title: str = "") -> al
     words = base.mark_text(**_STRONG, dy={"expr": "datum.up"}).encode(
         at, text=alt.Text("text:N"), color=color
     )
-    said = f"You predicted {x.measure._replace(unit=unit).say(guess)}"
+    say = Measure("", unit).say
     return finish(
         line.encode(x.x(), x2=alt.X2("to:Q")), *between, dots, words,
         title=title,
-        said=f"{said}; the solver says {Measure('', unit).say(truth)}{', ' * bool(apart)}{apart}",
+        said=f"You predicted {say(guess)}; the solver says {say(truth)}{', ' * bool(apart)}{apart}",
         table=[{"who": name, unit or "value": value} for name, value in named],
         height=96,
         left_out=left_out(named, log),

@@ -293,9 +293,10 @@ def _names(
         lines.append(("datasheet", roofs[0].peak, ""))
     lines += [(each.name, each.reached, "") for each in limits if each.slope == roofs[0].slope]
     heights = [(1 - y.share(rate / unit)) * height for _, rate, _ in lines]
-    crowded = [any(0 < at - other < gap for other in heights) for at in heights]
-    sides = [1 if below else -1 for below in crowded]
-    wanted = [at + side * (gap / 2 + 6) for at, side in zip(heights, sides, strict=True)]
+    aside = gap / 2 + 6
+    wanted = [
+        at + (aside if any(0 < at - other < gap for other in heights) else -aside) for at in heights
+    ]
     places = spread(wanted, gap, gap / 2, height - gap)
     rows = []
     for n, (name, rate, ridge) in enumerate(lines):

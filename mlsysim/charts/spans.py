@@ -100,14 +100,13 @@ def timeline(lanes: Mapping[str, Iterable[Sequence[Any]]], *, x: str, **how: Any
 
 def _mostly(lane: str, tasks: Sequence[tuple[str, str, float, float]]) -> str:
     """What takes most of a lane."""
-    length = tasks[-1][3] if tasks else 0.0
-    if not tasks or not drawable(length) or not length:
-        return ""
-    sums = {what: 0.0 for _, what, _, _ in tasks}
+    sums: dict[str, float] = {}
     for _, what, start, end in tasks:
-        sums[what] += end - start
-    most = max(sums, key=sums.__getitem__)
-    return f"{lane}: {sums[most] / length:.0%} {most}"
+        if drawable(end):
+            sums[what] = sums.get(what, 0.0) + end - start
+    length = sum(sums.values())
+    most = max(sums, key=sums.__getitem__, default="")
+    return f"{lane}: {sums[most] / length:.0%} {most}" if length else ""
 
 
 def _bars(

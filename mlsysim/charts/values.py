@@ -14,6 +14,7 @@ from mlsysim.core.units import Q_, Quantity, parse, unit_of
 
 Span = tuple[float, float]
 _UNIT_IN_TITLE = re.compile(r"\(([^()]*)\)$")
+SAME = 1.05  # a factor below this is "1 times" in words, and none for the eye
 _LARGEST = 1e300  # what an axis can hold with some air
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PREFIXES = ("n", "µ", "m", "", "k", "M", "G", "T", "P", "E")

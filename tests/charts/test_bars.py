@@ -52,6 +52,9 @@ def test_a_stack_says_what_does_not_fit_its_parts_and_the_guess():
         ({"a": 2, "b": 4}, None, "b is 2 times a."),
         ({"a": 0, "b": 4}, None, "b: 4 GB."),  # from nothing there is no factor
         ({"a": 4, "b": 4}, None, "a: 4 GB."),
+        ({"a": 0.2, "b": 0.5}, None, "b is 2.5 times a."),
+        ({"a": 100, "b": 104}, None, "b: 104 GB."),  # "1 times" would say nothing
+        ({"a": 100, "b": 106}, None, "b is 1.1 times a."),
     ],
 )
 def test_a_stack_without_a_title_says_what_fits(sums, limit, said):
@@ -191,6 +194,19 @@ def test_long_names_of_parts_stand_below_each_other_on_a_phone(part, columns):
     usual = chart["config"]["legend"]["columns"]["expr"]
     told = {legend.get("columns", {}).get("expr", usual) for legend in legends}
     assert {re.search(r"\? (\d)", expr)[1] for expr in told} == {str(columns)}
+
+
+@pytest.mark.parametrize(("limit", "offset"), [(None, 18), (200, 34)])
+def test_a_legend_stands_above_the_words_of_a_limit(limit, offset):
+    """Where a part has no room for its name there is a legend, and moments have their own words."""
+    parts = {"a": {"power": 99, "electricity": 1}}
+    tasks = [("a", "power", 0, 99), ("a", "electricity", 99, 100)]
+    for chart in (
+        charts.stack(parts, x="Bill (USD)", limit=limit),
+        charts.gantt(tasks, x="Time (s)", level=None if limit is None else {"end": limit}),
+    ):
+        legends = [layer["encoding"].get("color", {}) for layer in chart.to_dict()["layer"]]
+        assert [held["legend"]["offset"] for held in legends if held.get("legend")] == [offset]
 
 
 def test_a_range_is_drawn_thick_for_a_half_and_thin_for_nine_tenths():

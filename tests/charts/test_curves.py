@@ -47,7 +47,7 @@ def test_a_unit_of_another_dimension_is_refused_by_name():
         charts.lines({"slow": ([1], ["3 GB"])}, x="Batch", y="Step (ms)")
 
 
-@pytest.mark.parametrize("wrong", [None, True, object(), [1]])
+@pytest.mark.parametrize("wrong", [None, True, np.True_, object(), [1]])
 def test_what_is_no_number_is_refused(wrong):
     with pytest.raises(BadArgument, match="give a number or a quantity"):
         charts.lines({"a": ([1], [wrong])}, x="Batch", y="Step (ms)")
@@ -79,7 +79,11 @@ def test_where_lines_cross_is_the_title_and_worked_out_between_points():
         ({"a": [1, 2], "b": [2, 4]}, "Step: b ends at 2 times a."),
         ({"a": [4, 2]}, "Step shrinks 2 times."),
         ({"a": [3, 3]}, "Step stays the same."),
-        ({"a": [100, 101]}, "Step against Batch."),  # the eye sees no growth of a hundredth
+        ({"a": [100, 104]}, "Step against Batch."),  # the eye sees no growth of a hundredth
+        ({"a": [100, 106]}, "Step grows 1.1 times."),
+        ({"a": [106, 100]}, "Step shrinks 1.1 times."),
+        ({"a": [100, 50], "b": [104, 52]}, "Step shrinks 2 times."),  # nor a distance
+        ({"a": [100, 50], "b": [106, 53]}, "Step: b ends at 1.1 times a."),
         ({"a": [0, 3]}, "Step against Batch."),  # nor is there a factor from zero
         ({"a": [3, -1]}, "Step against Batch."),
     ],

@@ -30,6 +30,30 @@ def test_each_step_starts_where_the_one_before_it_ends_and_zero_keeps_its_row():
     assert charts.table(chart)[3] == {"step": "overlap", "Days (day)": -3, "up to": 12, "group": ""}
 
 
+def test_a_ring_goes_round_its_step_and_the_axis_holds_what_is_said_beside_it():
+    """Up to 20 days; "arithmetic"'s 10 and the total's 12 take 14.4 of 190 pixels beside a bar."""
+    chart = charts.waterfall(DAYS, x="Days (day)", guess="20 day", ring="overlap")
+    assert {"name": "overlap", "low": 12, "high": 15} in rows(chart, "bar", "low")
+    shown = chart.to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert shown == pytest.approx([0, 20 * (1.05 + 14.4 / 190)])
+    down = charts.waterfall({"a": 10, "b": 2, "c": -5}, x="Days")
+    assert charts.words(down).startswith("10 become 7, most of it by c.")
+
+
+def test_steps_have_the_colours_of_their_groups_and_a_table():
+    chart = charts.waterfall(
+        {"a": 3, "b": 4}, x="Days (day)", total="both", groups={"b": "fleet"}, title="Two"
+    )
+    assert charts.table(chart) == [
+        {"step": "a", "Days (day)": 3, "up to": 3, "group": ""},
+        {"step": "b", "Days (day)": 4, "up to": 7, "group": "fleet"},
+    ]
+    assert [r["group"] for r in rows(chart, "bar", "group")] == ["", "fleet"]
+    assert charts.words(chart) == "Two. Days (day). a 3; b adds 4; both 7 day."
+    with pytest.raises(BadArgument, match="total cannot be 'a': a step has this name; give the"):
+        charts.waterfall({"a": 3}, x="Days", total="a")
+
+
 def test_a_waterfall_has_only_rings_round_its_steps_and_one_name_for_its_total():
     with pytest.raises(BadArgument, match="ring cannot be 'network': it is none of the steps"):
         charts.waterfall(DAYS, x="Days (day)", ring="network")
@@ -69,6 +93,26 @@ def test_the_input_that_moves_an_answer_most_comes_first():
     )
 
 
+def test_a_tornado_stands_about_its_base_with_room_for_words_at_both_ends():
+    """From 6 to 16, and two digits take 14.4 of 190 pixels, with 0.06 of the length beside them."""
+    chart = charts.tornado({"MFU": (16, 6), "price": (9, 12)}, x="Bill (USD)", base=10)
+    room = 10 * (14.4 / 190 + 0.06)
+    shown = chart.to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert shown == pytest.approx([6 - room, 16 + room])
+    told = [(r["text"], r["left"]) for r in rows(chart, "text", "side")]
+    assert told == [("16", False), ("6", True), ("9", True), ("12", False)]
+    assert charts.table(chart) == [
+        {"input": "MFU", "at its low": 16, "at its high": 6},
+        {"input": "price", "at its low": 9, "at its high": 12},
+    ]
+    (base,) = rows(chart, "rule")
+    assert base == {"x": 10, "name": "base 10 USD"}
+    bare = charts.tornado({"a": (10, 12)}, x="Bill (USD)", base=10, title="One")
+    assert [r["text"] for r in rows(bare, "text", "side")] == ["", "12"]  # no words at the base
+    assert charts.words(bare) == "One. Bill (USD), 10 USD at the base. a from 10 to 12."
+    assert charts.words(charts.tornado({"a": (9, 12)}, x="B", base=9)).startswith("a moves it most")
+
+
 def test_a_tornado_needs_a_base_and_two_answers_an_input():
     with pytest.raises(BadArgument, match="finite answer"):
         charts.tornado({"a": (1, 2)}, x="Bill (USD)", base=math.nan)
@@ -98,6 +142,38 @@ def test_the_parts_of_a_lane_follow_each_other_to_scale():
     assert "first word: 0.05 s" in charts.words(chart)
 
 
+@pytest.mark.parametrize(
+    ("lanes", "said"),
+    [
+        ({"a": [("x", 1), ("y", math.inf), ("z", 3)]}, "a: 75% z. "),  # was "inf% y"
+        ({"a": [("x", 1), ("y", 2), ("x", 2)], "b": []}, "a: 60% x. "),
+        ({"a": [("x", 0)], "b": [("y", 3), ("z", 2)]}, "b: 60% y. "),
+        ({"a": [("x", math.nan)]}, "Nothing runs. "),
+        ({"a": [("x", 0)]}, "Nothing runs. "),
+    ],
+)
+def test_a_timeline_says_what_takes_most_of_each_lane_that_runs(lanes, said):
+    assert charts.words(charts.timeline(lanes, x="Time (s)")).startswith(said)
+
+
+def test_lanes_have_their_ends_in_words_and_the_axis_room_for_them():
+    """The last moment is the guess at 20; the longest end, 12.5, takes four letters of 7.2."""
+    tasks = [("a", "x", 0, 3), ("b", "y", 2, 12.5), ("a", "y", 4, 5)]
+    chart = charts.gantt(tasks, x="Time (s)", guess={"b": 20}, level={"first": 1})
+    shown = chart.to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert shown == pytest.approx([0, 20 * (1.05 + 28.8 / 190)])
+    assert rows(chart, "text", "text", "name")[-1] == {"name": "b", "x": 20, "text": "you"}
+    assert {r["name"]: r["text"] for r in rows(chart, "text", "x") if "lane" not in r
+            and "text" in r and r["text"] != "you"} == {"a": "5", "b": "12.5"}  # fmt: skip
+    assert charts.words(chart) == (
+        "Over 12.5 s, lanes are idle 42% of the time. Time (s). "  # 10.5 of 25
+        "a: x 3, y 1, ends at 5 s; b: y 10.5, ends at 12.5 s; first: 1 s; you on b: 20 s."
+    )
+    assert [tuple(row.values()) for row in charts.table(chart)] == tasks
+    late = charts.gantt([("a", "x", math.inf, math.inf), ("b", "y", 0, 1)], x="Time (s)")
+    assert "Not drawn: a: x (infinite)." in charts.words(late)
+
+
 def test_a_gantt_says_how_idle_its_lanes_are():
     # two stages, each busy for 2 of 3 steps
     tasks = [("s0", "forward", 0, 2), ("s1", "forward", 1, 3)]
@@ -116,6 +192,8 @@ def test_a_gantt_says_how_idle_its_lanes_are():
         ([("a", "x", 0, 1), ("a", "x", 2, 3)], "a ends at 3 s."),  # alone it waits for nobody
         ([("a", "x", 1, 2), ("b", "x", 2, 5)], "Over 4 s, lanes are idle 50% of the time."),
         ([("a", "x", 0, 0), ("b", "x", 0, 0)], "a ends at 0 s."),
+        ([("a", "x", 0, 1000), ("b", "x", 0, 992)], "a ends at 1,000 s."),  # 4 of 1,000
+        ([("a", "x", 0, 1000), ("b", "x", 0, 988)], "Over 1,000 s, lanes are idle 1% of the time."),
     ],
 )
 def test_lanes_that_run_together_are_idle_or_end(tasks, said):
@@ -174,6 +252,27 @@ def test_the_rung_in_use_is_lit_and_its_distance_is_the_finding():
     assert "Not drawn: a: b (0)." in charts.words(zero)
 
 
+def test_of_machines_that_are_lit_the_farthest_from_its_best_is_the_finding():
+    rates = {"a": {"x": 10, "y": 2}, "b": {"x": 30, "y": 3}, "c": {"x": 0}, "d": {"x": 8, "y": 0}}
+    chart = charts.ladder(rates, x="Rate (GB/s)", lit={"a": "y", "b": "y", "d": "y"})
+    assert charts.words(chart) == (
+        "The b works 10 times below its fastest rung. Rate (GB/s), logarithmic. a: x 10 GB/s; "
+        "a: y 2 GB/s (in use); b: x 30 GB/s; b: y 3 GB/s (in use); d: x 8 GB/s. "
+        "Not drawn: c: x (0), d: y (0)."
+    )
+    assert [row["Rate (GB/s)"] for row in charts.table(chart)] == [10, 2, 30, 3, 0, 8, 0]
+    assert charts.table(chart)[3] == {"machine": "b", "rung": "y", "Rate (GB/s)": 3}
+    # 1.18 decades from 2 to 30; six letters of 7.2 beside the last, and 0.08 before the first
+    decades = math.log10(15)
+    shown = chart.to_dict()["layer"][0]["encoding"]
+    ends = [2 * 10 ** (-0.08 * decades), 30 * 10 ** ((0.05 + 43.2 / 190) * decades)]
+    assert shown["x"]["scale"]["domain"] == pytest.approx(ends)
+    assert shown["y"]["scale"]["domain"] == ["a", "b", "d"]  # what has no rung has no row
+    assert {(r["x"], r["to"]) for r in rows(chart, "rule")} == {
+        tuple(shown["x"]["scale"]["domain"])
+    }
+
+
 XS, YS = [1, 2, 3, 4, 2, 0.5], [9, 5, 6, 1, 8, 0.5]  # the last beats all, and does not fit
 FITS = [True] * 5 + [False]
 
@@ -191,10 +290,56 @@ def test_the_front_is_what_no_feasible_design_beats():
     assert hollow == ["f"]
 
 
-def test_more_can_be_better():
-    axes = {"x": "Rate (1/s)", "y": "Life (year)"}
-    chart = charts.front(([1, 2, 3], [1, 3, 2]), **axes, larger_is_better="xy")
-    assert [r["x"] for r in rows(chart, "line", "name")] == [2, 3]
+@pytest.mark.parametrize(
+    ("better", "front"), [("", "ab"), ("x", "bcf"), ("y", "ade"), ("xy", "ef")]
+)
+def test_more_can_be_better_on_either_axis(better, front):
+    xs, ys = [1, 2, 6, 2, 4, 7], [3, 1, 2, 8, 9, 4]
+    chart = charts.front((xs, ys), x="Rate (1/s)", y="Life (year)", names=list("abcdef"),
+                         larger_is_better=better)  # fmt: skip
+    assert [r["name"] for r in rows(chart, "line", "name")] == list(front)
+
+
+@pytest.mark.parametrize(("log", "knee"), [("", "c"), ("x", "b")])
+def test_a_knee_is_looked_for_on_the_axes_that_are_drawn(log, knee):
+    """Shares of the length: 1, 0.34, 0.27, 1 in all; in decades across 1, 0.67, 0.83, 1."""
+    series = ([1, 10, 100, 1000], [4, 2, 1.5, 1])
+    chart = charts.front(series, x="Time (ms)", y="Price (USD)", names=list("abcd"), log=log)
+    assert f"its knee is {knee}." in charts.words(chart)
+    assert [r["text"][0] for r in rows(chart, "text", "dx")] == [f"knee: {knee}"]
+    bare = charts.front(series, x="Time (ms)", y="Price (USD)", log=log)
+    at = {"c": ("100", "1.5"), "b": ("10", "2")}[knee]
+    assert f"its knee is at {at[0]} ms." in charts.words(bare)
+    assert [r["text"][0] for r in rows(bare, "text", "dx")] == [f"knee {', '.join(at)}"]
+
+
+def test_the_table_of_a_front_has_its_designs_first_and_then_the_others():
+    chart = charts.front((XS, YS), x="Time (ms)", y="Price (USD)", names=list("abcdef"),
+                         kinds=list("uuvvuv"), feasible=FITS, guess=(6, 3))  # fmt: skip
+    assert charts.table(chart)[0] == {
+        "design": "a", "Time (ms)": 1, "Price (USD)": 9, "kind": "u", "feasible": True,
+        "on the front": True,
+    }  # fmt: skip
+    told = [(r["design"], r["kind"], r["feasible"], r["on the front"]) for r in charts.table(chart)]
+    assert told[1:] == [
+        ("b", "u", True, True), ("d", "v", True, True), ("c", "v", True, False),
+        ("e", "u", True, False), ("f", "v", False, False),
+    ]  # fmt: skip
+    shown = chart.to_dict()["layer"][0]["encoding"]
+    assert shown["x"]["scale"]["domain"] == pytest.approx([0.5 - 0.33, 6 + 0.33])  # 0.06 of 5.5
+    assert shown["y"]["scale"]["domain"] == pytest.approx([0.5 - 0.51, 9 + 0.51])
+
+
+@pytest.mark.parametrize(("many", "dots"), [(600, 599), (601, 300)])
+def test_beyond_six_hundred_every_second_design_is_drawn(many, dots):
+    chart = charts.front(([1.0] * many, range(1, many + 1)), x="Time (ms)", y="Price (USD)")
+    assert len(rows(chart, "point", "feasible", "kind")) == 1 + dots  # and the front
+
+
+@pytest.mark.parametrize(("many", "told"), [(11, 11), (12, 6)])
+def test_up_to_eleven_designs_of_a_front_are_told_one_by_one(many, told):
+    series = range(1, many + 1), range(many, 0, -1)
+    assert charts.words(charts.front(series, x="a", y="b")).count("a design:") == told
 
 
 def test_a_large_cloud_is_thinned_and_its_front_is_whole():
@@ -222,7 +367,16 @@ def test_columns_that_do_not_match_are_refused_and_odd_designs_said():
     with pytest.raises(BadArgument, match="names cannot be '1 values'"):
         charts.front(([1, 2], [1, 2]), x="a", y="b", names=["x"])
     chart = charts.front(([1, 0, math.inf], [1, 1, 1]), x="a", y="b", log="x")
-    assert "Not drawn: design 2 (0), design 3 (infinite)." in charts.words(chart)
+    assert charts.words(chart) == (
+        "1 of 3 designs are worth a second look. b against a. 1 on the front of 1 designs; "
+        "a design: 1 and 1. Not drawn: design 2 (0), design 3 (infinite)."
+    )
+    up = charts.front(([1, 2, 3], [1, -2, 0]), x="a", y="b", log="y", names=["u", "v", "w"])
+    assert "Not drawn: v (-2), w (0)." in charts.words(up)
+    lost = charts.front(([1, 2, 3], [1, 1, 1]), x="a", y="b", feasible=[True, False, False])
+    assert "; 2 are not feasible; " in charts.words(lost)
+    with pytest.raises(BadArgument, match="points cannot be '3 columns': give xs and as many ys"):
+        charts.front(([1], [1], [1]), x="a", y="b")
 
 
 @pytest.mark.parametrize(

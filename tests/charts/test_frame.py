@@ -16,7 +16,7 @@ from mlsysim import Hardware, charts
 from mlsysim.charts.axes import Axis
 from mlsysim.charts.labels import beside, legend, spread, wide
 from mlsysim.charts.theme import LABEL, PLOT
-from mlsysim.charts.values import Measure, brief, left_out, power, prefixed
+from mlsysim.charts.values import Measure, brief, drawable, left_out, power, prefixed
 from mlsysim.core.errors import MLSysError, UnknownName
 from mlsysim.core.units import Q_
 from mlsysim.palette import PALETTE
@@ -57,11 +57,54 @@ def test_a_picture_has_the_width_and_the_letters_of_its_page(chart, tmp_path, si
 
 def test_a_png_is_written_too_and_other_files_are_refused(chart, tmp_path):
     charts.save(chart, tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    png = (tmp_path / "a.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20]) == 2 * 720  # twice as many pixels as a page is wide
     with pytest.raises(UnknownName, match=r"known are \.html, \.png, \.svg"):
         charts.save(chart, tmp_path / "a.gif")
+    with pytest.raises(UnknownName, match="path cannot be 'plain'"):
+        charts.save(chart, tmp_path / "plain")
     with pytest.raises(UnknownName, match="size cannot be 'poster'"):
         charts.save(chart, tmp_path / "a.png", size="poster")  # type: ignore[arg-type]
+
+
+def test_a_page_of_its_own_loads_nothing(chart, tmp_path):
+    charts.save(chart, tmp_path / "a.html", size="slide")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert charts.words(chart) in page
+    assert not re.search(r"<(script|link)[^>]* (src|href)=", page)
+
+
+def test_a_slide_is_higher_and_a_scheme_has_its_paper(chart, tmp_path):
+    for size, high in (("laptop", 340), ("slide", 476)):  # 1.4 times
+        svg, _ = picture(chart, tmp_path, size=size)
+        assert re.search(rf'd="M0[., ]0?\.?5?,?0?\.?5?h[\d.]+v{high}', svg), size
+    # a reader hears the words, and not each mark
+    told = set(re.findall(r'aria-roledescription="([^"]*)"', svg))
+    assert told == {"group mark container", "axis", "title"}
+
+
+def test_words_are_written_as_xml_has_them(tmp_path):
+    chart = charts.lines({"a": ([1], [2])}, x="Batch", y="Step (ms)", title='"a" < b & c')
+    svg, texts = picture(chart, tmp_path)
+    assert '<svg role="img" aria-label="&quot;a&quot; &lt; b &amp; c. Step (ms) against' in svg
+    assert '"a" < b & c' in texts
+
+
+@pytest.mark.parametrize(("size", "most"), [("phone", 34), ("laptop", 68), ("slide", 90)])
+def test_a_title_breaks_where_its_page_ends_and_a_subtitle_sooner(size, most, tmp_path):
+    whole = "Two " + "x" * (most - 4)
+    for title, lines in ((whole, [whole]), (whole + "x", ["Two", "x" * (most - 3)])):
+        chart = charts.lines({"a": ([1], [2])}, x="Batch", y="Step (ms)", title=title)
+        svg, _ = picture(chart, tmp_path, size=size)
+        assert all(f">{line}<" in svg for line in lines)
+    for many, lines in (
+        (35, [" Not drawn:", "b (infinite)."]),
+        (36, [" Not", "drawn: b (infinite)."]),
+    ):
+        text = "y" * many  # 46 in a line, with what is not drawn behind it
+        long = charts.ranked({"a": 1, "b": math.inf}, x="Step (ms)", title="", subtitle=text)
+        assert long.to_dict()["title"]["subtitle"] == [text + lines[0], lines[1]]
 
 
 def test_without_vl_convert_a_sentence_says_what_to_install(chart, tmp_path, monkeypatch):
@@ -185,6 +228,8 @@ def test_an_empty_title_is_no_title(tmp_path):
         ((4.5, 6.5), [5, 6]),
         ((6.5, 9.5), [7, 8, 9]),
         ((6.1, 6.9), [6.1, 6.9]),  # nothing round lies between
+        ((3.2, 6.9), [4, 5, 6]),  # 0.33 decades
+        ((3.2, 7.3), [5]),  # 0.36 decades
     ],
 )
 def test_a_logarithmic_axis_is_labelled_at_decades_or_at_one_two_five(ends, ticks):
@@ -238,12 +283,50 @@ def test_a_prefix_keeps_a_number_readable():
         ([1, 2, 4], True, (0, 0), (1, 4)),
         ([2, 12, math.inf], False, (0.1, 0.2), (1, 14)),
         ([0, 1, 100], True, (0.1, 0.2), (10**-0.2, 10**2.4)),  # zero has no place
+        ([1, 10**0.28], True, (0, 0), (10**-0.36, 10**0.64)),  # near each other as one
+        ([1, 10**0.32], True, (0, 0), (1, 10**0.32)),
+        ([1e-299, 1e299], True, (0.1, 0.1), (1e-305, 1e305)),  # the farthest that there is
+        ([2e-301, 1, 100], True, (0, 0), (1, 100)),  # an axis has no place for the first
     ],
 )
 def test_the_ends_of_an_axis_are_its_values_and_some_air(values, log, air, ends):
     axis = Axis.over(Measure("x"), values, log=log, air=air)
     assert axis.ends == pytest.approx(ends)
     assert (axis.share(axis.ends[0]), axis.share(axis.ends[1])) == pytest.approx((0, 1))
+
+
+def test_an_axis_is_written_as_vega_reads_it():
+    """From 90,000 to 3 million: a decade in digits, and one with its exponent."""
+    log = Axis(Measure("Rate (1/s)"), (90_000, 3e6), log=True)
+    assert log.x("at").to_dict() == {
+        "field": "at", "type": "quantitative", "title": "Rate (1/s)",
+        "scale": {"domain": [90_000, 3e6], "nice": False, "zero": False, "type": "log"},
+        "axis": {
+            "values": [1e5, 1e6],
+            "labelExpr": '["100,000", "10⁶"][indexof([100000.0, 1000000.0], datum.value)]',
+        },
+    }  # fmt: skip
+    between = Axis(Measure("x"), (6.1, 6.9), log=True).y().to_dict()
+    assert between["axis"]["labelExpr"].startswith('["6.1", "6.9"]')
+    plain = Axis(Measure(""), (-1, 3)).y(grid=False).to_dict()
+    assert (plain["field"], plain["title"]) == ("y", None)
+    assert plain["scale"] == {"domain": [-1, 3], "nice": False, "zero": False}
+    assert (plain["axis"]["tickCount"], plain["axis"]["grid"]) == (5, False)
+    for axis in (log, Axis(Measure("x"), (1, 2))):
+        assert axis.x(shown=False).to_dict()["axis"] is None
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [
+        (2e6, {"0", "500,000", "1 million", "1.5 million", "2 million"}),
+        (2e9, {"0", "500 million", "1 billion", "1.5 billion", "2 billion"}),
+        (2e12, {"0", "500 billion", "1,000 billion", "1,500 billion", "2,000 billion"}),
+    ],
+)
+def test_large_ticks_are_said_as_people_say_them(most, ticks, tmp_path):
+    chart = charts.lines({"a": ([1, 2], [0, most])}, x="Batch", y="Tokens", title="")
+    assert ticks <= set(picture(chart, tmp_path)[1])
 
 
 def test_a_share_is_of_the_length_or_of_the_decades():
@@ -264,6 +347,33 @@ def test_a_share_is_of_the_length_or_of_the_decades():
 )
 def test_an_axis_takes_the_unit_of_the_largest_quantity(values, unit):
     assert Measure.of("Size", values).unit == unit
+
+
+def test_a_number_that_no_float_holds_is_infinite():
+    assert "Not drawn: a (infinite)." in charts.words(charts.ranked({"a": 10**400}, x="Step (ms)"))
+
+
+@pytest.mark.parametrize(("value", "log", "drawn"), [
+    (-0.99e300, False, True), (-1.01e300, False, False), (1.01e300, True, False),
+    (1.01e-300, True, True), (0.99e-300, True, False), (0.99e-300, False, True), (0.0, True, False),
+])  # fmt: skip
+def test_an_axis_holds_what_is_finite_with_some_air(value, log, drawn):
+    assert drawable(value, log) == drawn
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "said", "scaled"),
+    [
+        ("GB/s", 1500.0, "1,500 GB/s", "1.5 TB/s"),
+        ("", 1500.0, "1,500", "1,500"),
+        ("users", 1500.0, "1,500 users", "1,500"),  # of words there are no thousands
+        ("s", math.inf, "infinite s", "infinite s"),
+        ("GB/s", 1e308, "1×10³⁰⁸ GB/s", "1×10³⁰⁸"),  # more bytes than a float holds
+    ],
+)
+def test_a_measure_says_numbers_with_their_unit_and_with_a_prefix(unit, value, said, scaled):
+    measure = Measure("Rate", unit)
+    assert (measure.say(value), measure.scaled(value)) == (said, scaled)
 
 
 def test_a_share_is_a_plain_number_on_any_axis():
@@ -309,12 +419,43 @@ NEAR = 0.5 * LABEL["laptop"] + 9  # from a dot to the middle of the words below 
         ((0.5, 0.5), {"rising": True}, (9, NEAR, "left")),
         ((0.5, 0.5), {"marks": [(0.5, 0.45)]}, (0, -NEAR, "center")),  # 15 pixels below
         ((0.5, 0.5), {"around": [(0.55, 0.45, ["some words"] * 3)]}, (0, -NEAR, "center")),
+        # its words are 62.4 of 560 pixels wide, and may hang over either side by four
+        ((27.1 / 560, 0.5), {}, (11, 0, "left")),
+        ((27.3 / 560, 0.5), {}, (0, NEAR, "center")),
+        ((532.7 / 560, 0.5), {}, (0, NEAR, "center")),
+        ((532.9 / 560, 0.5), {}, (-11, 0, "right")),
+        # and 14.3 of 300 high: below they end 22.65 from the dot, above they begin there
+        ((0.5, 22.7 / 300), {}, (0, NEAR, "center")),
+        ((0.5, 22.6 / 300), {}, (0, -NEAR, "center")),
+        ((0.5, 1 - 22.7 / 300), {"marks": [(0.5, 1 - 38.2 / 300)]}, (0, -NEAR, "center")),
+        ((0.5, 1 - 22.6 / 300), {"marks": [(0.5, 1 - 38.1 / 300)]}, (11, 0, "left")),
+        # a mark takes six pixels, three of them on the side of the words, from 248.8 to 311.2
+        ((0.5, 0.5), {"marks": [(314.1 / 560, 0.45)]}, (0, -NEAR, "center")),
+        ((0.5, 0.5), {"marks": [(314.3 / 560, 0.45)]}, (0, NEAR, "center")),
+        ((0.5, 0.5), {"marks": [(0.5, 1 - 175.6 / 300)]}, (0, -NEAR, "center")),
+        ((0.5, 0.5), {"marks": [(0.5, 1 - 175.7 / 300)]}, (0, NEAR, "center")),
+        # ten letters take 78, up to the right end that is given, and 15.6 in height
+        ((0.5, 0.5), {"around": [(389.1 / 560, 0.45, ["some words"] * 3)]}, (0, -NEAR, "center")),
+        ((0.5, 0.5), {"around": [(389.3 / 560, 0.45, ["some words"] * 3)]}, (0, NEAR, "center")),
+        ((0.5, 0.5), {"around": [(248.9 / 560, 0.45, ["some words"] * 3)]}, (0, -NEAR, "center")),
+        ((0.5, 0.5), {"around": [(248.7 / 560, 0.45, ["some words"] * 3)]}, (0, NEAR, "center")),
+        ((0.5, 0.5), {"around": [(0.5, 1 - 180.4 / 300, ["x"] * 3)]}, (0, -NEAR, "center")),
+        ((0.5, 0.5), {"around": [(0.5, 1 - 180.5 / 300, ["x"] * 3)]}, (0, NEAR, "center")),
     ],
 )
 def test_the_first_free_place_of_below_above_right_and_left_is_taken(dot, how, place):
     (row,) = beside([(*dot, "batch 64")], 300, **how)
     assert (row["dx"][1], row["dy"][1], row["align"][1]) == place
     assert row["text"] == ["batch 64"] * 3
+
+
+@pytest.mark.parametrize(
+    ("other", "up"), [((317.1, 165), -1), ((317.3, 165), 1), ((280, 178.6), -1), ((280, 178.7), 1)]
+)
+def test_words_keep_clear_of_the_twelve_pixels_of_another_dot(other, up):
+    """Below a dot in the middle they reach from 248.8 to 311.2, and down to 172.65."""
+    rows = beside([(0.5, 0.5, "batch 64"), (other[0] / 560, 1 - other[1] / 300, "")], 300)
+    assert (rows[0]["dx"][1], rows[0]["dy"][1]) == (0, up * NEAR)
 
 
 def test_a_legend_has_two_columns_on_a_phone_where_its_two_longest_names_fit():
@@ -326,7 +467,16 @@ def test_a_legend_has_two_columns_on_a_phone_where_its_two_longest_names_fit():
 
 def test_what_fits_nowhere_is_left_to_the_table():
     rows = beside([(0.5, 0.5, "a")] * 14, 300)
-    assert [row["text"][0] for row in rows].count("a") == 12  # as many places as there are
+    far = 1.6 * LABEL["laptop"] + 9
+    assert [(row["dx"][1], row["dy"][1], row["align"][1], row["text"][1]) for row in rows] == [
+        (0, NEAR, "center", "a"), (0, -NEAR, "center", "a"),
+        (11, 0, "left", "a"), (-11, 0, "right", "a"),
+        (9, NEAR, "left", "a"), (-9, NEAR, "right", "a"),
+        (9, -NEAR, "left", "a"), (-9, -NEAR, "right", "a"),
+        (0, far, "center", "a"), (0, -far, "center", "a"),
+        (9, far, "left", "a"), (-9, -far, "right", "a"),
+        (0, 0, "center", ""), (0, 0, "center", ""),
+    ]  # fmt: skip
 
 
 @settings(deadline=None)

@@ -36,6 +36,8 @@ def test_the_words_count_who_is_inside_and_name_the_farthest():
 def test_what_lies_all_on_one_side_is_the_finding():
     above = charts.parity({str(n): (n, 1.5 * n) for n in range(1, 8)})
     assert charts.words(above).startswith("All 7 lie above the line.")
+    below = charts.parity({"a": (2, 1), "b": (9, 3)})
+    assert charts.words(below).startswith("All 2 lie below the line.")
 
 
 def test_the_band_has_the_width_that_was_asked_for():
@@ -56,11 +58,43 @@ def test_kinds_are_told_apart_by_shape_and_many_points_have_no_names(tmp_path):
     assert len(charts.table(charts.parity(pairs))) == 29
 
 
-@pytest.mark.parametrize("odd", [0, -1, math.inf, math.nan])
-def test_a_pair_without_a_place_is_named(odd):
-    chart = charts.parity({"a": (1, 2), "b": (3, odd)})
-    assert len(rows(chart, "point", "across")) == 1
-    assert "Not drawn: b (" in charts.words(chart)
+@pytest.mark.parametrize(
+    ("odd", "told"), [(0, "0"), (-1, "-1"), (math.inf, "infinite"), (math.nan, "unknown")]
+)
+def test_a_pair_without_a_place_is_named(odd, told):
+    for pair in ((3, odd), (odd, 3)):
+        chart = charts.parity({"a": (1, 2), "b": pair})
+        assert len(rows(chart, "point", "across")) == 1
+        assert charts.words(chart).endswith(f"a: 1 and 2. Not drawn: b ({told}).")
+        assert [row["factor"] for row in charts.table(chart)] == [2, "unknown"]
+
+
+def test_the_table_of_pairs_has_their_units_kinds_and_factors():
+    pairs = {"a": ("4 ms", "0.001 s"), "b": (2, "3 kB")}
+    chart = charts.parity(pairs, x="Law", y="Seen", kinds={"b": "move"})
+    assert charts.table(chart) == [
+        {"name": "a", "Law": 4, "Seen": 1, "unit": "ms", "kind": "", "factor": 0.25},
+        {"name": "b", "Law": 2, "Seen": 3, "unit": "kB", "kind": "move", "factor": 1.5},
+    ]
+    assert [r["off"] for r in rows(chart, "point", "off")] == ["4 times", "1.5 times"]
+    with pytest.raises(BadArgument, match="kinds cannot be '6 kinds': at most 5 can be told apart"):
+        charts.parity(dict.fromkeys("uvwxyz", (1, 2)), kinds={n: n for n in "uvwxyz"})
+
+
+def test_both_axes_hold_all_numbers_with_a_twelfth_of_their_decades_at_each_end():
+    """From 0.5 to 50 are two decades, of which 0.08 are 0.16."""
+    chart = charts.parity({"a": (0.5, 5), "b": (20, 50)}, x="Law", y="Seen").to_dict()
+    for way, title in (("x", "Law"), ("y", "Seen")):
+        shown = chart["layer"][0]["encoding"][way]
+        assert shown["title"] == title
+        assert shown["scale"]["domain"] == pytest.approx([0.5 * 10**-0.16, 50 * 10**0.16])
+
+
+@pytest.mark.parametrize(("many", "named"), [(16, True), (17, False)])
+def test_up_to_sixteen_points_are_named_and_told(many, named):
+    chart = charts.parity({f"row{n}": (n, 2 * n) for n in range(1, many + 1)})
+    assert ("row1: 1 and 2" in charts.words(chart)) == named
+    assert any("row1" in r["text"] for r in rows(chart, "text", "across")) == named
 
 
 def test_no_pairs_and_one_pair(tmp_path):
@@ -79,6 +113,56 @@ def test_a_prediction_and_the_answer_are_dots_with_the_factor_between(tmp_path):
     (between,) = rows(chart, "rule", "text")
     assert (between["from"], between["to"]) == (219, 61_518)
     assert {"281 times", "you 61,518", "solver 219", "tokens/s"} <= set(picture(chart, tmp_path)[1])
+
+
+def test_an_eighth_of_the_answer_is_marked_on_decades_with_air_at_both_ends():
+    """0.25 and 2: three tenths of their distance, a factor of eight, stay free beside each."""
+    chart = charts.versus(0.25, 2, "ms")
+    ends = [0.25 * 8**-0.3, 2 * 8**0.3]
+    (scale,) = {tuple(layer["encoding"]["x"]["scale"]["domain"]) for layer in held(chart)}
+    assert scale == pytest.approx(tuple(ends))
+    line, between = rows(chart, "rule")
+    assert [line["x"], line["to"]] == pytest.approx(ends)
+    assert (between["from"], between["to"], between["text"]) == (0.25, 2, "8 times")
+    assert between["x"] == pytest.approx(0.5**0.5)  # half way in decades
+    assert rows(chart, "text", "who") == [
+        {"who": "you", "x": 0.25, "text": "you 0.25", "up": -22},
+        {"who": "solver", "x": 2, "text": "solver 2", "up": 24},
+    ]
+    looks = [(mark["type"], mark.get("strokeWidth"), mark.get("dy")) for mark in
+             (layer["mark"] for layer in held(chart))]  # fmt: skip
+    assert looks == [  # a thin line from end to end, a thick one between, words above and below
+        ("rule", 2, None), ("rule", 3, None), ("text", None, -12), ("point", None, None),
+        ("text", None, {"expr": "datum.up"}),
+    ]  # fmt: skip
+    assert charts.table(chart) == [{"who": "you", "ms": 0.25}, {"who": "solver", "ms": 2}]
+    assert charts.words(chart) == "You predicted 0.25 ms; the solver says 2 ms, 8 times."
+    bare = charts.versus(4, 2, title="Twice")
+    assert charts.table(bare) == [{"who": "you", "value": 4}, {"who": "solver", "value": 2}]
+    assert charts.words(bare) == "Twice. You predicted 4; the solver says 2, 2 times."
+
+
+def held(chart):
+    return chart.to_dict()["layer"]
+
+
+def test_below_zero_the_difference_is_told_on_a_plain_line():
+    chart = charts.versus(-2, 3, "ms")
+    (line, between) = rows(chart, "rule")
+    assert (line["x"], line["to"]) == (-3.5, 4.5)  # three tenths of five
+    assert between == {"x": 0.5, "from": -2, "to": 3, "text": "5 apart"}
+    assert len(rows(charts.versus(-2, -2), "rule")) == 1  # nothing lies between
+
+
+@pytest.mark.parametrize(
+    ("guess", "between", "beside"),
+    [(10.5, "10.5 times", "you 10.5"), (1956, "", "you 1,956 (1,956 times)")],
+)
+def test_a_factor_stands_between_where_it_has_room_twice_over(guess, between, beside):
+    """Both dots are 1 / 1.6 of a phone's 270 pixels apart, 169: ten letters of 7.2 take 72."""
+    chart = charts.versus(guess, 1)
+    assert rows(chart, "rule", "text")[0]["text"] == between
+    assert rows(chart, "text", "who")[0]["text"] == beside
 
 
 def test_near_numbers_have_their_factor_beside_them(tmp_path):

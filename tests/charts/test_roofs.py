@@ -44,6 +44,70 @@ def test_the_regimes_are_those_of_the_device_that_is_shaded(h100):
     assert memory["to"] == compute["x"] == pytest.approx(312 / 2.039)
 
 
+def scale(chart, way):
+    """The ends of an axis, and its title."""
+    shown = chart.to_dict()["layer"][0 if way == "x" else 1]["encoding"][way]
+    return shown["scale"]["domain"], shown["title"]
+
+
+def test_both_axes_hold_the_roof_and_its_ridge_with_some_slope_before_it(h100):
+    """From a thirtieth of the ridge to twelve times as much; a tenth of the decades below."""
+    chart = charts.roofline([h100], efficiency=0.5)
+    across, title = scale(chart, "x")
+    assert across == pytest.approx([RIDGE / 30, 12 * RIDGE])
+    assert title == "Arithmetic intensity (FLOP per byte moved)"
+    low = 3.35 * RIDGE / 30
+    up, title = scale(chart, "y")
+    decades = 989.4 / low
+    assert up == pytest.approx([low * decades**-0.1, 989.4 * decades**0.14])
+    assert title == "Rate of operations (TFLOP/s)"
+    dotted = charts.roofline([h100], {"mine": ("1 FLOP/B", "1e12 FLOP/s")}, efficiency=0.5)
+    assert scale(dotted, "x")[0] == pytest.approx([0.5, 12 * RIDGE])  # half of where it stands
+    decades = 989.4 / 0.5
+    assert scale(dotted, "y")[0] == pytest.approx([0.5 * decades**-0.1, 989.4 * decades**0.14])
+
+
+@pytest.mark.parametrize(("rate", "unit"), [(3.4e9, "TFLOP/s"), (3.2e9, "FLOP/s")])
+def test_rates_too_far_apart_for_one_prefix_have_none(h100, rate, unit):
+    """The peak of 989.4 TFLOP/s is 300,000 times 3.3 GFLOP/s; a dot needs room down to its half."""
+    chart = charts.roofline([h100], {"slow": (1.0, 2 * rate)})
+    assert scale(chart, "y")[1] == f"Rate of operations ({unit})"
+
+
+def test_a_regime_is_named_where_it_has_room(h100):
+    """Its own ridge, of a device that is not drawn, cut at the ends of the axis."""
+    chart = charts.roofline([h100], shade=Hardware.A100)
+    (low, high), _ = scale(chart, "x")
+    ridge = 312 / 2.039
+    memory, compute = rows(chart, "rect")
+    assert [memory["x"], memory["to"], compute["to"]] == pytest.approx([low, ridge, high])
+    words = {r["side"]: r["x"] for r in rows(chart, "text", "side")}
+    assert words == pytest.approx(
+        {"memory": (low * ridge) ** 0.5, "compute": (ridge * high) ** 0.5}
+    )
+    tiny = Hardware.Tiny.ESP32_S3.replace(compute=h100.compute)  # its ridge lies far to the right
+    beyond = charts.roofline([h100], shade=tiny)
+    assert rows(beyond, "rect")[0]["to"] == scale(beyond, "x")[0][1]
+    assert [r["side"] for r in rows(beyond, "text", "side")] == ["memory"]
+
+
+def test_the_datasheet_is_a_line_of_its_own_where_the_roof_lies_below_it(h100):
+    """From the ridge up the slope to 989.4 / 3.35, and from there on flat."""
+    chart = charts.roofline([h100], efficiency=0.5)
+    thin, roof = rows(chart, "line", "device")[:3], rows(chart, "line", "device")[3:]
+    high = 12 * RIDGE
+    assert [(r["x"], r["y"]) for r in thin] == [
+        (pytest.approx(RIDGE), pytest.approx(989.4 / 2)),
+        (pytest.approx(2 * RIDGE), pytest.approx(989.4)),
+        (pytest.approx(high), pytest.approx(989.4)),
+    ]
+    assert [r["x"] for r in roof] == pytest.approx([RIDGE / 30, high])  # by way of the first
+    for efficiency, own in ((0.9985, False), (0.9995, True)):  # this near it is the datasheet's
+        chart = charts.roofline([h100], efficiency=efficiency)
+        assert (len(rows(chart, "line", "device")) == 3) == own
+        assert ("of a peak of" not in charts.words(chart)) == own
+
+
 def test_words_name_ridge_peak_bandwidth_and_every_step(h100, llama):
     said = charts.words(charts.roofline([h100], steps(llama, h100, 1, 256), efficiency=0.5))
     assert said.startswith("From batch 256 on, compute decides. Roofline. H100: roof 495 TFLOP/s")
@@ -163,7 +227,13 @@ def test_a_ceiling_is_a_limit_beside_the_devices_own_as_far_as_it_counts(h100, t
     flat = [row for row in lines if row["limit"] == "fp32"]
     assert [row["y"] for row in flat] == pytest.approx([67, 67])
     assert flat[0]["x"] == pytest.approx(67 / 3.35)
+    assert flat[1]["x"] == pytest.approx(12 * 989.4 / 3.35)  # to the end of the axis
     low, end = (row for row in lines if row["limit"] == "L2")
+    assert low["x"] == scale(chart, "x")[0][0]
+    (name,) = [row for row in rows(chart, "text", "dx") if row["text"][0] == "L2 5.5 TB/s"]
+    middle = (low["x"] * end["x"]) ** 0.5
+    assert (name["x"], name["y"]) == pytest.approx((middle, 5.5 * middle))
+    assert (name["dx"], name["dy"], name["align"]) == ([-8] * 3, [-6] * 3, ["right"] * 3)
     assert low["y"] == pytest.approx(low["x"] * 5.5)
     assert (end["x"], end["y"]) == pytest.approx((989.4 / 5.5, 989.4))
     assert "fp32: a ceiling of 67 TFLOP/s; L2: a ceiling of 5.5 TB/s" in charts.words(chart)
@@ -173,5 +243,8 @@ def test_a_ceiling_is_a_limit_beside_the_devices_own_as_far_as_it_counts(h100, t
 
 @pytest.mark.parametrize("rate", [67, "67 GB", "3 ms", None])
 def test_a_ceiling_that_is_no_rate_says_what_would_do(h100, rate):
-    with pytest.raises(BadArgument, match=r"67 TFLOP/s|number or a quantity"):
+    remedy = (
+        r"give a rate such as '67 TFLOP/s', or '5\.5 TB/s' of a memory|give a number or a quantity"
+    )
+    with pytest.raises(BadArgument, match=rf"mine cannot be .*: ({remedy})"):
         charts.roofline([h100], ceilings={"mine": rate})
