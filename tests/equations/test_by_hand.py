@@ -128,6 +128,7 @@ TREE = {"data": 12, "local": 3, "nodes": 5, "link": 2, "link_latency": 7, "netwo
         (kernels.throttled, (3, 0.5, 2), 3.9),
         (kernels.both, (1, 2, 3), 9 ** (1 / 3)),
         (kernels.both, (2, 1, 3), 9 ** (1 / 3)),
+        (kernels.both, (1e-10, 2, 50), 2),  # 10^10 to the 50th is no number
         (kernels.one_shot, (10, 3, 4, 7), 26),
         (kernels.two_shot, (12, 4, 3, 5, 7), 33),
         # ---- system, memory
@@ -148,6 +149,7 @@ TREE = {"data": 12, "local": 3, "nodes": 5, "link": 2, "link_latency": 7, "netwo
         (analysis.forward_elasticity, (6, 8, 0.5), -0.5),
         (analysis.smooth_roofline_time, (1, 2, 5, 3), 5 + 9 ** (1 / 3)),
         (analysis.smooth_roofline_time, (2, 1, 5, 3), 5 + 9 ** (1 / 3)),
+        (analysis.smooth_roofline_time, (1e-10, 2, 5, 50), 7),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

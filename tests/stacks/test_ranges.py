@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
+from statistics import NormalDist
 
 import pytest
 
@@ -12,7 +13,7 @@ from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.evaluation.validate import Unpredictable, read
 from mlsysim.evaluation.validate.rows import OWN, model_of
 from mlsysim.evaluation.validate.stack import calibrated
-from mlsysim.stacks.ranges import chance, within
+from mlsysim.stacks.ranges import chance, trust, within
 from mlsysim.stacks.types import Stack
 
 solve = Engine.solve
@@ -41,6 +42,18 @@ def test_chances_are_those_that_the_intervals_say():
     stack = Stack.build({"name": "x", "spread": told})
     found = [chance(within(stack, "Hopper"), times) for times in (1 / 2, 1 / 1.2, 1, 1.2, 2)]
     assert found == pytest.approx([0.05, 0.25, 0.5, 0.75, 0.95])
+    # between and beyond them as logarithms of a normal distribution do: its quartile is at
+    # 0.67449 and its twentieth at 1.64485; half of the way to 1.2, half of the way on to 2, and as
+    # far beyond it
+    way = 2 / 1.2
+    far = [1.2**0.5, 1.2 * way**0.5, 2 * way]
+    places = [0.67449 / 2, (0.67449 + 1.64485) / 2, 2 * 1.64485 - 0.67449]
+    more = [NormalDist().cdf(place) for place in places]
+    assert [chance(within(stack, "Hopper"), times) for times in far] == pytest.approx(
+        more, rel=1e-4
+    )
+    less = [chance(within(stack, "Hopper"), 1 / times) for times in far]
+    assert less == pytest.approx([1 - part for part in more], rel=1e-4)
     assert chance(within("ideal", "Hopper"), 1.0) is None
     assert chance(within(stack, "Hopper"), 0.0) == 0
 
@@ -68,7 +81,21 @@ def test_a_model_of_a_kind_that_was_not_measured_is_less_certain():
     seen, new = (solve(model, "H100", stack=told) for model in ("Llama3_8B", "ResNet50"))
     assert seen.interval()[1] / seen.latency == pytest.approx(1.5)
     assert new.interval()[1] / new.latency == pytest.approx(2.0)
-    assert "models of the kind 'convnet', which it was not measured on" in new.notes[-1]
+    told = "half of what was measured lay within {} times of what x says, nine of ten within {}"
+    assert seen.notes[-1] == told.format("1.10", "1.50 times")
+    assert new.notes[-1] == told.format("1.20", "2.00 times") + (
+        " on models of the kind 'convnet', which it was not measured on"
+    )
+
+
+def test_a_device_that_was_not_measured_is_named_before_the_kind_of_model():
+    asked = {"name": "x", "spread": {**TOLD, "models": ["transformer"]}}
+    asked["roofs"] = {"matmul": {"Ampere fp8": 0.5, "Ampere": 0.5, "other": 0.5}}
+    assert Stack.build(asked).generations == ["Ampere"]
+    last = "nine of ten within 2.00 times on devices like {}, which it was not measured on"
+    assert solve("ResNet50", "H100", stack=asked).notes[-1].endswith(last.format("Hopper"))
+    assert trust(Stack.build(asked), None)[0].endswith(last.format("this one"))
+    assert trust("ideal", "Hopper", "convnet") == ()
 
 
 def test_the_kinds_that_a_stack_names_are_those_of_the_rows_that_it_ran():

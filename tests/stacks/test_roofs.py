@@ -12,6 +12,8 @@ from mlsysim.evaluation.spec import SystemSpec
 from mlsysim.evaluation.verdict import judge
 from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
+from mlsysim.stacks.roofs import Board, Held, Roofs, Talk
+from mlsysim.stacks.silicon import Constant, Operators
 
 ROOFED = sorted(name for name, stack in Stacks.entries() if stack.roofs)
 solve = SingleNodeModel().solve
@@ -57,6 +59,37 @@ def test_generations_are_told_apart_in_columns():
     assert roofs is not None
     found = roofs.part(np.array(["Ampere", "Nobody"]), np.array(["fp16", "fp16"]), 0.25)
     assert found.tolist() == [roofs.matmul["Ampere"], roofs.matmul["other"]]
+
+
+def test_roofs_and_wires_of_which_nothing_is_told_are_reached_whole():
+    whole = {"attention": 1, "depth": 0, "bandwidth": 1, "passes": 1, "cache": 1, "reload": 0,
+             "outputs": 0, "flash": 1, "matmul": {}}  # fmt: skip
+    assert {name: getattr(Roofs.build({}), name) for name in whole} == whole
+    talk = Talk.build({"latency": "1 us"})
+    assert (talk.link, talk.queue) == (1, 0)
+    assert (Held.build({}).buffers, Board.build({}).share) == (1, 1)
+    own = Operators.build({})
+    assert (own.quantised, own.half_sums) == (0, False)
+    assert {own.passes, own.rate, own.bandwidth, own.attention, own.exchange} == {1}
+
+
+def test_a_datapath_of_its_own_goes_before_its_generation_and_that_before_any_other():
+    told = Roofs.build({"matmul": {"Hopper fp8": 0.25, "Hopper": 0.5, "other": 0.75}})
+    pairs = [("Hopper", "fp8"), ("Hopper", "fp16"), ("Ada", "fp8")]
+    assert [told.part(*pair, 0.125) for pair in pairs] == [0.25, 0.5, 0.75]
+    one = Roofs.build({"matmul": {"Hopper fp8": 0.25}})
+    assert one.part("Hopper", "fp16", 0.125) == 0.125
+    column = one.part("Hopper", np.array([["fp16", "fp8"]]), 0.125)
+    assert column.tolist() == [[0.125, 0.25]]
+    assert Roofs.build({}).part("Hopper", "fp8", 0.125) == 0.125
+
+
+def test_a_constant_has_a_factor_for_each_group_that_was_measured():
+    constant = Constant.build({"all": 3, "by": {"family": {"Ada": 5}, "datapath": {"fp8": 7}}})
+    members = [{"family": "Ada", "datapath": "fp8"}, {"family": "Ada"}, {"family": "x"}, {}]
+    assert [constant.at(groups) for groups in members] == [105, 15, 3, 3]
+    columns = {"family": np.array(["Ada", "x"]), "datapath": "fp8"}
+    assert constant.at(columns).tolist() == [105, 21]
 
 
 def test_a_core_without_queues_loads_what_it_multiplies():

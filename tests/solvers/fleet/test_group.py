@@ -12,7 +12,7 @@ from mlsysim import Fleet, Hardware, Models, Systems
 from mlsysim.equations import system as eq
 from mlsysim.evaluation import judge
 from mlsysim.evaluation.spec import SystemSpec
-from mlsysim.models.operators import DECODE, PREFILL, fold
+from mlsysim.models.operators import ATTENTION, DECODE, PREFILL, fold
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.fleet.distributed import DistributedModel
 from mlsysim.solvers.fleet.group import divided, grouped, layout_of, part, share
@@ -22,7 +22,8 @@ from mlsysim.solvers.node.single import SingleNodeModel
 
 equal = Widths.equal
 
-LLAMA_70B, MIXTRAL = Models.Language.Llama3_70B, Models.Language.Mixtral_8x7B
+LLAMA, LLAMA_70B = Models.Language.Llama3_8B, Models.Language.Llama3_70B
+MIXTRAL = Models.Language.Mixtral_8x7B
 DEEPSEEK, RESNET = Models.Language.DeepSeek_V3, Models.Vision.ResNet50
 H100, DGX = Hardware.Cloud.H100, Systems.Nodes.DGX_H100
 EIGHT = Fleet(name="eight", count=1, node=DGX)
@@ -144,6 +145,38 @@ def test_experts_go_to_devices_of_their_own():
     assert both.held == expert / 2
 
 
+@pytest.mark.parametrize("phase", [PREFILL, DECODE])
+def test_pieces_of_a_sequence_divide_a_prompt_and_of_a_token_the_attention_alone(phase):
+    step = LLAMA.step(5.0, 600.0, phase, equal(2.0))
+    two, six = (share(LLAMA, 2, 1, 1, pieces).operators(step) for pieces in (1, 3))
+    for whole, piece in zip(two, six, strict=True):
+        parts = 1 if phase == DECODE and whole.kind != ATTENTION else 3
+        for name in ("flops", "inputs", "outputs"):
+            assert getattr(piece, name) == pytest.approx(getattr(whole, name) / parts)
+        assert (piece.weights, piece.held) == (whole.weights, whole.held)
+    assert share(LLAMA, 2, 1, 1, 3).held_state(step) == LLAMA.held_state(step) * (4 / 8) / 3
+
+
+def test_stages_and_experts_have_sequences_of_their_own_by_hand():
+    # of 24 sequences stages and expert groups compute two each, and of the experts' work on eight
+    # a quarter; the fullest of the stages holds 11 of 32 layers, the embedding and the last norm
+    model = share(MIXTRAL, 2, 3, 4)
+    step = MIXTRAL.step(24.0, 100.0, DECODE, equal(2.0))
+    two, eight = (MIXTRAL.operators(step._replace(batch=batch)) for batch in (2.0, 8.0))
+    for mine, own, sent in zip(model.operators(step), two, eight, strict=True):
+        half = 2 if own.split.work else 1
+        flops = sent.flops / 4 if own.split.experts else own.flops
+        assert mine.flops == pytest.approx(flops / half)
+        held = own.held / half / (4 if own.split.experts else 1)
+        kept = {"head": 0, "embedding": 1, "norm": 1}.get(own.name, 11 / 32)
+        assert mine.held == pytest.approx(held * kept), own.name
+        assert mine.state == pytest.approx(own.state / 2)
+    assert model.held_state(step) == MIXTRAL.held_state(step) / 2 / 3 / 4
+    # and never less than one sequence
+    few = [model.operators(step._replace(batch=batch)) for batch in (3.0, 1.0)]
+    assert [op.flops for op in few[0]] == [op.flops for op in few[1]]
+
+
 def test_a_share_of_a_mixture_has_a_part_of_each_expert():
     # but for its norms and its routers to 8 experts in 32 layers, both of two devices hold a half
     whole = 65 * 4096 + 32 * 4096 * 8
@@ -185,7 +218,6 @@ def test_a_group_that_cannot_be_says_why(model, counts, fault):
 
 LINK, PORT, HOP, FAR = 450e9, 50e9, 1e-6, 1.5e-6  # of a DGX H100 and NDR: B/s, and seconds
 TOKEN = 4096 * 2  # bytes of what a token of Mixtral or of Llama 3 8B says
-LLAMA = Models.Language.Llama3_8B
 
 
 def ring(data, ranks, rate, wait):

@@ -62,6 +62,24 @@ def test_frail_parts_stay_as_an_example_with_a_name():
     assert "other" not in shares
 
 
+def test_each_part_counts_as_often_as_it_is_there():
+    # seven nodes of five devices, three ports with a cable each, and four power supplies
+    node = Systems.Nodes.DGX_H100.replace(accelerators=5, nics=3)
+    hours = {"device": 1000, "nic": 2000, "cable": 3000, "psu": 5000, "other": 11_000}
+    an_hour = {"device": 5 / 1000, "nic": 3 / 2000, "cable": 3 / 3000, "psu": 4 / 5000,
+               "other": 5 / 11_000}  # fmt: skip
+    r = solve(
+        Fleet(name="seven", node=node, count=7),
+        psus_per_node=4,
+        **{f"{part}_mtbf": f"{each} hour" for part, each in hours.items()},
+    )
+    whole = sum(an_hour.values())
+    assert r.mtbf.m_as("hour") == pytest.approx(1 / (7 * whole))
+    shares = {part: rate / whole for part, rate in an_hour.items()}
+    assert r.failure_shares == pytest.approx(shares)
+    assert solve(mtbf="1 day").failure_shares == {}
+
+
 def test_llama_3_scales_to_any_number_of_devices():
     # 16,384 devices x 54 days / 419 interruptions / 1,024 devices
     hours = 16_384 * 54 * 24 / 419

@@ -311,6 +311,22 @@ def test_the_accountant_sums_the_divergence_of_every_order(noise, rate, count):
     assert accountant.spent(noise, 1e-5, rate, count) == pytest.approx(budget)
 
 
+@pytest.mark.parametrize("order", [20, 32, 40, 48, 64, 96, 128, 256])
+def test_the_accountant_looks_at_large_orders_where_little_is_spent(order):
+    """Of one release of everything, a / 2 sigma^2 falls where the rest of it climbs: best here."""
+    delta = 1e-5
+    orders = [*range(2, 33), 40, 48, 64, 96, 128, 256]
+
+    def rest(a):
+        return math.log(1 - 1 / a) - math.log(delta * a) / (a - 1)
+
+    least, most = order * 0.96, order * 1.04
+    sigma = math.sqrt((most - least) / 2 / (rest(least) - rest(most)))
+    budgets = {a: a / (2 * sigma**2) + rest(a) for a in orders}
+    assert min(budgets, key=budgets.get) == order
+    assert accountant.spent(sigma, delta, 1.0, 1) == pytest.approx(budgets[order], rel=1e-9)
+
+
 def test_a_batch_of_everything_has_no_credit():
     # one release of all the data: alpha / 2 sigma^2 at the best integer order
     sigma = 4.0
