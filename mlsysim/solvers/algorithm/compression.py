@@ -129,11 +129,12 @@ class CompressionModel(Solver):
         dense = ask(model, hardware, baseline_precision, efficiency, stack=stack)
         base = dense.profile(dense.step(batch_size, seq_len, phase))
         sparse = ask(model, hardware, precision, efficiency, kv_precision, stack)
-        supply, width = sparse.supply, sparse.widths.weights
-        kept = eq.sparse_width(width, 1 - sparsity, _index(pattern, sparsity))
+        supply = sparse.supply._replace(peak=sparse.supply.peak * sparse_speedup)
+        width, index = sparse.widths.weights, _index(pattern, sparsity)
+        kept = eq.sparse_width(width, 1 - sparsity, index)
         sparse = sparse._replace(
             widths=sparse.widths._replace(weights=kept),
-            supply=supply._replace(peak=supply.peak * sparse_speedup),
+            supply=supply,
             density=1 - sparsity if pattern == "structured" else None,
         )
         after = sparse.profile(sparse.step(batch_size, seq_len, phase))

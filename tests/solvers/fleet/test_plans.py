@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,63 @@ def test_one_stage_is_not_cut_and_others_into_whole_chunks_of_their_layers():
             seen[row["pipeline_parallel"]].add(int(row["interleave"]))
     assert seen[1] == {1}
     assert {1, 2, 4, 5} <= seen[2] <= {1, 2, 4, 5, 8, 10, 20, 40}
+
+
+def _whole(n, most=10**9):
+    return [d for d in range(1, min(n, most) + 1) if n % d == 0]
+
+
+@pytest.mark.parametrize(
+    ("model", "nodes", "batch", "seq_len", "flash"),
+    [
+        (L.Llama3_8B, 1, 4, 2048, True),
+        (L.Llama3_8B, 3, 12, 16384, True),
+        (L.Llama3_8B, 1, 5, 4095, False),
+        (L.Mixtral_8x7B, 3, 8, 8192, True),
+        (L.GPT2, 1, 3, 1024, True),  # 12 heads and 12 layers
+    ],
+)
+def test_every_plan_is_tried_once_and_rejected_for_the_first_of_its_faults(
+    model, nodes, batch, seq_len, flash
+):
+    """Counted one by one; those without another fault fit, or lack memory."""
+    devices, heads, layers = 8 * nodes, model.heads, model.layers
+    experts = model.moe.experts if model.moe else 1
+    stages = [(1, 1)]
+    for p in _whole(devices, layers)[1:]:
+        stages += [(p, v) for v in _whole(-(-layers // p)) if p * v <= layers + 2]
+    splits = [2**k for k in range(20) if k == 0 or seq_len / 2**k >= 4096]
+    powers = [2**k for k in range(20) if 2**k <= batch]
+    seen = dict.fromkeys(("heads", "devices", "experts", "microbatches", "batch", "memory"), 0)
+    for t, (p, v), e, c, micro in product(
+        _whole(8, heads), stages, _whole(experts), splits, powers
+    ):
+        ranks, groups = devices / (t * p), devices % (t * p * c)
+        apart = e if ranks % e == 0 else e / t
+        many = batch / (ranks / c * micro)
+        wrong = (
+            ("heads", heads % t), ("devices", groups), ("experts", apart % 1 or ranks % apart),
+            ("microbatches", v > 1 and many < p), ("batch", many % 1 or many < 1),
+        )  # fmt: skip
+        first = next((name for name, fault in wrong if fault), "memory")
+        seen[first] += 1
+    more = 4 * (2 if flash else 3)  # stages of ZeRO, and what may be computed again
+    r = search(model, fleet(N.DGX_H100, nodes), batch_size=batch, seq_len=seq_len,
+               flash_attention=flash)  # fmt: skip
+    assert r.considered == sum(seen.values()) * more
+    assert r.fitting == len(r.ranked)
+    found = {name: r.rejected_because.get(name, 0) for name in seen}
+    found["memory"] += r.fitting
+    assert found == {name: n * more for name, n in seen.items()}
+
+
+def test_sequences_are_divided_besides_only_where_matrices_are():
+    told = []
+    for model, place in ((L.GPT2, EIGHT), (L.Llama3_405B, fleet(N.DGX_H100, 32))):
+        for asked in (True, False):
+            r = search(model, place, batch_size=64, sequence_parallel=asked)
+            told.append((r.tensor_parallel > 1, r.sequence_parallel))
+    assert told == [(False, False), (False, False), (True, True), (True, False)]
 
 
 def test_chunks_never_make_a_stage_fuller():
