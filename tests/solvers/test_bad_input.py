@@ -312,6 +312,31 @@ def test_nonsense_is_refused_in_one_sentence_that_names_the_argument(name, argum
     assert "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "argument", "least", "below", "most", "above"),
+    [
+        ("CompressionModel", "sparsity", 0, -1e-9, 0.999, 0.9991),
+        ("CompressionModel", "sparse_speedup", 1, 0.999, 1e9, math.inf),
+        ("DistributedModel", "zero_stage", 0, -1, 3, 4),
+        ("DistributedModel", "zero_stage", 1, 1.5, 2, 2.5),
+        ("DistributedModel", "imbalance", 1, 0.999, 1e9, math.inf),
+        ("DistributedModel", "overlap", 0, -1e-9, 1, 1.001),
+        ("EconomicsModel", "infrastructure_multiplier", 1, 0.999, 1e9, math.inf),
+        ("EconomicsModel", "pue", 1, 0.999, 1e9, math.inf),
+        ("SensitivitySolver", "perturbation_pct", 1e-9, 0, 100, 100.1),
+        ("SustainabilityModel", "embodied_carbon", "0 g", "-1 g", "1 Mt", "inf g"),
+        ("TopologyModel", "oversubscription", 1, 0.999, 1e9, math.inf),
+    ],
+)
+def test_a_range_ends_where_it_should(name, argument, least, below, most, above):
+    word = dim_of(hints_of(SOLVERS[name])[argument])
+    for inside in (least, most):
+        word.si(inside, argument)
+    for outside in (below, above):
+        with pytest.raises(MLSysError, match=argument):
+            word.si(outside, argument)
+
+
 @each_solver
 def test_every_argument_has_a_valid_value_to_walk_from(name):
     assert {*hints_of(SOLVERS[name])} <= {*VALID}

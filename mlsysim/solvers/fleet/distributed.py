@@ -138,10 +138,10 @@ def ask_about(
     overlap: Any,
     link_latency: float,
     optimizer: str,
-    lora_rank: float | None = None,
-    base_precision: str | None = None,
-    imbalance: float = 1.0,
-    stack: Any = None,
+    lora_rank: float | None,
+    base_precision: str | None,
+    imbalance: float,
+    stack: Any,
 ) -> Ask:
     """Gather a question; raises MissingValue when neither a model nor its size is given."""
     if model is not None:

@@ -72,10 +72,10 @@ class Layout(NamedTuple):
     repeat its matrix products in decode, and share its cache and its attention.
     """
 
-    tensor: int = 1
-    pipeline: int = 1
-    expert: int = 1
-    context: int = 1
+    tensor: int
+    pipeline: int
+    expert: int
+    context: int
 
     @property
     def devices(self) -> int:
@@ -92,9 +92,9 @@ class Share(Workload):
 
     whole: TransformerWorkload
     ways: u.Count
-    stages: u.Count = 1
-    experts: u.Count = 1
-    pieces: u.Count = 1
+    stages: u.Count
+    experts: u.Count
+    pieces: u.Count
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -190,8 +190,8 @@ class Wires(NamedTuple):
     link_latency: float
     network: float
     network_latency: float
-    mesh: bool = False
-    topology: str = "fat_tree"
+    mesh: bool
+    topology: str
 
     def among(self, group: Any) -> Any:
         """The rate of one device to a group of so many in its node."""
@@ -269,7 +269,7 @@ class Group(NamedTuple):
     ways: int
     replicas: int
     fault: str  # why it cannot be so
-    layout: Layout = Layout()
+    layout: Layout
 
     def talk(self, precision: str, kv_precision: str | None = None, level: Any = None) -> Any:
         """What a pass over `batch` sequences of `new` tokens each says; None where nothing."""
@@ -298,7 +298,7 @@ class Talk(NamedTuple):
     layout: Layout
     wires: Wires
     widths: Widths
-    kernels: Any = None  # seconds of sums inside a node, where a stack's were measured
+    kernels: Any  # seconds of sums inside a node, where a stack's were measured
 
     def __call__(self, batch: Any, new: Any, phase: str) -> Any:
         """Seconds for a pass over `batch` sequences, of each of which `new` tokens are computed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from mlsysim import Fleet, Systems, TopologyModel
 from mlsysim.core.errors import BadArgument, MissingValue, UnknownName
-from mlsysim.solvers.data.topology import DRAGONFLY_BISECTION
+from mlsysim.solvers.algorithm.compression import INDEX_WIDTH
+from mlsysim.solvers.data.topology import DRAGONFLY_BISECTION, FULL_BISECTION
 from mlsysim.systems.types import TOPOLOGIES
 
 bad_numbers = pytest.mark.parametrize("number", [0, -1, math.nan, math.inf])
@@ -38,6 +40,12 @@ def test_bisection_is_links_cut_over_half_the_nodes(topology, nodes, fraction):
     assert r.bisection_fraction == pytest.approx(fraction)
     assert r.effective_bandwidth.m_as("GB/s") == pytest.approx(50 * fraction)
     assert r.bisection_bandwidth.m_as("GB/s") == pytest.approx(50 * fraction * nodes / 2)
+
+
+def test_constants_of_solvers_say_where_and_when_they_were_read():
+    constants = (FULL_BISECTION, DRAGONFLY_BISECTION, INDEX_WIDTH)
+    assert [float(constant) for constant in constants] == [1, 1 / 2, 1 / 8]
+    assert {constant.source.read for constant in constants} == {dt.date(2026, 11, 20)}
 
 
 def test_a_balanced_dragonfly_has_half_of_full_bisection():

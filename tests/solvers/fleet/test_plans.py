@@ -248,6 +248,32 @@ def test_a_lack_of_memory_within_the_models_error_says_so():
     assert "short" not in far.reason
 
 
+@pytest.mark.parametrize(("times", "near"), [(1.19, True), (1.21, False)])
+def test_a_fifth_is_within_the_models_error_and_more_is_not(times, near):
+    """Of the device's memory, for one plan and for the leanest of a search."""
+    plan = {"tensor_parallel": 8, "zero_stage": 3, "batch_size": 8}
+    needs = solve(L.Llama3_70B, EIGHT, **plan).memory_required
+    found = search(L.Llama3_70B, EIGHT, batch_size=8)
+    leanest = min(row["memory_required"] for row in found.rejected if "holds" in row["reason"])
+
+    def holding(capacity):
+        chip = EIGHT.node.accelerator
+        chip = chip.replace(memory=chip.memory.replace(capacity=capacity))
+        return EIGHT.replace(node=EIGHT.node.replace(accelerator=chip))
+
+    one = solve(L.Llama3_70B, holding(needs / times), **plan)
+    assert ("short by 19%, within the model's error." in one.reason) == near
+    least = search(L.Llama3_70B, holding(leanest / times), batch_size=8)
+    assert least.reason.endswith(", which is within the model's error.") == near
+    assert not one.feasible
+    assert not least.feasible
+
+
+@pytest.mark.parametrize(("microbatch", "batch"), [(None, 1032), (5, 1080), (43, 1032)])
+def test_a_batch_is_the_smallest_from_1024_on_that_the_plan_divides(microbatch, batch):
+    assert solve(place=fleet(N.DGX_H100, 3), microbatch=microbatch).batch_size == batch
+
+
 def test_nodes_that_no_batch_divides_among_are_told_the_nearest_and_what_it_changes():
     """Was wrong: 2,032, or 63 nodes; 127 nodes of eight share 1,016, which is 0.8 % less."""
     work = {"model": "Llama3_8B", "phase": "train", "batch_size": 1024, "seq_len": 8192}

@@ -176,6 +176,15 @@ def test_a_fleet_that_fails_faster_than_it_works_is_an_answer():
     assert solve().reason == ""
 
 
+@pytest.mark.parametrize(("checkpoint", "enough"), [(356, True), (367, False)])
+def test_less_than_a_hundredth_of_the_time_is_no_run(checkpoint, enough):
+    # 1 / (e^(1 + c / 100) - 1): 0.0106 and 0.0095
+    how = {"mtbf": "100 s", "interval": "100 s", "restart_time": "0 s"}
+    r = solve(**how, checkpoint_time=f"{checkpoint} s")
+    assert r.goodput == pytest.approx(1 / (math.exp(1 + checkpoint / 100) - 1))
+    assert r.feasible == enough
+
+
 def test_a_hundred_thousand_devices_lose_time_but_not_all_of_it():
     r = solve(Fleet(name="f", node=Systems.DGX_H100, count=12_500, fabric=Systems.InfiniBand_NDR))
     assert r.mtbf.m_as("hour") == pytest.approx(54 * 24 / 419 * 16_384 / 100_000, rel=1e-4)
