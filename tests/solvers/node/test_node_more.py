@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from mlsysim import Engine, Hardware, Literature, Models
 from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownName
 from mlsysim.core.units import Q_
+from mlsysim.models.operators import Totals
 from mlsysim.solvers import EfficiencyModel, ServingModel, SingleNodeModel, WeightStreamingModel
+from mlsysim.solvers.node.streaming import _layers, _roof
 
 EFFICIENCY, STREAMING = EfficiencyModel(), WeightStreamingModel()
 CS3 = Hardware.Cloud.CS3
@@ -239,3 +241,56 @@ def test_a_faster_way_in_is_never_slower(batch, length, factor):
     fast = STREAMING.solve(Models.Llama3_8B, wide, **how)
     assert fast.si("latency") <= slow.si("latency") * (1 + 1e-12)
     assert fast.si("latency") >= slow.si("latency") / factor * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("injection", "compute", "memory", "overhead", "roof"),
+    [
+        (3.0, 2.0, 1.0, 0.5, "Injection"),
+        (3.0, 3.0, 3.0, 3.0, "Injection"),  # of what is as long, what comes first
+        (2.0, 3.0, 3.0, 3.0, "Compute"),
+        (2.0, 2.5, 3.0, 3.0, "Memory"),
+        (2.0, 2.5, 3.0, 3.1, "Overhead"),
+    ],
+)
+def test_a_streamed_step_waits_for_the_longest(injection, compute, memory, overhead, roof):
+    assert _roof(injection, compute, memory, overhead) == roof
+
+
+def test_layers_that_stream_by_hand():
+    """A layer takes its weights' way in, its arithmetic or its traffic, whichever is longest."""
+    layers = [  # FLOP, attention, weights, state and traffic
+        Totals(60.0, 10.0, 300.0, 20.0, 30.0, 0.0, 0.0, 0.0),
+        Totals(600.0, 100.0, 30.0, 2.0, 3.0, 0.0, 0.0, 0.0),
+        Totals(6.0, 1.0, 30.0, 200.0, 3000.0, 0.0, 0.0, 0.0),
+    ]
+    supply = CS3.supply("fp16")._replace(peak=10.0, attention_peak=4.0, bandwidth=7.0)
+    ways = [0.3 * weights / 2 for weights in (300, 30, 30)]
+    work = [50 / 5 + 10 / 2, 500 / 5 + 100 / 2, 5 / 5 + 1 / 2]
+    inside = [350 / 7, 35 / 7, 3230 / 7]
+    assert [max(each) for each in zip(ways, work, inside, strict=True)] == [50, 150, 3230 / 7]
+    found = _layers(layers, supply, 2.0, 0.5, 0.3)
+    assert found == pytest.approx((200 + 3230 / 7, sum(ways), sum(work), sum(inside)))
+
+
+def test_what_does_not_fit_is_told_by_what_would():
+    """A token of Llama 3 8B keeps 131,072 bytes, and each sequence a row of logits."""
+    over = STREAMING.solve("Llama3_8B", CS3, batch_size=200, seq_len=2048)
+    held = 200 * (KV * 2048 + 2 * (4096 + 128256))
+    assert over.reason == (
+        f"A batch of 200 keeps {held / 1e9:.4g} GB of state and activations and the device holds "
+        "44 GB: at most 163 fit."
+    )
+    how = {"precision": "int8", "seq_len": 1000}
+    exact = Models.Llama3_70B.parameters
+    small = STREAMING.solve("Llama3_70B", CS3, host_memory=Q_(exact - 1.0, "B"), **how)
+    assert small.reason == (
+        "The host has to hold 70.55 GB of weights and holds 70.55 GB: give it more memory, or use "
+        "a narrower precision."
+    )
+    assert STREAMING.solve("Llama3_70B", CS3, host_memory=Q_(float(exact), "B"), **how).feasible
+    large = STREAMING.solve("Llama3_70B", CS3, **how)
+    assert large.notes[-1] == "the host has to hold 70.55 GB of weights"
+    assert STREAMING.solve("Llama3_8B", CS3).notes[-2] == (
+        "the weights fit on the device; SingleNodeModel gives the step without streaming"
+    )

@@ -23,6 +23,10 @@ from mlsysim.core.errors import (
 )
 from mlsysim.core.units import PRECISIONS
 from mlsysim.hardware.types import HardwareNode
+from mlsysim.models.widths import Widths
+from mlsysim.solvers import CompressionModel
+from mlsysim.solvers.node.cost import Demand
+from mlsysim.solvers.node.single import Profile, _placed, one_each
 
 solve = SingleNodeModel().solve
 LLAMA = Models.Language.Llama3_8B
@@ -439,3 +443,90 @@ def test_arrays_broadcast_against_each_other():
     grid = solve(LLAMA, H100, batch_size=np.array([[1], [2]]), seq_len=np.array([128, 256, 512]))
     assert grid.shape == (2, 3)
     assert grid[5] == solve(LLAMA, H100, batch_size=2, seq_len=512)
+
+
+# ---- which roof, by numbers that were made up ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("compute", "memory", "overhead", "roof", "shares"),
+    [
+        (3.0, 2.0, 1.0, "Compute", (0.75, 0.0)),
+        (2.0, 3.0, 1.0, "Memory", (0.0, 0.75)),
+        (3.0, 3.0, 1.0, "Memory", (0.0, 0.75)),  # as one says of a step on the ridge
+        (3.0, 2.0, 5.0, "Overhead", (0.375, 0.0)),
+        (2.0, 3.0, 3.5, "Overhead", (0.0, 3 / 6.5)),
+        (3.0, 2.0, 3.0, "Compute", (0.5, 0.0)),  # no longer than a roof
+        (2.0, 3.0, 3.0, "Memory", (0.0, 0.5)),
+    ],
+)
+def test_a_step_waits_under_one_roof_or_for_its_launch(compute, memory, overhead, roof, shares):
+    times = {"compute_time": compute, "memory_time": memory, "overhead": overhead}
+    times["latency"] = max(compute, memory) + overhead
+    one = Profile(**times, _under_compute=None)
+    columns = Profile(**{k: np.array([v]) for k, v in times.items()}, _under_compute=None)
+    assert (one.bottleneck, columns.bottleneck.tolist()) == (roof, [roof])
+    assert (one.compute_share, one.memory_share) == pytest.approx(shares)
+    assert (columns.compute_share[0], columns.memory_share[0]) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("compute", "memory", "overhead", "roof"),
+    [(3.0, 2.0, 2.9, "Compute"), (2.0, 2.0, 1.0, "Memory"), (1.0, 2.0, 2.1, "Overhead")],
+)
+def test_operators_wait_under_both_roofs(compute, memory, overhead, roof):
+    """One after the other, some under each; their totals under one roof do not matter."""
+    waits = {"_under_compute": compute, "_under_memory": memory}
+    times = {"compute_time": 9.0, "memory_time": 8.0, "overhead": overhead, "latency": 10.0}
+    step = Profile(**times, **waits)
+    assert step.bottleneck == roof
+    assert (step.compute_share, step.memory_share) == (compute / 10, memory / 10)
+
+
+def test_flash_holds_weights_where_memory_does_not():
+    """Weights in flash are read from there; what fits is not, and what fits nowhere is said."""
+    flash = {"capacity": "100 B", "bandwidth": "7 B/s"}
+    memory = {"capacity": "50 B", "bandwidth": "11 B/s", "flash": flash}
+    small = Hardware.from_spec(
+        {"name": "x", "release_year": 2026, "compute": {"peak_flops": "1 FLOP/s"}, "memory": memory}
+    )
+    supply = small.supply("fp16")
+    step = Models.KeywordSpotting.step(1.0, None, None, Widths.equal(1.0))
+    cases = [  # weights, cache and activations
+        ((30.0, 15.0, 5.0), (True, "main", 11.0)),
+        ((31.0, 15.0, 5.0), (True, "flash", 7.0)),
+        ((100.0, 45.0, 5.0), (True, "flash", 7.0)),
+        ((101.0, 15.0, 5.0), (False, "none", 7.0)),
+        ((60.0, 45.0, 6.0), (False, "none", 7.0)),
+    ]
+    for held, answer in cases:
+        demand = Demand(1.0, 0.0, 1.0, 0.0, 0.0, *held)
+        assert _placed(demand, step, supply) == answer
+        plain = supply._replace(flash_capacity=0.0)
+        fits = sum(held) <= 50
+        assert _placed(demand, step, plain) == (fits, "main", 11.0)
+        learning = step._replace(training=True)
+        assert _placed(demand, learning, supply) == (fits, "main", 11.0)
+    columns = supply._replace(flash_capacity=np.array([0.0, 100.0]))
+    found = _placed(Demand(1.0, 0.0, 1.0, 0.0, 0.0, 31.0, 15.0, 5.0), step, columns)
+    assert [list(each) for each in found] == [[False, True], ["main", "flash"], [11.0, 7.0]]
+
+
+def test_pruned_rows_are_computed_at_neither_level():
+    """Three fifths of the rows gone leave two fifths of the time, where arithmetic binds."""
+    how = {"precision": "fp16", "phase": "prefill", "seq_len": 4096, "batch_size": 4}
+    for stack in (None, "ideal"):
+        pruned = CompressionModel().solve(
+            LLAMA, H100, sparsity=0.6, pattern="structured", stack=stack, **how
+        )
+        assert pruned.speedup == pytest.approx(2.5, rel=0.06)
+
+
+def test_what_is_not_one_or_cannot_learn_is_refused_in_a_sentence():
+    with pytest.raises(BadArgument, match=r"batch_size .*: give one number, not several"):
+        one_each({"model": LLAMA, "batch_size": np.array([1.0, 2.0])})
+    said = "training keeps gradients in one of fp32, tf32, bf16, fp16, fp8, fp4"
+    with pytest.raises(BadArgument, match=f"precision cannot be 'int8': {said}"):
+        solve(LLAMA, H100, precision="int8", training=True)
+    with pytest.raises(BadArgument, match="only training learns; give training=True as well"):
+        solve(LLAMA, H100, recompute="full")
