@@ -13,6 +13,8 @@ from mlsysim import Engine, Fleet, Hardware, Models, Systems
 from mlsysim.core.errors import BadArgument, MissingValue
 from mlsysim.models.transformer import Window
 from mlsysim.solvers import InferenceScalingModel, ServingModel, TailLatencyModel
+from mlsysim.solvers.node.replica import Draft, Replica
+from mlsysim.solvers.node.single import ask
 
 L, H100 = Models.Language, Hardware.Cloud.H100
 SERVING = ServingModel()
@@ -90,6 +92,18 @@ def test_steps_are_summed_exactly_whatever_the_window(prompt, tokens, window, st
     steps = Engine.solve(model, H100, batch_size=32, seq_len=contexts, stack=stack)
     served = serve(model, prompt=prompt, tokens=tokens, batch_size=32, stack=stack)
     assert served.si("itl") == pytest.approx(steps.si("latency").mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("prompt", [14, 15, 16, 17, 30])
+@pytest.mark.parametrize("last", [32, 33, 34, 48, 49])
+def test_steps_are_summed_exactly_at_the_edges_of_a_window(prompt, last, chunked):
+    """The first and the last step stand before, at and behind the end of a window of sixteen."""
+    model = L.Llama3_8B.replace(window=Window(tokens=16, layers=24, chunked=chunked))
+    how = {"batch_size": 4096, "stack": "ideal"}
+    steps = Engine.solve(model, H100, seq_len=np.arange(prompt + 1, last), **how)
+    served = serve(model, prompt=prompt, tokens=last - prompt, **how)
+    assert served.si("itl") == pytest.approx(steps.si("latency").mean(), rel=1e-12)
 
 
 # ---- what is cached, and what comes in pieces ----------------------------------------------------
@@ -200,6 +214,84 @@ def test_guesses_that_are_never_right_only_cost(guessed, batch, stack):
 def test_a_draft_has_to_decode():
     with pytest.raises(BadArgument, match=r"draft_model .*give a decoder"):
         serve(draft_model=Models.BERT_Base)
+
+
+def asking(model, device="H200", **how):
+    return ask(Models[model], Hardware[device], "fp16", 0.5, None, "ideal", **how)
+
+
+def test_a_draft_and_its_model_are_held_together():
+    """Weights and caches are added; of activations, which follow each other, the larger stays."""
+    large, small = asking("Llama3_70B"), asking("Llama3_8B")
+    alone, guess = Replica(large).held(3.0, 500.0), Replica(small).held(3.0, 500.0)
+    both = Replica(large, draft=Draft(small, 4.0, 2.5)).held(3.0, 500.0)
+    assert both.held_weights == alone.held_weights + guess.held_weights
+    assert both.held_state == alone.held_state + guess.held_state
+    assert both.held_activations == alone.held_activations > guess.held_activations
+    turned = Replica(small, draft=Draft(large, 4.0, 2.5)).held(3.0, 500.0)
+    assert turned.held_activations == alone.held_activations
+
+
+def test_the_room_beside_weights_by_hand():
+    """Llama 3 8B: 131,072 bytes a token, and a row of logits a sequence; what just fits does."""
+    replica = Replica(asking("Llama3_8B", "H100"))
+    one = 1000 * 131_072 + 2 * (4096 + 128_256)
+    left = replica.question.supply.capacity - 2 * 8_030_261_248
+    for reserve, many in ((left - 3 * one, 3), (left - 3 * one + 1, 2), (left + 1, 0)):
+        assert replica.room(1000.0, reserve) == many
+    assert replica.fit(replica.held(many + 1, 1000.0))
+    held = replica.held(1.0, 1000.0)
+    assert replica.fit(held._replace(held_state=left - held.held_activations))
+    assert not replica.fit(held._replace(held_state=left - held.held_activations + 1))
+
+
+def test_a_prompt_that_rides_along_by_hand():
+    """Matrices are read once for all tokens of a step; each prompt attends by itself, once.
+
+    Where memory costs nothing, 24 tokens that ride along with 8 sequences compute 24 times as much
+    as one; where arithmetic does, their matrices come for nothing, and activations alone move.
+    """
+    layer = 4096 * (4096 + 2 * 1024) + 4096 * 4096 + 3 * 4096 * 14336
+    question = asking("Llama3_8B", "H100")
+    fast = question._replace(supply=question.supply._replace(bandwidth=1e30))
+    pairs = 300 * 700 + 300 * 301 / 2  # 300 new tokens over 700 that are cached
+    matrices, scores = 2 * 32 * layer * 300, 2 * 32 * 32 * 256 * pairs
+    seconds = Replica(fast, prefix=700.0).beside(8.0, 1200.0, 1000.0, 24.0)
+    assert seconds == pytest.approx((matrices + scores) / (989.4e12 / 2), rel=1e-9)
+    # devices that share a model exchange what rides along too, for each of 300 / 24 steps
+    talk = Replica(fast, prefix=700.0, talk=lambda batch, new, phase: 0.25 * batch * new)
+    assert talk.beside(8.0, 1200.0, 1000.0, 24.0) == pytest.approx(seconds + 6 * 300 / 24)
+
+
+def test_devices_talk_in_each_pass():
+    """As often as a pass is made: for all tokens of a prompt or a piece, and for each step."""
+    told = []
+
+    def talk(batch, new, phase):
+        told.append((phase, *np.ravel(batch).tolist(), np.ravel(new).tolist()))
+        return 0.5 + 0 * new
+
+    question, guess = asking("Llama3_8B"), asking("Llama3_8B")
+    quiet, loud = (Replica(question, prefix=100.0, talk=each) for each in (None, talk))
+    assert loud.prefill(2.0, 600.0) == pytest.approx(quiet.prefill(2.0, 600.0) + 0.5)
+    assert loud.step(2.0, 600.0) == pytest.approx(quiet.step(2.0, 600.0) + 0.5)
+    assert told == [("prefill", 2, [500]), ("decode", 2, [1])]
+    more = loud.decoding(2.0, 600.0, 10.0) - quiet.decoding(2.0, 600.0, 10.0)
+    assert more == pytest.approx(5)
+    told.clear()
+    cut = loud._replace(chunk=200.0).prefill(2.0, 600.0)
+    assert cut == pytest.approx(quiet._replace(chunk=200.0).prefill(2.0, 600.0) + 3 * 0.5)
+    assert told == [("prefill", 2, [200, 200, 100])]
+    told.clear()
+    # four are guessed by a draft that is whole on each device, and five verified, which yield 2.5
+    draft = Draft(guess, 4.0, 2.5)
+    drafted = [each._replace(draft=draft) for each in (quiet, loud)]
+    assert drafted[1].step(2.0, 600.0) == pytest.approx(drafted[0].step(2.0, 600.0) + 0.5)
+    assert told == [("decode", 2, [5])]
+    slow, talking = (each.decoding(2.0, 600.0, 10.0) for each in drafted)
+    assert talking == pytest.approx(slow + 4 * 0.5)
+    assert drafted[0].gain == 2.5
+    assert drafted[0].prefill(2.0, 600.0) == pytest.approx(2 * quiet.prefill(2.0, 600.0))
 
 
 # ---- prefill here, decode there ------------------------------------------------------------------
