@@ -43,7 +43,7 @@ def results(root: Path) -> dict[str, Any]:
         reasons = [f"{o.file}: {o.reason}" for o in outcomes if isinstance(o, Refused)]
         said = "; ".join(reasons) or "There is no answers.json in this hand-in."
         return {"score": 0.0, "output": said, **_stamp()}
-    rules = held.replace(late=Late(), extensions={}, overrides=(), attempts="latest")
+    rules = held.replace(late=Late(), overrides=(), attempts="latest")
     row = book(graded, judge.roster, rules).rows[0]
     return {"score": row.score, "output": _said(row), "tests": _tests(row), **_stamp()}
 
