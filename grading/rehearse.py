@@ -9,9 +9,9 @@ from typing import Any
 
 import mlsysim
 from grading.check import Checks, load
+from grading.judge import registry
 from grading.kinds import Kind, Number
 from grading.report import put, table
-from mlsysim.core.registry import registry_hash
 from mlsysim.course.journal import FIRST, Record
 from mlsysim.course.lessons import ORDER
 from mlsysim.course.sheet import Answer, Sheet
@@ -63,7 +63,7 @@ def _sheet(checks: Checks, who: str, v: Variant) -> Sheet:
         assignment=checks.assignment.name,
         assignment_version=checks.assignment.version,
         mlsysim=mlsysim.__version__,
-        registry=registry_hash(),
+        registry=registry(),
         student=who,
         variant=v.fields,
         answers={name: answer for name, answer in answers.items() if not answer.blank},
