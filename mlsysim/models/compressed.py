@@ -115,6 +115,6 @@ def _attention(
 ) -> Operator:
     """Every head over the same keys; `seen` of them are read or written for each sequence."""
     values = step.tokens * heads.many * heads.dim
-    moved = step.batch * seen * heads.dim if cached else 0.0 * step.tokens
+    moved = cached * step.batch * seen * heads.dim
     macs = eq.attention_macs(step.batch * pairs, heads.many, heads.dim, heads.dim)
     return scores(name, layers, macs, moved, (values, values), step.widths)

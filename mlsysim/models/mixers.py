@@ -105,7 +105,7 @@ class Indexer(Value):
         """
         tokens, widths = step.tokens, step.widths
         pairs = step.batch * eq.causal_pairs(step.new, step.past) / rate
-        read = step.batch * step.seq_len / rate if cached else 0.0 * tokens
+        read = cached * step.batch * step.seq_len / rate
         fed = self.heads * (self.dim + 1.0)
         return [
             gemm("index queries", layers, tokens, q_rank, self.heads * self.dim, widths),

@@ -73,7 +73,7 @@ class SpeechWorkload(TransformerWorkload):
         values = eq.stored(tokens * hidden, widths.activations)
         norm = eq.stored(2 * hidden, widths.tables)
         pairs = tokens * self.heard
-        read = step.batch * self.heard * self._kept if self._cached(step) else 0.0 * tokens
+        read = self._cached(step) * step.batch * self.heard * self._kept
         macs = eq.attention_macs(pairs, self.heads, self.key_dim, self.key_dim)
         both = tokens * hidden, tokens * hidden
         how = {"bias": self.biases}

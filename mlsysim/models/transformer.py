@@ -290,7 +290,7 @@ class TransformerWorkload(Workload):
                 pairs, past = eq.causal_pairs(step.new, step.past), step.past
             else:
                 pairs, past = near.pairs(step), near.reach(step)
-            moved = step.batch * (past + step.new) if cached else 0.0 * tokens
+            moved = cached * step.batch * (past + step.new)
             macs = eq.attention_macs(step.batch * pairs, self.heads, key_dim, value_dim)
             values = tokens * fed, tokens * self.heads * value_dim
             ops.append(scores("attention", layers, macs, moved * self._kept, values, widths))

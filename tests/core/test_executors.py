@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -226,6 +226,15 @@ def test_many_points_go_in_more_blocks_not_in_larger_ones(monkeypatch):
     assert steps == [5] + [10] * 100
 
 
+def test_an_executor_that_loses_a_block_is_told():
+    class Loses(OnlyMaps):
+        def map(self, function, items):
+            return super().map(function, items[:-1])
+
+    with pytest.raises(ValueError, match="shorter"):
+        search(executor=Loses())
+
+
 # ---- dead workers -------------------------------------------------------------------------------
 
 
@@ -241,6 +250,30 @@ def test_a_pool_that_broke_in_one_search_serves_the_next():
     with ProcessPoolExecutor(2) as executor:
         for _ in range(2):
             loses_nothing_when_a_worker_dies_once(executor)
+
+
+def test_blocks_that_only_waited_where_it_broke_are_sent_again_together():
+    """Nothing speaks against them: one by one goes only what a worker may have died of."""
+    heard, pools = [], []
+
+    class Pool:
+        def __init__(self):
+            pools.append(self)
+
+        def submit(self, function, *task):
+            future = Future()
+            if self is pools[0]:
+                future.set_exception(BrokenExecutor("it broke"))
+            else:
+                heard.append("sent")
+                future.set_result(function(*task))
+            return future
+
+    found = search(executor=Pool, progress=lambda *_: heard.append("told"))
+    assert found["points"] == search()["points"]
+    blocks = len(heard) // 2
+    assert heard == [*["sent"] * blocks, *["told"] * blocks]
+    assert (len(pools), blocks > 10) == (2, True)
 
 
 def test_a_pool_whose_workers_cannot_begin_is_refused():

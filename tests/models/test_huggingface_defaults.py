@@ -8,6 +8,7 @@ import pytest
 
 from mlsysim.models.huggingface import from_config
 from tests.models.test_huggingface import DEEPSEEK, PUBLISHED
+from tests.models.test_published_configs import CONFIGS
 
 LEAST = {
     "hidden_size": 64,
@@ -105,3 +106,39 @@ def test_a_deepseek_has_no_dense_layers_and_no_shared_expert_unless_it_says(read
     assert read(left).parameters - told.parameters == (
         3 * (routed - 3 * 7168 * 18432) - 58 * expert
     )
+
+
+FAR = json.loads((CONFIGS / "DeepSeek_V4_Flash.json").read_text(encoding="utf-8"))
+AIR = json.loads((CONFIGS / "GLM_4_5_Air.json").read_text(encoding="utf-8"))
+NEXT = json.loads((CONFIGS / "Qwen3_Next_80B_A3B.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        (DEEPSEEK, "n_shared_experts"),
+        (DEEPSEEK, "first_k_dense_replace"),
+        (FAR, "n_shared_experts"),
+        (FAR, "num_hash_layers"),
+        (AIR, "n_shared_experts"),
+        (NEXT, "shared_expert_intermediate_size"),
+        ({"model_type": "mistral", **LEAST}, "sliding_window"),
+    ],
+)
+def test_none_at_all_is_what_a_key_left_out_means(read, data, key):
+    """And `null` means it too."""
+    left = {name: value for name, value in data.items() if name != key}
+    ways = (left, {**left, key: 0}, {**left, key: None})
+    one, *others = (read(each).replace(sources={}) for each in ways)
+    assert others == [one, one]
+
+
+def test_a_qwen2_may_have_windows_in_all_its_layers_or_behind_the_first(read):
+    data = {"model_type": "qwen2", **LEAST, "use_sliding_window": True, "sliding_window": 32}
+    assert read({**data, "max_window_layers": 0}).window.layers == 2
+    assert read({**data, "max_window_layers": 1}).window.layers == 1
+    assert read({**data, "max_window_layers": 2}).window is None
+    assert read(data).window is None  # from the 28th layer on
+    many = {**data, "num_hidden_layers": 31}
+    assert (read(many).window.layers, read(many).window.tokens) == (3, 32)
+    assert read({**many, "use_sliding_window": False}).window is None
