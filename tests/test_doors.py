@@ -20,6 +20,7 @@ from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.schemas import words
 from mlsysim.evaluation import SystemSpec, evaluate, judge
 from mlsysim.evaluation.examples import EXAMPLES, example
+from mlsysim.evaluation.schemas import schema
 from mlsysim.evaluation.sections import PHASES, EnvironmentSpec
 from tests.notebooks import ROOT
 
@@ -158,8 +159,21 @@ def test_the_short_schema_has_a_line_for_each_key_and_names_its_phases(run, monk
         for key in (key for kind in kinds for key in kind.model_fields):
             line = next(line for line in lines if line.split()[:1] == [key])
             assert "[" not in line or phase in line.partition("[")[2]
-    assert all(any(key in line for line in lines) for key in EnvironmentSpec.model_fields)
-    assert run("schema", "grid", "--short")[0] == 0
+    told = {line[:26].strip(): line[27:] for line in lines if len(line) > 27}
+    both, step = words(), "[decode, prefill, forward]"
+    assert told["name, question"] == "free text"
+    assert told["constraints"] == both["constraints"]
+    assert told["precision"] == both["precision"]  # each phase has it
+    assert told["prompt"] == f"{both['prompt']} [serve]"
+    assert told["seq_len"] == f"{both['seq_len']} {step[:-1]}, train]"
+    assert told["tokens"] == f"{both['tokens']} [serve, train]"
+    assert told["zero_stage"] == f"{both['zero_stage']} [train]"
+    assert told["pue"] == both["pue"]
+    assert [line for line in lines if len(line) < 15] == ["workload:", "fleet:", "environment:"]
+    _, fabric, _ = run("schema", "fabric", "--short")
+    published = schema("fabric")["properties"]
+    assert [line.split()[0] for line in fabric.splitlines()] == [*published]
+    assert f"{'bandwidth':<26} {published['bandwidth']['description']}" in fabric.splitlines()
 
 
 def test_every_key_of_a_system_has_a_sentence_and_the_schemas_say_it():

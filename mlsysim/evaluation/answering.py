@@ -361,9 +361,12 @@ def _too_large(parts: Iterable[Part], found: Any) -> Measured:
 def _overrun(parts: Iterable[Part], queue: Queue, group: Group, notes: tuple[str, ...]) -> Measured:
     """A queue that only grows."""
     have, needed = group.fleet.devices, queue.si("devices_needed")
-    load, devices = queue.utilization * have / needed, "devices" if have > 1 else "device"
+    load, devices = (
+        queue.utilization * have / needed,
+        "devices answer" if have > 1 else "device answers",
+    )
     reason = (
-        f"Requests arrive {queue.utilization:.3g} times as fast as {have:,} {devices} answer them; "
+        f"Requests arrive {queue.utilization:.3g} times as fast as {have:,} {devices} them; "
         f"it takes {needed:,}, at {load:.0%} load."
     )
     return Measured(tuple(parts), False, reason, TAIL, reason, notes)

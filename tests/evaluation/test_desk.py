@@ -381,6 +381,9 @@ def test_money_energy_and_carbon_of_a_run_are_of_the_time_that_it_takes():
     assert best.breakeven == pytest.approx(best.buy.m_as("USD") / best.rent.m_as("USD"))
     poland = Infrastructure.Grids.Poland.carbon_intensity.m_as("t/MWh")
     assert best.carbon.m_as("t") == pytest.approx(best.energy.m_as("MWh") * poland, rel=1e-6)
+    units = ("rent", "USD"), ("cost", "USD"), ("carbon", "t"), ("energy", "MWh")
+    for name, unit in (*units, ("step_time", "s"), ("elapsed_time", "d")):
+        assert f"{getattr(best, name).units:~}" == unit
     ways = [int(word) for word in best.plan.split()[1::2]]
     assert best.plan.split()[::2] == ["TP", "PP", "DP"]
     assert ways[0] * ways[1] * ways[2] == best.devices
@@ -464,7 +467,7 @@ def test_a_range_stands_around_each_time_and_price():
     assert (low.m_as("USD"), high.m_as("USD")) == (pytest.approx(1250), pytest.approx(20_000))
     known = {"question": "?", "feasible": True, "reason": "", "binds": "A.", "rejected": {}}
     known |= {"considered": 2.0, "notes": ()}
-    plain = fleet("B", 5, None, 300)
+    plain = fleet("B", 5, None, 300, energy=3.6e9, carbon=1e6)  # 1 MWh, 1 t
     plan = Plan(**known, systems=(way, plain), _others=lambda: ["more"])
     first, second = plan.spans
     assert first == {
@@ -476,6 +479,13 @@ def test_a_range_stands_around_each_time_and_price():
     assert (second["hardware"], second["devices"], second["itl"]) == ("B", 5, None)
     shown = ["hardware", "devices", "plan", "precision", "load", "p50_ttft", "p99_ttft", "itl"]
     assert [*plan.table.columns] == [*shown, "rent", "buy", "breakeven", "energy", "carbon"]
+    assert plan.table.units == {
+        **dict.fromkeys(("p50_ttft", "p99_ttft", "itl"), "ms"),
+        "rent": "USD",
+        "buy": "USD",
+        "energy": "MWh",
+        "carbon": "t",
+    }
     assert plan.words() == ["A.", "", "What would change it:", "- more", ""]
     parts = [plan.question, "", str(plan.table), "", str(plan.spans), ""]
     assert plan.summary() == "\n".join([*parts, *plan.words()]).rstrip()
