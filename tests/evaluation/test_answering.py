@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import assume, given
@@ -17,9 +18,10 @@ from mlsysim import (
     Scenarios,
     ServingModel,
 )
-from mlsysim.core.errors import InvalidEntry, MissingValue, UnknownName
+from mlsysim.core.errors import BadArgument, InvalidEntry, MissingValue, UnknownName
 from mlsysim.core.registry import parse_yaml
 from mlsysim.evaluation import evaluate, judge
+from mlsysim.evaluation.answering import least
 from mlsysim.evaluation.spec import SystemSpec
 
 
@@ -376,3 +378,156 @@ def test_a_system_that_is_hardly_ever_asked_is_sized_by_what_one_request_takes()
     assert found.metrics["devices_needed"] == 1
     never = judge(doorbell.replace(constraints=("p99_latency < 1 us",)))
     assert any("one request alone breaks it" in note for note in never.notes)
+
+
+# ---- on paper ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "who"), [(1, "1 device answers"), (2, "2 devices answer")])
+def test_a_queue_that_only_grows_says_by_how_much_and_what_it_takes(count, who):
+    found = judge(system({"arrival_rate_qps": 500}, {"count": count}))
+    needed, each = found.metrics["devices_needed"], found.metrics["requests"].m_as("1/s") / count
+    assert found.reason == (
+        f"Requests arrive {500 / each / count:.3g} times as fast as {who} them; "
+        f"it takes {needed}, at {500 / each / needed:.0%} load."
+    )
+    assert (found.why, found.wall) == (found.reason, 7)
+    # whole nodes of eight, and no load above four fifths
+    assert needed == 8 * -(-500 // (each * 0.8 * 8))
+    # a device that is always busy gives what it can: its tokens, and its servers' energy over them
+    assert found.metrics["throughput"].m_as("1/s") == pytest.approx(128 * each * count)
+    power = 700 * 1.8214 * 0.76  # with what stands around a board, and the usual draw
+    assert found.metrics["energy_per_request"].m_as("J") == pytest.approx(power / each, rel=1e-4)
+
+
+def test_a_queue_of_steps_grows_and_is_sized_in_the_same_way():
+    """Three images a step: of 2 boards each 3 / latency a second, of which four fifths are used."""
+    work = {"model": "ResNet50", "batch_size": 3}
+    latency = judge(system(work)).metrics["latency"].m_as("s")
+    each = 3 / latency
+    full = judge(system({**work, "arrival_rate_qps": 2 * each * (1 + 1e-9)}, {"count": 2}))
+    nearly = judge(system({**work, "arrival_rate_qps": 2 * each * 0.9}, {"count": 2}))
+    assert (full.verdict, full.wall) == ("infeasible", 7)
+    assert full.metrics["p99_latency"] is None
+    assert full.reason == (
+        f"Requests arrive 1 times as fast as 2 devices answer them; it takes 3, at {2 / 3:.0%} load."
+    )
+    assert nearly.feasible
+    assert nearly.why == "At 90.0% load the step waits for memory."
+    assert nearly.metrics["utilization"] == pytest.approx(0.9)
+    assert nearly.metrics["throughput"].m_as("1/s") == pytest.approx(2 * each)
+    assert nearly.metrics["p50_latency"].m_as("s") >= latency
+    alone = judge(system(work)).why
+    assert alone == "The step waits for memory."
+
+
+@pytest.mark.parametrize(
+    ("part", "count"), [(0.1, 1), (0.799, 1), (0.801, 2), (1.599, 2), (6.39, 8), (6.41, 16)]
+)
+def test_the_least_fleet_is_busy_four_fifths_of_the_time_and_fills_its_nodes(part, count):
+    """Of one device's rate; more than eight come in nodes of eight."""
+    asked = {"prompt": 300, "tokens": 50}
+    work = {"arrival_rate_qps": 1e-3, **asked}
+    each = judge(system(work)).metrics["requests"].m_as("1/s")
+    assert least(system({**asked, "arrival_rate_qps": part * each})) == count
+    step = {"model": "ResNet50", "batch_size": 3}
+    rate = 3 / judge(system(step)).metrics["latency"].m_as("s")
+    assert least(system({**step, "arrival_rate_qps": part * rate})) == count
+
+
+def test_where_nothing_arrives_or_nothing_fits_no_fleet_is_the_least():
+    assert least(system()) is None
+    assert least(system({"phase": "train"})) is None
+    large = {"model": "Llama3_405B", "arrival_rate_qps": 1}
+    with pytest.raises(BadArgument, match="not one request fits on a replica"):
+        least(system(large))
+    with pytest.raises(BadArgument, match="32 attention heads"):
+        least(system({"arrival_rate_qps": 1}, {"count": 6, "tensor_parallel": 3}))
+
+
+@pytest.mark.parametrize(
+    ("work", "fleet", "wall", "said"),
+    [
+        (
+            {"prompt": 16_000, "tokens": 2},
+            {},
+            1,
+            r"The prompt takes 99% of a request, and waits for arithmetic\.",
+        ),
+        ({}, {}, 2, r"Decoding takes 90% of a request, and waits for memory\."),
+        (
+            {"prompt": 16_000, "tokens": 2, "arrival_rate_qps": 1.6},
+            {},
+            7,
+            r"At 97% load waiting takes \d\d% of a request; others are before it\.",
+        ),
+        (
+            {"phase": "decode", "seq_len": 300, "batch_size": 64},
+            {"hardware": "RTX_4090", "count": 8, "tensor_parallel": 8, "kept_free": 0},
+            14,
+            r"The step waits for the devices of a replica to sum what they computed\.",
+        ),
+        (
+            {"batch_size": 64, "prompt": 16, "tokens": 40},
+            {"hardware": "RTX_4090", "count": 8, "tensor_parallel": 8, "kept_free": 0},
+            14,
+            r"Decoding takes \d\d% of a request, and waits for the devices of a replica to sum "
+            r"what they computed\.",
+        ),
+        (
+            {"batch_size": 1, "prompt": 4000, "tokens": 2},
+            {"hardware": "RTX_4090", "count": 8, "tensor_parallel": 8, "kept_free": 0},
+            14,
+            r"The prompt takes \d\d% of a request, and waits for the devices of a replica to sum "
+            r"what they computed\.",
+        ),
+    ],
+)
+def test_the_longest_part_of_a_request_is_told_with_what_it_waits_for(work, fleet, wall, said):
+    found = judge(system(work, fleet))
+    assert re.fullmatch(said, found.why), found.why
+    assert found.wall == wall
+
+
+def test_what_is_too_large_meets_memory_or_the_cache_alone():
+    """16.06 GB of weights in 77 GB: a batch whose cache is too much is one for wall 5."""
+    assert judge(system({"batch_size": 400})).wall == 5
+    assert judge(system({"model": "Llama3_70B", "batch_size": 400})).wall == 2
+
+
+def test_the_memory_that_is_used_is_told_and_nothing_where_all_is():
+    """90 % of 81,559 MiB are 76.97 GB, and 75 % 64.14."""
+    note = "{}% of the memory is kept free: {} GB of 85.52 GB are used"
+    assert note.format(10, 76.97) in judge(system()).notes
+    assert note.format(25, 64.14) in judge(system(None, {"kept_free": 0.25})).notes
+    assert not [n for n in judge(system(None, {"kept_free": 0})).notes if "kept free" in n]
+
+
+def test_a_board_without_a_server_takes_its_own_power_while_it_works():
+    """9.9 mW for as long as a step takes, shared by three that are looked at together."""
+    work = {"model": "PersonDetection", "precision": "int8", "batch_size": 3}
+    found = judge(system(work, {"hardware": "nRF52840"})).metrics
+    energy = 9.9e-3 * found["latency"].m_as("s") / 3
+    assert found["energy_per_request"].m_as("J") == pytest.approx(energy)
+    phone = {**Hardware.Jetson_Orin_NX.to_dict(), "tdp": "10 W"}
+    served = judge(system({"model": "GPT2", "prompt": 64, "tokens": 16}, {"hardware": phone}))
+    energy = 10 * served.metrics["latency"].m_as("s")
+    assert served.metrics["energy_per_request"].m_as("J") == pytest.approx(energy)
+
+
+def test_a_battery_without_a_known_power_names_what_lacks():
+    work = {"model": "GPT2", "prompt": 64, "tokens": 16, "arrival_rate_qps": 0.01}
+    place = {"environment": {"battery": "15 Wh"}}
+    phone = Hardware.Jetson_Orin_NX.to_dict()
+    for lacks, known in (("sleep_power", {}), ("tdp", {"sleep_power": "100 mW", "tdp": None})):
+        chip = {key: value for key, value in {**phone, **known}.items() if value is not None}
+        with pytest.raises(MissingValue) as caught:
+            judge(system(work, {"hardware": chip}, **place))
+        name = Hardware.Jetson_Orin_NX.name
+        remedy = "give one, to know how long a battery lasts"
+        assert str(caught.value) == f"{name} has no known {lacks}: {remedy}."
+    sleeps = {**phone, "sleep_power": "100 mW", "tdp": "10 W"}
+    found = judge(system(work, {"hardware": sleeps})).metrics  # without a battery
+    duty = found["duty_cycle"]
+    assert found["average_power"].m_as("W") == pytest.approx(duty * 10 + (1 - duty) * 0.1)
+    assert "battery_life" not in found or found["battery_life"] is None
