@@ -410,7 +410,7 @@ def test_a_queue_of_steps_grows_and_is_sized_in_the_same_way():
     assert (full.verdict, full.wall) == ("infeasible", 7)
     assert full.metrics["p99_latency"] is None
     assert full.reason == (
-        f"Requests arrive 1 times as fast as 2 devices answer them; it takes 3, at {2 / 3:.0%} load."
+        "Requests arrive 1 times as fast as 2 devices answer them; it takes 3, at 67% load."
     )
     assert nearly.feasible
     assert nearly.why == "At 90.0% load the step waits for memory."

@@ -26,7 +26,7 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from mlsysim import Hardware, Infrastructure, Models, Systems
-from mlsysim.core.errors import InvalidEntry
+from mlsysim.core.errors import InvalidEntry, UnknownName
 from mlsysim.evaluation import SystemSpec, evaluate
 from mlsysim.evaluation.schemas import schema
 
@@ -300,3 +300,133 @@ def test_of_some_spellings_the_schema_knows_less(section, key, value):
     spec[section][key] = value
     assert not CHECK.is_valid(spec)
     assert not refused(spec)
+
+
+# ---- what is left out, and what others call it ---------------------------------------------------
+
+SAID = {  # what each phase takes where nothing is said; what is not here is nothing
+    "serve": {"precision": "fp16", "prompt": 2048, "tokens": 128, "reasoning_steps": 1},
+    "decode": {"precision": "fp16", "batch_size": 1},
+    "prefill": {"precision": "fp16", "batch_size": 1},
+    "forward": {"precision": "fp16", "batch_size": 1},
+    "train": {"precision": "fp16"},
+}
+
+
+@pytest.mark.parametrize("phase", SAID)
+def test_what_is_left_out_is_what_it_usually_is(phase):
+    model = "ResNet50" if phase == "forward" else "GPT2"
+    spec = SystemSpec.from_spec(
+        {"workload": {"model": model, "phase": phase}, "fleet": {"hardware": "H100"}}
+    )
+    said = {key: getattr(spec.workload, key) for key in type(spec.workload).model_fields}
+    given = {"model": getattr(Models, model), "phase": phase}
+    assert {key: value for key, value in said.items() if value is not None} == given | SAID[phase]
+    place = {key: getattr(spec.fleet, key) for key in type(spec.fleet).model_fields}
+    known = {key: value for key, value in place.items() if value is not None}
+    assert known == {"hardware": Hardware.H100, "kept_free": 0.1}
+    assert (spec.fleet.counted, spec.fleet.each, spec.fleet.inside) == (1, 1, 8)
+    assert not [value for value in dict(spec.environment).values() if value is not None]
+    assert (spec.name, spec.question, spec.constraints) == ("system", None, ())
+
+
+OTHERS = {  # of vLLM, SGLang, TensorRT-LLM, Hugging Face and their benchmarks
+    **dict.fromkeys(["input_tokens", "prompt_tokens", "input_len", "isl"], "workload.prompt"),
+    **dict.fromkeys(["output_tokens", "decode_tokens", "max_tokens", "osl"], "workload.tokens"),
+    **dict.fromkeys(["qps", "rate", "request_rate"], "workload.arrival_rate_qps"),
+    **dict.fromkeys(["weights", "activations", "dtype"], "workload.precision"),
+    **dict.fromkeys(["kv", "kv_cache_dtype"], "workload.kv_precision"),
+    **dict.fromkeys(["gpus", "devices"], "fleet.count"),
+    "gpu_memory_utilization": "fleet.kept_free",
+}
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_a_key_of_other_tools_is_told_by_its_name_here(key):
+    section, _, ours = OTHERS[key].partition(".")
+    spec = {"workload": {"model": "GPT2"}, "fleet": {"hardware": "H100"}}
+    spec[section][key] = 3
+    kind = {"workload": "Serve", "fleet": "FleetSpec"}[section]
+    said = f"system: {section}.{key}: {kind} has no such key; did you mean {ours!r}?"
+    assert refused(spec) == said
+
+
+def test_fleets_of_nodes_are_counted_by_the_node_and_bare_devices_one_by_one():
+    """Twice and four times as many and as few; past eight bare devices only whole eights."""
+
+    def place(**fleet):
+        return SystemSpec.from_spec({"workload": {"model": "GPT2"}, "fleet": fleet}).fleet
+
+    nodes = place(node="DGX_H100", count=6)
+    assert (nodes.counted, nodes.each, nodes.inside) == (6, 8, 8)
+    assert nodes.around((2, 4)) == [1, 3, 6, 12, 24]
+    assert [nodes.holding(many) for many in (1, 8, 9, 48, 49)] == [1, 1, 2, 6, 7]
+    bare = place(hardware="H100", count=24)
+    assert (bare.counted, bare.each, bare.inside) == (24, 1, 8)
+    assert bare.around((2, 4)) == [6, 8, 24, 48, 96]  # half of it is 12, which fill one node
+    assert [bare.holding(many) for many in (1, 7, 8, 9, 17)] == [1, 7, 8, 16, 24]
+    whole = place(cluster="Research_256")
+    assert (whole.counted, whole.each, whole.inside) == (32, 8, 8)
+    fewer = place(cluster="Research_256", count=4, fabric="InfiniBand_HDR")
+    assert (fewer.entry.devices, fewer.entry.fabric) == (32, Systems.Fabrics.InfiniBand_HDR)
+    assert fewer.entry.node == Systems.Clusters.Research_256.node
+    assert [each.entry.name for each in (nodes, bare)] == [
+        f"6 x {Systems.Nodes.DGX_H100.name}",
+        f"24 x {Hardware.H100.name}",
+    ]
+    assert (bare.entry.node.accelerators, bare.entry.count) == (8, 3)
+    small = place(hardware="H100", count=5)
+    assert (small.entry.node.accelerators, small.entry.count) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"fleet": {}}, "fleet.hardware: nothing is given; give one of cluster, node and hardware"),
+        (
+            {"fleet": {"hardware": "H100", "cluster": "Research_256"}},
+            "fleet.hardware: cluster and hardware are given; "
+            "give one of cluster, node and hardware",
+        ),
+        (
+            {"fleet": {"hardware": "H100", "count": 12}},
+            "fleet.count: 12 devices do not fill nodes of 8; use a multiple of 8, "
+            "or give node and how many there are of it",
+        ),
+        (
+            {"workload": {"model": "GPT2", "cached_prefix_len": 100, "prompt": 100}},
+            "workload.cached_prefix_len: it leaves nothing of the 100 tokens",
+        ),
+        (
+            {"workload": {"model": "ResNet50", "phase": "decode"}},
+            "workload.phase: ResNet-50 has no decode; it has forward, train",
+        ),
+        (
+            {"workload": {"model": "GPT2", "phase": "forward"}},
+            "workload.phase: GPT-2 (124M) has no forward; it has decode, prefill, serve, train",
+        ),
+        (
+            {"environment": {"battery": "2 kJ"}},
+            "workload.arrival_rate_qps: a battery lasts as often as it is used; "
+            "say how often, as in arrival_rate_qps: 0.1",
+        ),
+        ({"workload": 3}, "workload: 3 will not do; give a mapping of keys and values"),
+    ],
+)
+def test_a_system_that_cannot_be_says_what_is_wrong_and_what_would_do(spec, said):
+    plain = {"workload": {"model": "GPT2"}, "fleet": {"hardware": "H100"}}
+    assert refused({**plain, **spec}).rstrip(".") == f"system: {said}"
+
+
+def test_all_but_one_token_may_be_cached_and_eight_devices_fill_a_node():
+    work = {"model": "GPT2", "cached_prefix_len": 99, "prompt": 100}
+    assert not refused({"workload": work, "fleet": {"hardware": "H100"}})
+    for count in (7, 8, 16):
+        fleet = {"hardware": "H100", "count": count}
+        assert not refused({"workload": {"model": "GPT2"}, "fleet": fleet})
+
+
+def test_what_is_no_mapping_is_told_by_its_kind():
+    assert refused([1]) == "system: a system is a mapping of keys, not list."
+    with pytest.raises(UnknownName, match="section cannot be 'kitchen'"):
+        SystemSpec.build("FirstLook").changed({"kitchen.sink": 1})
