@@ -19,16 +19,20 @@ from mlsysim.hardware.types import HardwareNode
 Truth = Callable[[Variant], Any]
 
 
+def alike(value: Any, other: Any, by: float = 0.05, slack: float = 0.0) -> bool:
+    """Whether a value misses the other by no more than that part of it, or than `slack`."""
+    wanted = number(other)
+    return abs(number(value) - wanted) <= max(by * abs(wanted), slack)
+
+
+def within(low: float, value: float, high: float) -> bool:
+    """Whether a value lies between two others, or is one of them."""
+    return low <= value <= high
+
+
 def told(value: Any, *others: Any, by: float = 0.05, slack: float = 0.0) -> Any:
-    """A misconception's value, or None where nobody could tell it from one of the others.
-
-    It has to miss each by more than that part of it, and by more than `slack`.
-    """
-
-    def missed(other: float) -> bool:
-        return abs(number(value) - other) > max(by * abs(other), slack)
-
-    return value if all(missed(number(other)) for other in others) else None
+    """A misconception's value, or None where nobody could tell it from one of the others."""
+    return None if any(alike(value, other, by, slack) for other in others) else value
 
 
 def number(value: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grading.check import check
-from grading.checks import Row, Rows, doubled
+from grading.checks import Row, Rows, alike, doubled, within
 from mlsysim import Engine
 from mlsysim.core.units import Quantity
 from mlsysim.course.lessons import assignment
@@ -363,12 +363,12 @@ def used(v: Variant, mine: HardwareNode) -> float:
 
 def as_strong(v: Variant, mine: HardwareNode) -> bool:
     """Most of that peak waits for the memory; work out how much of it the step can use."""
-    return bool(abs((mine.peak("fp16") / v.device.peak("fp16")).m_as("") - 1) < ROUNDED)
+    return alike(mine.peak("fp16"), v.device.peak("fp16"), ROUNDED)
 
 
 def all_of_the_peak(v: Variant, mine: HardwareNode) -> bool:
     """Half of the peak is reached, so the chip needs twice the operations a second."""
-    return 1 / SPARE < EFFICIENCY * used(v, mine) < 1 + ROUNDED
+    return within(1 / SPARE, EFFICIENCY * used(v, mine), 1 + ROUNDED)
 
 
 @check(
@@ -378,9 +378,9 @@ def all_of_the_peak(v: Variant, mine: HardwareNode) -> bool:
 )
 def just_enough(v: Variant, mine: HardwareNode) -> dict[str, bool]:
     """Operations over half of the peak take as long as bytes over the bandwidth: solve for it."""
-    same = abs((mine.memory.bandwidth / v.device.memory.bandwidth).m_as("") - 1) < ROUNDED
+    same = alike(mine.memory.bandwidth, v.device.memory.bandwidth, ROUNDED)
     return {
-        f"its bandwidth is that of the {v.device.name}": bool(same),
+        f"its bandwidth is that of the {v.device.name}": same,
         "its memory holds the step": bool(on(v, mine).feasible),
         "its arithmetic keeps up with its memory": used(v, mine) < 1 + ROUNDED,
         "it has at most 10 % more peak than the step can use": used(v, mine) > 1 / SPARE - 1e-9,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from grading.check import Inputs, check
-from grading.checks import apart, odd_line, told
+from grading.checks import alike, apart, odd_line
 from mlsysim import Hardware, Models, ServingModel
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -205,7 +205,7 @@ def from_one(v: Variant) -> tuple[float, float] | None:
 def to_capacity(v: Variant) -> tuple[float, float] | None:
     """Capacity decides what fits, not how fast it goes."""
     low, high = sorted((by(v, "peak"), by(v, "capacity")))
-    return (low, high) if told(by(v, "capacity"), by(v, "bandwidth")) else None
+    return None if alike(by(v, "capacity"), by(v, "bandwidth")) else (low, high)
 
 
 @check(

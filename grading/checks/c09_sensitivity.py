@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import doubled, odd_line, told
+from grading.checks import doubled, odd_line, told, within
 from mlsysim import Engine, Hardware, SynthesisSolver
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -259,18 +259,18 @@ def spare(v: Variant, chip: HardwareNode) -> dict[str, float]:
 def planned_for_weights(v: Variant, chip: HardwareNode) -> bool:
     """The caches of all users are read in each step, and lie beside the weights."""
     part = float((weights_alone(v) / drawn(v).required_bw).m_as(""))
-    return 0.95 < spare(v, chip)["bandwidth"] / part < SPARE
+    return within(0.95, spare(v, chip)["bandwidth"] / part, SPARE)
 
 
 def bits(v: Variant, chip: HardwareNode) -> bool:
     """A memory's bandwidth is in bytes: TB/s, not Tb/s."""
     part = spare(v, chip)["bandwidth"]
-    return any(0.95 < part / slip < SPARE for slip in (1 / 8, 8))
+    return any(within(0.95, part / slip, SPARE) for slip in (1 / 8, 8))
 
 
 def whole_peak(v: Variant, chip: HardwareNode) -> bool:
     """Half of the peak is reached, so the chip needs twice the operations a second."""
-    return 0.95 < 2 * spare(v, chip)["peak"] < SPARE
+    return within(0.95, 2 * spare(v, chip)["peak"], SPARE)
 
 
 @check(

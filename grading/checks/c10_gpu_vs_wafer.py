@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import odd_line
+from grading.checks import odd_line, within
 from mlsysim import Engine, Hardware, Models, WeightStreamingModel
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -250,7 +250,7 @@ def bits_in_spec(v: Variant, chip: HardwareNode) -> bool:
     own = v.fields
     size = streamed(own["model"], own["precision"], v.sram, v.link).streamed
     part = float((size / chip.host_link.bandwidth).m_as("s")) / v.late
-    return any(LEAST <= part * slip <= 1 for slip in (8, 1 / 8))
+    return any(within(LEAST, part * slip, 1) for slip in (8, 1 / 8))
 
 
 @check(

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import odd_line, told
+from grading.checks import alike, odd_line, told
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -253,8 +253,8 @@ def changed(v: Variant, mine: HardwareNode) -> dict[str, bool]:
     return {
         f"the step is at least {v.want} times as fast": times >= v.want * 0.9995,
         "it is at most a tenth faster than asked for": times <= v.want * SPARE,
-        "peak or bandwidth is that of the old chip": any(abs(r - 1) < 0.01 for r in grown(v, mine)),
-        "capacity is that of the old chip": abs(capacity / own - 1) < 0.02,
+        "peak or bandwidth is that of the old chip": any(alike(r, 1, 0.01) for r in grown(v, mine)),
+        "capacity is that of the old chip": alike(capacity, own, 0.02),
         "a launch takes 10 us": bool(mine.dispatch_tax == Q_(10, "us")),
     }
 

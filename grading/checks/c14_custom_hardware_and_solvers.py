@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import told
+from grading.checks import alike, told, within
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -197,7 +197,7 @@ def seen(model: str, numbers: tuple[float, float, float], measured: str) -> froz
                 old, new = (
                     seconds(model, each, batch, tokens, phase, 0.5) for each in (numbers, twice)
                 )
-                found |= {name} if abs(new / old - 1) > 0.05 else set()
+                found |= set() if alike(new, old) else {name}
         if "users fit" in measured and name == "capacity":
             found.add(name)
     return frozenset(found)
@@ -375,13 +375,13 @@ def late(v: Variant, chip: HardwareNode) -> float:
 def no_room_for_weights(v: Variant, chip: HardwareNode) -> bool:
     """The weights lie beside the caches of the users."""
     own = v.crowd * of_one(v) / KEPT
-    return bool(0.95 < chip.supply("fp16").capacity / own < NEAR)
+    return within(0.95, chip.supply("fp16").capacity / own, NEAR)
 
 
 def bits_in_file(v: Variant, chip: HardwareNode) -> bool:
     """A memory's bandwidth is in bytes: TB/s, not Tb/s."""
     part = late(v, chip) / (v.late / 1e3)
-    return any(KEPT <= part * slip <= 1 for slip in (8, 1 / 8))
+    return any(within(KEPT, part * slip, 1) for slip in (8, 1 / 8))
 
 
 @check(

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import told
+from grading.checks import alike, told
 from mlsysim import Fleet, Pipeline, ReliabilityModel, Systems, solvers
 from mlsysim.core.errors import MissingValue
 from mlsysim.core.units import Q_, Quantity
@@ -222,7 +222,7 @@ def heard(stages: str, typed: str) -> str:
         except MissingValue:
             return MISSING
     factor = float((bills[1] / bills[0]).m_as(""))
-    return SAME if abs(factor - 1) < 0.01 else DOUBLES if factor > 1.4 else HALVES
+    return SAME if alike(factor, 1) else DOUBLES if factor > 1.4 else HALVES
 
 
 def always_hears(v: Variant) -> str | None:

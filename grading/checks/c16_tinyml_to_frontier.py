@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from grading.check import Inputs, check
-from grading.checks import told
+from grading.checks import alike, told, within
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.variants import Variant
@@ -252,7 +252,8 @@ def half_a_year(v: Variant, mine: SystemSpec) -> bool:
         return False
     p = look(DOORBELL, stem(mine), ETA)
     own = p.si("energy") * v.rate * 24 * YEAR / 3600
-    return own * 0.95 < cell.m_as("Wh") < min(own * NEAR, needed(stem(mine), v.rate))
+    most = min(own * NEAR, needed(stem(mine), v.rate))
+    return within(own * 0.95, cell.m_as("Wh"), most)
 
 
 @check(
@@ -272,7 +273,7 @@ def doorbell(v: Variant, mine: SystemSpec) -> dict[str, bool]:
         "it is the doorbell of the question": (*asked,) == ("int8", ETA)
         and getattr(work.model, "stem", "") == DOORBELL
         and rate is not None
-        and abs(float(rate.m_as("1/s")) * 3600 / v.rate - 1) < 0.01,
+        and alike(rate, Q_(v.rate, "1/hour"), 0.01),
         "its chip is one of the three": stem(mine) in BOARDS,
         "it has a battery": cell is not None,
     }

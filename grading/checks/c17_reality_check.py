@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from grading.check import Inputs, check
-from grading.checks import apart, odd_line, told
+from grading.checks import alike, apart, odd_line, within
 from mlsysim import Engine
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -149,7 +149,7 @@ def nine_in_ten(v: Variant) -> tuple[float, float]:
 def unlike(v: Variant, low: float, high: float) -> Ends | None:
     """Other ends, where at least one of them can be told from the true one."""
     first, last = nine_in_ten(v)
-    return ends(v, low, high) if told(low, first) or told(high, last) else None
+    return None if alike(low, first) and alike(high, last) else ends(v, low, high)
 
 
 def all_twenty(v: Variant) -> Ends | None:
@@ -213,7 +213,7 @@ def always_add(v: Variant) -> str:
 def diagnosis(v: Variant) -> str:
     """Divide measured by law in each row: alike and near 1, alike and off, or falling with work."""
     three = [longer(name) for name in (v.small, v.middle, v.large)]
-    if all(1 / MENDED < each < MENDED for each in three):
+    if all(within(1 / MENDED, each, MENDED) for each in three):
         return NEITHER
     return CONSTANT if max(three) < MENDED * min(three) else EFFECT
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from grading.check import check
-from grading.checks import odd_line, told
+from grading.checks import alike, odd_line, told, within
 from mlsysim import Engine, Scenarios
 from mlsysim.core.units import Q_, Quantity
 from mlsysim.course.lessons import assignment
@@ -56,7 +56,7 @@ def by_requests(v: Variant) -> float:
 
 def one_operation(v: Variant) -> float | None:
     """A weight is multiplied and added: two operations for each token."""
-    return readers(v) / 2 if abs(v.eta - 0.5) > 0.06 else None
+    return None if alike(v.eta, 0.5, 0.12) else readers(v) / 2
 
 
 @check(
@@ -135,7 +135,7 @@ def empty_space(v: Variant) -> Quantity:
 def the_way(v: Variant) -> Quantity | None:
     """That is the time on the way; what remains of the promise was asked."""
     way = 2 * v.far / GLASS
-    return None if abs(way - (v.promise - way)) < 0.06 * v.promise else Q_(way, "ms")
+    return None if alike(way, v.promise - way, 0, 0.06 * v.promise) else Q_(way, "ms")
 
 
 @check(
@@ -217,7 +217,7 @@ def upside_down(v: Variant) -> tuple[float, float]:
 
 def own_at_one_end(v: Variant) -> tuple[float, float] | None:
     """Question 1's η is forgotten here: both ends are new numbers."""
-    return (readers(v), readers(v, v.low)) if told(v.eta, v.high, by=0.12) else None
+    return None if alike(v.eta, v.high, 0.12) else (readers(v), readers(v, v.low))
 
 
 @check(
@@ -289,7 +289,7 @@ def asked_of(v: Variant) -> tuple[float, int, float, float]:
 def half_the_load(v: Variant, mine: SystemSpec) -> bool:
     """When the other region fails, this one carries all requests."""
     rate = getattr(mine.workload, "arrival_rate_qps", None)
-    return rate is not None and abs(float(Q_(rate, "1/s").m_as("1/s")) / v["all"] - 0.5) < 0.05
+    return rate is not None and alike(rate, Q_(v["all"] / 2, "1/s"), 0.1)
 
 
 def carries_all(v: Variant, mine: SystemSpec) -> bool:
@@ -304,7 +304,7 @@ def near_by(v: Variant, mine: SystemSpec) -> bool:
         return False
     found = judge(mine.replace(constraints=())).metrics.get("ttft")
     late = PROMISE - 2 * v.km / GLASS
-    return found is not None and late <= found.m_as("ms") < PROMISE
+    return found is not None and within(late, found.m_as("ms"), PROMISE)
 
 
 @check(
