@@ -11,6 +11,7 @@ import pytest
 from grading.checks import c00_hello_roofline as c00
 from grading.kinds import Choice, Number, Spec
 from mlsysim import Engine
+from mlsysim.core.units import Q_
 from mlsysim.course.sheet import Answer
 from tests.grading.conftest import typed, unit_of
 
@@ -380,3 +381,12 @@ def by_name(checks, v):
         for name, f in q.check.misconceptions.items():
             values[f"{q.name} {name}"] = q.plain(f(v))
     return values
+
+
+def test_requests_follow_from_an_own_need_that_is_more_than_the_weights(checks):
+    fields = {"device": "A100", "other": "H100", "crowd": 24, "short": 64}
+    v = checks.assignment.variant({"model": "Llama3_8B", "batch": 14, "context": 1024, **fields})
+    weights, room = 2 * 8_030_261_248, 80 * 2**30
+    follow = checks.questions["q7"].check.follow
+    assert follow(v, Q_(weights + 14 * 3e9, "B")) == (room - weights) // 3e9
+    assert follow(v, Q_(weights, "B")) is None

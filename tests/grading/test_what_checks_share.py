@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grading.checks import Row, Rows, apart, doubled, odd_line, told
+from grading.checks import Row, Rows, apart, doubled, odd_line, told, within
 from mlsysim import Engine, Hardware
 from mlsysim.core.units import Q_
 from mlsysim.course.lessons import Assignment
@@ -76,6 +76,10 @@ def test_a_misconceptions_value_is_kept_where_it_can_be_told_from_others(
     value, others, how, is_told
 ):
     assert told(value, *others, **how) == (value if is_told else None)
+
+
+def test_what_lies_between_two_values_includes_them():
+    assert [n for n in range(6) if within(2, n, 4)] == [2, 3, 4]
 
 
 def test_a_misconception_of_nothing_or_without_a_value_is_left_out():

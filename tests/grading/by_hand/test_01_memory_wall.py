@@ -86,6 +86,12 @@ def test_which_requests_gain_more(which):
     }
 
 
+def test_a_request_like_ones_own_gains_no_more_and_is_no_longer():
+    six = drawn(STEM, "p1 a1 p2 a2 p3 a3 p4 a4 p5 a5 p6 a6", 5)
+    found = known(STEM, "q3", **OWN, **{**six, "p1": 2700, "a1": 140})
+    assert all("2,700 in, 140 out" not in marked for marked in found.values())
+
+
 def test_between_which_factors_the_gain_of_any_request_lies():
     assert known(STEM, "q4", **OWN) == {
         "": pytest.approx((BAND, PEAK)),

@@ -175,6 +175,11 @@ def test_faults_of_a_chip():
         assert chip(peak=part / 2).endswith("its peak is enough")
 
 
+def test_what_takes_as_long_in_arithmetic_does_not_wait_for_memory():
+    found = called(STEM, "q7", (BANDWIDTH, 0.42 * PEAK, BANDWIDTH, 0), **H100)
+    assert found[""] == 1 / 2  # a second of either, and one of bytes alone
+
+
 def test_the_share_of_a_step_that_waits_as_a_function():
     def ms(*times):  # bytes and operations that take so long, of weights and then of caches
         rates = (BANDWIDTH, 0.42 * PEAK) * 2

@@ -111,6 +111,7 @@ def test_a_door_that_is_wide_enough():
     assert wafer(0.809).endswith("it takes no less than nine tenths of that")
     for time in (0.82, 0.89):
         assert wafer(8 * time) == wafer(time / 8) == "took bits for bytes"
+        assert wafer(3 * time, capacity=56).endswith("a token takes at most 0.9 s")
         assert wafer(time, capacity=57) == "raised the memory instead of the link"
         assert wafer(3 * time, capacity=200) == "raised the memory instead of the link"
     for time in (0.8, 0.91):

@@ -122,6 +122,12 @@ def test_a_front():
     }
 
 
+@pytest.mark.parametrize("alike", [{"f_ms": 9}, {"f_usd": 5}])
+def test_a_design_as_quick_or_as_cheap_as_a_better_one_is_not_beaten_in_both(alike):
+    front = known(STEM, "q3", **{**STEPS, **PRICES, **alike}, full="c")[""]
+    assert front == {"a", "b", "d", "e", "f"}
+
+
 def test_the_best_under_a_limit():
     # of 25 ms or less: a for 5, b for 2, c for 3, d for 4 and f for 6; but b does not fit
     assert known(STEM, "q4", **STEPS, **PRICES, full="b", most=25) == {

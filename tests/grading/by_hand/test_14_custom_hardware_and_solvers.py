@@ -63,7 +63,8 @@ def test_a_full_card_and_what_it_writes():
     )
     follow, v = load(STEM).questions["q2"].check.follow, variant(STEM, **fast)
     assert follow(v, Q_(50.2, "")) == pytest.approx(50 * 0.5e12 / read(50, 1000))
-    assert follow(v, Q_(0.2, "")) is None
+    assert follow(v, Q_(1, "")) == pytest.approx(0.5e12 / alone)
+    assert [follow(v, Q_(many, "")) is None for many in (0.2, 99_999, 100_000)] == [1, 0, 1]
 
 
 def test_users_counted_by_the_solver_of_the_worked_example_are_right_too():

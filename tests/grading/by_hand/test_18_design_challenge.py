@@ -123,6 +123,12 @@ def test_assumptions_that_break_a_fleet(fleet, breaks, alone, whole):
     }
 
 
+def test_what_comes_to_exactly_all_of_it_does_not_break_a_fleet():
+    # nothing of the load is reading and nothing of the cost electricity: neither moves them
+    fleet = {"load": 100, "reads": 0, "time": 10, "cost": 100, "watts": 0}
+    assert known(STEM, "q4", **fleet)[""] == {"requests", "length of answers", "price of a chip"}
+
+
 LINES = {
     "line_1": "the requests of the busiest second",
     "line_2": "requests × prompt × 2 FLOP a weight ÷ (η × peak)",
