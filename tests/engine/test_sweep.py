@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.errors import BadArgument, MLSysError, NoDatapath, UnknownField
+from mlsysim.core.table import Table
 from mlsysim.engine.engine import BLOCK
 
 LLAMA, RESNET = Models.Language.Llama3_8B, Models.Vision.ResNet50
@@ -255,3 +256,78 @@ def test_the_columns_are_listed_and_each_is_there():
     tdp = sweep.values("tdp")
     assert tdp.m_as("W").tolist()[:2] == [700.0, 700.0]
     assert np.isnan(tdp.m_as("W")[2:]).all()  # nobody has published it
+
+
+def test_a_sweep_in_several_blocks_is_the_same_sweep(monkeypatch):
+    """Of 2 x 3 x 2 points for each batch, ten a block are less than one: a block for each batch."""
+    how = {"precisions": ["fp16", "int8", "int4"], "seq_lens": [64, 9000]}
+    how["batch_sizes"] = [1, 7, 300, 2, 5]
+    devices, told = [Hardware.H100, NO_TDP], []
+    whole = Engine.sweep(LLAMA, devices, **how)
+    for size, ends in ((10, [12, 24, 36, 48, 60]), (24, [24, 48, 60]), (25, [24, 48, 60])):
+        monkeypatch.setattr("mlsysim.engine.engine.BLOCK", size)
+        told.clear()
+        cut = Engine.sweep(LLAMA, devices, **how, progress=lambda *now: told.append(now))
+        assert told == [(end, 60) for end in ends]
+        for name in whole.columns:
+            np.testing.assert_array_equal(cut.column(name), whole.column(name), name)
+        for one, other in zip(cut, whole, strict=True):
+            assert {**one, "profile": None} == {**other, "profile": None}
+            assert one["profile"].latency == other["profile"].latency
+            assert one["profile"].notes == other["profile"].notes
+    assert repr(whole) == (
+        "Sweep of 60 points (2 hardware x 3 precision x 5 batch_size x 2 seq_len)"
+    )
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"kv_precision": "fp8", "stack": "ideal", "phase": "prefill", "efficiency": 0.3},
+        {"training": True, "efficiency": 0.7, "stack": "ideal"},
+    ],
+)
+def test_a_sweep_asks_all_that_it_is_told(how):
+    (row,) = Engine.sweep(LLAMA, "A100", batch_sizes=3, seq_lens=700, precisions="bf16", **how)
+    alone = Engine.solve(LLAMA, "A100", batch_size=3, seq_len=700, precision="bf16", **how)
+    same(row["profile"], alone)
+
+
+def test_a_row_on_a_device_that_cannot_is_kept_and_has_no_notes():
+    """Integers alone multiply on a Coral: its row tells why, and nothing of a datapath."""
+    sweep = Engine.sweep(RESNET, ["Coral_EdgeTPU", "V100"], precisions=["fp16", "int8"])
+    first, second, third, last = (row["profile"] for row in sweep)
+    assert (first.datapath, first.notes) == ("", ())
+    assert first.reason == "The device has no datapath that can run fp16."
+    assert np.isnan([first.si("peak"), first.si("latency")]).all()
+    assert (second.datapath, third.datapath, last.datapath) == ("int8", "fp16", "fp16")
+    assert last.notes == Engine.solve(RESNET, "V100", precision="int8").notes
+    assert not any("datapath" in note for note in third.notes)
+
+
+def test_hypothetical_chips_have_columns_of_their_own():
+    sweep = Engine.sweep(LLAMA, "H100", tdp=["100 W", "300 W"], batch_sizes=[1, 2])
+    assert sweep.column("hardware").tolist() == [0, 0, 1, 1]
+    assert sweep.values("tdp").m_as("W").tolist() == [100, 100, 300, 300]
+    assert sweep.values("unit_cost").m_as("USD").tolist() == [30_000.0] * 4
+    assert sweep.values("power").m_as("W").tolist() == [100, 100, 300, 300]
+    assert sweep.values("latency").units == sweep[0]["profile"].latency.units
+    assert sweep.values("bottleneck").tolist() == ["Memory"] * 4
+    assert sweep.values("batch_size").tolist() == [1, 2, 1, 2]
+    assert [name for name in sweep.columns if name in {"tdp", "notes"}] == ["tdp"]
+    assert sweep.columns[:4] == ["hardware", "precision", "batch_size", "seq_len"]
+    assert [row["profile"].si("power") for row in sweep[1:3]] == [100, 300]
+    assert sweep[-1]["tdp"].m_as("W") == 300
+
+
+def test_a_bar_of_a_sweep_is_as_long_as_its_roof_binds(monkeypatch):
+    """A step moves 15.278 ms' worth; beside it the host takes nothing, a little or most of it."""
+    monkeypatch.setattr(Table, "_repr_html_", lambda table: table.bars["bottleneck"].tolist())
+    for tax, share in ((0.0, 1.0), (5.0, 15.278 / 20.278), (30.0, 30 / 45.278)):
+        device = NO_TDP.replace(dispatch_tax=f"{tax} ms")
+        assert Engine.sweep(LLAMA, device)._repr_html_() == pytest.approx([share], rel=1e-4)
+    prompt = Engine.sweep(LLAMA, device, phase="prefill")
+    busy = prompt[0]["profile"]
+    share = busy.si("compute_time") / (busy.si("compute_time") + 0.030)
+    assert busy.bottleneck == "Compute"
+    assert prompt._repr_html_() == pytest.approx([share])
