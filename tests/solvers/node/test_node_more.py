@@ -73,6 +73,49 @@ def test_a_stack_that_nobody_measured_there_is_a_missing_value():
         EFFICIENCY.solve("MegaScale", hardware=Hardware.H100)
 
 
+def test_what_was_measured_is_told_when_nothing_matches():
+    """By its stack as one says it, its model, device and precision, as far as they are known."""
+    with pytest.raises(MissingValue) as missing:
+        EFFICIENCY.solve("MegaScale", hardware="H100", precision="fp8", model="GPT3_175B")
+    model, device = Models.GPT3_175B.name, Hardware.H100.name
+    finding = Literature.Efficiency.MegaScale_175B
+    known = ("MegaScale", finding.model, finding.hardware, finding.precision)
+    assert str(missing.value) == (
+        f"Literature has no known mfu for stack MegaScale, hardware {device}, model {model}, "
+        f"precision fp8: measured are {' '.join(part for part in known if part)}."
+    )
+    # one that names no precision was not made at the one that is asked for
+    silent = next(
+        each for each in map(Literature.Efficiency.__getitem__, Literature.Efficiency)
+        if each.precision is None and each.stack and "bandwidth" not in each.name
+    )  # fmt: skip
+    with pytest.raises(MissingValue):
+        EFFICIENCY.solve(silent.stack, precision="fp4")
+    assert silent.value in [value for _, value, _ in EFFICIENCY.solve(silent.stack).measurements]
+    assert EFFICIENCY.solve(silent.stack.upper()).count > 0
+
+
+def test_what_goes_with_a_rate_of_ones_own_in_a_sentence():
+    own = {"achieved": "156 TFLOP/s", "hardware": "A100"}
+    for wrong, said in (
+        (
+            {"stack": "MegaScale"},
+            "stack cannot be 'MegaScale': leave it out where achieved is given",
+        ),
+        ({"metric": "bandwidth"}, "metric cannot be 'bandwidth': an achieved rate of arithmetic"),
+        ({"achieved": "313 TFLOP/s"}, "achieved cannot be '313 TFLOP/s': .* peaks at 312 TFLOP/s"),
+        ({"hardware": None}, "hardware cannot be None: give the device on which the rate was"),
+    ):
+        with pytest.raises(BadArgument, match=said):
+            EFFICIENCY.solve(**own | wrong)
+    assert EFFICIENCY.solve(**own | {"achieved": "312 TFLOP/s"}).efficiency == 1
+    found = EFFICIENCY.solve(**own | {"achieved": Q_([78.0, 156.0], "TFLOP/s")})
+    assert found.efficiency.tolist() == pytest.approx([0.25, 0.5])
+    one = EFFICIENCY.solve(**own)
+    assert (one.low, one.high, one.count, one.metric, one.measurements) == (0.5, 0.5, 1, "mfu", ())
+    assert (one.achieved.m_as("TFLOP/s"), one.peak.m_as("TFLOP/s")) == pytest.approx((156, 312))
+
+
 def test_an_achieved_rate_is_divided_by_the_dense_peak():
     own = EFFICIENCY.solve(achieved="156 TFLOP/s", hardware=Hardware.A100)
     assert own.efficiency == pytest.approx(156 / 312)

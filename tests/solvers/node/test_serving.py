@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsysim import Engine, Hardware, Models
-from mlsysim.core.errors import BadArgument, OutOfRange, UnknownArgument, WrongUnit
+from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownArgument, WrongUnit
 from mlsysim.core.units import Q_
 from mlsysim.equations import serving as eq
 from mlsysim.solvers import (
@@ -635,3 +635,77 @@ def test_another_replica_never_lengthens_the_tail(rate, servers):
     assert more.si("p99_latency") <= one.si("p99_latency") * (1 + 1e-9)
     assert one.si("p50_latency") <= one.si("p99_latency")
     assert one.si("p99_latency") >= 0.1 * math.log(100) * (1 - 1e-9)
+
+
+# ---- what is said of what cannot be --------------------------------------------------------------
+
+
+def test_a_queue_that_only_grows_says_how_many_would_do():
+    assert TAIL.solve(30, 100, 2).reason == (
+        "Requests arrive 1.5 times as fast as 2 replicas serve them, so the queue only grows; it "
+        "takes at least 4 replicas."
+    )
+    # as fast as they serve is too fast; 1,200 at 2 s are 2,400 of them
+    assert TAIL.solve(20, 100, 2).reason.endswith("it takes at least 3 replicas.")
+    assert TAIL.solve(1200, 2000, 1000).reason == (
+        "Requests arrive 2.4 times as fast as 1,000 replicas serve them, so the queue only grows; "
+        "it takes at least 2,401 replicas."
+    )
+    assert TAIL.solve(19.9, 100, 2).reason == ""
+
+
+def test_variation_is_between_none_and_that_of_exponential_service():
+    """One server at four fifths: of 0.1 s each; M/M/1 waits 0.4 s and M/D/1 0.2 s."""
+    columns = TAIL.solve(8, 100, variation=[0.0, 0.6, 1.0])
+    assert columns.mean_wait.m_as("s") == pytest.approx([0.2, 0.4 * (1 + 0.36) / 2, 0.4])
+    assert columns.mean_latency.m_as("s") == pytest.approx([0.3, 0.372, 0.5])
+    single = [TAIL.solve(8, 100, variation=v) for v in (0.0, 0.6, 1.0)]
+    for name in ("p50_latency", "p99_latency", "slowdown"):
+        assert columns.si(name) == pytest.approx([one.si(name) for one in single]), name
+    # M/M/1 stays exponentially, 0.5 s on average
+    assert single[2].p50_latency.m_as("s") == pytest.approx(0.5 * math.log(2))
+    assert single[2].p99_latency.m_as("s") == pytest.approx(0.5 * math.log(100))
+    assert single[2].slowdown == pytest.approx(5 * math.log(100))
+
+
+def test_each_refusal_of_a_server_in_a_sentence(llama, h100):
+    how = {"seq_len": 100, "decode_hardware": Hardware.A100}
+    with pytest.raises(MissingValue) as missing:
+        SERVING.solve(llama, h100, **how)
+    assert str(missing.value) == (
+        "ServingModel has no known network_bandwidth: give the rate at which a prompt's cache goes "
+        "to decode_hardware."
+    )
+    said = "a prompt of 100 tokens leaves none to compute; give fewer"
+    for cached in (100, 101):
+        with pytest.raises(BadArgument, match=f"cached_prefix_len cannot be {cached}.*: {said}"):
+            SERVING.solve(llama, h100, seq_len=100, cached_prefix_len=cached)
+    assert SERVING.solve(llama, h100, seq_len=100, cached_prefix_len=99).feasible
+    with pytest.raises(BadArgument) as refused:
+        SERVING.solve("BERT_Base", h100)
+    assert str(refused.value).endswith(
+        "it does not decode token by token; give a decoder, such as Llama3_8B."
+    )
+
+
+def test_prompts_that_do_not_fit_where_they_are_read():
+    """An A10G of 24 GB does not hold the 70.6 GB that an H200 does."""
+    how = {"decode_hardware": "H200", "network_bandwidth": "50 GB/s", "precision": "int8"}
+    served = SERVING.solve("Llama3_70B", "A10G", decode_tokens=7, batch_size=3, **how)
+    assert served.reason == (
+        f"The prompts and their cache do not fit on {Hardware.A10G.name}, which reads them."
+    )
+    assert (served.feasible, served.precision, served.devices) == (False, "int8", 2)
+    assert (served.batch_size, served.decode_tokens) == (3, 7)
+    assert (served.ttft, served.latency, served.notes) == (None, None, ())
+    read = SERVING.solve("Llama3_8B", "A10G", decode_tokens=7, batch_size=3, **how)
+    assert (read.feasible, read.reason, read.devices) == (True, "", 2)
+
+
+def test_energy_of_a_batch_is_that_of_all_devices(llama, h100):
+    for devices, how in ((1, {}), (2, {"tensor_parallel": 2}), (4, {"tensor_parallel": 4})):
+        served = SERVING.solve(llama, h100, seq_len=100, batch_size=3, decode_tokens=11, **how)
+        assert served.power.m_as("W") == 700 * devices
+        assert served.energy.m_as("J") == pytest.approx(700 * devices * served.si("latency"))
+        assert served.devices == devices
+    assert served.throughput.m_as("1/s") == pytest.approx(3 * 11 / served.si("latency"))
