@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mlsysim
-from mlsysim import Models
-from mlsysim.models.operators import DECODE
+from mlsysim import Hardware, Models
+from mlsysim.models.operators import DECODE, Rates
 from mlsysim.models.widths import Widths
 from mlsysim.solvers.node import cost
+from mlsysim.solvers.node.kernels import Kernels, Sums, constants, reduced
+from mlsysim.stacks.silicon import Operators, shipped
+from mlsysim.stacks.types import Stack
 
 equal = Widths.equal
 
@@ -93,3 +97,92 @@ def test_operators_are_summed_in_one_module():
     # models list operators; these hand the list to that sum: whole, in groups, or a device's part
     outside = {name for name in modules_that(asks_for_operators) if not name.startswith("models/")}
     assert outside == {"solvers/node/cost.py", "solvers/fleet/group.py", "solvers/node/learning.py"}
+
+
+# ---- what a stack changes ------------------------------------------------------------------------
+
+WIDTHS = Widths(weights=2.0, tables=3.0, activations=5.0, cache=7.0)
+
+
+def stack(**how):
+    return Stack(name="x", **how)
+
+
+def supply(**how):
+    return Hardware.H100.supply("fp16")._replace(overhead=0.25, **how)
+
+
+def test_a_device_draws_its_rating_or_what_was_measured():
+    board = {"share": 0.5, "operation": "3 pJ"}
+    for level in (None, "ideal", stack()):
+        assert cost.drawn(supply(power=600.0), level) == 600
+        assert cost.drawn(supply(power=None), level) is None
+    assert cost.drawn(supply(power=600.0), stack(board=board)) == 300
+    assert cost.drawn(supply(power=None, peak=1e12), stack(board=board)) == pytest.approx(3)
+    assert cost.drawn(supply(power=None), stack(board={"share": 0.5})) is None
+
+
+def test_a_step_waits_for_its_host():
+    for level in (None, "ideal", stack(), stack(operators={"small": "1 s"})):
+        assert cost.host(supply(), level, 7.0) == 0.25
+    assert cost.host(supply(), stack(host="2 s"), 7.0) == 2
+    assert cost.host(supply(), stack(operators={"sequence": "3 s"}), 7.0) == 21.25
+    assert cost.host(supply(), stack(host="2 s", operators={"sequence": "3 s"}), 7.0) == 23
+
+
+def test_a_stack_keeps_gradients_and_scores_wider_where_it_says_both():
+    held = {"gradients": "10 B", "scores": "20 B"}
+    assert cost.wider(stack(held=held), WIDTHS) == (2, 4)
+    for less in (stack(), "ideal", None, *(stack(held={key: held[key]}) for key in held)):
+        assert cost.wider(less, WIDTHS) == (1, 1)
+    model = Models.Language.GPT2
+    step = model.step(1.0, 64.0, None, WIDTHS, training=True)
+    plain, wide = (cost.demand(model, step, level=level) for level in (None, stack(held=held)))
+    assert wide.held_weights - plain.held_weights == pytest.approx(5 * model.parameters)
+    assert wide._replace(held_weights=0) == plain._replace(held_weights=0)
+
+
+def test_rates_are_parts_of_the_roofs():
+    device = supply(peak=600.0, attention_peak=500.0, bandwidth=400.0)
+    assert cost.rates(device, 0.5) == Rates(300.0, 250.0, 400.0, 400.0)
+    assert cost.rates(device, 0.5, 70.0) == Rates(300.0, 250.0, 70.0, 400.0)
+    plain = cost.rates(device, 0.5, 70.0, stack(launch="2 s", dispatch="3 s"))
+    assert plain == Kernels(Rates(300.0, 250.0, 70.0, 400.0), 2.0, 3.0)
+    roofs = cost.rates(device, 0.5, 70.0, stack(roofs={"bandwidth": 0.5}))
+    assert (roofs.reading, roofs.data, roofs.rate) == (35, 200, 300)
+    device = device._replace(half_sums=3.0, attention_sums=7.0)
+    for sums, peaks in ((True, (1800, 3500)), (False, (600, 500))):
+        how = {"small": "5 s", "half_sums": sums}
+        found = cost.rates(device, 0.5, 70.0, stack(launch="2 s", dispatch="3 s", operators=how))
+        assert (found.supply.peak, found.supply.attention_peak) == peaks
+        assert (found.launch, found.small, found.reading, found.dispatch) == (2, 5, 70, 3)
+
+
+def test_constants_of_silicon_are_those_of_each_device():
+    """A family has its own clock, and a path its own rate; one without a table is as others are."""
+    names = np.array(
+        [["Hopper,fp8,bf16", "Ampere,fp16,fp16"], ["Ada,int8,fp16", "Nobody,fp32,tf32"]]
+    )
+    columns = constants(names, Operators(framework="vllm"))
+    for place, name in np.ndenumerate(names):
+        alone = constants(name, Operators(framework="vllm"))
+        assert {key: value[place] for key, value in columns.items()} == alone
+        family, path, attention = name.split(",")
+        of = {"family": family, "framework": "vllm", "op": "all_reduce", "wire": "switch"}
+        of |= {"datapath": path, "maker": f"vllm {path}"}
+        near = {"fp32": "bf16", "fp16": "bf16", "tf32": "bf16"}
+        other = shipped().at({**of, "kernel": "other", "path": near.get(attention, attention)})
+        plain = shipped().at({**of, "kernel": "plain", "path": near.get(path, path)})
+        own = shipped().at({**of, "kernel": None, "path": near.get(path, path)})
+        for key, value in alone.items():
+            kind = key.partition(".")[0]
+            kinds = {"prefill": other, "decode": other, "experts": own}
+            assert value == kinds.get(kind, plain)[key], key
+
+
+def test_sums_are_those_of_kernels_only_where_these_were_measured():
+    assert reduced(supply(), None) is None
+    assert reduced(supply(), stack(roofs={})) is None
+    measured = stack(operators={"exchange": 2.0})
+    found = reduced(supply(), measured)
+    assert found == Sums(supply().silicon, measured.operators)
