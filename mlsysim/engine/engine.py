@@ -100,8 +100,8 @@ class Engine:
         each_batch = len(devices) * len(names) * (1 if lines is None else lines.size)
         size, blocks = max(BLOCK // each_batch, 1), []
         for part in np.split(batches, range(size, len(batches), size)):
-            steps = [each.step(part[None, None, :, None], lines, phase) for each in questions]
-            found = [each.profile(step) for each, step in zip(questions, steps, strict=True)]
+            batch = part[None, None, :, None]
+            found = [each.profile(each.step(batch, lines, phase)) for each in questions]
             blocks.append(mixed(parts, found) if len(parts) > 1 else found[0])
             if progress is not None:
                 done = min(len(blocks) * size, len(batches))

@@ -160,6 +160,23 @@ def test_the_room_is_nine_tenths_of_the_device_less_weights_and_activations():
     assert ours.max_batch == (0.9 * capacity - 2 * 8030261248) // sequence
 
 
+def test_a_server_steps_2048_sequences_together_at_most():
+    """GPT-2 has room for many more answers of two tokens: 36,864 bytes a token."""
+    question = ask(L.GPT2, Hardware.H100, "fp16", 0.5, None, "ideal")
+    ours = server(question, 8.0, 2.0)
+    assert ours.room > 10_000
+    assert ours.max_batch == 2048
+    assert ours.reserve == pytest.approx(0.1 * 81559 * 1024**2)
+    assert server(question, 8.0, 2.0, max_batch=5000.0).max_batch == 5000
+    assert server(question, 8.0, 2.0, reserve=0.0).room > ours.room
+    assert server(question, 8.0, 2.0, max_batch=1.0).max_batch == 1
+    # a replica is asked as it is: prompts in full, and nobody to talk to
+    assert ours.replica == Replica(question, 0.0, None, None, None, 1)
+    assert (ours.pieces, ours.steps, ours.alone) == (0, 1, ours.prefill)
+    cut = server(Replica(question, prefix=3.0, chunk=2.0), 8.0, 2.0)
+    assert cut.pieces == 2.5
+
+
 def test_the_largest_rate_counts_prefill_and_a_share_of_each_step():
     """The audit's arithmetic: a request takes its prefill and n-th parts of full steps."""
     ours = machine(LARGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlsysim import Models
+from mlsysim import Engine, Models
 from mlsysim.models.operators import (
     ADAPTER,
     ADD,
@@ -214,6 +214,29 @@ def test_a_model_of_which_only_the_size_is_known():
     w = unknown_work(1000.0, 30.0, WIDTHS)
     load = Load(6 * 1000 * 30, 0.0, 3 * 2000.0, 0.0)
     assert w == Work(load, load, Held(2000.0, 0.0, 1000.0, 1000.0))
+    assert w.held == w.dense
+    assert (w.whole, w.layers, w.talks, w.batch) == (load, 1, 4, 1)
+    kept = (w.layer, w.scores, w.entry, w.keys, w.tail, w.dispatched)
+    assert kept == (0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "moments"),
+    [("adam", 8), ("adamw", 8), ("adamw_8bit", 2), ("lion", 4), ("sgd_momentum", 4), ("sgd", 0)],
+)
+def test_what_each_optimizer_keeps(optimizer, moments):
+    """Two bytes of weights and of gradients, a master copy of four, and moments."""
+    model = Models.Language.GPT2
+    held = Engine.solve(model, "H100", training=True, optimizer=optimizer).weights.m_as("B")
+    assert held == pytest.approx((2 + 2 + 4 + moments) * model.parameters)
+    full = Engine.solve(model, "H100", training=True, optimizer=optimizer, precision="fp32")
+    assert full.weights.m_as("B") == pytest.approx((4 + 4 + moments) * model.parameters)
+
+
+def test_short_sums_are_as_slow_as_was_published():
+    """DeepGEMM on an H800, 4,096 rows: TFLOP/s for sums of so many values, within 3 %."""
+    for values, rate in ((512, 590), (2048, 1025), (16384, 1358)):
+        assert 1416 * values / (values + float(SHORT)) == pytest.approx(rate, rel=0.03)
 
 
 def test_tables_that_four_devices_keep():
