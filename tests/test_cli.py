@@ -448,6 +448,12 @@ def test_a_table_that_is_too_wide_goes_on_below(capsys, monkeypatch):
         *("name  first", "one   11111", "two       2", ""),
         *("name  second", "one        3", "two    44444"),
     ]
+    monkeypatch.setenv("COLUMNS", "6")
+    print_table(Table({"name": ["a very long name"], "first": ["1"]}))  # which is never cut
+    assert capsys.readouterr().out.splitlines() == [
+        "name              first",
+        "a very long name      1",
+    ]
     monkeypatch.setenv("COLUMNS", "19")
     print_table(table)
     assert capsys.readouterr().out.splitlines() == [

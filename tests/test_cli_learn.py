@@ -205,7 +205,9 @@ def test_a_pdf_is_printed_by_the_chromium_that_is_named(
 ):
     out = tmp_path / "sheet.PDF"
 
-    def printer(command, **_):
+    def printer(command, *, capture_output, text, **_):
+        assert capture_output  # what it says is told where it fails
+        assert text
         name, page = command[0], Path(command[-1].removeprefix("file://"))
         (target,) = (word.partition("=")[2] for word in command if "--print-to-pdf=" in word)
         assert (name, page.suffix, target) == ("own-chromium", ".html", str(out))

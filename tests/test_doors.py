@@ -14,14 +14,17 @@ from contextlib import suppress
 import pytest
 import typer
 
-from mlsysim import Hardware
+from mlsysim import Engine, Hardware, Stacks
+from mlsysim import figures as decks
 from mlsysim.cli import app, main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.core.schemas import words
+from mlsysim.core.solver import show
 from mlsysim.evaluation import SystemSpec, evaluate, judge
 from mlsysim.evaluation.examples import EXAMPLES, example
 from mlsysim.evaluation.schemas import schema
 from mlsysim.evaluation.sections import PHASES, EnvironmentSpec
+from mlsysim.evaluation.validate import operators
 from tests.notebooks import ROOT
 
 COMMANDS = typer.main.get_command(app).commands
@@ -253,3 +256,147 @@ def test_the_shell_completes_commands_and_names(monkeypatch, capsys):
         with suppress(SystemExit):
             app(args=[], prog_name="mlsysim")
         assert meant in capsys.readouterr().out.split()
+
+
+# ---- whole answers -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ask(run, tmp_path):
+    """Search a space that is written to a file."""
+    file = tmp_path / "space.yaml"
+
+    def go(asked, *words):
+        file.write_text(json.dumps(asked), encoding="utf-8")
+        return run("search", str(file), *words)
+
+    return go
+
+
+LEAST = {"objective": "minimize: latency"}
+
+
+def test_a_search_answers_with_its_front_or_with_why_there_is_none(ask, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    axes = {"hardware": ["H200", "B200"], "batch_size": [1, 8]}
+    space = {"model": "Llama3_8B", **axes, "kv_precision": "fp8", "stack": "ideal"}
+    code, out, err = ask({"space": space, **LEAST})
+    best = Engine.solve("Llama3_8B", "B200", kv_precision="fp8", stack="ideal")
+    head, row = (re.split(r" {2,}", line) for line in out.splitlines())
+    assert (code, err) == (0, "")
+    assert head == ["hardware", "batch size", "latency", "feasible", "throughput", "bottleneck",
+                    "mfu", "memory required"]  # fmt: skip
+    told = [best.latency, best.throughput, best.mfu, best.memory_required]
+    latency, rate, mfu, held = map(show, told)
+    assert row == ["B200", "1", latency, "yes", rate, "Memory", mfu, held]
+    code, out, _ = ask({"space": space, **LEAST}, "--json")
+    assert (code, json.loads(out)["columns"]["hardware"]) == (0, ["B200"])
+    # one point at a time answers the same as all of them in columns
+    single = json.loads(ask({"space": space, **LEAST}, "--executor", "threads", "--json")[1])
+    assert single["columns"]["latency"] == json.loads(out)["columns"]["latency"]
+    code, out, _ = ask({"space": {**space, "model": "Llama3_405B"}, **LEAST})
+    assert code == 1
+    assert out.startswith("none of 4 points can be chosen; the first: It needs ")
+    code, out, _ = ask({"space": space, **LEAST, "constraints": ["latency < 1 us"]})
+    first = show(Engine.solve("Llama3_8B", "H200", kv_precision="fp8", stack="ideal").latency)
+    said = f"latency is {first}, and the constraint is latency < 1 us"
+    assert (code, out) == (1, f"none of 4 points can be chosen; the first: {said}\n")
+
+
+def test_two_models_or_a_device_that_varies_are_searched_point_by_point(ask):
+    space = {"model": ["GPT2", "Llama3_8B"], "hardware": "H100"}
+    code, out, _ = ask({"space": space, **LEAST}, "--json")
+    assert (code, json.loads(out)["columns"]["model"]) == (0, ["GPT2"])
+    chip = {"model": "GPT2", "hardware": "H100", "peak": ["100 TFLOP/s"], "bandwidth": ["1 TB/s"]}
+    code, out, _ = ask({"space": chip, **LEAST}, "--json")
+    found = json.loads(out)["columns"]
+    assert (code, found["peak"], found["bandwidth"]) == (0, [100.0], [1.0])
+    trained = {"model": "GPT2", "hardware": ["H100"], "training": True, "optimizer": "sgd"}
+    code, out, _ = ask({"space": trained, **LEAST}, "--json")
+    step = Engine.solve("GPT2", "H100", training=True, optimizer="sgd").latency.m_as("ms")
+    assert json.loads(out)["columns"]["latency"] == pytest.approx([step], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "said"),
+    [
+        ({"spase": {}}, [], "space.yaml cannot be 'spase': did you mean 'space'?"),
+        ({"space": {}, "constraint": []}, [], "'constraint': did you mean 'constraints'?"),
+        (
+            {"space": {"model": "GPT2", "hardware": ["H100"]}, **LEAST},
+            ["--executor", "magic"],
+            "executor cannot be 'magic': known are dask:ADDRESS, processes, threads.",
+        ),
+        (
+            {"space": {"model": "GPT2", "hardware": ["H100"]}, **LEAST},
+            ["--executor", "dask:"],
+            "executor cannot be 'dask:': ",
+        ),
+    ],
+)
+def test_a_search_that_cannot_be_says_what_would_do(ask, asked, words, said):
+    code, out, err = ask(asked, *words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_every_cell_of_the_zoo_says_what_the_entry_does(run):
+    """What nobody has published is a question mark, and what no measurement tells a dash."""
+    _, out, _ = run("zoo", "stacks")
+    spread = Stacks.vllm.spread
+    rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in out.splitlines() if line}
+    assert rows["cmsis_nn"] == [
+        f"x {Stacks.cmsis_nn.spread.half:.2f}",
+        f"x {Stacks.cmsis_nn.spread.most:.2f}",
+        "-",
+        Stacks.cmsis_nn.summary,
+    ]
+    told = [line for line in out.splitlines() if line.split()[:1] == ["vllm"]]
+    assert " ".join(told).split()[1:5] == ["x", f"{spread.half:.2f}", "x", f"{spread.most:.2f}"]
+    assert ", ".join(Stacks.vllm.generations) in " ".join(told)
+    assert " ".join(told).endswith(Stacks.vllm.summary)
+    _, out, _ = run("zoo", "hardware")
+    shelves = [line for line in out.splitlines() if line and " " not in line]
+    assert {"Cloud", "Tiny"} <= {*shelves}
+    silent = next(name for name, chip in Hardware.entries() if chip.tdp is None)
+    (line,) = [line for line in out.splitlines() if line.split()[:1] == [silent]]
+    assert line.split()[-1] == "?"
+    both = run("zoo")[1]
+    assert both == out + run("zoo", "models")[1]
+    told = json.loads(run("zoo", "systems", "--json")[1])
+    assert [*told] == ["systems"]
+    assert run("zoo", "modles")[2] == "mlsysim: layer cannot be 'modles': did you mean 'models'?\n"
+
+
+def test_measured_operators_are_told_kind_by_kind(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    cells = operators.scores(operators.read())
+    _, out, _ = run("validate", "--operators")
+    head, *rows = out.splitlines()
+    heads = ["operator", "device", "rows", "median error", "1.5x", "mean ratio", "left out"]
+    assert re.split(r" {2,}", head.rstrip()) == heads
+    assert head.startswith("operator          device               rows  median error  1.5x  mean")
+    for row, cell in zip(rows, cells, strict=True):
+        left = "-" if cell.left_out is None else f"{cell.left_out:.1%}"
+        shares = [f"{cell.rows}", f"{cell.error:.1%}", f"{cell.within:.0%}", f"{cell.bias:.2f}"]
+        assert row.split() == [cell.kind, cell.device, *shares, left]
+    told = json.loads(run("validate", "--operators", "--json")[1])
+    assert told == {f"{cell.kind}, {cell.device}": cell._asdict() for cell in cells}
+
+
+def test_the_figures_of_the_decks_are_counted_and_state_their_assumptions_once(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    found = decks.figures()
+    _, out, _ = run("figures")
+    *table, last = out.strip().splitlines()
+    seed, claim, ours, why = (table[0].index(h) for h in ("seed", "claim", "ours", "outcome"))
+    assert (claim - seed, ours - claim, why - ours) == (11 + 2, 26 + 2, 13 + 2)
+    counted = {outcome: sum(one.outcome == outcome for one in found) for outcome in decks.OUTCOMES}
+    assert last == ", ".join(f"{many} {outcome}" for outcome, many in counted.items()) + "."
+    whole = " ".join(" ".join(table).split())
+    stated = {one.recomputation for one in found if one.assumptions}
+    again = sum(bool(one.assumptions) for one in found) - len(stated)
+    assert whole.count("- assumptions as above") == again
+    plain = json.loads(run("figures", "--json")[1])
+    told = [(one["id"], one["claimed"], one["outcome"]) for one in plain]
+    assert told == [(one.id, one.claimed, one.outcome) for one in found]  # one is timed anew

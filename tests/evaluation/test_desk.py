@@ -427,6 +427,31 @@ def test_what_a_question_lacks_or_has_no_use_for_is_named(asked, sentence):
     assert str(caught.value) == sentence
 
 
+def test_what_would_change_a_run_is_the_same_search_asked_again():
+    """In half the time, in fp8, or with adapters: each the cheapest of its own question."""
+    how = {"tokens": 3e9, "deadline": "4 days", "batch_size": 128, "seq_len": 2048, "train": True}
+    run = mlsysim.plan("Llama3_8B", ["H100"], **how)
+    asked = {
+        "in half the time": {"deadline": "2 days"},
+        "in fp8": {"weights": "fp8"},
+        "LoRA of rank 16 instead": {"lora_rank": 16},
+    }
+    said = []
+    for words, change in asked.items():
+        best = mlsysim.plan("Llama3_8B", ["H100"], **{**how, **change}).best
+        more = f"{(best.cost / run.best.cost).m_as('') - 1:+.0%}"
+        if brief(best) != brief(run.best):
+            said.append(f"{words}: {brief(best)} ({more})")
+    assert [*run.changes] == said
+    assert len(said) >= 2
+    narrow = mlsysim.plan("Llama3_8B", ["H100"], **{**how, "weights": "fp8"})
+    assert not [each for each in narrow.changes if "in fp8" in each]
+    images = mlsysim.plan("ResNet50", ["H100"], train=True, tokens=1e6)
+    assert not [each for each in images.changes if "LoRA" in each]
+    adapted = mlsysim.plan("Llama3_8B", ["H100"], train=True, tokens=2e7, lora_rank=8)
+    assert adapted.changes == ()
+
+
 # ---- ways on paper -------------------------------------------------------------------------------
 
 

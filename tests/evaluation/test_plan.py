@@ -9,6 +9,7 @@ import pytest
 
 from mlsysim import Hardware, Scenarios
 from mlsysim.core.errors import BadArgument, MLSysError
+from mlsysim.core.solver import show
 from mlsysim.evaluation import evaluate, judge
 from mlsysim.evaluation.answering import needed
 from mlsysim.evaluation.plan import plan, shortfall, usual
@@ -196,3 +197,85 @@ def _scaled(constraint, scale):
     bound = constraint["bound"] * scale
     unit = f"{bound.units:~}" if hasattr(bound, "units") else ""
     return f"{metric} {sign} {getattr(bound, 'magnitude', bound)!r} {unit}"
+
+
+# ---- a search on paper ---------------------------------------------------------------------------
+
+COST = {"H100": 10, "H200": 11, "B200": 15, "A100": 14.9, "L40S": 40, "T4": 9}
+ONE = {"fleet.tensor_parallel": [1], "workload.precision": ["fp16"]}
+
+
+def at_a_cost(system, *, seen=None, **how):
+    """A search among devices that cost what is written above, whatever else they do."""
+    axes = {"fleet.hardware": [*COST], **ONE}
+    report = None if seen is None else lambda *at: seen.append(at)
+    return plan(system, axes, cost=lambda s: COST[s.fleet.hardware.stem], progress=report, **how)
+
+
+def test_what_costs_so_much_more_than_the_best_is_not_looked_at():
+    """Up to 15 of 10 and no more; where two are enough nothing above 10 once they are found."""
+    seen = []
+    found = at_a_cost(served(10, "ttft < 200 ms"), seen=seen)
+    assert [(each.change["fleet.hardware"], each.cost) for each in found.found] == [
+        ("H100", 10),
+        ("H200", 11),
+        ("A100", 14.9),
+    ]
+    assert (found.considered, found.evaluated) == (6, 3)
+    assert found.rejected_because == {"BadArgument": 1}
+    assert found.failed == (
+        ({"workload.precision": "fp16", "fleet.tensor_parallel": 1, "fleet.hardware": "T4"},
+         "not one request fits on a replica"),
+    )  # fmt: skip
+    assert seen == [(1, 5), (2, 5), (3, 5)]  # T4 cannot be, and is no point to look at
+    assert (found.feasible, found.reason) == (True, "")
+    assert [*found.axes] == ["workload.precision", "fleet.tensor_parallel", "fleet.hardware"]
+    two = at_a_cost(served(10, "ttft < 200 ms"), kept=2)
+    assert (len(two.found), two.evaluated) == (2, 2)
+    one = at_a_cost(served(10, "ttft < 200 ms"), kept=1)
+    assert ([each.cost for each in one.found], one.evaluated) == ([10], 1)
+    all_of_them = at_a_cost(served(10, "ttft < 200 ms"), spare=math.inf)
+    assert [each.cost for each in all_of_them.found] == [10, 11, 14.9, 15, 40]
+
+
+def test_why_nothing_will_do_is_told_by_what_comes_nearest_or_by_what_cannot_be():
+    axes = {"fleet.hardware": ["T4", "L4", "H100"], **ONE}
+    system = served(10, "ttft < 1 ms")
+    found = plan(system, axes)
+    late = {
+        name: show(judge(system.changed({"fleet.hardware": name, "fleet.count": count,
+            "fleet.tensor_parallel": 1})).metrics["ttft"])
+        for name, count in (("H100", 1), ("L4", 3))
+    }  # fmt: skip
+    assert (found.feasible, found.best) == (False, None)
+    assert found.reason == (
+        "none of 2 systems keeps all constraints; the nearest, precision fp16, tensor_parallel 1, "
+        f"hardware H100, count 1, breaks ttft < 1 ms ({late['H100']})"
+    )
+    assert [(change["fleet.hardware"], why) for change, why in found.failed] == [
+        ("L4", f"ttft < 1 ms ({late['L4']})"),
+        ("H100", f"ttft < 1 ms ({late['H100']})"),
+        ("T4", "not one request fits on a replica"),
+    ]
+    large = served(10).changed({"workload.model": "Llama3_405B"})
+    axes = {"fleet.hardware": ["T4", "L4"], **ONE, "fleet.tensor_parallel": [1, 3]}
+    none = plan(large, axes)
+    assert none.reason == "none of 4 systems can be: 4 BadArgument"
+    assert (none.nearest, none.rejected_because) == (None, {"BadArgument": 4})
+    heads = "128 attention heads cannot be divided among 3 devices."
+    room = "not one request fits on a replica"
+    assert [why for _, why in none.failed] == [room, room, heads, heads]
+
+
+def test_an_empty_axis_and_an_unknown_bound_are_told_in_a_sentence():
+    with pytest.raises(BadArgument) as caught:
+        plan(CAPSTONE, {"fleet.hardware": []})
+    said = "axes fleet.hardware cannot be 'an empty list': give at least one value."
+    assert str(caught.value) == said
+
+
+def test_what_does_not_fit_is_as_bad_as_it_is_too_large_and_a_division_worse_than_that():
+    split = judge(served(None).changed({"fleet.count": 6, "fleet.tensor_parallel": 3}))
+    assert shortfall(split) == (True, 1, 1e9)
+    fine = judge(served(1, "ttft < 1 s"))
+    assert shortfall(fine) == (False, 0, 0)

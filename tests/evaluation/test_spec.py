@@ -430,3 +430,18 @@ def test_what_is_no_mapping_is_told_by_its_kind():
     assert refused([1]) == "system: a system is a mapping of keys, not list."
     with pytest.raises(UnknownName, match="section cannot be 'kitchen'"):
         SystemSpec.build("FirstLook").changed({"kitchen.sink": 1})
+
+
+WRITTEN = [  # a model written out, and whether it decodes
+    *((Models.Llama3_8B, True), (Models.Mamba1_2_8B, True), (Models.BERT_Base, False)),
+    *((Models.ViT_B_16, False), (Models.ResNet50, False), (Models.DLRM, False)),
+]
+
+
+@pytest.mark.parametrize(("model", "decodes"), WRITTEN, ids=lambda each: getattr(each, "stem", ""))
+def test_a_model_that_is_written_out_serves_if_it_decodes_and_runs_forward_if_not(model, decodes):
+    written = {key: part for key, part in model.to_dict().items() if key != "sources"}
+    for phase, able in (("serve", decodes), ("decode", decodes), ("forward", not decodes)):
+        work = {"model": written, "phase": phase}
+        spec = {"workload": work, "fleet": {"hardware": "H100"}}
+        assert CHECK.is_valid(spec) == (not refused(spec)) == able

@@ -23,7 +23,7 @@ from mlsysim.cli import main
 from mlsysim.core.errors import InvalidEntry
 from mlsysim.evaluation import validate
 from mlsysim.evaluation.validate import Prediction, Row, read, scores, silicon, training
-from mlsysim.evaluation.validate.left_out import covered, spread, told
+from mlsysim.evaluation.validate.left_out import SHEET, covered, spread, told
 from mlsysim.evaluation.validate.places import fleet_of
 from mlsysim.evaluation.validate.predict import predicted
 from mlsysim.evaluation.validate.rows import Unpredictable, precision_of
@@ -930,3 +930,17 @@ def test_a_column_that_is_missing_is_named_with_those_that_are_needed(tmp_path, 
         read(path)
     said = f"own.csv: {column}: the column is missing; give {needed}."
     assert str(caught.value) == said
+
+
+def test_a_row_that_ships_has_the_predictions_that_were_written_without_it():
+    sheet = csv.DictReader(StringIO(SHEET.read_text(encoding="utf-8")))
+    written = {line["id"]: line for line in sheet}
+    found = validate.judged(ROWS[:3])
+    assert [*found] == [*validate.LEVELS, *(f"without its {what}" for what in validate.WITHOUT)]
+    for what in ("table", "model", "device"):
+        for each, own in zip(found[f"without its {what}"], found["calibrated"], strict=True):
+            line = written.get(each.row.id)
+            assert each.value == (own.value if line is None else float(line[what]))
+    assert {row.id for row in ROWS[:3]} & written.keys()
+    own = validate.judged([row(metric="ttft", seq_in="100")])
+    assert [*own] == [*validate.LEVELS]  # nobody has left it out

@@ -8,6 +8,7 @@ from mlsysim import Stacks
 from mlsysim.core.solver import show
 from mlsysim.evaluation import judge
 from mlsysim.evaluation.spec import SystemSpec
+from mlsysim.solvers import ParallelismOptimizer
 from mlsysim.stacks.ranges import Within, chance
 
 SERVING = """
@@ -128,3 +129,58 @@ def test_what_takes_most_of_a_runs_time_is_told_with_its_part():
     busy = values["goodput"] * (values["compute_time"] / values["step_time"]).m_as("")
     assert found.wall == 1
     assert found.why == f"{busy:.0%} of the time goes to each device's own work."
+
+
+def test_of_what_cannot_be_a_bound_is_unknown_and_what_would_be_is_told_beneath():
+    """A queue that only grows has no time; of a model that is too large the times are those if."""
+    found = serving("p99_latency < 1 s", arrival_rate_qps=500)
+    lines = found.summary().splitlines()
+    assert lines[2] == "  unknown      p99_latency < 1 s: unknown"
+    assert lines[3] == ""
+    (kept,) = found.constraints
+    assert [kept[key] for key in ("value", "satisfied", "margin", "probability")] == [None] * 4
+    large = serving("itl < 1 s", model="Llama3_70B", arrival_rate_qps=None)
+    lines = large.summary().splitlines()
+    assert lines[3] == "  if it did fit:"
+    assert large.exit_code == found.exit_code == 1
+
+
+def test_a_run_that_waits_for_memory_says_which_wall():
+    """One short sequence: each parameter is read for 16 tokens, and computed in a tenth of that."""
+    work = {"model": "GPT2", "phase": "train", "batch_size": 1, "seq_len": 16}
+    found = judge(SystemSpec.from_spec({"workload": work, "fleet": {"hardware": "H100"}}))
+    values = found.metrics
+    arithmetic = values["operations"].m_as("FLOP") / 989.4e12
+    assert arithmetic < 0.1 * values["compute_time"].m_as("s")
+    assert (found.wall, found.bottleneck) == (2, "Memory")
+    share = values["goodput"] * (values["compute_time"] / values["step_time"]).m_as("")
+    assert found.why == f"{share:.0%} of the time goes to each device's own work."
+
+
+def test_a_run_that_no_plan_fits_meets_memory_or_what_cannot_be_divided():
+    fleet = {"hardware": "T4", "count": 8}
+    large = {"model": "Llama3_405B", "phase": "train", "batch_size": 64}
+    odd = {"model": "ResNet50", "phase": "train", "batch_size": 7}
+    for work, wall in ((large, 2), (odd, 14)):
+        found = judge(SystemSpec.from_spec({"workload": work, "fleet": fleet}))
+        assert (found.verdict, found.wall) == ("infeasible", wall)
+        assert found.why == found.reason != ""
+        assert found.metrics["devices"] == 8
+    told = {"hardware": "T4", "count": 8, "tensor_parallel": 3}
+    found = judge(SystemSpec.from_spec({"workload": {**large, "model": "GPT2"}, "fleet": told}))
+    assert (found.verdict, found.wall) == ("infeasible", 14)
+
+
+def test_the_plan_that_was_searched_for_is_noted_part_by_part():
+    work = {"model": "Llama3_8B", "phase": "train", "batch_size": 64, "precision": "bf16"}
+    system = SystemSpec.from_spec({"workload": work, "fleet": {"hardware": "H100", "count": 8}})
+    best = ParallelismOptimizer().solve(
+        "Llama3_8B", system.fleet.usable, batch_size=64, precision="bf16"
+    )
+    parts = {name: getattr(best, name) for name in ("zero_stage", "recompute", "interleave")}
+    parts["context_parallel"] = best.context_parallel
+    said = ", ".join(
+        f"{name} {value if isinstance(value, str) else int(value)}" for name, value in parts.items()
+    )
+    note = f"the plan was searched for, among {best.considered:,}: {said}"
+    assert judge(system).notes[0] == note
