@@ -138,7 +138,7 @@ class Share(Workload):
 
     def _part(self, op: Operator, step: Step) -> Operator:
         mine = part(op, self.ways, cached=self.cached * self.stages * self.experts)
-        if self.pieces > 1 and (op.kind == ATTENTION or step.phase != DECODE):
+        if op.kind == ATTENTION or step.phase != DECODE:
             mine = mine._replace(
                 **{name: getattr(mine, name) / self.pieces for name in ("flops", *_VALUES)}
             )
@@ -315,18 +315,14 @@ class Talk(NamedTuple):
             else:
                 summed = all_reduce(values, way.tensor, local, self.wires)
             seconds = seconds + REDUCES * model.layers * summed
-        if way.context > 1:
-            seconds = seconds + self._sequence(own, new, values, phase)
-        if way.expert > 1 and model.moe:
+        seconds = seconds + self._sequence(own, new, values, phase)
+        if model.moe:
             sent = values * model.moe.per_token
             seconds = seconds + 2 * model.routed_layers * self._exchange(
                 sent, way.expert, way.tensor * way.context
             )
-        if way.pipeline > 1:
-            before = way.tensor * way.context * way.expert
-            rate, wait = self._reach(way.pipeline * before, 2)
-            seconds = seconds + (way.pipeline - 1) * fleet.transfer_time(values, rate, wait)
-        return seconds
+        rate, wait = self._reach(way.devices, 2)
+        return seconds + (way.pipeline - 1) * fleet.transfer_time(values, rate, wait)
 
     def _reach(self, devices: int, group: int) -> tuple[Any, float]:
         """Rate and latency in a group among devices: of the network once these leave a node."""

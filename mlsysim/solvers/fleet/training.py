@@ -208,7 +208,7 @@ def messages(work: Work, plan: Plan, wires: Wires, fullest: Any) -> tuple[Any, A
     wait = np.where(e > local, wires.network_latency, wires.link_latency)
     dispatch = exchanged(work.dispatched, e, local, wait, wires)
     talks = fullest * (work.talks + REDUCES * again)
-    return tensor, context, pipeline, np.where(work.dispatched > 0, talks * dispatch, 0.0)
+    return tensor, context, pipeline, talks * dispatch
 
 
 def exchange(here: tuple[Held, Held], way: Way, plan: Plan, fullest: Any) -> Any:

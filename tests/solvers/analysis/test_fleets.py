@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mlsysim import EconomicsModel, Fleet, FleetSensitivitySolver, ReliabilityModel, Systems
@@ -40,6 +42,68 @@ def test_the_elasticity_of_a_wire_is_its_share_of_the_step():
     whole_tenth = hidden.m_as("s") == pytest.approx(0.9 * one.data_time.m_as("s"))
     expected = waited if whole_tenth else across / one.step_time.m_as("s")
     assert r.sensitivities["fabric_bandwidth"] == pytest.approx(-expected, rel=1e-2)
+
+
+def test_each_resource_is_raised_and_lowered_by_hand():
+    """By a quarter of what it is, everywhere that the fleet has it: fp8 has a peak of its own."""
+    plan = {"tensor_parallel": 8, "zero_stage": 3, "batch_size": 64, "precision": "fp8"}
+    chip, wire = DGX.accelerator, DGX.interconnect
+    core, memory, fabric = chip.compute, chip.memory, RESEARCH.fabric
+
+    def board(**part):
+        return RESEARCH.replace(node=DGX.replace(accelerator=chip.replace(**part)))
+
+    def changed(by):
+        faster = {name: rate * by for name, rate in core.precision.items()}
+        core_ = core.replace(peak_flops=core.peak_flops * by, precision=faster)
+        return {
+            "nic_bandwidth": RESEARCH.replace(
+                node=DGX.replace(nic_bandwidth=DGX.nic_bandwidth * by)
+            ),
+            "fabric_bandwidth": RESEARCH.replace(
+                fabric=fabric.replace(bandwidth=fabric.bandwidth * by)
+            ),
+            "link_bandwidth": RESEARCH.replace(
+                node=DGX.replace(interconnect=wire.replace(bandwidth=wire.bandwidth * by))
+            ),
+            "peak_flops": board(compute=core_),
+            "memory_bandwidth": board(memory=memory.replace(bandwidth=memory.bandwidth * by)),
+        }
+
+    more, less = (
+        {
+            name: DistributedModel().solve("Llama3_8B", fleet=place, stack="ideal", **plan)
+            for name, place in changed(by).items()
+        }
+        for by in (1.25, 1 / 1.25)
+    )
+    r = ask(**plan, perturbation_pct=25, mtbf="3 hour")
+    slopes = {
+        name: math.log(more[name].si("step_time") / less[name].si("step_time")) / 2 / math.log(1.25)
+        for name in more
+    }
+    often, seldom = (
+        ReliabilityModel().solve(RESEARCH, mtbf=f"{3 * by} hour").goodput for by in (1.25, 0.8)
+    )
+    slopes["mtbf"] = math.log(seldom / often) / 2 / math.log(1.25)
+    assert r.sensitivities == pytest.approx(slopes, rel=1e-9, abs=1e-12)
+    assert r.binding_constraint == min(slopes, key=slopes.get)
+    assert min(slopes["peak_flops"], slopes["link_bandwidth"], slopes["mtbf"]) < -0.05
+
+    dear, cheap = (
+        EconomicsModel().solve(
+            RESEARCH.replace(node=DGX.replace(
+                unit_cost=DGX.unit_cost * by,
+                accelerator=chip.replace(unit_cost=chip.unit_cost * by),
+            )),
+            100,
+            pue=1.2,
+        )
+        for by in (1.25, 1 / 1.25)
+    )  # fmt: skip
+    price = math.log(dear.tco_usd / cheap.tco_usd) / 2 / math.log(1.25)
+    share = EconomicsModel().solve(RESEARCH, 100, pue=1.2).energy_share
+    assert r.cost_sensitivities == pytest.approx({"price": price, "pue": share})
 
 
 def test_failures_and_prices_have_elasticities_of_their_own():

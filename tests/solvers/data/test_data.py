@@ -159,6 +159,31 @@ def test_reading_can_be_the_slowest_stage():
     assert (r.bottleneck, r.step_time.m_as("ms")) == ("Ingestion", pytest.approx(256))
 
 
+@pytest.mark.parametrize(
+    ("compute", "read", "bottleneck"),
+    [
+        # two samples are prepared in a second; of equals the device's own work is named first
+        (1.0, 1.0, "Compute"),
+        (0.9, 1.0, "Transformation"),
+        (0.9, 1.1, "Ingestion"),
+        (1.1, 1.1, "Compute"),
+        (1.0, 1.1, "Ingestion"),
+    ],
+)
+def test_of_equally_slow_stages_one_is_named(compute, read, bottleneck):
+    r = step(
+        batch_size=2,
+        workers=4,
+        worker_rate="0.5 1/s",
+        step_time=f"{compute} s",
+        bytes_per_sample=f"{read} MB",
+        storage_bandwidth="2 MB/s",
+    )
+    assert r.bottleneck == bottleneck
+    assert r.step_time.m_as("s") == max(compute, read, 1.0)
+    assert r.workers_needed == math.ceil(2 / (0.5 * compute))
+
+
 def test_a_fast_pipeline_leaves_the_device_fully_used():
     r = step(workers=64)
     assert (r.bottleneck, r.accelerator_utilization) == ("Compute", 1)

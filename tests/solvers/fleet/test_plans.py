@@ -131,6 +131,7 @@ def _whole(n, most=10**9):
         (L.Llama3_8B, 1, 5, 4095, False),
         (L.Mixtral_8x7B, 3, 8, 8192, True),
         (L.GPT2, 1, 3, 1024, True),  # 12 heads and 12 layers
+        (L.Llama3_405B, 2, 2, 2048, True),  # 126 layers and two ends: 16 stages of eight
     ],
 )
 def test_every_plan_is_tried_once_and_rejected_for_the_first_of_its_faults(
@@ -162,6 +163,8 @@ def test_every_plan_is_tried_once_and_rejected_for_the_first_of_its_faults(
                flash_attention=flash)  # fmt: skip
     assert r.considered == sum(seen.values()) * more
     assert r.fitting == len(r.ranked)
+    paid = [(row["step_time"], row["memory_required"]) for row in r.ranked]
+    assert paid == sorted(paid)  # of equally fast ones the leanest first
     found = {name: r.rejected_because.get(name, 0) for name in seen}
     found["memory"] += r.fitting
     assert found == {name: n * more for name, n in seen.items()}
