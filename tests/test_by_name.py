@@ -18,7 +18,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.infrastructure.types import Facility, Grid
 from mlsysim.mcp.tools import tools
 from mlsysim.models.types import Workload
-from mlsysim.systems.types import Fabric, Node
+from mlsysim.systems.types import Fabric, Node, plain_node
 from tests.solvers.test_bad_input import SOLVERS, VALID, baseline, hints_of
 
 MEASURED = Models.Language.GPT3_175B  # somebody published how well it was trained on an H100
@@ -92,6 +92,10 @@ def test_a_fleet_is_built_from_names():
 def test_a_fleet_of_devices_is_one_of_plain_nodes_of_eight():
     assert fleet_of(hw="H100") == fleet_of(hw=H100)
     assert fleet_of(hw="H100").devices == 32
+    names = [plain_node(H100, inside).name for inside in (1, 2, 8)]
+    assert names == ["H100 SXM", "2 x H100 SXM", "8 x H100 SXM"]
+    other = fleet_of(hw="H100").replace(node="DGX_A100")
+    assert (other.hw, other.devices) == (Hardware.A100, 32)
 
 
 def by_the_command_line(model, hardware, capsys):

@@ -159,8 +159,34 @@ def test_every_place_has_both_figures_and_a_tariff(grid):
 
 
 def test_a_direct_figure_above_the_lifecycle_one_is_refused():
-    with pytest.raises(InvalidEntry, match="other_intensity"):
-        Infra.Grids.Quebec.replace(other_intensity="31 g/kWh")
+    quebec = Infra.Grids.Quebec.replace(carbon_intensity="30 g/kWh", other_intensity="30 g/kWh")
+    wrong = "other_intensity: a lifecycle figure is at least the direct one."
+    with pytest.raises(InvalidEntry, match=f"^Quebec: {wrong}$"):
+        quebec.replace(other_intensity="31 g/kWh")
+    with pytest.raises(InvalidEntry, match=f"^Quebec: {wrong}$"):
+        quebec.replace(basis="direct", other_intensity="29 g/kWh")
+
+
+def test_a_grid_answers_on_the_basis_that_it_knows():
+    grid = Infra.Grids.Quebec.replace(carbon_intensity="30 g/kWh", other_intensity="20 g/kWh")
+    alone = grid.replace(other_intensity=None)
+    asked = (None, "lifecycle", "direct")
+    found = [(each.intensity(basis)[0].m, each.intensity(basis)[1])
+             for each in (grid, alone) for basis in asked]  # fmt: skip
+    own, other = (30, "lifecycle"), (20, "direct")
+    assert found == [own, own, other, own, own, own]
+
+
+@pytest.mark.parametrize("what", [{}, {"hourly": "2 USD/hour", "carbon": "80 USD/t"}])
+def test_a_price_is_for_one_thing(what):
+    sources = {"default": {"kind": "user", "ref": "a test"}}
+    own = {"name": "mine", "year": 2027, "sources": sources}
+    with pytest.raises(InvalidEntry) as caught:
+        Price.build({**own, **what})
+    words = "mine: hourly: give either hourly (of an accelerator) or carbon."
+    assert str(caught.value) == words
+    for name, value in {"hourly": "2 USD/hour", "carbon": "80 USD/t"}.items():
+        assert Price.build({**own, name: value}).year == 2027
 
 
 @pytest.mark.parametrize("name", RENTS)

@@ -59,8 +59,11 @@ def test_serving_knows_stacks():
 
 
 def test_a_stack_that_nobody_knows_is_told_which_there_are():
-    with pytest.raises(BadArgument, match="ideal"):
+    with pytest.raises(BadArgument, match=r"^stack cannot be 'idael': did you mean 'ideal'"):
         Engine.solve("Llama3_8B", "H100", stack="idael")
+    words = r"^stack cannot be \{\}: write the constants of a stack, such as its host.$"
+    with pytest.raises(BadArgument, match=words):
+        Engine.solve("Llama3_8B", "H100", stack={})
 
 
 served = st.fixed_dictionaries(

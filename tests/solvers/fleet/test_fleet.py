@@ -301,6 +301,16 @@ def test_the_stage_with_the_head_sets_the_pace(p):
     assert (r.compute_time / whole.compute_time).m_as("") == pytest.approx(over_mean, rel=1e-2)
 
 
+def test_the_last_stage_has_one_layer_at_least_beside_the_head():
+    # eleven of twelve stages have three of 32 layers, and none would be left
+    twelve = EIGHT.replace(node=DGX.replace(accelerators=12))
+    r = solve(fleet=twelve, pipeline_parallel=12, batch_size=600, overlap=0)
+    ideal = r.scaling_efficiency * r.step_time
+    slowest = (LAYER + HEAD) * 12 / (32 * LAYER + HEAD)
+    assert 3 * LAYER < LAYER + HEAD < 3.5 * LAYER
+    assert (r.compute_time / ideal).m_as("") == pytest.approx(slowest, rel=1e-3)
+
+
 def test_neighbouring_stages_pass_activations_both_ways():
     r = solve(tensor_parallel=8, pipeline_parallel=4, batch_size=72)
     message = 2048 * 4096 * 2 / 8  # each of the eight tensor ranks passes its slice

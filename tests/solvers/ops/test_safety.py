@@ -161,6 +161,26 @@ def test_in_the_background_only_the_copy_out_of_the_accelerators_blocks():
     assert r.overhead < blocking.overhead
 
 
+@pytest.mark.parametrize(
+    ("copied", "mtbf", "blocking", "interval"),
+    [
+        # 14 GB at 1 GB/s; sqrt(2 x 2 x 100) s, but a write ends before the next one begins
+        ("7 GB/s", "100 s", 2, 20),
+        ("7 GB/s", "9 s", 2, 14 - 2),
+        # a copy is no slower than the write that it is for
+        ("0.5 GB/s", "7 s", 14, 14),
+    ],
+)
+def test_the_best_interval_of_a_background_save(copied, mtbf, blocking, interval):
+    how = {"storage_bandwidth": "1 GB/s", "asynchronous": True, "snapshot_bandwidth": copied}
+    r = save(optimal_parameters=1e9, mtbf=mtbf, **how)
+    assert r.blocking_time.m_as("s") == pytest.approx(blocking)
+    assert r.interval.m_as("s") == pytest.approx(interval)
+    assert r.overhead == pytest.approx(blocking / (blocking + interval))
+    assert r.needed_bandwidth.m_as("GB/s") == pytest.approx(14 / (blocking + interval))
+    assert r.feasible
+
+
 def test_a_background_save_needs_to_know_how_fast_state_leaves_the_accelerators():
     with pytest.raises(MissingValue, match="snapshot_bandwidth"):
         save(LLAMA, storage_bandwidth="10 GB/s", interval="1 hour", asynchronous=True)
@@ -401,6 +421,23 @@ def test_samples_for_a_poll_of_five_percent_are_the_textbooks_385():
     assert r.samples_per_group == 385
     assert r.samples_balanced == 4 * 385
     assert r.samples_at_random == 38_500
+
+
+def test_samples_noise_and_time_where_nothing_is_usual():
+    # 1.644854^2 x 0.2 x 0.8 / 0.03^2 = 480.99 for nine of ten; of a group that is 7 % 6,871.4
+    r = protect(
+        0.5, 0.0125, confidence=0.9, proportion=0.2, half_width=0.03, groups=3, smallest_share=0.07,
+        batch_size=50, clip_norm=3, model=LLAMA, base_training_time="2 day", library="JAX",
+    )  # fmt: skip
+    assert (r.samples_per_group, r.samples_balanced, r.samples_at_random) == (481, 1443, 6872)
+    noise = 2 * math.sqrt(2 * math.log(100))
+    assert r.noise_multiplier == pytest.approx(noise)
+    assert r.gradient_noise == pytest.approx(noise * 3 / 50)
+    assert r.noise_to_gradient == pytest.approx(noise * math.sqrt(LLAMA.parameters) / 50)
+    jax = float(Literature.Privacy.DPSGD_JAX.value)
+    times = (r.training_time_low.m_as("day"), r.training_time_high.m_as("day"))
+    assert times == pytest.approx((2 * jax, 2 * jax))
+    assert protect(0.5, clip_norm=3, model=LLAMA).noise_to_gradient is None
 
 
 def test_half_the_width_is_four_times_the_samples():
