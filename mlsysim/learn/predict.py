@@ -171,8 +171,7 @@ class Question(UIElement[Any, Any]):
 
     def fits(self, done: Record) -> bool:
         """Whether an answer is one to this question: an older lesson may have asked another."""
-        number = not self.options and not self.order
-        same = not number or (done.unit or "") == self.unit
+        same = (done.unit or "") == self.unit
         return done.readable and same and self.facts[self.question].takes(done.value)
 
     def card(self) -> mo.Html:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
+from mlsysim.core.errors import BadArgument
 from mlsysim.core.units import Q_
 from mlsysim.course.sheet import Answer
 from mlsysim.learn import answers
@@ -113,6 +117,7 @@ def test_who_comes_back_to_the_page_need_not_say_again_who_they_are(
     again = identity("00_hello_roofline")
     assert again.value["student"] == shown
     assert "data-debounce='false'" in again.elements["student"].text  # it reacts while one types
+    assert (tmp_path / "student.json").exists() == page  # what runs as a script remembers nobody
     (tmp_path / "student.json").write_text("[1]")
     assert identity("00_hello_roofline").value["student"] == ""
 
@@ -134,3 +139,47 @@ def test_the_exercise_leads_back_where_the_course_is_served(book, monkeypatch):
     page = sheet.panel(document).text
     assert f'href="/{sheet.assignment.name}/"' in page
     assert 'href="/"' in page
+
+
+def test_the_end_says_what_is_complete_and_what_goes_with_it(book, tmp_path):
+    sheet = book()
+    forms = {
+        "step": typed(sheet, "step", {"value": "1_2|<b>", "unit": ["s"]}),
+        "why": typed(sheet, "why", {"value": "Because."}),
+        "bound": sheet.ask("bound"),
+    }
+    journal = [{"question": "00.1", "value": 4.5}, {"question": "00.2", "value": 1.0}]
+    page = sheet.panel(sheet.document(journal, **forms)).text
+    assert "1 of 3 answers are complete" in page
+    assert ", and 2 predictions of yours go with them. " in page
+    assert "data-kind='&quot;neutral&quot;'" in page  # and not as if it were done
+    rows = [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in page.split("<tr>")[1:]]
+    assert rows[0] == "question your answer its form"
+    assert unescape(rows[1]).startswith("step 1_2|<b> s ")
+    assert rows[2] == "why Because. can be read"
+    assert rows[3].startswith("bound - not answered yet")
+
+
+def test_the_file_names_its_notebook_by_its_contents(tmp_path):
+    notebook = tmp_path / "mine.py"
+    notebook.write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    for path, digest in ((notebook, abc), (tmp_path / "none.py", None), (None, None)):
+        sheet = AnswerSheet(ASSIGNED, "ada", notebook=path, drafts=tmp_path / "drafts")
+        assert sheet.document().notebook == digest
+
+
+def test_a_draft_belongs_to_a_learner_a_code_and_an_exercise(tmp_path):
+    def sheet(student="ada", code=""):
+        return AnswerSheet(ASSIGNED, student, code=code, drafts=tmp_path)
+
+    mine = sheet()
+    mine.document(why=typed(mine, "why", {"value": "Because."}))
+    assert sheet(" ADA ").ask("why").value["value"] == "Because."
+    for other in (sheet("bob"), sheet(code="0123456789abcdef")):
+        assert other.ask("why").value["value"] == ""
+    assert sheet(code=" 0123456789ABCDEF ").variant == sheet(code="0123456789abcdef").variant
+    for code in ("0123456789abcde", "0123456789abcdefa", "0123456789abcdeg"):
+        with pytest.raises(BadArgument, match="a course code has 16 digits and letters from a to"):
+            sheet(code=code)

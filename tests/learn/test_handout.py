@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+import marimo as mo
 import pytest
 
-from mlsysim import charts
+from mlsysim import Q_, charts
 from mlsysim.cli import main
 from mlsysim.core.errors import MLSysError
 from mlsysim.course import lessons as course
 from mlsysim.course.journal import Journal
 from mlsysim.learn.handout import answered, export, handout
-from mlsysim.learn.rehearse import run
+from mlsysim.learn.predict import Question
+from mlsysim.learn.rehearse import Ran, run
 
 STEM = "03_kv_cache"
 
@@ -42,6 +44,20 @@ def test_answers_are_told_where_they_are_asked_for_alone():
     assert "<svg" not in without
     assert "29 users" in with_them  # (0.9 x 85.5 GB - 13.5 GB) / (524 kB x 4,096)
     assert "29 users" not in without
+
+
+def test_what_stands_before_the_first_question_is_told_to_all(monkeypatch, tmp_path):
+    asked = Question("03.1", "How?", unit="ms", journal=Journal(tmp_path / "journal.jsonl"))
+    asked.reveal(Q_(0.002, "s"), why="So.")
+    texts = ("<p>before</p>", "<p>after</p>", "<marimo-slider></marimo-slider>")
+    before, after, slider = map(mo.Html, texts)
+    ran = Ran([before, asked, after, slider], {"q1": asked}, asked.journal)
+    monkeypatch.setattr("mlsysim.learn.handout.run", lambda stem, journal: ran)
+    for answers in (True, False):
+        page = handout(STEM, answers=answers)
+        assert texts[0] in page
+        assert [each in page for each in (texts[1], "2 ms", "So.")] == [answers] * 3
+        assert "marimo-slider" not in page
 
 
 def test_where_nothing_can_draw_a_chart_is_its_table(monkeypatch):

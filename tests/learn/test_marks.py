@@ -32,6 +32,48 @@ def test_a_mark_says_how_far_off_and_which_way(guess, grade, words):
 
 
 @pytest.mark.parametrize(
+    ("guess", "grade", "words"),
+    [  # of 0.8: within 1.01, 1.25, 2 and 10 times, and just beyond
+        (0.807, "right", "Exactly."),
+        (0.809, "right", "Spot on."),
+        (0.999, "right", "Spot on."),
+        (1.002, "near", "Too high by a factor of 1.3."),
+        (1.599, "near", "Too high by a factor of 2."),
+        (1.602, "far", "Too high by a factor of 2."),
+        (0.0801, "far", "Too low by a factor of 10."),
+        (0.0799, "wrong", "Too low by a factor of 10."),
+    ],
+)
+def test_a_grade_ends_where_its_factor_does(guess, grade, words):
+    found = mark(said(guess), 0.8)
+    assert found.grade == grade
+    assert found.sentence == f"You said **{guess:.3g}**; it is **0.8**. {words}"
+
+
+@pytest.mark.parametrize(("guess", "slip"), [(8.3, "x"), (8.34, ""), (7.7, "x"), (7.66, "")])
+def test_a_slip_is_one_within_four_hundredths_of_its_number(guess, slip):
+    assert mark(said(guess), 1.0, {"x": 8.0}).slip == slip
+
+
+@pytest.mark.parametrize(
+    ("guess", "truth", "sentence"),
+    [  # the known wrong turns give 1.03, nothing, -3 and 7
+        (1.03, 1.0, "You said **1.03**; it is **1**. {} a."),  # no factor to speak of
+        (0.0, 2.0, "You said **0**; it is **2**. It is not nothing. {} b."),
+        (-3.0, 2.0, "You said **-3**; it is **2**. The other way round: mind the sign. {} c."),
+        (7.0, 0.0, "You said **7**; it is **0**. Nothing changes at all. {} d."),
+        (7.0, math.inf, "You said **7**; no number is large enough. {} d."),
+        (7.0, math.nan, "You said **7**; there is no such number. {} d."),
+        (5.0, 2.0, "You said **5**; it is **2**. Too high by a factor of 2.5."),
+    ],
+)
+def test_a_sentence_says_both_numbers_what_lies_between_and_the_wrong_turn(guess, truth, sentence):
+    found = mark(said(guess), truth, {"a": 1.03, "b": 0.0, "c": -3.0, "d": 7.0})
+    assert found.sentence == sentence.format("That is the number that you get when")
+    assert found.slip == (sentence[-2] if "{}" in sentence else "")
+
+
+@pytest.mark.parametrize(
     ("guess", "truth", "grade", "words"),
     [
         (0.0, 0.0, "right", "Exactly."),
@@ -102,10 +144,18 @@ def test_an_order_is_marked_by_its_places_and_a_known_one_is_named():
     assert (found.grade, found.slip) == ("near", "of their FLOPS")
     assert "2 of 4 in their place" in found.sentence
     assert "That is the order of their FLOPS." in found.sentence
-    assert mark(said("L4, A100, RTX 4090, M4 Max"), right).grade == "wrong"
+    none = mark(said("L4, A100, RTX 4090, M4 Max"), right)
+    assert none == (
+        "wrong", "It is **A100, RTX 4090, M4 Max, L4** (0 of 4 in their place).", ""
+    )  # fmt: skip
+    assert mark(said("b"), "a") == ("wrong", "You said **b**; it is **a**.", "")
+    assert mark(said("a"), "a").sentence == "Right: **a**."
 
 
 def test_who_was_certain_and_wrong_is_told_at_once():
     assert "You were certain" in mark(said(400.0, "ms", 0.9), Q_(4.5, "ms")).sentence
     assert "You were certain" not in mark(said(4.5, "ms", 0.9), Q_(4.5, "ms")).sentence
+    assert "You were certain" not in mark(said(6.5, "ms", 0.9), Q_(4.5, "ms")).sentence  # near
+    far = mark(said(20.0, "ms", 0.9), Q_(4.5, "ms")).sentence
+    assert far.endswith("4.4. *You were certain: these are the ones worth remembering.*")
     assert "You were certain" not in mark(said(400.0, "ms", 0.6), Q_(4.5, "ms")).sentence

@@ -31,12 +31,16 @@ def shown(question) -> str:
 @pytest.mark.parametrize(
     ("typed", "complaint"),
     [
-        (None, "wrong guess"),
+        (None, "Commit to an answer first; a wrong guess teaches more than no guess."),
+        ([], "wrong guess"),
         ("", "wrong guess"),
         ("abc", "plain number"),
         ("4,5", "point"),
         ("4 GB", "the question asks for ms"),
-        ("-3", "not below zero"),
+        ("-3", "The answer is not below zero."),
+        ("1.1e15", "No answer here is that far from 1: check the power of ten of 1.1e15."),
+        ("0.9e-9", "No answer here is that far from 1: check the power of ten of 0.9e-9."),
+        ("4.5 parsecs", "plain number"),
         ("9**9**9", "plain number"),
         ("nan", "plain number"),
         ("inf", "plain number"),
@@ -63,6 +67,8 @@ def test_what_is_no_number_is_refused_in_a_sentence(number, journal, typed, comp
         ("4.5 ms", 4.5),
         ("0.0045 s", 4.5),
         ("0", 0),
+        ("1e15", 1e15),
+        ("1e-9", 1e-9),
         ("1e3", 1000),
     ],
 )
@@ -78,8 +84,13 @@ def test_a_unit_that_is_a_word_may_be_typed_too_and_a_sign_where_one_makes_sense
     users._update({"value": "33 users"})
     assert journal.get("09.3").value == 33
     change = Question("09.4", "How much more?", unit="%", signed=True, journal=journal)
+    for far in ("-1e16", "-1e-10"):
+        assert change.fault({"value": far}).endswith(f"check the power of ten of {far}.")
     change._update({"value": "-4.5"})
     assert journal.get("09.4").value == -4.5
+    bare = Question("09.5", "How many?", journal=journal)
+    bare._update({"value": "12"})
+    assert (journal.get("09.5").value, journal.get("09.5").unit) == (12, None)
 
 
 def test_who_does_not_say_how_sure_may_still_commit(number, journal):
@@ -91,7 +102,7 @@ def test_who_does_not_say_how_sure_may_still_commit(number, journal):
 def test_a_question_stays_closed_until_the_one_before_it_is_answered(journal, number):
     later = Question("09.2", "And then?", unit="ms", journal=journal, after=number)
     assert not later.open
-    assert "before this one" in later.fault({"value": "1"})
+    assert later.fault({"value": "1"}) == "Answer the question before this one first."
     assert "And then?" not in shown(later)
     journal.commit("09.1", 4.5, "ms")
     assert later.fault({"value": "1"}) is None
@@ -104,7 +115,7 @@ def test_whatever_is_sent_afterwards_changes_nothing(number, journal):
     number._update({"value": "4.5"})
     number._update({"value": "9"})
     assert journal.get("09.1").value == 4.5
-    assert "final" in number.fault({"value": "9"})
+    assert number.fault({"value": "9"}) == "You committed to 4.5 ms; a commitment is final."
 
 
 def test_a_new_session_shows_the_commitment_instead_of_the_form(journal):
@@ -125,8 +136,12 @@ def test_a_number_and_its_cause_are_committed_together(journal):
         because="Because",
         journal=journal,
     )
-    assert "Say why" in asked.fault({"value": "4.5"})
-    assert "sentence" in asked.fault({"value": "4.5", "cause": "bytes"})
+    why = "Say why as well: choose the cause that you believe in."
+    assert asked.fault({"value": "4.5"}) == asked.fault({"value": "4.5", "cause": "x"}) == why
+    bare = {"value": "4.5", "cause": "bytes"}
+    for because in ({}, {"because": None}, {"because": " "}):
+        fault = asked.fault(bare | because)
+        assert fault == "Write your sentence too; a few words will do."
     asked._update({"value": "4.5", "cause": "bytes", "because": " they  are slow "})
     assert [(row.question, row.value) for row in journal] == [
         ("09.1.why", "bytes"), ("09.1.because", "they are slow"), ("09.1", 4.5),
@@ -146,7 +161,7 @@ def test_options_stand_in_an_order_that_tells_nothing_and_stays(journal):
 
 def test_a_choice_is_one_of_its_options(journal):
     asked = Question("09.1", "Which?", options=["memory", "compute"], journal=journal)
-    assert "Choose one of: " in asked.fault({"value": "luck"})
+    assert asked.fault({"value": "luck"}) == f"Choose one of: {'; '.join(asked.options)}."
     asked._update({"value": "compute"})
     assert journal.get("09.1").value == "compute"
 
@@ -156,7 +171,7 @@ def test_an_order_holds_each_once_and_is_shown_in_no_telling_order(order, journa
         shown(order).index(f'data-item="{item}"') for item in "ABC"
     )
     for wrong in (["A", "B"], ["A", "A", "B"], "A", ["A", "B", "D"]):
-        assert "in its place" in order.fault({"value": wrong})
+        assert order.fault({"value": wrong}) == "Put each of them in its place, once."
     order._update({"value": ["C", "A", "B"]})
     assert journal.get("09.2").value == "C, A, B"
     assert order.guess() == ["C", "A", "B"]
@@ -207,3 +222,21 @@ def test_every_field_has_a_label_with_its_unit_and_no_answer_is_chosen(journal):
     assert "Your number in ms" in html
     assert html.count("<legend>") == html.count("<fieldset") == 2
     assert "checked" not in html
+
+
+def test_a_sentence_is_kept_as_far_as_three_hundred_letters(journal):
+    asked = Question("09.1", "How long?", unit="ms", because="Because", journal=journal)
+    asked._update({"value": "4", "because": "x" * 301})
+    assert journal.get("09.1.because").value == "x" * 300
+
+
+def test_who_has_not_answered_has_said_nothing_and_a_question_without_a_reveal_tells_nothing(
+    number, journal
+):
+    with pytest.raises(LookupError, match=r"question 09\.1 is not answered yet"):
+        number.commitment  # noqa: B018
+    with pytest.raises(LookupError, match=r"question 09\.1 reveals nothing"):
+        number.answer  # noqa: B018
+    journal.commit("09.1", 1234.5, "ms")
+    assert (number.said(), number.guess()) == ("1,234 ms", 1234.5)
+    assert number.said(journal.commit("09.2", "as one says")) == "as one says"

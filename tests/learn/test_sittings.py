@@ -150,6 +150,35 @@ def test_the_first_sitting_gives_no_verdict_and_the_second_shows_both(book):
         assert len(re.findall(rf"\b{outcome}\b", shown)) == count
 
 
+@pytest.mark.parametrize(("before", "after", "told"), [(12, 9, "Before"), (9, 12, "After")])
+def test_how_sure_somebody_was_is_told_of_ten_answers_or_more(book, before, after, told):
+    """Twelve times 60 % are 7.2, and twelve are right: more than twice the root of 2.88 apart."""
+    sit(1, before)
+    sit(2, after)
+    shown = words(page("/quiz", {}).body)
+    assert re.findall(r"(Before|After), you were ([^.]*)\.", shown) == [
+        (told, "60% sure on average and right 100% of the time: better than you think")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("due", "said"),
+    [
+        (dt.datetime(2026, 3, 30, 23, 30, tzinfo=dt.UTC), "23:30 UTC"),
+        (dt.datetime(2026, 3, 31, 0, 10, tzinfo=dt.UTC), "tomorrow"),
+        (dt.datetime(2026, 4, 1, 0, 10, tzinfo=dt.UTC), "01 April"),
+    ],
+)
+def test_when_nothing_is_due_the_next_time_is_told(book, monkeypatch, due, said):
+    now = dt.datetime(2026, 3, 30, 22, 0, tzinfo=dt.UTC)
+    stopped = type("Stopped", (dt.datetime,), {"now": classmethod(lambda cls, zone: now)})
+    monkeypatch.setattr("mlsysim.course.review.dt.datetime", stopped)
+    monkeypatch.setattr(Review, "due", [])
+    monkeypatch.setattr(Review, "next", lambda self, sitting: None)
+    monkeypatch.setattr(Review, "next_due", due)
+    assert f"Nothing more is due before {said}." in words(page("/review", {}).body)
+
+
 def test_not_to_know_needs_no_confidence_and_anything_else_does(book):
     shown = page("/quiz", {}).body
     held = Inventory(Journal())

@@ -149,7 +149,9 @@ def test_nobody_reads_the_journal_of_another(served):
     first.journal.parent.mkdir(parents=True)
     first.journal.write_text('{"question": "00.1", "value": 123456}\n')
     assert "123456" in ada.get("/journal.jsonl").text
-    assert bob.get("/journal.jsonl").text == ""
+    own = bob.get("/journal.jsonl")
+    assert (own.status_code, own.text) == (200, "")
+    assert own.headers["content-disposition"] == 'attachment; filename="journal.jsonl"'
     for path in (
         f"/learners/{first.id}/journal.jsonl",
         f"/../rooms/monday/learners/{first.id}/journal.jsonl",

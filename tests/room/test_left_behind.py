@@ -117,8 +117,15 @@ def test_what_opens_a_room_says_how_to_join_and_whose_the_board_is(tmp_path, mon
     assert app.room.folder == tmp_path / "rooms" / "monday"
     key = app.keys.board
     assert windows == [f"http://192.0.2.7:2718/{each}?key={key}" for each in ("board", "speaker")]
-    with pytest.raises(BadArgument, match="code"):
-        rooms.opening("Monday", None, code="a b")
+    alone = rooms.opening("Monday", None)(None, "http://192.0.2.7:2718")[1]
+    assert alone == [f"http://192.0.2.7:2718/board?key={key}"]  # who does not present has no notes
+    for code in ("abc", "a" * 33, "a bcd", "ab/cd"):
+        with pytest.raises(
+            BadArgument, match=r"code cannot be .*: give 4 to 32 letters, digits and"
+        ):
+            rooms.opening("Monday", None, code=code)
+    for code in ("abcd", "a" * 32):
+        rooms.opening("Monday", None, code=code)
 
 
 @pytest.mark.parametrize(("given", "host"), [([], "127.0.0.1"), (["--host", "0.0.0.0"], "0.0.0.0")])
