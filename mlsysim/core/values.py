@@ -266,7 +266,7 @@ class Entry(Value):
     @classmethod
     def meant(cls, given: Any) -> Any:
         """The entry of a name; a mapping is the user's, and needs no name."""
-        if cls.home is None or isinstance(given, cls):
+        if cls.home is None:
             return super().meant(given)
         if isinstance(given, str):
             try:

@@ -101,7 +101,7 @@ def test_errors_keep_their_parts_for_programs():
         (3, ["fp16"], "known are fp16"),
         ("x", [], "there are none yet"),
         ("Fat Tree", ["fat_tree"], "did you mean 'fat_tree'?"),
-        ("zz", [f"n{i}" for i in range(40)], f"known are {', '.join(f'n{i}' for i in range(40))}"),
+        ("7zz", [f"n{i}" for i in range(40)], f"known are {', '.join(f'n{i}' for i in range(40))}"),
         # of more the nearest come first, and then in their order
         (
             "7xx",

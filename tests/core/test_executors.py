@@ -16,6 +16,7 @@ import pytest
 from mlsysim import DSE, Engine, Hardware, Models
 from mlsysim.core import executors
 from mlsysim.core.errors import BadArgument, FailedPoint, MissingValue
+from mlsysim.core.executors import WorkerEnded
 
 POINTS = 200  # in blocks of 7: 29 tasks
 
@@ -274,6 +275,37 @@ def test_blocks_that_only_waited_where_it_broke_are_sent_again_together():
     blocks = len(heard) // 2
     assert heard == [*["sent"] * blocks, *["told"] * blocks]
     assert (len(pools), blocks > 10) == (2, True)
+
+
+def test_a_worker_that_twice_dies_with_its_answer_takes_one_point_with_it():
+    """The tally says that all is done: it was the last point, and here it is the only one."""
+    asked = []
+
+    class Pool:
+        def submit(self, function, evaluate, points, tally):
+            assert len(asked) < 20  # and no point is asked for ever
+            asked.extend(points)
+            future = Future()
+            found = function(evaluate, points, tally)
+            dies = {"x": 3} in points
+            future.set_exception(WorkerEnded()) if dies else future.set_result(found)
+            return future
+
+    with pytest.warns(RuntimeWarning, match="1 of 5 points are lost"):
+        found = search(executor=Pool(), points=5)
+    assert [point["x"] for point in asked] == [0, 1, 2, 3, 4, 3]
+    (lost,) = found["infeasible"]
+    why = "its worker died, and so did another when it was tried again (WorkerEnded)"
+    assert (lost["params"], lost["reason"]) == ({"x": 3}, why)
+
+
+@pytest.mark.parametrize(("workers", "blocks"), [(1, 29), (2, 29), (5, 67)])
+def test_there_are_sixteen_blocks_or_more_for_each_worker(workers, blocks):
+    """200 points in 2 x 16 blocks are seven each, in 5 x 16 three; one worker counts as two."""
+    told = []
+    with ThreadPoolExecutor(workers) as executor:
+        search(executor=executor, progress=lambda *_: told.append(1))
+    assert len(told) == blocks
 
 
 def test_a_pool_whose_workers_cannot_begin_is_refused():

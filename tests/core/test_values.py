@@ -140,6 +140,21 @@ def test_a_wrong_value_is_named_with_what_would_do(change, key, words):
     assert str(caught.value).endswith((".", "?"))
 
 
+def test_faults_of_several_keys_are_told_and_the_deepest_comes_first():
+    remedy = "will not do; it is not a quantity in B, such as '80 GB'"
+    given = {"capacity": "3 s", "spare": {"name": "s", "capacity": "2 s"}, "heads": 0, "nw": 1}
+    with pytest.raises(InvalidEntry) as caught:
+        Disk(**{**WHOLE, **given})
+    first, *others = str(caught.value).split("; ")
+    assert first == "d: spare.capacity: '2 s' will not do"
+    assert others[:3] == [remedy[13:], "capacity: '3 s' will not do", remedy[13:]]
+    assert others[3:5] == [
+        "heads: 0 will not do",
+        "give a finite whole number of at least 1 and at most 1,000,000,000,000,000",
+    ]
+    assert others[5:] == ["nw: Disk has no such key", "did you mean 'new'?"]
+
+
 def test_a_missing_key_is_named():
     with pytest.raises(InvalidEntry, match=r"d: capacity: it is required; add it\."):
         Disk(name="d")
