@@ -299,6 +299,29 @@ def test_a_worker_that_twice_dies_with_its_answer_takes_one_point_with_it():
     assert (lost["params"], lost["reason"]) == ({"x": 3}, why)
 
 
+@pytest.mark.parametrize(
+    ("death", "times"), [("WorkerEnded", 2), ("KilledWorker", 2), ("RayActorError", 16)]
+)
+def test_a_block_that_may_not_have_begun_is_sent_as_often_as_a_cluster_loses_one(death, times):
+    """Ray goes on sending to its dead workers; of the others a second death is the block's own."""
+    sent = []
+
+    class Pool:
+        def submit(self, function, evaluate, points, tally):
+            sent.extend(point["x"] for point in points)
+            future = Future()
+            if {"x": 3} in points:  # it never reached a worker, and so there is no tally
+                future.set_exception(type(death, (Exception,), {})())
+            else:
+                future.set_result(function(evaluate, points, tally))
+            return future
+
+    with pytest.warns(RuntimeWarning, match="1 of 5 points are lost"):
+        found = search(executor=Pool(), points=5)
+    assert sent == [0, 1, 2, 3, 4, *[3] * (times - 1)]
+    assert found["infeasible"][0]["reason"].endswith(f"tried again ({death})")
+
+
 @pytest.mark.parametrize(("workers", "blocks"), [(1, 29), (2, 29), (5, 67)])
 def test_there_are_sixteen_blocks_or_more_for_each_worker(workers, blocks):
     """200 points in 2 x 16 blocks are seven each, in 5 x 16 three; one worker counts as two."""

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from mlsysim import DSE, Engine, Hardware, Models, Systems
+from mlsysim.core.solver import Result
 from mlsysim.core.table import Table
+from mlsysim.core.units import Seconds
 
 LLAMA, H100 = Models.Language.Llama3_8B, Hardware.Cloud.H100
 
@@ -48,6 +50,41 @@ def test_a_long_note_does_not_push_the_bars_away():
     assert len(note) == 2
     assert page.count("<td colspan=2") == 1
     assert all(len(row) == 3 for row in cells(page) if row != note)
+
+
+class Parted(Result):
+    """Two parts that compete, and words of 39 and of 40 characters."""
+
+    bars = ("some_part", "other_part")
+    some_part: Seconds = "ms"
+    other_part: Seconds = "s"
+    short: str
+    long: str
+
+
+def test_a_page_of_a_result_is_a_row_for_each_field():
+    """The longest part has twelve em, a quarter of it three; what is short stands in one line."""
+    answer = Parted(some_part=0.25, other_part=1.0, short="x" * 39, long="<" + "y" * 36)
+    look = "text-align:left;vertical-align:top;padding:.1em .8em .1em 0"
+
+    def row(name, value, drawn="", close=";white-space:nowrap"):
+        head = f'<th scope="row" style="{look};font-weight:normal;opacity:.75">{name}</th>'
+        span, beside = ("", f'<td style="{look}">{drawn}</td>') if close else (" colspan=2", "")
+        return f'<tr>{head}<td{span} style="{look}{close}">{value}</td>{beside}</tr>'
+
+    def bar(wide):
+        look = f"width:{wide}em;height:.7em;background:currentColor;opacity:.55"
+        return f'<div style="{look}"></div>'
+
+    body = (
+        row("some part", "250 ms", bar("3.00"))
+        + row("other part", "1 s", bar("12.00"))
+        + row("short", "x" * 39)
+        + row("long", "&lt;" + "y" * 36, close="")  # of 40 as it is written
+    )
+    table = f'<table style="color:inherit;border-collapse:collapse"><tbody>{body}</tbody></table>'
+    page = f'<div style="color:inherit"><strong>Parted</strong>{table}</div>'
+    assert answer._repr_html_() == page
 
 
 def test_columns_of_a_result_are_a_table_of_its_first_rows():

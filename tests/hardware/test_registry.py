@@ -290,3 +290,85 @@ def test_a_device_is_built_from_quantities_too():
 def test_no_device_has_an_impossible_bandwidth(value):
     with pytest.raises(MLSysError, match="bandwidth"):
         MemoryHierarchy(capacity="1 GB", bandwidth=value)
+
+
+def chip(peaks, vendor="NVIDIA", technology="HBM3", **more):
+    """A chip of these datapaths, in TFLOP/s, of which the first is its peak."""
+    (precision, peak), *others = peaks.items()
+    rest = {name: f"{flops} TFLOP/s" for name, flops in others}
+    return HardwareNode(
+        name="chip",
+        vendor=vendor,
+        compute={"peak_flops": f"{peak} TFLOP/s", "peak_precision": precision, "precision": rest},
+        memory={"capacity": "3 GB", "bandwidth": "2 TB/s", "technology": technology},
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "generation", "family"),
+    [
+        # the narrowest floating-point datapath tells a design, and graphics memory its boards
+        ({"peaks": {"fp16": 8, "bf16": 8, "fp8": 16, "fp4": 32, "fp32": 1}}, "Blackwell", ""),
+        ({"peaks": {"fp16": 8, "bf16": 8, "fp8": 16, "fp32": 1}}, "Hopper", "Ada"),
+        ({"peaks": {"fp16": 8, "bf16": 8, "fp32": 1}}, "Ampere", ""),
+        ({"peaks": {"fp16": 8, "fp32": 1}}, "Turing", "Turing"),
+        ({"peaks": {"fp16": 8}}, "NVIDIA", "NVIDIA"),
+        ({"peaks": {"fp16": 8, "bf16": 8, "fp8": 16}, "vendor": "AMD"}, "AMD", "AMD"),
+        ({"peaks": {"fp16": 8, "fp32": 1}, "vendor": None}, "chip", "chip"),
+    ],
+)
+def test_a_generation_is_a_vendor_s_and_of_nvidia_s_a_design_s(how, generation, family):
+    assert chip(**how).generation == chip(**how).family == generation
+    boards = chip(**how, technology="GDDR6X")
+    assert (boards.generation, boards.family) == (generation, family or f"{generation} RTX")
+    assert chip(**how, technology=None).family == generation
+
+
+@pytest.mark.parametrize(
+    ("peaks", "matrices"),
+    [
+        ({"fp16": 2, "fp32": 1}, False),  # by what narrow numbers are shorter, and no more
+        ({"fp16": 2.1, "fp32": 1}, True),
+        ({"bf16": 2, "fp16": 1, "fp32": 1}, False),
+        ({"bf16": 2.1, "fp16": 1, "fp32": 1}, True),
+        ({"fp32": 1}, False),
+        ({"fp32": 1, "tf32": 1}, True),  # what only such a unit computes
+        ({"fp32": 1, "fp8": 1}, True),
+        ({"fp32": 1, "fp4": 1}, True),
+        ({"int8": 1}, True),  # and what has no vectors of fp32
+    ],
+)
+def test_a_unit_for_matrices_gains_more_than_what_numbers_are_shorter_by(peaks, matrices):
+    assert chip(peaks).multiplies_matrices is matrices
+
+
+@pytest.mark.parametrize(
+    ("peaks", "vendor", "times"),
+    [
+        ({"fp16": 3, "int8": 12, "bf16": 3}, "NVIDIA", 2),  # twice the width of two in int8
+        ({"fp16": 3, "int8": 6, "bf16": 3}, "NVIDIA", 1),
+        ({"fp16": 3, "int8": 3, "bf16": 3}, "NVIDIA", 1),  # it never takes longer
+        ({"fp16": 3, "int8": 12, "bf16": 3}, "AMD", 1),
+        ({"fp16": 3, "bf16": 3}, "NVIDIA", 1),
+    ],
+)
+def test_sums_in_half_are_as_quick_as_two_in_int8(peaks, vendor, times):
+    device = chip(peaks, vendor)
+    assert device.supply("fp16").half_sums == device.supply("fp16").attention_sums == times
+    assert device.supply("bf16").half_sums == 1
+    mixed = device.supply("bf16", "fp16")
+    assert (mixed.half_sums, mixed.attention_sums) == (1, times)
+
+
+def test_a_supply_is_the_device_in_plain_numbers():
+    flash = {"capacity": "5 GB", "bandwidth": "7 GB/s"}
+    memory = {"capacity": "3 GB", "bandwidth": "2 TB/s", "flash": flash}
+    device = chip({"fp16": 11, "fp8": 22, "fp32": 4}, tdp="300 W", dispatch_tax="9 us")
+    supply = device.replace(memory=memory).supply("int4", "fp32")
+    assert supply[:8] == (11e12, 4e12, 2e12, 3e9, 7e9, 5e9, 9e-6, 300)
+    assert supply[8:] == ("fp16", "Hopper", "Hopper,fp16,fp32", True, 1, 1)
+    # what is not there: no flash, no tax, a power that nobody knows, and no fp64 for attention
+    bare = chip({"fp16": 11, "fp32": 4}, vendor=None).supply("fp16", "fp64")
+    assert bare[:8] == (11e12, 11e12, 2e12, 3e9, 0, 0, 0, None)
+    assert bare[8:] == ("fp16", "chip", "chip,fp16,fp16", True, 1, 1)

@@ -52,6 +52,18 @@ def test_a_gemma_shares_its_table_with_the_head_unless_it_says(read):
     assert (two.tied_embeddings, two.parameters) == (True, BODY + TABLE + 2 * 2 * 64)
 
 
+def test_a_gemma_3_leaves_out_what_the_published_files_do(read):
+    """Eight queries and four keys of 256 values, 262,208 words; a window in five of six layers."""
+    data = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 7}
+    model = read({"model_type": "gemma3_text", **data, "sliding_window": 32})
+    assert (model.heads, model.kv_heads, model.head_dim) == (8, 4, 256)
+    assert (model.vocab, model.context, model.tied_embeddings) == (262_208, 131_072, True)
+    assert (model.window.tokens, model.window.layers) == (32, 6)
+    # q, k, v, out and the network; four norms of 64, and two of 256; the last norm and the table
+    layer = (8 + 2 * 4 + 8) * 256 * 64 + 3 * 64 * 128 + 4 * 64 + 2 * 256
+    assert model.parameters == 7 * layer + 64 + 262_208 * 64
+
+
 def test_biases_of_attention_are_counted_where_they_stand(read):
     # queries, keys, values and the output: four vectors of 64 in each layer
     model = read({"model_type": "llama", "attention_bias": True, **LEAST})
