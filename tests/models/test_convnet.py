@@ -192,3 +192,68 @@ def test_a_bias_is_one_parameter_more_for_each_channel_beside_batch_norm():
         for bias in (False, True)
     )
     assert (plain, biased) == (432 + 2 * 16, 432 + 3 * 16)
+
+
+ASKED = "it is required; add it"
+TWO = "give one number, or two: height and width"
+
+
+@pytest.mark.parametrize(
+    ("layer", "key", "remedy"),
+    [
+        ({"conv": {"kernel": 1}}, "layers.conv.out", ASKED),
+        ({"bottleneck": {"out": 3}}, "layers.bottleneck.mid", ASKED),
+        ({"bottleneck": {"mid": 3}}, "layers.bottleneck.out", ASKED),
+        ({"concat": {"out": 3}}, "layers.concat.mid", ASKED),
+        ("separable", "layers.separable.out", ASKED),
+        ({"conv": {"out": 3, "kernel": [1, 2, 3]}}, "layers.conv.kernel", TWO),
+        ({"conv": {"out": 3, "stride": [1]}}, "layers.conv.stride", TWO),
+        ("convs", "layers", "there is no layer 'convs'; did you mean 'conv'?"),
+        ({"conv": {"out": 4, "groups": 2}}, "layers", "2 groups do not divide 3 and 4 channels"),
+        ({"conv": {"out": 4, "groups": 3}}, "layers", "3 groups do not divide 3 and 4 channels"),
+        (
+            {"conv": {"out": 3, "kernel": [9, 1], "padding": 0}},
+            "layers",
+            "nothing is left of the image after layer 'conv'",
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_layer_lacks_is_told_in_words(layer, key, remedy):
+    with pytest.raises(InvalidEntry) as caught:
+        net(layer)
+    assert (caught.value.key, caught.value.remedy) == (key, remedy)
+
+
+def test_a_window_may_take_the_whole_image_and_a_layer_be_repeated_a_thousand_times():
+    assert net({"conv": {"out": 3, "kernel": [8, 8], "padding": 0}}).parts[-1].outputs == 3
+    assert len(net({"depthwise": {"repeat": 1000}}).parts) == 2000
+
+
+def test_values_that_flow_are_those_of_the_maps_by_hand():
+    """8 x 6 of three channels, oblong steps: every part's values in and out."""
+    model = net(
+        {"conv": {"out": 5, "stride": [2, 3]}},  # to 4 x 2
+        {"inverted": {"out": 5, "expand": 2, "squeeze": 2}},
+        {"basic": {"out": 7, "stride": 2}},  # to 2 x 1
+        "norm",
+        "avgpool",
+        {"dense": {"out": 11}},
+        width=6,
+    )
+    wide, narrow, small = 8 * 10, 8 * 5, 2 * 7
+    assert [(part.name, part.inputs, part.outputs) for part in model.parts] == [
+        *(("conv", 48 * 3, narrow), ("activation", narrow, narrow)),
+        *(("conv", narrow, wide), ("activation", wide, wide)),
+        *(("depthwise", wide, wide), ("activation", wide, wide)),
+        *(("pool", wide, 10), ("dense", 10, 2), ("dense", 2, 10), ("scale", wide, wide)),
+        *(("conv", wide, narrow), ("activation", narrow, narrow)),
+        ("add", 2 * narrow, narrow),
+        *(("conv", narrow, small), ("activation", small, small)),
+        *(("conv", small, small), ("activation", small, small)),
+        *(("shortcut", narrow, small), ("activation", small, small)),
+        ("add", 2 * small, small),
+        ("norm", small, small),
+        ("pool", small, 7),
+        ("dense", 7, 11),
+    ]

@@ -214,6 +214,47 @@ def test_an_architecture_that_cannot_be_is_refused(change, key):
     assert caught.value.key == key
 
 
+ONLY = "there are only {} layers"
+
+
+@pytest.mark.parametrize(
+    ("inside", "beyond", "key", "remedy"),
+    [
+        (
+            {"window": {"tokens": 9, "layers": 2}},
+            {"window": {"tokens": 9, "layers": 3}},
+            "window.layers",
+            ONLY.format(2),
+        ),
+        ({"bare_layers": 2}, {"bare_layers": 3}, "bare_layers", ONLY.format(2)),
+        (
+            {"moe": {"experts": 2, "per_token": 2, "ffn": 4, "dense_layers": 1}, "bare_layers": 1},
+            {"moe": {"experts": 2, "per_token": 2, "ffn": 4, "dense_layers": 2}, "bare_layers": 1},
+            "moe.dense_layers",
+            ONLY.format(1),
+        ),
+        (
+            {"moe": {"experts": 2, "per_token": 2, "ffn": 4}},
+            {"moe": {"experts": 2, "per_token": 3, "ffn": 4}},
+            "moe.per_token",
+            "3 of 2 experts cannot be picked",
+        ),
+        ({"kv_heads": 2}, {"kv_heads": 3}, "kv_heads", "4 heads cannot share 3 evenly"),
+        (
+            {"hidden": 9, "head_dim": 2},
+            {"hidden": 9},
+            "head_dim",
+            "hidden 9 is no multiple of 4 heads; give head_dim",
+        ),
+    ],
+)
+def test_as_much_as_there_is_will_do_and_more_is_refused_in_words(inside, beyond, key, remedy):
+    assert Models.from_spec({**TINY, **inside}).layers == 2
+    with pytest.raises(InvalidEntry) as caught:
+        Models.from_spec({**TINY, **beyond})
+    assert (caught.value.key, caught.value.remedy) == (key, remedy)
+
+
 @pytest.mark.parametrize(
     "ask",
     [
