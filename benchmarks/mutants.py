@@ -5,8 +5,8 @@
     python -m benchmarks.mutants --again survived             # those of that sample, anew
 
 A copy of the tracked files is changed, never the checkout. One run of the suite under coverage
-learns which tests run which line. A change is then put to those tests, the quickest first, and
-what survives to all tests of its room and to those that look at the whole house. Answers go to a
+learns which tests run which line. All changes are then put to those tests, the quickest first, and
+what gets past to all tests of its room and to those that look at the whole house. Answers go to a
 file of the sample in the work folder as they come, so that a run that was stopped goes on. Changes
 that nobody can see are named, with the reason, in `benchmarks/equivalents.yaml`.
 Needs the `coverage` package beside the test group.
@@ -185,37 +185,39 @@ class Bench:
         return process.returncode, (told or out.splitlines()[-1:] or [""])[0][:200]
 
     def put(self, mutant: dict[str, Any]) -> dict[str, Any]:
-        """Make one change, run what should notice, first near and then wide, and take it back."""
+        """Make one change, run what should notice, and take it back: near tests, later wide ones.
+
+        What gets past the near ones has the outcome "near", and what gets past all "survived".
+        """
         place = self.found(mutant)
         if place is None:
             return {**mutant, "outcome": "gone"}
         (site, new), copy, began = place, self.copies.get(), time.perf_counter()
         source, near = self.sources[site.file], self.covering(site)
-        home = "grading" if site.room == "grading" else f"mlsysim/{site.room}"
-        wide = [f"tests/{site.room}", home, site.file, "README.md"]
-        wide += [str(path.relative_to(copy)) for path in sorted(copy.glob("tests/test_*.py"))]
-        stages = [
-            ({test.split("::")[0]: None for test in near}, {"only": near}),
-            (dict.fromkeys(wide), {"drop": [*near, *self.failing]}),
-        ]
-        outcome, by = "survived", ""
+        wide = mutant["outcome"] == "near"
+        files = [*dict.fromkeys(test.split("::")[0] for test in near)]
+        places, spec = self._wide(copy, site, near) if wide else (files, {"only": near})
+        there = [p for p in places if (copy / p).exists() and not any(s in p for s in SLOW)]
+        code, by = 0, ""
         try:
             self._write(copy / site.file, source[: site.start] + new.encode() + source[site.end :])
-            for places, spec in stages:
-                there = [p for p in places if (copy / p).exists() and not any(s in p for s in SLOW)]
-                if not there:
-                    continue
-                code, said = self.run(
-                    copy, ["pytest", "-x", *there], spec, self._limit(there, spec)
-                )
-                if code not in (0, 5):  # 5: nothing left to run
-                    outcome, by = "killed", said
-                    break
+            if there:
+                limit = self._limit(there, spec)
+                code, by = self.run(copy, ["pytest", "-x", *there], spec, limit)
         finally:
             self._write(copy / site.file, source)
             self.copies.put(copy)
+        passed = code in (0, 5)  # 5: nothing left to run
+        outcome = "killed" if not passed else "survived" if wide else "near"
         seconds = round(time.perf_counter() - began, 1)
-        return {**mutant, "outcome": outcome, "by": by, "seconds": seconds}
+        return {**mutant, "outcome": outcome, "by": "" if passed else by, "seconds": seconds}
+
+    def _wide(self, copy: Path, site: Site, near: list[str]) -> tuple[list[str], dict[str, Any]]:
+        """Tests of a change's room, and those that look at the whole house, but the near ones."""
+        home = "grading" if site.room == "grading" else f"mlsysim/{site.room}"
+        wide = [str(path.relative_to(copy)) for path in sorted(copy.glob("tests/test_*.py"))]
+        places = [f"tests/{site.room}", home, site.file, "README.md", *wide]
+        return places, {"drop": [*near, *self.failing]}
 
     def _limit(self, places: list[str], spec: dict[str, list[str]]) -> float:
         """Seconds after which a run of these places hangs: a slow one must not count as noticed."""
@@ -315,18 +317,20 @@ def main() -> None:
         book.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     lines = map(json.loads, book.read_text(encoding="utf-8").splitlines())
     sample = {key(mutant): mutant for mutant in lines}  # the last word on each
-    todo = [
-        m for m in sample.values()
-        if m["outcome"] in ("drawn", given.again) or given.again == "all"
-    ]  # fmt: skip
+    again = set(sample) if given.again == "all" else {
+        name for name, m in sample.items() if m["outcome"] == given.again
+    }  # fmt: skip
+    sample |= {name: {**sample[name], "outcome": "drawn"} for name in again}
     with ThreadPoolExecutor(given.workers) as pool, book.open("a", encoding="utf-8") as out:
-        tried = as_completed([pool.submit(bench.put, mutant) for mutant in todo])
-        for number, mutant in enumerate((one.result() for one in tried), 1):
-            sample[key(mutant)] = mutant
-            out.write(json.dumps(mutant) + "\n")
-            out.flush()
-            said = f"{mutant['outcome']:<9}{mutant['file']}: {mutant['becomes'][:70]}"
-            print(f"{number:>4}/{len(todo)}  {said}", flush=True)
+        for stage in ("drawn", "near"):
+            todo = [mutant for mutant in sample.values() if mutant["outcome"] == stage]
+            tried = as_completed([pool.submit(bench.put, mutant) for mutant in todo])
+            for number, mutant in enumerate((one.result() for one in tried), 1):
+                sample[key(mutant)] = mutant
+                out.write(json.dumps(mutant) + "\n")
+                out.flush()
+                said = f"{mutant['outcome']:<9}{mutant['file']}: {mutant['becomes'][:70]}"
+                print(f"{number:>4}/{len(todo)}  {said}", flush=True)
     report(sample.values())
 
 
