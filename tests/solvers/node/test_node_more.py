@@ -13,7 +13,8 @@ from mlsysim.core.errors import BadArgument, MissingValue, OutOfRange, UnknownNa
 from mlsysim.core.units import Q_
 from mlsysim.models.operators import Totals
 from mlsysim.solvers import EfficiencyModel, ServingModel, SingleNodeModel, WeightStreamingModel
-from mlsysim.solvers.node.streaming import _layers, _roof
+from mlsysim.solvers.node.cost import Demand
+from mlsysim.solvers.node.streaming import _layers, _resident, _roof
 
 EFFICIENCY, STREAMING = EfficiencyModel(), WeightStreamingModel()
 CS3 = Hardware.Cloud.CS3
@@ -337,3 +338,9 @@ def test_what_does_not_fit_is_told_by_what_would():
     assert STREAMING.solve("Llama3_8B", CS3).notes[-2] == (
         "the weights fit on the device; SingleNodeModel gives the step without streaming"
     )
+
+
+def test_what_just_fits_need_not_be_streamed():
+    supply = CS3.supply("fp16")._replace(capacity=60.0)
+    for held, notes in (((30.0, 20.0, 10.0), 1), ((30.0, 20.0, 10.1), 0), ((31.0, 20.0, 10.0), 0)):
+        assert len(_resident(Demand(1.0, 0.0, 1.0, 0.0, 0.0, *held), supply)) == notes

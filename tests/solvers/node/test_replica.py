@@ -106,6 +106,18 @@ def test_steps_are_summed_exactly_at_the_edges_of_a_window(prompt, last, chunked
     assert served.si("itl") == pytest.approx(steps.si("latency").mean(), rel=1e-12)
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+def test_columns_of_lengths_are_summed_as_one_by_one_is(chunked):
+    """Short and long prompts and answers, of which no two lie in the same pieces of a window."""
+    model = L.Llama3_8B.replace(window=Window(tokens=16, layers=24, chunked=chunked))
+    lengths = [(60, 5), (3, 9), (14, 70), (100, 2)]
+    prompts, tokens = zip(*lengths, strict=True)
+    columns = serve(model, prompt=[*prompts], tokens=[*tokens], batch_size=512)
+    for place, (prompt, count) in enumerate(lengths):
+        alone = serve(model, prompt=prompt, tokens=count, batch_size=512)
+        assert columns[place].si("itl") == pytest.approx(alone.si("itl"), rel=1e-12)
+
+
 # ---- what is cached, and what comes in pieces ----------------------------------------------------
 
 
