@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mlsysim import Engine, Models
+from mlsysim.core.errors import BadArgument
 from mlsysim.models.operators import (
     ADAPTER,
     ADD,
@@ -29,6 +30,7 @@ from mlsysim.solvers.node.learning import (
     Recipe,
     Work,
     activations,
+    recipe,
     unknown_work,
     work,
 )
@@ -231,6 +233,41 @@ def test_what_each_optimizer_keeps(optimizer, moments):
     assert held == pytest.approx((2 + 2 + 4 + moments) * model.parameters)
     full = Engine.solve(model, "H100", training=True, optimizer=optimizer, precision="fp32")
     assert full.weights.m_as("B") == pytest.approx((4 + 4 + moments) * model.parameters)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "said"),
+    [
+        ("Llama3_8B", {"base_precision": "int4"},
+         "base_precision cannot be 'int4': weights that learn keep the precision of training; give "
+         "lora_rank as well."),
+        ("ResNet50", {"rank": 8.0},
+         "lora_rank cannot be 8.0: ResNet-50 has no layers beside whose matrices adapters learn; "
+         "leave it out."),
+        ("ResNet50", {"recompute": "full"},
+         "recompute cannot be 'full': ResNet-50 has no equal layers; leave it out."),
+        (None, {"recompute": "selective"},
+         "recompute cannot be 'selective': a model of which only the size is known has no equal "
+         "layers; leave it out."),
+        ("Llama3_8B", {"imbalance": 1.5},
+         "imbalance cannot be 1.5: Llama 3 8B has no experts; leave it out."),
+        ("ResNet50", {"imbalance": 1.5},
+         "imbalance cannot be 1.5: ResNet-50 has no experts; leave it out."),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_is_refused_in_a_sentence(model, asked, said):
+    plain = {"optimizer": "lion", "recompute": "none", "rank": None, "base_precision": None}
+    found = model and Models[model]
+    assert recipe(found, **plain) == Recipe(4.0, NONE, None, 1.0)
+    with pytest.raises(BadArgument) as refused:
+        recipe(found, **plain | asked)
+    assert str(refused.value) == said
+
+
+def test_a_recipe_is_what_was_asked():
+    asked = recipe(MIXTRAL, "sgd", "selective", 8.0, "int4", 1.5)
+    assert asked == Recipe(moments=0.0, again=SELECTIVE, rank=8.0, imbalance=1.5)
+    assert Recipe() == Recipe(moments=8.0, again=NONE, rank=None, imbalance=1.0)
 
 
 def test_short_sums_are_as_slow_as_was_published():
