@@ -166,3 +166,23 @@ def test_a_config_that_will_not_do_is_2(run, tmp_path, text, complaint):
     code, out, err = run("import-model", config)
     assert (code, out) == (2, "")
     assert complaint in err
+
+
+def test_a_verdict_and_its_constraints_are_told_in_colour(run, cluster, monkeypatch):
+    """Green is kept and red is broken, on a terminal that has them; the rest is plain."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    green, red = "\x1b[32m", "\x1b[31m"
+    _, out, _ = run("eval", cluster("itl < 1 s", "itl < 1 ms"))
+    first, wall, kept, broken = out.splitlines()[:4]
+    assert first == "\x1b[1;31mcluster (serve): violated\x1b[0m"
+    assert wall.startswith("  bottleneck ")
+    assert kept.startswith(f"{green}  kept ")
+    assert broken.startswith(f"{red}  BROKEN ")
+    _, out, _ = run("eval", cluster("itl < 1 s"))
+    assert out.startswith("\x1b[1;32mcluster (serve): satisfied\x1b[0m\n")
+    _, out, _ = run("eval", cluster())
+    assert out.startswith("\x1b[1;32mcluster (serve): feasible\x1b[0m\n")
+    _, out, _ = run("eval", cluster(model="Llama3_70B"))
+    assert out.startswith("\x1b[1;31mcluster (serve): infeasible\x1b[0m\n")

@@ -296,6 +296,10 @@ MORE = {
     "a prefix": ({"cached_prefix_len": 512}, {}),
     "chunks": ({"prefill_chunk_tokens": 256}, {}),
     "a draft": ({"draft_model": "Qwen2_5_7B", "draft_tokens": 3}, {}),
+    "a draft, told": (
+        {"draft_model": "Qwen2_5_7B", "draft_acceptance_rate": 0.6, "efficiency": 0.3},
+        {},
+    ),
     "two halves": ({"kv_precision": "fp8"}, {"count": 2, "tensor_parallel": 2}),
     "stages": ({}, {"count": 4, "tensor_parallel": 2, "pipeline_parallel": 2}),
 }
@@ -531,3 +535,27 @@ def test_a_battery_without_a_known_power_names_what_lacks():
     duty = found["duty_cycle"]
     assert found["average_power"].m_as("W") == pytest.approx(duty * 10 + (1 - duty) * 0.1)
     assert "battery_life" not in found or found["battery_life"] is None
+
+
+@pytest.mark.parametrize(
+    ("work", "ways"),
+    [
+        # 300 caches of 2,176 tokens of 131,072 B are 85.6 GB, beside 16.06 GB of weights
+        ({"batch_size": 300}, 2),
+        ({"batch_size": 150}, 1),
+        ({"batch_size": 300, "arrival_rate_qps": 1}, 1),  # then it is the most, and no need
+        ({"phase": "decode", "batch_size": 300, "seq_len": 2176}, 2),
+        ({"tokens": 272, "reasoning_steps": 8, "batch_size": 150}, 2),  # 4,224 tokens each
+        ({"model": "Llama3_405B", "precision": "int4"}, 4),  # 203 GB and its scales
+    ],
+)
+def test_a_replica_has_as_few_devices_as_hold_what_is_asked_of_it(work, ways):
+    found = judge(system(work, {"count": 8})).metrics
+    assert (found["tensor_parallel"], found["replicas"]) == (ways, 8 // ways)
+
+
+def test_a_model_that_no_node_holds_is_told_of_one_device():
+    found = judge(system({"model": "Llama3_405B"}, {"count": 4}))
+    assert (found.verdict, found.metrics["tensor_parallel"]) == ("infeasible", 1)
+    lone = judge(system({"batch_size": 300}))
+    assert (lone.verdict, lone.wall, lone.metrics["tensor_parallel"]) == ("infeasible", 5, 1)

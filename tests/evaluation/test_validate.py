@@ -305,6 +305,23 @@ def test_rows_of_power_failures_and_checkpoints_by_hand():
         ({"metric": "energy"}, "how many device hours"),
         ({"metric": "time", "domain": "comm", "hardware": "RTX3090"}, "no known link to others"),
         ({"metric": "tokens_per_s_per_gpu", "parallelism": "tp=1;cp=2"}, "cannot be divided"),
+        (
+            {**TRAIN, "model": "Llama-3.1-405B", "parallelism": "", "metric": "iteration_time"},
+            "No plan fits",
+        ),
+        (
+            {
+                "model": "PersonDetection",
+                "hardware": "STM32F746",
+                "precision": "int8",
+                "metric": "energy_per_inference",
+            },
+            "STM32F746 has no known power",
+        ),
+        (
+            {"hardware": "STM32F746", "note": "gpu_hours=3", "metric": "energy"},
+            "STM32F746 has no known power",
+        ),
     ],
 )
 def test_what_cannot_be_predicted_says_why(columns, why):
@@ -525,6 +542,8 @@ def test_no_more_are_in_flight_than_fit():
         ({"parallelism": "tp=8", "attention_dp": "true"}, (1, 8)),
         ({"parallelism": "tp=1", "attention_dp": "8"}, (1, 8)),
         ({"parallelism": "tp=4", "attention_dp": "2"}, (4, 2)),
+        ({"parallelism": "tp=8", "attention_dp": "2"}, (4, 2)),  # the same eight, counted twice
+        ({"parallelism": "tp=2", "attention_dp": "8"}, (1, 8)),
         ({"parallelism": "tp=1;ep=8"}, (1, 8)),
     ],
 )
@@ -944,3 +963,31 @@ def test_a_row_that_ships_has_the_predictions_that_were_written_without_it():
     assert {row.id for row in ROWS[:3]} & written.keys()
     own = validate.judged([row(metric="ttft", seq_in="100")])
     assert [*own] == [*validate.LEVELS]  # nobody has left it out
+
+
+def test_what_is_held_to_serve_is_all_that_a_replica_keeps_and_its_stack_besides():
+    """At the last token of 4 x 1,200; a stack keeps three buffers, and 2 GB whatever it runs."""
+    step = Engine.solve("Llama3_1_8B", "H100", batch_size=4, seq_len=1200)
+    plain = by_law(STEP, "inference_mem_total", "GB")
+    assert plain == pytest.approx(step.memory_required.m_as("GB"), rel=1e-9)
+    stack = Stack.build(
+        {
+            "name": "keeps",
+            "launch": "0 s",
+            "host": "0 s",
+            "operators": {},
+            "held": {"buffers": 3, "context": "2 GB"},
+            "sources": {"default": {"kind": "user", "ref": "paper"}},
+        }
+    )
+    more = predicted(row(**STEP, metric="inference_mem_total", unit="GB"), stack)
+    assert more - plain == pytest.approx(2 * step.activations.m_as("GB") + 2)
+
+
+def test_where_prompts_are_all_there_is_half_of_the_others_are_before_the_mean_one():
+    """Who asks for one token waits in a queue of prompts alone, and for half of a step."""
+    read = Engine.solve("Llama3_1_8B", "H100", phase="prefill", seq_len=1024, stack="ideal")
+    step = Engine.solve("Llama3_1_8B", "H100", batch_size=8, seq_len=1025, stack="ideal")
+    by_hand = (read.latency * (1 + 7 / 2) + step.latency / 2).m_as("ms")
+    found = predicted(asked(batch="8", seq_out="1", metric="ttft"), "ideal")
+    assert found == pytest.approx(by_hand, rel=1e-3)
