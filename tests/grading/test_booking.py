@@ -92,6 +92,17 @@ def test_an_override_is_for_one_student_in_one_assignment():
     ]
 
 
+def test_an_override_of_nobody_is_told_unless_nobody_handed_in():
+    eve = {"student": "Eve", "assignment": NAME, "question": "all", "points": 3, "why": "x"}
+    with pytest.raises(InvalidEntry) as error:
+        only(graded("ada"), overrides=[eve])
+    said = "the gradebook: overrides of Eve: this student handed in nothing."
+    assert str(error.value) == said
+    with pytest.raises(InvalidEntry):
+        only(graded("eve", assignment=OTHER), overrides=[eve])
+    assert book([Refused("x", "why")], gradebook=rules(overrides=[eve])).rows == ()
+
+
 def test_points_are_kept_to_thousandths_and_of_none_no_part_is_earned():
     row = only(graded("ada", [("q1", 0.1, 0.3), ("q2", 0.2, 0.3)]), late={"per_day": 0})
     assert (row.earned, row.out_of) == (0.3, 0.6)  # and not 0.30000000000000004

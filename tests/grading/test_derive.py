@@ -46,7 +46,7 @@ def test_what_is_stale_is_told_in_whole_sentences(tmp_path, monkeypatch):
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(derive, "stubs", lambda root: {root / "s" / "t.pyi": "stub"})
+    monkeypatch.setattr(derive, "stubs", lambda root: {root / "r" / "s" / "t.pyi": "stub"})
     mark = "has no `# answer:` mark: its exercise would hold the answers"
     old = "is not what its source gives: run `python -m grading derive`"
     stray = "has no source: write one, or remove it"
@@ -56,7 +56,7 @@ def test_what_is_stale_is_told_in_whole_sentences(tmp_path, monkeypatch):
         f"exercises/08_y.py {old}",
         f"mlsysim/course/predictions/07_x.yaml {old}",
         f"grading/truths/07_x.yaml {old}",
-        f"s/t.pyi {old}",
+        f"r/s/t.pyi {old}",
         f"exercises/09_z.py {stray}",
         f"grading/truths/09_z.yaml {stray}",
     ]

@@ -8,17 +8,19 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from grading import judge as judging
-from grading.book import Gradebook
+from grading.book import Book, Booked, Gradebook
+from grading.check import Checks, check
 from grading.code import NOT_RUN
 from grading.collect import Handed
 from grading.flags import Flag
-from grading.journal import Predictions
+from grading.journal import Guess, Predictions
 from grading.judge import Graded, Judge, Ledger, Refused, Skipped, judge_all
-from grading.kinds import Mark
+from grading.kinds import Kind, Mark
 from grading.roster import Enrolled, Roster
 from grading.run import Run
 from mlsysim.core.errors import BadArgument, MLSysError
@@ -98,6 +100,19 @@ def test_a_sheet_is_remarked_on_from_its_version_to_its_walls(judged, monkeypatc
     monkeypatch.setattr("grading.judge.load", lambda name: replace(loaded, questions=held))
     assert kinds(answers={"q1": {"value": ""}}) == [("weak-walls", "thin walls")]
     assert kinds(answers={"q2": {"value": ""}}) == []
+
+
+def test_what_was_judged_cannot_be_changed_and_says_no_more_than_it_knows():
+    kinds = (Mark, Kind, Guess, Predictions, Graded, Refused, Skipped, Judge, Flag, Booked, Book)
+    for kind in (*kinds, check, Checks, Roster, Run):
+        assert kind.__dataclass_params__.frozen, kind
+    assert Handed("f", Path()) == ("f", Path(), (), "", False)
+    assert Enrolled("ada") == ("ada", "", "", "", (), "")
+    assert Mark("q", "right", 1, 2) == Mark("q", "right", 1, 2, "", "", "")
+    assert Flag("late") == Flag("late", "")
+    assert Judge() == Judge(PUBLIC_SECRET, None)
+    bare = Graded("f", "a", "a", NAME, (), Predictions((), 0, 0, "", ()), ())
+    assert bare == replace(bare, drawn={}, at="", predictions=Predictions((), 0, 0, "", (), ""))
 
 
 def test_points_are_summed_to_thousandths():
@@ -293,6 +308,7 @@ def test_a_run_tells_the_class_then_who_is_to_be_looked_at_then_what_was_not_gra
 def test_who_passes_has_the_percentage_or_more(ran):
     quarter = [hand_in("bob", [0.3125] * 8), hand_in("cleo", [0.8125] * 8)]  # 5 of 20, and 13
     assert [ran(quarter, passing=part)[0] for part in (0, 25, 25.1)] == [0, 0, 1]
+    assert ran([hand_in("bob", [0] * 8)])[0] == 0  # unless somebody says so everybody passes
     assert ran(quarter, roster=None)[1][0] == f"{NAME}: 2 graded, 45% on average, 45% in the middle"
 
 

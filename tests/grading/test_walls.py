@@ -80,6 +80,7 @@ def test_bounds_are_one_second_half_a_gigabyte_and_nothing_that_lasts(monkeypatc
     bounds = {}
     monkeypatch.setattr(zygote.resource, "setrlimit", bounds.__setitem__)
     zygote.limit(1000)
+    assert outside.WALL_SECONDS == 10  # of all calls of a function together
     assert bounds == {
         resource.RLIMIT_CPU: (1, 2),  # a signal, and a second later the end
         resource.RLIMIT_AS: (1000 + 512 * 1024**2,) * 2,

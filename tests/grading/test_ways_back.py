@@ -316,6 +316,7 @@ def test_a_bundle_says_what_is_due_and_what_to_type(builds, tmp_path, monkeypatc
         "",
     ]
     assert lines[-1] == "    mlsysim check answers.json"
+    assert bundle.release(Gradebook.build(rules, "book"), tmp_path / "c" / "d")[1].exists()
     with pytest.raises(MLSysError, match=r"^the gradebook names no assignments: say which, with"):
         bundle.release(Gradebook(), tmp_path)
     monkeypatch.setattr(bundle.importlib.util, "find_spec", lambda name: None)
