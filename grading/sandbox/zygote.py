@@ -67,9 +67,8 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
     _asked(_LIBC.mount(*texts, ctypes.c_ulong(flags), data.encode()))
 
 
-def _prctl(option: int, *given: Any) -> None:
-    held = (*given, 0, 0, 0, 0)[:4]
-    _asked(_LIBC.prctl(option, *(each if each is None else ctypes.c_ulong(each) for each in held)))
+def _prctl(option: int, *given: int) -> None:
+    _asked(_LIBC.prctl(option, *map(ctypes.c_ulong, (*given, 0, 0, 0)[:4])))
 
 
 # ---- walls ---------------------------------------------------------------------------------------
@@ -150,8 +149,7 @@ def rules(paths: list[str]) -> int | None:
     if version < 1:
         return None
     files = (1 << (13, 14, 15, 15, 16)[min(version, 5) - 1]) - 1
-    held = struct.pack("=QQQ", files, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
-    held = held[: 8 if version < 4 else 16 if version < 6 else 24]
+    held = struct.pack("=QQQ", files, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
     ruleset = _asked(_LIBC.syscall(_RULESET, held, len(held), 0))
     for path in paths:
         beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)

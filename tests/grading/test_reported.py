@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -139,6 +140,16 @@ def test_each_question_has_its_own_counts(report):
     assert held["q1"]["named"] == {"erred": 2}
     assert held["q2"]["named"] == {"counted both": 1, "took bits": 1}
     assert held["q4"]["named"] == {}  # what follows is no mistake
+
+
+def test_a_class_is_out_of_what_whoever_could_earn_most_could_earn():
+    whole, kept = (hand_in(who, [0.5] * 8) for who in ("ada", "bob"))
+    kept = replace(kept, marks=(*kept.marks[:7], Mark("q8", "kept", 0, 0)))  # it was not run
+    for class_of in ([whole, kept], [replace(kept, id="0"), whole]):
+        held = reported(class_of, None)
+        assert [row["out_of"] for row in held["students"]] != [20, 20]
+        assert held["assignments"][NAME]["out_of"] == 20
+        assert held["assignments"][NAME]["questions"]["q8"]["success"] == 0.75
 
 
 def test_a_row_says_all_of_a_hand_in(report):

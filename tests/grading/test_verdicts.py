@@ -171,6 +171,11 @@ def test_a_share_of_two_fifths(value, mark):
     assert judged(asked(0.4), value) == mark
 
 
+@pytest.mark.parametrize(("truth", "value"), [(0.0, "5"), (-40.0, "-400"), (-40.0, "400")])
+def test_what_is_not_above_zero_has_no_slips_and_no_sides(truth, value):
+    assert judged(asked(truth), value) == ("wrong", 0, "", TOLD)
+
+
 def test_whole_numbers_may_be_off_by_some():
     question = asked(40, slack=3.0)
     verdicts = [judged(question, value)[0] for value in ("36.9", "37", "43", "43.1")]
