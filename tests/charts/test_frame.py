@@ -250,7 +250,8 @@ def test_an_axis_holds_its_values_and_has_a_length(log, values):
     ("value", "text"),
     [
         (0, "0"), (4.5678, "4.57"), (147.7, "148"), (999.6, "1,000"), (61518, "61,518"),
-        (-3.14159, "-3.14"),
+        (-3.14159, "-3.14"), (999_499, "999,499"), (999_500, "1 million"), (999.4, "999"),
+        (999.5, "1,000"), (0.99e-4, "9.9×10⁻⁵"), (-math.inf, "minus infinity"),
         (1.25e6, "1.25 million"), (999_600, "1 million"), (2.5e9, "2.5 billion"), (3e-7, "3×10⁻⁷"),
         (1e18, "1×10¹⁸"), (math.inf, "infinite"), (math.nan, "unknown"),
         (9.996e8, "1 billion"), (5e14, "500 trillion"), (9.997e14, "1,000 trillion"),

@@ -230,6 +230,9 @@ def test_a_ceiling_is_a_limit_beside_the_devices_own_as_far_as_it_counts(h100, t
     assert flat[1]["x"] == pytest.approx(12 * 989.4 / 3.35)  # to the end of the axis
     low, end = (row for row in lines if row["limit"] == "L2")
     assert low["x"] == scale(chart, "x")[0][0]
+    (look,) = [layer["mark"] for layer in chart.to_dict()["layer"]
+               if layer["encoding"].get("detail", {}).get("field") == "limit"]  # fmt: skip
+    assert (look["strokeWidth"], look["strokeDash"], look["clip"]) == (1.2, [4, 3], True)
     (name,) = [row for row in rows(chart, "text", "dx") if row["text"][0] == "L2 5.5 TB/s"]
     middle = (low["x"] * end["x"]) ** 0.5
     assert (name["x"], name["y"]) == pytest.approx((middle, 5.5 * middle))

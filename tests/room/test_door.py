@@ -46,6 +46,7 @@ def test_a_learner_joins_with_the_code_and_is_led_on_to_the_lesson(served):
     assert ada.get(LESSON).status_code == 200
     cookie = reply.headers["set-cookie"].lower()
     assert "httponly" in cookie
+    assert "max-age=2592000" in cookie  # thirty days
     assert "samesite=lax" in cookie
 
 
