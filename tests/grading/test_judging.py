@@ -117,8 +117,8 @@ def test_what_was_judged_cannot_be_changed_and_says_no_more_than_it_knows():
 
 def test_points_are_summed_to_thousandths():
     marks = tuple(Mark(f"q{n}", "right", 0.1, 0.3) for n in range(3))
-    held = Graded("f", "a", "a", NAME, marks, Predictions((), 0.4, 1.0, "", ()), ())
-    assert (held.score, held.out_of) == (0.7, 1.9)  # 0.3 + 0.4 and 0.9 + 1
+    held = Graded("f", "a", "a", NAME, marks, Predictions((), 1 / 3, 2 / 3, "", ()), ())
+    assert (held.score, held.out_of) == (0.633, 1.567)  # 0.3 + 0.3333, and 0.9 + 0.6667
 
 
 @pytest.mark.parametrize(("data", "kind"), [(b'{"name": 1}', Skipped), (b"{", Refused)])
