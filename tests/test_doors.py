@@ -311,6 +311,10 @@ def test_two_models_or_a_device_that_varies_are_searched_point_by_point(ask):
     code, out, _ = ask({"space": chip, **LEAST}, "--json")
     found = json.loads(out)["columns"]
     assert (code, found["peak"], found["bandwidth"]) == (0, [100.0], [1.0])
+    every = {"kv_precision": "fp8", "efficiency": 0.4, "phase": "decode", "training": False}
+    swept = {"model": "GPT2", "hardware": ["H100"], **every, "stack": "ideal"}
+    code, out, _ = ask({"space": swept, **LEAST}, "--json")
+    assert "model" not in json.loads(out)["columns"]  # one value each: all points in columns
     trained = {"model": "GPT2", "hardware": ["H100"], "training": True, "optimizer": "sgd"}
     code, out, _ = ask({"space": trained, **LEAST}, "--json")
     step = Engine.solve("GPT2", "H100", training=True, optimizer="sgd").latency.m_as("ms")

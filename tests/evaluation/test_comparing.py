@@ -242,3 +242,18 @@ def test_a_device_beside_a_system_is_a_fleet_of_one_that_trains():
         {"workload": work, "fleet": {"hardware": "A100"}}, "H100", "GPT2", batch_size=64
     )
     assert mapped.changed == found.changed
+
+
+def test_what_only_one_side_knows_is_not_compared():
+    """Money of a year beside none; an edge that does not keep up beside one that does."""
+    bought = SystemSpec.from_spec(
+        {
+            "workload": {"model": "GPT2", "phase": "decode"},
+            "fleet": {"hardware": "H100"},
+            "environment": {"duration": "1 year"},
+        }
+    )
+    free = bought.changed({"environment.duration": None})
+    for sides in ((bought, free), (free, bought)):
+        assert "dollars" not in str(mlsysim.why(*sides))
+    assert mlsysim.why(bought, free).changed == {"environment.duration": ("1 yr", "-")}

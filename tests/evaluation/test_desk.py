@@ -273,6 +273,7 @@ def test_what_binds_the_cheapest_is_told_with_how_near_it_is_to_its_bounds(small
         f"p99_ttft is at {within:.0%} of its bound, kept with 100%; "
         f"itl is at {each:.0%} of its bound, kept with 100%."
     )
+    assert f"<td>itl, {each:.0%}<div" in small._repr_html_()
     spread = Stacks.trtllm.spread
     assert small.notes == (
         "ranges are of 50 % and (90 %); a price goes with the times, since what is slower keeps "
@@ -448,8 +449,11 @@ def test_what_would_change_a_run_is_the_same_search_asked_again():
     assert not [each for each in narrow.changes if "in fp8" in each]
     images = mlsysim.plan("ResNet50", ["H100"], train=True, tokens=1e6)
     assert not [each for each in images.changes if "LoRA" in each]
-    adapted = mlsysim.plan("Llama3_8B", ["H100"], train=True, tokens=2e7, lora_rank=8)
+    adapters = {"tokens": 2e7, "lora_rank": 8, "weights": "int4"}
+    adapted = mlsysim.plan("Llama3_8B", ["H100"], train=True, **adapters)
     assert adapted.changes == ()
+    # adapters learn in 16 bits whatever the weights beneath them have
+    assert [each.best.precision for each in (run, narrow, adapted)] == ["bf16", "fp8", "bf16"]
 
 
 # ---- ways on paper -------------------------------------------------------------------------------

@@ -218,3 +218,12 @@ def test_nothing_more_is_told_than_anybody_reads():
         for each in short
     ]
     assert missed == sorted(missed)  # what comes nearest is told first
+
+
+def test_a_batch_that_nobody_gave_is_one_and_doubled_first():
+    work = {"model": "Llama3_8B", "prompt": 512}
+    one = judge(system(work, {"hardware": "H100"})).metrics["throughput"].m_as("1/s")
+    spec = system(work, {"hardware": "H100"}, f"throughput > {1.5 * one} 1/s")
+    (told,) = [each for each in advised(spec) if [*each[0]] == ["workload.batch_size"]]
+    change = {"workload.batch_size": 2}
+    assert told == (change, "batch_size 2", values(spec, change, "throughput"))
