@@ -386,11 +386,13 @@ def _cannot(model: Workload, place: Fleet, layout: Layout) -> str:
     return ""
 
 
-def layout_of(*counts: Any) -> Layout:
-    """The layout that arguments ask for: tensor, pipeline, expert and context parallelism."""
-    names = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "context_parallel")
-    one_each(dict(zip(names, counts, strict=True)))
-    return Layout(*map(int, counts))
+def layout_of(
+    tensor_parallel: Any, pipeline_parallel: Any, expert_parallel: Any, context_parallel: Any
+) -> Layout:
+    """The layout that arguments ask for: one number each."""
+    counts = locals()
+    one_each(counts)
+    return Layout(*map(int, counts.values()))
 
 
 def grouped(model: Workload, hardware: HardwareNode, place: Fleet | None, layout: Layout) -> Group:

@@ -254,8 +254,7 @@ def _best(ask: Ask, grid: Grid, batch: float, tokens: float | None) -> PlanSearc
     fits = grid.which == 0
     order = np.flatnonzero(fits)
     order = order[np.lexsort((grid.held[order], grid.step[order]))]
-    counts = np.bincount(grid.which, minlength=len(grid.wrong) + 1)[1:].tolist()
-    because = {fault: n for (_, fault, _), n in zip(grid.wrong, counts, strict=True) if n}
+    counts = {fault: int((grid.which == i).sum()) for i, (_, fault, _) in enumerate(grid.wrong, 1)}
     best, chosen = None, dict.fromkeys([*_TOLD, "zero_stage", "recompute", "sequence_parallel"])
     if order.size:
         plan, microbatch = grid.at(int(order[0]))
@@ -269,7 +268,7 @@ def _best(ask: Ask, grid: Grid, batch: float, tokens: float | None) -> PlanSearc
         reason="" if order.size else _none_fits(ask, grid),
         considered=int(fits.size),
         fitting=int(fits.sum()),
-        rejected_because=because,
+        rejected_because={fault: n for fault, n in counts.items() if n},
         _best=best,
         _order=order,
         _grid=grid,

@@ -215,7 +215,7 @@ def _reasons(wrong: list[Fault], plan: Plan, micro: Any, held: Any, shape: tuple
     """The first thing that is wrong with each question, in a sentence; empty where nothing is."""
     masks = [np.broadcast_to(mask, shape) for mask, _, _ in wrong]
     which, reasons = np.select(masks, range(1, len(wrong) + 1), 0), np.full(shape, "", object)
-    for where in zip(*np.nonzero(which), strict=True) if shape else [()] * int(which > 0):
+    for where in map(tuple, np.argwhere(which)):
         sentence = wrong[which[where] - 1][2]
         reasons[where] = sentence(
             plan.at(where, shape), at(micro, where, shape), at(held, where, shape)

@@ -51,6 +51,9 @@ class Cost(NamedTuple):
         return self.weights + self.gradients + self.optimizer_state + self.activations
 
 
+Kept = tuple[tuple[Held, Any], ...]  # what a device holds, and on how many it is the same
+
+
 class Way(NamedTuple):
     """How a step is trained, beside its plan."""
 
@@ -84,11 +87,12 @@ class Way(NamedTuple):
         """Bytes of gradients, and of what replicas send each other."""
         return algorithm.stored(held.updated, self.widths.activations)
 
-    def alone(self, load: Load, here: tuple[Held, Held], plan: Plan, batch: Any) -> Any:
+    def alone(self, load: Load, here: Kept, plan: Plan, batch: Any) -> Any:
         """Seconds in which a device does its load of a microbatch of so many sequences."""
-        dense, experts = (self.recipe.state(some.updated, self.widths) for some in here)
-        ranks = (np.where(plan.zero >= 1, many, 1) for many in (plan.ranks, plan.alike))
-        states = (state / many for state, many in zip((dense, experts), ranks, strict=True))
+        states = (
+            self.recipe.state(some.updated, self.widths) / np.where(plan.zero >= 1, ranks, 1)
+            for some, ranks in here
+        )
         moved = algorithm.training_traffic(0.0, 0.0, 0.0, sum(states) / plan.microbatches)
         if load.compute is not None:
             writing = node.memory_time(moved, self.supply.bandwidth)
@@ -113,14 +117,18 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
     p, m = plan.pipeline, plan.microbatches
     fullest = plan.fullest(work.layers)
     share = fullest / work.layers
+
+    def shared(dense: Held, experts: Held) -> Kept:
+        return (dense, plan.ranks), (experts, plan.alike)
+
     ends = Held(*(np.where(p > 1, *of) for of in zip(work.table, work.outside, strict=True)))
-    here = work.dense.times(share).plus(ends), work.experts.times(share)
+    here = shared(work.dense.times(share).plus(ends), work.experts.times(share))
     others = way.alone(work.load.times(share), here, plan, work.batch)
     last = work.load.times(plan.last(work.layers) / work.layers)
     busy = others
     if work.ends is not None:
         busy = np.maximum(others, way.alone(last.plus(work.ends), here, plan, work.batch))
-    evenly = work.dense.plus(work.outside).times(1 / p), work.experts.times(1 / p)
+    evenly = shared(work.dense.plus(work.outside).times(1 / p), work.experts.times(1 / p))
     ideal = m * way.alone(work.even.times(1 / p), evenly, plan, work.batch)
 
     # all microbatches through all stages, then what the replicas say to each other
@@ -132,10 +140,7 @@ def cost(work: Work, plan: Plan, way: Way) -> Cost:
     exposed = fleet.exposed_time(data, way.overlap, window)
 
     def sharded(state: Callable[[Held], Any], first: int) -> Any:
-        return sum(
-            memory.zero_share(state(some), ranks, plan.zero, first)
-            for some, ranks in zip(here, (plan.ranks, plan.alike), strict=True)
-        )
+        return sum(memory.zero_share(state(some), ranks, plan.zero, first) for some, ranks in here)
 
     # ZeRO-3 gathers one layer at a time: its weights and gradients then stand whole
     def gathered(state: Callable[[Held], Any]) -> Any:
@@ -211,7 +216,7 @@ def messages(work: Work, plan: Plan, wires: Wires, fullest: Any) -> tuple[Any, A
     return tensor, context, pipeline, talks * dispatch
 
 
-def exchange(here: tuple[Held, Held], way: Way, plan: Plan, fullest: Any) -> Any:
+def exchange(here: Kept, way: Way, plan: Plan, fullest: Any) -> Any:
     """Seconds in which the replicas sum their gradients, and gather weights."""
     # halves of an all-reduce: for each microbatch ZeRO-2 scatters gradients, ZeRO-3 gathers weights
     # twice as well, layer by layer, among them those that are frozen
@@ -225,7 +230,7 @@ def exchange(here: tuple[Held, Held], way: Way, plan: Plan, fullest: Any) -> Any
         return np.where(data > 0, rings, 0.0)
 
     time = 0.0
-    for some, ranks in zip(here, (plan.ranks, plan.alike), strict=True):
+    for some, ranks in here:
         time = time + legs / 2 * said(way.gradients(some), ranks)
         if way.recipe.rank is not None:
             time = time + np.where(plan.zero >= 3, m, 0) * said(some.frozen, ranks)
