@@ -25,8 +25,8 @@ def of_result(result: Result) -> str:
     if result.shape:
         return _titled(f"{title}, {len(result):,} rows", _columns(result)._repr_html_())
     parts = {name: result.si(name) for name in result.bars}
-    most = max((v for v in parts.values() if v), default=0.0)
-    bars = {n.replace("_", " "): bar(v / most) for n, v in parts.items() if v and most}
+    most = max((v for v in parts.values() if v), default=None)
+    bars = {n.replace("_", " "): bar(v / most) for n, v in parts.items() if v}
     lines = result.lines()
     rows = ((name, escape(text), bars.get(name, "")) for name, text in lines)
     return _titled(title, _rows(rows))

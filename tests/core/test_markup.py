@@ -87,6 +87,14 @@ def test_a_page_of_a_result_is_a_row_for_each_field():
     assert answer._repr_html_() == page
 
 
+@pytest.mark.parametrize("nothing", [0.0, None])
+def test_what_takes_no_time_has_no_bar(nothing):
+    page = Parted(some_part=nothing, other_part=nothing, short="a", long="b")._repr_html_()
+    assert "<div" not in page.removeprefix("<div")
+    page = Parted(some_part=nothing, other_part=2.0, short="a", long="b")._repr_html_()
+    assert bars(page) == {"other part": 12.0}
+
+
 def test_columns_of_a_result_are_a_table_of_its_first_rows():
     page = Engine.solve(LLAMA, H100, batch_size=range(1, 31))._repr_html_()
     head, *rows = cells(page)

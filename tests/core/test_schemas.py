@@ -13,8 +13,20 @@ from hypothesis import strategies as st
 
 from mlsysim import Hardware, Models, Systems, solvers
 from mlsysim.core.errors import WrongUnit
-from mlsysim.core.schemas import example_of, schema_of_arguments, spelled
-from mlsysim.core.units import EXAMPLES, Dim, Names, dim_of, parse
+from mlsysim.core.schemas import example_of, schema_of, schema_of_arguments, spelled
+from mlsysim.core.units import (
+    EXAMPLES,
+    Bytes,
+    Count,
+    Days,
+    Dim,
+    Names,
+    Precision,
+    Seconds,
+    dim_of,
+    parse,
+)
+from mlsysim.core.values import Many, Value
 from mlsysim.hardware.types import HardwareNode
 from tests.solvers.test_bad_input import VALID, baseline, hints_of
 
@@ -102,3 +114,80 @@ def test_every_spelling_that_a_schema_allows_is_a_unit_of_the_dimension(unit, da
     text = data.draw(st.from_regex(spelled(unit), fullmatch=True))
     assert parse(f"3 {text}").is_compatible_with(parse(f"1 {unit}"))
     parse(f"3 {data.draw(st.from_regex(spelled(), fullmatch=True))}")
+
+
+class Lid(Value):
+    """What closes it."""
+
+    name: str
+    size: Bytes
+
+
+class Box(Value):
+    """A box."""
+
+    size: Bytes
+    note: str | None = None
+    heads: Count | None = 2
+    lid: Lid | None = None
+    lids: Many[Lid] = ()
+
+
+SIZE = {"type": "string", "exclusiveMinimum": 0.0, "x-unit": "B", "examples": ["80 GB"]}
+SIZE |= {"description": "quantity in B, such as '80 GB'"}
+NULL = {"type": "null"}
+
+
+def closed(title, about, required, **properties):
+    told = {"title": title, "description": about, "required": required, "properties": properties}
+    return {"type": "object", "additionalProperties": False, **told}
+
+
+def test_a_type_is_written_out_for_people_and_exactly_for_programs():
+    """Its words are told where there are some; what may be left out may be null for programs."""
+    name = {"type": "string", "description": "what to call it"}
+    lid = closed("Lid", "What closes it.", ["name", "size"], name=name, size=SIZE)
+    note, many = {"type": "string"}, {"type": "integer", "exclusiveMinimum": 0.0, "maximum": 1e15}
+    rest = {"lid": lid, "lids": {"type": "array", "items": lid}}
+    heads = {**many, "default": 2}
+    assert (
+        schema_of(Box)
+        == Box.json_schema()
+        == closed(*("Box", "A box.", ["size"]), size=SIZE, note=note, heads=heads, **rest)
+    )
+    there = {"$ref": "#/$defs/Lid"}
+    rest = {"lid": {"anyOf": [there, NULL]}, "lids": {"type": "array", "items": there}}
+    heads = {"anyOf": [many, NULL], "default": 2}
+    assert Box.json_schema(exact=True) == {"$defs": {"Lid": lid}} | closed(
+        *("Box", "A box.", ["size"]),
+        **{"size": SIZE, "note": {"anyOf": [note, NULL]}, "heads": heads, **rest},
+    )
+
+
+def test_the_defaults_of_a_function_are_written_as_somebody_would_write_them():
+    def ask(
+        time: Seconds,
+        size: Bytes = 3.5e9,
+        limit: Seconds = "2 hour",
+        many: Count = 4.0,
+        days: Days | None = None,
+        precision: Precision = "fp8",
+        plain=3,
+    ):
+        """A question."""
+
+    schema = schema_of_arguments(ask)
+    told = {name: part.get("default") for name, part in schema["properties"].items()}
+    assert told == {
+        "time": None,
+        "size": "3500000000 B",
+        "limit": "7200 s",
+        "many": 4,
+        "days": None,
+        "precision": "fp8",
+    }
+    assert type(told["many"]) is int
+    assert schema["required"] == ["time"]
+    about = schema["properties"]["limit"]["description"]  # a word of another question, and its unit
+    assert about == "rows to send back; quantity in s, such as '50 ms'"
+    assert schema["properties"]["size"] == {**SIZE, "default": "3500000000 B"}

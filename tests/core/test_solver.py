@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Sequence
 from operator import mul
 from typing import Annotated, Any
 
@@ -71,6 +72,7 @@ class Plain(Result):
     rate: Rate = "1/s"
     parts: dict
     _how: object
+    _counts: str
 
 
 class CopyModel(Solver):
@@ -282,7 +284,7 @@ def test_a_result_is_not_a_truth_but_has_some():
     with pytest.raises(TypeError, match=r"neither true nor false: ask \.slow$"):
         bool(answer)
     with pytest.raises(TypeError, match=r"ask \.time or \.rate$"):
-        bool(Plain(time=1.0, rate=2.0))
+        bool(Plain(time=1.0, rate=2.0, parts={}))
     with pytest.raises(TypeError, match=r"ask \.feasible$"):
         bool(Engine.solve(Models.Language.Llama3_8B, Hardware.Cloud.H100))
 
@@ -320,6 +322,14 @@ def test_what_json_has_no_number_for_is_null(nothing):
     data = json.loads(answer.to_json(), parse_constant=pytest.fail)
     assert data["copies"] is None
     assert data["unknown"]["value"] == [None, 2.0]
+
+
+def test_a_summary_has_a_line_for_each_field_and_a_representation_all_in_one():
+    answer = Plain(time=0.25, rate=4.0, parts={"a": 1.5}, _counts="token")
+    assert str(answer) == answer.summary() == "time   250 ms\nrate   4 tok/s\nparts  a 1.5"
+    assert repr(answer) == "Plain(time=250 ms, rate=4 tok/s, parts=a 1.5)"
+    assert Plain(rate=4.0).summary() == "rate  4 1/s"
+    assert derived().lines()[0] == ("feasible", "yes")
 
 
 def test_a_summary_leaves_out_what_is_empty():
@@ -413,5 +423,29 @@ def test_a_whole_number_is_a_number_where_a_float_is_asked_for():
     rack.solve(servers=20)
     assert rack.reached[0] == 20.0
     assert type(rack.reached[0]) is float
-    with pytest.raises(BadArgument, match="give a float"):
+    with pytest.raises(BadArgument, match=r"^servers cannot be True: give a float\.$"):
         rack.solve(servers=True)
+    with pytest.raises(BadArgument, match=r"^exact cannot be 1: give a bool: True or False\.$"):
+        solve("1 GB", "1 GB/s", exact=1)
+
+
+class Sizes(Solver):
+    """Takes several of what others take one of."""
+
+    def solve(self, devices: Sequence[HardwareNode], sizes: Sequence[Bytes] = ()) -> Result:
+        """The plain values that reach the body."""
+        self.reached = devices, sizes
+        return Result()
+
+
+def test_one_of_what_may_be_several_needs_no_list():
+    asked, h100, a100 = Sizes(), Hardware.H100, Hardware.A100
+    for one in ("H100", h100, h100.to_dict(), [h100], (each for each in ["H100"])):
+        asked.solve(one)
+        assert asked.reached == ((h100,), ())
+    asked.solve(["A100", h100], ["1 GB", "2 MB"])
+    assert asked.reached == ((a100, h100), (1e9, 2e6))
+    asked.solve("A100", "3 GB")
+    assert asked.reached == ((a100,), (3e9,))
+    with pytest.raises(BadArgument, match=r"^devices cannot be 3: give a HardwareNode, its name"):
+        asked.solve(3)
