@@ -14,6 +14,7 @@ from mlsysim.hardware.types import HardwareNode
 from mlsysim.stacks.registry import Stacks
 from mlsysim.stacks.roofs import Board, Held, Roofs, Talk
 from mlsysim.stacks.silicon import Constant, Operators
+from mlsysim.stacks.types import Stack
 
 ROOFED = sorted(name for name, stack in Stacks.entries() if stack.roofs)
 solve = SingleNodeModel().solve
@@ -68,6 +69,7 @@ def test_roofs_and_wires_of_which_nothing_is_told_are_reached_whole():
     talk = Talk.build({"latency": "1 us"})
     assert (talk.link, talk.queue) == (1, 0)
     assert (Held.build({}).buffers, Board.build({}).share) == (1, 1)
+    assert Stack.build({"name": "mine"}).campaign == 1
     own = Operators.build({})
     assert (own.quantised, own.half_sums) == (0, False)
     assert {own.passes, own.rate, own.bandwidth, own.attention, own.exchange} == {1}
