@@ -422,6 +422,45 @@ def test_a_sweep_is_ranked_by_what_is_asked_for_and_what_nobody_knows_comes_last
         assert joules[device] == pytest.approx(power * times[device] / 1e3, rel=1e-4)
 
 
+def test_a_sweep_passes_on_all_that_it_is_told(table):
+    how = {"efficiency": 0.3, "phase": "prefill", "stack": "ideal"}
+    axes = {"hardware": ["A100"], "batch_sizes": [3], "precisions": ["fp8"], "seq_lens": [700]}
+    row = table["sweep"].call({"model": "Llama3_8B", **axes, **how})["columns"]
+    alone = {"hardware": "A100", "batch_size": 3, "precision": "fp8", "seq_len": 700, **how}
+    step = table["solve"].call({"model": "Llama3_8B", **alone})
+    assert row["latency"] == [step["latency"]["value"]]
+    assert row["memory_required"] == [step["memory_required"]["value"]]
+    trained = {"model": "ResNet50", "training": True}
+    row = table["sweep"].call({**trained, "hardware": ["A100"], "batch_sizes": [7]})["columns"]
+    step = table["solve"].call({**trained, "hardware": "A100", "batch_size": 7})
+    assert row["latency"] == [step["latency"]["value"]]
+
+
+def test_two_are_compared_with_why_and_three_without(table):
+    how = {"model": "GPT2", "batch_size": 3, "precision": "int8", "stack": "ideal"}
+    two = table["compare"].call({"things": ["A100", "H100"], **how})
+    assert two["why"] == [*mlsysim.why("A100", "H100", **how).sentences]
+    three = table["compare"].call({"things": ["A100", "H100", "T4"], **how})
+    assert [*three] == ["columns", "units"]
+    ours = mlsysim.compare(["A100", "H100", "T4"], **how)
+    assert three == brief(json.loads(json.dumps(ours.to_dict())))
+
+
+def test_a_config_becomes_a_model_that_can_be_asked(table):
+    """The published sizes of Llama 3 8B, whose parameters its model card counts."""
+    config = {
+        "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
+        "max_position_embeddings": 8192, "num_attention_heads": 32, "num_hidden_layers": 32,
+        "num_key_value_heads": 8, "vocab_size": 128256,
+    }  # fmt: skip
+    told = table["import_model"].call({"config": config, "name": "Mine"})
+    assert [*told] == ["parameters", "model"]
+    assert (told["parameters"], told["model"]["name"]) == (8_030_261_248, "Mine")
+    pair = {"hardware": "H100"}
+    mine = table["solve"].call({"model": told["model"], **pair})
+    assert mine == table["solve"].call({"model": "Llama3_8B", **pair})
+
+
 # ---- the registries ------------------------------------------------------------------------------
 
 

@@ -158,7 +158,7 @@ def test_a_step_is_told_by_its_roofs_and_money_and_carbon_by_their_ratios():
     limits = ("latency < 1 us", "throughput > 1e9 1/s", "devices < 2")
     one, other = placed("H100", "Quebec"), placed("A100", "Poland", *limits)
     old, new = (judge(each).metrics for each in (one, other))
-    # arithmetic is under a fiftieth of the step, which is not worth a sentence
+    # arithmetic is under a twentieth of the step, which is not worth a sentence
     dispatch, moving = (
         show((new[name] - old[name]).to(unit))
         for name, unit in (("overhead", "us"), ("memory_time", "us"))
