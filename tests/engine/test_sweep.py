@@ -284,13 +284,26 @@ def test_a_sweep_in_several_blocks_is_the_same_sweep(monkeypatch):
     "how",
     [
         {"kv_precision": "fp8", "stack": "ideal", "phase": "prefill", "efficiency": 0.3},
-        {"training": True, "efficiency": 0.7, "stack": "ideal"},
+        {"training": True, "efficiency": 0.7, "stack": "megatron"},
     ],
 )
 def test_a_sweep_asks_all_that_it_is_told(how):
     (row,) = Engine.sweep(LLAMA, "A100", batch_sizes=3, seq_lens=700, precisions="bf16", **how)
     alone = Engine.solve(LLAMA, "A100", batch_size=3, seq_len=700, precision="bf16", **how)
     same(row["profile"], alone)
+
+
+@pytest.mark.parametrize("stack", [None, "ideal", "trtllm"])
+def test_a_row_says_what_its_solve_does(stack):
+    """Was wrong: a short context was called too long beside a longer one, and no range was told."""
+    devices = ["H100", "V100", "CS3"]
+    how = {"precisions": ["fp16", "int8"], "seq_lens": [64, 9000], "stack": stack}
+    for row in Engine.sweep(LLAMA, devices, **how):
+        asked = {name: row[name] for name in ("hardware", "precision", "seq_len")}
+        assert row["profile"].notes == Engine.solve(LLAMA, **asked, stack=stack).notes
+    lengths = Engine.solve(LLAMA, "H100", seq_len=[64, 9000], stack=stack)
+    for one, length in zip(lengths, (64, 9000), strict=True):
+        assert one.notes == Engine.solve(LLAMA, "H100", seq_len=length, stack=stack).notes
 
 
 def test_a_row_on_a_device_that_cannot_is_kept_and_has_no_notes():

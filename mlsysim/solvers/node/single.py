@@ -62,10 +62,13 @@ def share(p: Result, roof: int) -> Any:
 
 def _told(p: Profile) -> tuple[str, ...]:
     """What to know beside the answer; the Iron Law says where its one maximum misleads."""
-    notes = p.si("_notes")
+    asked = p.si("_asked")
+    question = asked.question
+    notes = context_notes(question.model, asked.step.seq_len) + question.told
+    notes += trust(*question.ran)
     if p.shape or p.si("stack"):
         return notes
-    time = sum(p.si("_asked").apart()) + p.si("overhead")
+    time = sum(asked.apart()) + p.si("overhead")
     if not time > p.si("latency") * (1 + UNEQUAL):
         return notes
     ideal, law = (show(Q_(seconds, "s")) for seconds in (time, p.si("latency")))
@@ -135,12 +138,13 @@ class Profile(Ranged):
     _efficiency: u.Number
     _under_compute: u.Seconds
     _under_memory: u.Seconds
-    _notes: tuple
     _asked: Any
 
     def noted(self, notes: tuple[str, ...]) -> Profile:
-        """The same, with notes about the device behind its own."""
-        return Profile(**{**self._values, "_notes": (*self._values["_notes"], *notes)})
+        """The same, with notes about the device beside its own."""
+        asked = self.si("_asked")
+        question = asked.question._replace(told=notes)
+        return Profile(**{**self._values, "_asked": asked._replace(question=question)})
 
 
 class SingleNodeModel(Solver):
@@ -315,12 +319,7 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
 
     The Iron Law over all of it, or at the ideal level its operators one after the other.
     """
-    model, supply, efficiency, stack = (
-        question.model,
-        question.supply,
-        question.efficiency,
-        question.stack,
-    )
+    supply, efficiency, stack = question.supply, question.efficiency, question.stack
     feasible, tier, weights_bandwidth = _placed(demand, step, supply)
     moving = demand.state + demand.activations
     compute = node.compute_time(
@@ -361,7 +360,6 @@ def profile(demand: Demand, step: Step, question: Question) -> Profile:
         _efficiency=efficiency,
         _under_compute=met.compute,
         _under_memory=met.memory,
-        _notes=context_notes(model, step.seq_len) + question.told + trust(*question.ran),
         _within=within(*question.ran),
         _asked=asked,
         _counts=step.counts,
