@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from grading.check import Inputs, check
-from grading.checks import apart, doubled
+from grading.checks import alike, apart, doubled
 from mlsysim import Engine, Hardware, Models
 from mlsysim.core.units import Quantity
 from mlsysim.course.lessons import assignment
@@ -23,7 +23,7 @@ PROMPTS = [ASSIGNED.sample["prompt"], *ASSIGNED.axes["prompt"]]
 
 
 @cache
-def solve(model: str, device: str, tokens: int, batch: int = 1, phase: str = "decode") -> Profile:
+def solve(model: str, device: str, tokens: int, batch: int, phase: str) -> Profile:
     """One pass: of writing, or of reading the prompts of a batch."""
     how: Any = {"batch_size": batch, "seq_len": tokens, "phase": phase, "efficiency": EFFICIENCY}
     return Engine.solve(Models[model], Hardware[device], **how)
@@ -298,7 +298,7 @@ def inversely(v: Variant) -> tuple[float, float] | None:
     """Only the weights are shared: each user's cache keeps the price from falling like that."""
     ends = between(v, worth(v, 1) / BATCHES)
     truth = fair_batches.truth(v)
-    return ends if ends and abs(ends[1] - truth[1]) > 2 + 0.05 * truth[1] else None
+    return ends if ends and not alike(ends[1], truth[1], slack=2) else None
 
 
 def all_that_fit(v: Variant) -> tuple[float, float]:

@@ -245,8 +245,7 @@ def raised_memory(v: Variant, chip: HardwareNode) -> bool:
 
 def bits_in_spec(v: Variant, chip: HardwareNode) -> bool:
     """Write the link in bytes, or as Tb/s with a small b: it is off by a factor of eight."""
-    if chip.host_link is None:
-        return False
+    assert chip.host_link is not None  # or the solver has refused the chip
     own = v.fields
     size = streamed(own["model"], own["precision"], v.sram, v.link).streamed
     part = float((size / chip.host_link.bandwidth).m_as("s")) / v.late

@@ -89,6 +89,11 @@ def test_slips_that_nobody_could_tell_from_the_truth_are_left_out():
     assert 1 / useful < 1.011 * (2 - useful)
     assert "left out the restarts" not in known(STEM, "q1", **quiet)
     assert "added the lost share of the useful days" not in known(STEM, "q2", **quiet)
+    for minutes, told in ((16, False), (17, True)):  # of each restart: 0.135 and 0.143 of the loss
+        useful, restarting, _ = shares(34 * 3600, 160, minutes * 60)
+        assert (restarting > 0.14 * (1 - useful)) == told
+        slips = known(STEM, "q1", **{**quiet, "restart": minutes})
+        assert ("left out the restarts" in slips) == told
 
 
 SAME, DOUBLES = "it stays the same", "it about doubles"
