@@ -22,21 +22,18 @@ TOKENS, LARGEST, LEAST = 1024, 56, 0.9  # of the wafer in question 6
 
 
 @cache
-def wafer(sram: float, link: float) -> HardwareNode:
-    """A wafer with so many GB of memory and so many Tb/s of I/O."""
+def wafer(link: float) -> HardwareNode:
+    """A wafer with so many Tb/s of I/O."""
     chip = Hardware.CS3
     assert chip.host_link is not None
-    return chip.replace(
-        memory=chip.memory.replace(capacity=Q_(sram, "GB")),
-        host_link=chip.host_link.replace(bandwidth=Q_(link, "Tbit/s")),
-    )
+    return chip.replace(host_link=chip.host_link.replace(bandwidth=Q_(link, "Tbit/s")))
 
 
 @cache
-def streamed(model: str, precision: str, sram: float, link: float) -> Any:
+def streamed(model: str, precision: str, link: float) -> Any:
     """A token of one user, its weights from outside."""
     how: Any = {"precision": precision, "seq_len": TOKENS}
-    return WeightStreamingModel().solve(Models[model], wafer(sram, link), **how)
+    return WeightStreamingModel().solve(Models[model], wafer(link), **how)
 
 
 # ---- q1, q2 --------------------------------------------------------------------------------------
@@ -69,7 +66,7 @@ def other_width(v: Variant) -> Quantity:
 def token(v: Variant) -> Any:
     """All weights over the narrowest link that they cross, with the link in bytes a second."""
     own = v.fields
-    return streamed(own["model"], own["precision"], v.sram, v.link).latency
+    return streamed(own["model"], own["precision"], v.link).latency
 
 
 def length(v: Variant) -> float:
@@ -247,7 +244,7 @@ def bits_in_spec(v: Variant, chip: HardwareNode) -> bool:
     """Write the link in bytes, or as Tb/s with a small b: it is off by a factor of eight."""
     assert chip.host_link is not None  # or the solver has refused the chip
     own = v.fields
-    size = streamed(own["model"], own["precision"], v.sram, v.link).streamed
+    size = streamed(own["model"], own["precision"], v.link).streamed
     part = float((size / chip.host_link.bandwidth).m_as("s")) / v.late
     return any(within(LEAST, part * slip, 1) for slip in (8, 1 / 8))
 

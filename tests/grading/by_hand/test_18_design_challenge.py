@@ -127,6 +127,9 @@ def test_what_comes_to_exactly_all_of_it_does_not_break_a_fleet():
     # nothing of the load is reading and nothing of the cost electricity: neither moves them
     fleet = {"load": 100, "reads": 0, "time": 10, "cost": 100, "watts": 0}
     assert known(STEM, "q4", **fleet)[""] == {"requests", "length of answers", "price of a chip"}
+    # 60 % of the cost is chips: 0.75 x 1.18 of it is left where they cost more
+    fleet = {"load": 80, "reads": 50, "time": 10, "cost": 75, "watts": 40}
+    assert known(STEM, "q4", **fleet)[""] == {"requests"}
 
 
 LINES = {
