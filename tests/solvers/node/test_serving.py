@@ -21,7 +21,7 @@ from mlsysim.solvers import (
     ServingModel,
     TailLatencyModel,
 )
-from mlsysim.solvers.node.batching import _Found, _in_flight, _plan
+from mlsysim.solvers.node.batching import _Found, _in_flight, _opener, _plan
 from mlsysim.solvers.node.inflight import server
 from mlsysim.solvers.node.single import ask
 
@@ -709,3 +709,16 @@ def test_energy_of_a_batch_is_that_of_all_devices(llama, h100):
         assert served.energy.m_as("J") == pytest.approx(700 * devices * served.si("latency"))
         assert served.devices == devices
     assert served.throughput.m_as("1/s") == pytest.approx(3 * 11 / served.si("latency"))
+
+
+def test_who_opens_a_batch_waits_for_others_and_for_the_device_by_hand():
+    """Four fifths busy, 3 s a run: alone the last in a hundred wait, with others one in 200 twice.
+
+    The means are 0.8 x 3 / (2 B 0.2) = 6 / B, and the tails 1 / 0.8 ln(0.8 / e) of them.
+    """
+    one, four = _opener(np.array([1.0, 4.0]), np.array([3.0, 3.0]), np.array([0.8, 0.8]))
+    assert one == pytest.approx(3 + 6 / 0.8 * math.log(80))
+    wait = 1.5 / 0.8 * math.log(160) + 3  # and the run before it
+    fill = 3 / (0.8 * 4 / 3) * (1 - 1 / 27 + Z995 / (3 * math.sqrt(3))) ** 3
+    assert four == pytest.approx(3 + max(wait, fill))
+    assert fill < wait
