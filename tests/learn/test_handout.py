@@ -46,9 +46,15 @@ def test_answers_are_told_where_they_are_asked_for_alone():
     assert "29 users" not in without
 
 
+def cannot(*_):
+    raise MLSysError("a picture takes vl-convert")
+
+
 def test_what_stands_before_the_first_question_is_told_to_all(monkeypatch, tmp_path):
     asked = Question("03.1", "How?", unit="ms", journal=Journal(tmp_path / "journal.jsonl"))
-    asked.reveal(Q_(0.002, "s"), why="So.")
+    asked.reveal(Q_(0.002, "s"), why="So.", chart=lambda _: charts.ranked({"a": 3}, x="Step (s)"))
+    asked.journal.commit("03.1", 3.0, "ms")
+    monkeypatch.setattr(charts, "svg", cannot)  # the chart is a table of one row
     texts = ("<p>before</p>", "<p>after</p>", "<marimo-slider></marimo-slider>")
     before, after, slider = map(mo.Html, texts)
     ran = Ran([before, asked, after, slider], {"q1": asked}, asked.journal)
@@ -56,14 +62,12 @@ def test_what_stands_before_the_first_question_is_told_to_all(monkeypatch, tmp_p
     for answers in (True, False):
         page = handout(STEM, answers=answers)
         assert texts[0] in page
-        assert [each in page for each in (texts[1], "2 ms", "So.")] == [answers] * 3
+        told = (texts[1], "2 ms", "So.", "Step (s)")
+        assert [each in page for each in told] == [answers] * 4
         assert "marimo-slider" not in page
 
 
 def test_where_nothing_can_draw_a_chart_is_its_table(monkeypatch):
-    def cannot(*_):
-        raise MLSysError("a picture takes vl-convert")
-
     monkeypatch.setattr(charts, "svg", cannot)
     page = handout(STEM, answers=True)
     assert "<svg" not in page

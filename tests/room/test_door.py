@@ -40,6 +40,9 @@ def test_a_learner_joins_with_the_code_and_is_led_on_to_the_lesson(served):
     code = served.keys.code.upper() + " "
     reply = ada.post("/join", data={"code": code, "name": " Ada  L. ", "next": LESSON})
     assert reply.status_code == 303
+    assert reply.headers["location"] == "/seat?next=%2F00_hello_roofline%2F"
+    back = ada.post("/join", data={"code": code, "name": "Ada  L.", "next": "/"})
+    assert back.headers["location"] == "/seat"  # which leads on by itself
     seat = ada.get(reply.headers["location"])
     assert "Ada L., you sit in monday" in seat.text
     assert f'href="{LESSON}"' in seat.text

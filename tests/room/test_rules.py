@@ -70,6 +70,22 @@ def test_a_room_that_is_elsewhere_shows_that_it_asks_nothing(tmp_path):
     assert (room.next("00.2"), room.next("99.9")) == (room.agenda[2], "")
 
 
+def test_the_wall_shows_what_is_asked_and_how_many_have_answered(tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "truth", lambda stem, question: None)
+    room = Room(tmp_path / "monday", find_path("D"))
+    first, shown = room.lessons[0], views.board(room)
+    assert not re.search(r"[*`]", shown.pop("text"))
+    assert shown == {
+        "question": "00.1", "unit": "tokens/s", "options": [], "order": [],
+        "lesson": f"Lesson 0 · {first.title}", "seats": 0, "counts": [0, 0], "again": False,
+        "phase": "ask", "shown": False, "left": 0, "next": "00.2", "suggest": False,
+    }  # fmt: skip
+    choices = [q for q in first.questions if first.predictions[q].options]
+    room.act("ask", choices[0])
+    held = views.board(room)
+    assert (held["unit"], tuple(held["options"])) == ("", first.predictions[choices[0]].options)
+
+
 def truth(value, **asked):
     return Truth(Question("00.1", "How?", journal=Journal("/nowhere/j.jsonl"), **asked), value)
 
@@ -101,6 +117,8 @@ def test_a_number_is_right_within_a_factor_of_two(said, right):
         (0.0, 5, 3, True),
         (0.0, 3, -5, False),
         (0.0, 0.5, 0, True),
+        (200.0, "x", 150, True),  # what an older lesson took for an answer
+        (200.0, 150, "x", False),
         ("a", "b", "a", True),
         ("a", "a", "a", False),
         ("a", "a", "b", False),
@@ -224,10 +242,12 @@ def test_a_picture_is_of_what_the_room_said_or_else_of_the_truth(monkeypatch):
         return charts.ranked({"a": 1}, x="Step (ms)")
 
     number, order = truth(200.0, unit="ms"), truth("b, a", order=["a", "b"])
+    choice = truth("a, or b", options=["a, or b", "c"])
     for told, guess, shown in (
         (number, None, 200.0),
         (number, 5.0, 5.0),
         (order, None, ["b", "a"]),
+        (choice, None, "a, or b"),
     ):
         told.question.reveal(told.value, chart=chart)
         monkeypatch.setattr(truths, "truth", lambda stem, question, told=told: told)
