@@ -108,7 +108,7 @@ class FleetSensitivitySolver(Solver):
             places = [_scaled(fleet, paths, by) for by in (factor, 1 / factor)]
             if base.si("step_time") is not None and places != [fleet, fleet]:
                 more, less = (step(place).si("step_time") for place in places)
-                slopes[name] = float(analysis.elasticity(more, less, factor)) + 0.0
+                slopes[name] = float(analysis.elasticity(more, less, factor))
         more, less = (
             1 / fails(failing.si("mtbf") * by).si("goodput") for by in (factor, 1 / factor)
         )

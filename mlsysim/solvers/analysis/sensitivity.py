@@ -127,7 +127,6 @@ class SensitivitySolver(Solver):
             else:
                 lowered = time(_times(supply, field, 1 / factor))
                 slope = analysis.elasticity(raised, lowered, factor)
-            slope = slope + 0.0  # a resource that does not matter is 0, not -0
             slopes[name] = slope if np.ndim(slope) else float(slope)
         roof = f"smooth roofline, sharpness {sharpness:g}" if smooth else "hard roofline"
         difference = "forward difference" if forward else "central difference in the logarithm"

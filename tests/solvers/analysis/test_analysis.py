@@ -407,3 +407,9 @@ def test_a_bare_target_is_told_how_to_write_it():
 def test_a_malformed_synthesis_question_is_refused(bad):
     with pytest.raises(MLSysError):
         synthesis(**bad)
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_what_does_not_matter_is_nought_without_a_sign(forward):
+    found = sensitivity(forward=forward).sensitivities
+    assert [str(found[name]) for name in ("peak_flops", "memory_capacity")] == ["0.0", "0.0"]
