@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import time
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing.pool import ThreadPool
@@ -58,6 +59,13 @@ def deadly_once(point, folder):
 
 def die():
     os.kill(os.getpid(), 9)
+
+
+def slow_first(point, asked):
+    with Path(asked).open("ab") as file:
+        file.write(b".")
+    time.sleep(0.5 * (point["x"] == 0))
+    return squared(point)
 
 
 class OnlyMaps:
@@ -225,6 +233,14 @@ def test_many_points_go_in_more_blocks_not_in_larger_ones(monkeypatch):
         search(executor=executor, points=1005, progress=lambda done, _: told.append(done))
     steps = sorted(after - before for before, after in zip([0, *told], told, strict=False))
     assert steps == [5] + [10] * 100
+
+
+def test_blocks_that_wait_longer_than_two_looks_at_a_pool_are_not_sent_again(tmp_path):
+    asked = tmp_path / "asked"
+    with multiprocessing.Pool(1) as executor:
+        found = search(partial(slow_first, asked=asked), executor, points=5)
+    assert found["points"] == search(points=5)["points"]
+    assert len(asked.read_bytes()) == 5
 
 
 def test_an_executor_that_loses_a_block_is_told():

@@ -152,6 +152,13 @@ def test_hasattr_and_getattr_with_a_default_work():
     assert getattr(Hardware.Cloud, "H10O", None) is None
 
 
+@pytest.mark.parametrize("held", [Hardware, Hardware.Cloud], ids=["catalog", "shelf"])
+def test_what_python_itself_looks_for_is_no_name_of_an_entry(held):
+    with pytest.raises(AttributeError, match=r"^__wrapped__$") as caught:
+        held.__wrapped__  # noqa: B018 - reading is the test
+    assert type(caught.value) is AttributeError
+
+
 # ---- specifications ------------------------------------------------------------------------------
 
 

@@ -322,6 +322,7 @@ def test_one_bad_number_in_an_array_is_enough(bad):
         1j,
         np.array([1j]),
         np.array(["4"]),
+        np.array(4),  # a column of no length
         [],
         (),
         [1, None],
@@ -462,6 +463,7 @@ def test_every_word_of_the_vocabulary_has_its_unit_and_its_range():
     found = {name: dim_of(word) for name, word in vars(units).items() if name[:1].isupper()}
     told = {name: word.remedy for name, word in found.items() if isinstance(word, Dim)}
     assert told == {name: f"give a finite {text}" for name, text in WORDS.items()}
+    assert Dim("", whole=True).remedy == "give a finite whole number of at least 1"
 
 
 @pytest.mark.parametrize(

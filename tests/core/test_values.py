@@ -155,6 +155,13 @@ def test_faults_of_several_keys_are_told_and_the_deepest_comes_first():
     assert others[5:] == ["nw: Disk has no such key", "did you mean 'new'?"]
 
 
+def test_a_key_inside_a_mapping_may_be_called_as_another_that_is_wrong_too():
+    with pytest.raises(
+        InvalidEntry, match=r"^d: speeds\.capacity: 3 will .*; capacity: '3 s' will"
+    ):
+        Disk(**{**WHOLE, "capacity": "3 s", "speeds": {"capacity": 3}})
+
+
 def test_a_missing_key_is_named():
     with pytest.raises(InvalidEntry, match=r"d: capacity: it is required; add it\."):
         Disk(name="d")
