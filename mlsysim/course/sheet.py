@@ -45,8 +45,7 @@ class Answer(Value):
         words = [str(part)[:longest] for part in parts if part is not None]
         unit = "" if self.unit is None else f" {str(self.unit)[:longest]}"
         text = ", ".join(words[:20]) + unit
-        plain = text.isprintable()
-        return text if plain else "".join(c for c in text if c.isprintable() or c == "\n")
+        return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
 _ANSWER = tuple(Answer.model_fields)

@@ -95,11 +95,21 @@ def test_a_path_is_found_by_its_name_or_its_letter():
 
 
 @pytest.mark.parametrize(
-    "facts", [{}, {"pause": "x"}, {"lesson": 1, "pause": "x", "minutes": 3}, {"lesson": "one"}]
+    ("facts", "words"),
+    [
+        ({}, "lesson: give a lesson's number, or the name of a pause."),
+        ({"pause": "x"}, "minutes: how long is 'x'?"),
+        (
+            {"lesson": 1, "pause": "x", "minutes": 3},
+            "lesson: give a lesson's number, or the name of a pause.",
+        ),
+        ({"lesson": "one"}, "lesson: 'one' will not do; give a whole number."),
+    ],
 )
-def test_a_station_that_is_none_is_refused(facts):
-    with pytest.raises(InvalidEntry):
+def test_a_station_that_is_none_is_refused(facts, words):
+    with pytest.raises(InvalidEntry) as refused:
         Station.build(facts)
+    assert str(refused.value) == f"Station: {words}"
 
 
 # ---- the messages --------------------------------------------------------------------------------

@@ -142,9 +142,17 @@ def test_a_question_that_is_not_asked_is_refused_with_the_nearest(book):
         book().ask("q11")
 
 
+def test_what_was_answered_is_said_in_short_and_without_what_is_not_printed():
+    given = Answer(value=["a\x07b", None, "c\nd" * 20], unit="m\u202es")
+    assert given.said(12) == "ab, " + "c\nd" * 4 + " ms"
+    assert Answer(value=[*range(30)]).said() == ", ".join(map(str, range(20)))
+
+
 def test_the_document_survives_json(book):
     sheet = book("Zoë")
     document = sheet.document(q2=sheet.ask("q2", mine=2))
+    assert document.to_json().startswith('{\n "schema": ')  # a line for each key, for a diff
+    assert '\n "student": "Zoë",\n' in document.to_json()
     held = json.loads(document.to_json())
     assert list(held) == [
         "schema",
