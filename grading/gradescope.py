@@ -90,7 +90,7 @@ def main(root: Path) -> int:
         said = f"The grader could not work; your instructor can see why: {error}"
         held = {"score": 0.0, "output": said, "visibility": "visible"}
     (root / "results").mkdir(exist_ok=True)
-    text = json.dumps(held, indent=1, allow_nan=False)
+    text = json.dumps(held, allow_nan=False)
     (root / "results" / "results.json").write_text(text, encoding="utf-8")
     return 0
 

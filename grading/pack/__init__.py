@@ -113,7 +113,6 @@ def pages() -> dict[str, str]:
         loader=jinja2.FileSystemLoader(_HERE / "pages"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
-        lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # Markdown of our own facts
     )

@@ -152,6 +152,12 @@ def test_a_class_is_out_of_what_whoever_could_earn_most_could_earn():
         assert held["assignments"][NAME]["questions"]["q8"]["success"] == 0.75
 
 
+def test_shares_of_a_class_are_kept_to_four_digits():
+    # 5.333 and 8 of 20: 0.26665 and 0.4, and what lies a quarter, half and three quarters between
+    held = reported([hand_in("ada", [1 / 3] * 8), hand_in("bob", [0.5] * 8)], None)
+    assert held["assignments"][NAME]["quartiles"] == [0.3, 0.3333, 0.3667]
+
+
 def test_a_row_says_all_of_a_hand_in(report):
     ada, _, cleo = ({**row, "answers": {**row["answers"]}} for row in report["students"])
     page = f"ada-{hashlib.sha256(f'{NAME}|=ada'.encode()).hexdigest()[:12]}.html"
