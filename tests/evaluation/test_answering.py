@@ -559,3 +559,11 @@ def test_a_model_that_no_node_holds_is_told_of_one_device():
     assert (found.verdict, found.metrics["tensor_parallel"]) == ("infeasible", 1)
     lone = judge(system({"batch_size": 300}))
     assert (lone.verdict, lone.wall, lone.metrics["tensor_parallel"]) == ("infeasible", 5, 1)
+
+
+def test_a_fleet_has_room_for_a_prompt_and_its_answer_too():
+    """76.97 GB less 16.06 of weights hold 464,700 tokens of 131,072 B."""
+    asked = {"arrival_rate_qps": 1e-6, "prompt": 455_000}
+    assert least(system({**asked, "tokens": 1000})) == 1
+    with pytest.raises(BadArgument, match="not one request fits on a replica"):
+        least(system({**asked, "tokens": 12_000}))
