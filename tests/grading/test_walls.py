@@ -280,8 +280,8 @@ def test_a_process_keeps_its_sandbox_until_it_dies_or_is_shut(monkeypatch):
     monkeypatch.setattr(Sandbox, "best", best)
     monkeypatch.setattr(sandboxes, "_held", sandboxes._Held(0, None, ""))
     for name in ("GRADING_TRUSTS_CODE", "GRADING_RUNS_NO_CODE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os, "environ", dict(os.environ))
+        monkeypatch.setenv(name, "")  # what is set below is taken back with it
+        monkeypatch.delenv(name)
     assert sandboxes.weaker() == ""
     first = sandboxes.available()
     assert sandboxes.available() is first
