@@ -41,10 +41,15 @@ class Assignment(Value):
     questions: dict[str, Question]
 
     def check(self) -> None:
-        """The sample has the fields of the axes, and what is named elsewhere exists."""
+        """The sample has the fields of the axes, picks fit, and what is named elsewhere exists."""
         fields = {name for axis in self.axes for name in axis.split()}
         if set(self.sample) != fields:
             raise self.wrong("sample", f"it should say {', '.join(sorted(fields))}")
+        for axis, picks in self.axes.items():
+            many = len(axis.split())
+            whole = all(isinstance(pick, list) and len(pick) == many for pick in picks)
+            if many > 1 and not whole:
+                raise self.wrong(f"axes.{axis}", f"each of its picks has {many} values")
         for name, asked in self.questions.items():
             if unknown := set(asked.assumptions) - set(self.assumptions):
                 remedy = did_you_mean(min(unknown), sorted(self.assumptions))

@@ -85,6 +85,9 @@ def test_a_lesson_is_found_by_number_or_stem_and_a_near_miss_is_told():
             "whole_table",
         ),
         ("crowd: 300, ", "", "sample", "crowd"),
+        ("[A100, H200]", "[A100]", "axes.device other", "each of its picks has 2 values"),
+        ("[A100, H200]", "[A100, H200, 7]", "axes.device other", "each of its picks has 2 values"),
+        ("[A100, H200]", "7", "axes.device other", "each of its picks has 2 values"),
         ("model: models", "model: modles", "entries", "did you mean 'models'"),
     ],
 )
