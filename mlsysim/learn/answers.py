@@ -142,7 +142,7 @@ class AnswerSheet:
         every = len(self._asked)
         done = mo.md(
             f"**{every - len(faults)} of {every} answers are complete**, and "
-            f"{len(document.journal)} predictions of yours go with them. "
+            f"your predictions ({len(document.journal)}) go with them. "
             "Whether the answers are right is for the grader to say."
         )
         save = mo.download(

@@ -151,7 +151,7 @@ def test_the_end_says_what_is_complete_and_what_goes_with_it(book, tmp_path):
     journal = [{"question": "00.1", "value": 4.5}, {"question": "00.2", "value": 1.0}]
     page = sheet.panel(sheet.document(journal, **forms)).text
     assert "1 of 3 answers are complete" in page
-    assert ", and 2 predictions of yours go with them. " in page
+    assert ", and your predictions (2) go with them. " in page
     assert "data-kind='&quot;neutral&quot;'" in page  # and not as if it were done
     rows = [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in page.split("<tr>")[1:]]
     assert rows[0] == "question your answer its form"
