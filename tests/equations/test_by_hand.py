@@ -60,6 +60,8 @@ TREE = {"data": 12, "local": 3, "nodes": 5, "link": 2, "link_latency": 7, "netwo
         (serving.streamed_layer_time, (2, 7, 5), 7),
         (serving.streamed_layer_time, (2, 5, 7), 7),
         (serving.erlang_c, (2, 3), 4 / 9),  # B: 1, 2/3, 2/5, 4/19; 3 B / (3 - 2 (1 - B))
+        # B: 1, 1/3, 1/13, 1/79; one server is as busy as it waits
+        (serving.erlang_c, (0.5, np.array([1.0, 3.0])), np.array([0.5, 1 / 66])),
         (serving.mean_wait, (0.6, 5, 3, 7), 0.75),
         (serving.fixed_share, (0.75, 4), (1 + 0.75 * (sqrt(24) - 2) / 48) / 2),
         (serving.fixed_share, (0.25, 4), 0.62),  # 0.41 is more than 0.24
@@ -155,7 +157,7 @@ TREE = {"data": 12, "local": 3, "nodes": 5, "link": 2, "link_latency": 7, "netwo
 )
 def test_an_equation_by_hand(equation, given, by_hand):
     found = equation(**given) if isinstance(given, dict) else equation(*given)
-    assert float(found) == pytest.approx(by_hand, rel=1e-9, nan_ok=True)
+    assert found == pytest.approx(by_hand, rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("steps", [1.0, 2.0, 7.0])

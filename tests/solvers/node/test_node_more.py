@@ -231,6 +231,10 @@ def test_the_host_has_to_hold_what_the_device_does_not():
     assert (small.feasible, large.feasible) == (False, True)
     assert "holds 64 GB" in small.reason
     assert not large.notes
+    # of several batches it is the one that leaves least room for weights
+    ask = {**ask, "keep_what_fits": True, "seq_len": 4096, "batch_size": [2, 10, 3]}
+    few, most, _ = (STREAMING.solve(**{**ask, "batch_size": n}) for n in ask["batch_size"])
+    assert STREAMING.solve(**ask).notes == most.notes != few.notes
 
 
 def test_a_model_that_outgrows_the_wafer_still_streams():

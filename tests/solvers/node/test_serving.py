@@ -429,6 +429,13 @@ def test_a_load_of_all_that_a_device_does_is_too_much(h100):
     assert BATCHING.solve("ResNet50", h100, arrival_rate_qps=most * 0.999, **how).feasible
 
 
+@pytest.mark.parametrize("most", [2.5, [4, 2.5]])
+def test_a_batch_is_of_whole_requests(h100, most):
+    how = {"sla_latency_ms": 50, "arrival_rate_qps": 10, "max_batch_size": most}
+    with pytest.raises(OutOfRange, match="give a finite whole number of at least 1"):
+        BATCHING.solve("ResNet50", h100, **how)
+
+
 def test_sizes_in_flight_are_powers_of_two_and_the_most(llama, h100):
     question = ask(llama, h100, "fp16", 0.5, None, "ideal")
     for most, sizes in ((8, [1, 2, 4, 8]), (12, [1, 2, 4, 8, 12]), (1, [1])):
