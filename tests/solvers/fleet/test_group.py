@@ -241,6 +241,8 @@ def ring(data, ranks, rate, wait):
         # stages and experts answer sequences of their own, and one at least
         (LLAMA, (2, 3, 1, 1), DECODE, 64 * ring(5 / 3 * TOKEN, 2, LINK, HOP)
          + 2 * (5 / 3 * TOKEN / LINK + HOP)),
+        (LLAMA, (2, 2, 1, 1), DECODE, 64 * ring(5 / 2 * TOKEN, 2, LINK, HOP)
+         + 5 / 2 * TOKEN / LINK + HOP),
         (LLAMA, (2, 7, 1, 1), DECODE, 64 * ring(TOKEN, 2, LINK, HOP) + 6 * (TOKEN / PORT + FAR)),
         # two experts a token, there and back in 32 layers: three quarters of it leave a device
         (MIXTRAL, (2, 1, 4, 1), DECODE, 64 * ring(5 / 4 * TOKEN, 2, LINK, HOP)
