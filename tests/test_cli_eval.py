@@ -172,7 +172,8 @@ def test_a_verdict_and_its_constraints_are_told_in_colour(run, cluster, monkeypa
     """Green is kept and red is broken, on a terminal that has them; the rest is plain."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name in ("NO_COLOR", "COLUMNS"):  # the second, wherever tests run side by side
+        monkeypatch.delenv(name, raising=False)
     green, red = "\x1b[32m", "\x1b[31m"
     _, out, _ = run("eval", cluster("itl < 1 s", "itl < 1 ms"))
     first, wall, kept, broken = out.splitlines()[:4]

@@ -344,8 +344,9 @@ def test_a_search_that_cannot_be_says_what_would_do(ask, asked, words, said):
     assert said in err
 
 
-def test_every_cell_of_the_zoo_says_what_the_entry_does(run):
+def test_every_cell_of_the_zoo_says_what_the_entry_does(run, monkeypatch):
     """What nobody has published is a question mark, and what no measurement tells a dash."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     _, out, _ = run("zoo", "stacks")
     spread = Stacks.vllm.spread
     rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in out.splitlines() if line}
