@@ -59,7 +59,7 @@ def compare(notebook: Path, folder: Path, **more: str) -> subprocess.CompletedPr
     )
 
 
-def held(stem: str) -> list[str]:
+def committed_pages(stem: str) -> list[str]:
     """What the cells of a committed notebook show, in order, below its head."""
     notebook = json.loads((COMMITTED / f"{stem}.ipynb").read_text(encoding="utf-8"))
     shown = [

@@ -34,7 +34,7 @@ from mlsysim.learn.rehearse import Ran, notebook, rehearse, run, turns
 from mlsysim.learn.say import spell
 from mlsysim.solvers.node.single import IDEAL, SingleNodeModel
 from tests.grading.conftest import journal as committed
-from tests.notebooks import ROOT, alike, environment, held
+from tests.notebooks import ROOT, alike, committed_pages, environment
 
 FEW, MANY = range(1), range(1, 10)  # notebooks; tests of exercise sets judge 200
 
@@ -196,7 +196,7 @@ def test_answered_it_reveals_every_truth(lesson, answered):
 def test_answered_it_shows_what_the_committed_notebook_shows(lesson, answered):
     """Every word, number and chart of its reveals is the one that was looked at."""
     today = [page for page in answered.outputs if page is not None]
-    for now, then in zip(map(_page, today), held(lesson.stem), strict=True):
+    for now, then in zip(map(_page, today), committed_pages(lesson.stem), strict=True):
         assert alike(now) == then, "run `python -m tests.notebooks` and look at what changed"
 
 

@@ -143,16 +143,16 @@ def one_by_one(v: Variant) -> float:
 
 def caches_alone(v: Variant) -> float | None:
     """Each step reads the weights too, once for all users."""
-    return apart(v.wide * 1e12 / of_one(v), v)
+    return off(v.wide * 1e12 / of_one(v), v)
 
 
 def full_peak(v: Variant) -> float | None:
     """With so many users arithmetic is the longer clock, and only half of the peak is reached."""
     model, many = v.fields["model"], int(fit.truth(v))
-    return apart(many / seconds(model, made(v), many, v.context, "decode", 1.0), v)
+    return off(many / seconds(model, made(v), many, v.context, "decode", 1.0), v)
 
 
-def apart(value: float, v: Variant) -> float | None:
+def off(value: float, v: Variant) -> float | None:
     """A misconceived rate, where it is not nearly the truth."""
     return told(value, written.truth(v), by=0.06)
 

@@ -16,7 +16,7 @@ from mlsysim.solvers.node.single import Profile
 
 DAY, YEAR = 86_400.0, 365.0  # seconds, days
 BOARDS, DEVICES, NEAR = ("ESP32_S3", "STM32L4R5ZI", "nRF52840"), "abcd", 1.1
-apart = partial(told, by=0.07)
+unlike = partial(told, by=0.07)
 DOORBELL, ETA = "PersonDetection", 0.3
 
 
@@ -49,14 +49,14 @@ def on_chip(v: Variant, eta: float | None = None) -> Profile:
 
 def whole_peak(v: Variant) -> Quantity | None:
     """A program reaches the part η of the peak, so that it takes longer and needs more."""
-    return apart(on_board(v, eta=1.0).energy, energy.truth(v))
+    return unlike(on_board(v, eta=1.0).energy, energy.truth(v))
 
 
 def unlaunched(v: Variant) -> Quantity | None:
     """The chip is awake while it starts, too: a joule pays for waiting as for working."""
     p = on_board(v)
     work = Q_(p.si("power") * (p.si("latency") - p.si("overhead")), "J")
-    return apart(work, energy.truth(v))
+    return unlike(work, energy.truth(v))
 
 
 def megahertz(v: Variant) -> Quantity:
@@ -86,17 +86,17 @@ def shared(v: Variant, batch: int) -> float:
 
 def launch_each(v: Variant) -> float | None:
     """One launch serves all that share the step; only the work of each comes on top."""
-    return apart(shared(v, 1), compared.truth(v))
+    return unlike(shared(v, 1), compared.truth(v))
 
 
 def by_power(v: Variant) -> float | None:
     """Power is not energy: the big chip is done much sooner."""
-    return apart(v.big.tdp.m_as("W") / v.board.tdp.m_as("W"), compared.truth(v))
+    return unlike(v.big.tdp.m_as("W") / v.board.tdp.m_as("W"), compared.truth(v))
 
 
 def whole_step(v: Variant) -> float | None:
     """The energy of the step is shared by all its answers: divide by their number."""
-    return apart(shared(v, v.share) * v.share, compared.truth(v))
+    return unlike(shared(v, v.share) * v.share, compared.truth(v))
 
 
 def from_own_energy(v: Variant, own: Quantity) -> float | None:
@@ -172,7 +172,7 @@ def life(v: Variant, eta: float, *, sleeps: bool = True) -> Quantity:
 def sleepless(v: Variant) -> tuple[Quantity, Quantity] | None:
     """Between two looks the chip sleeps, and that takes energy too."""
     ends = life(v, v.low, sleeps=False), life(v, v.high, sleeps=False)
-    near = [apart(end, truth) is None for end, truth in zip(ends, lasting.truth(v), strict=True)]
+    near = [unlike(end, truth) is None for end, truth in zip(ends, lasting.truth(v), strict=True)]
     return None if all(near) else ends
 
 

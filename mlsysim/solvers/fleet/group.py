@@ -390,9 +390,9 @@ def layout_of(
     tensor_parallel: Any, pipeline_parallel: Any, expert_parallel: Any, context_parallel: Any
 ) -> Layout:
     """The layout that arguments ask for: one number each."""
-    counts = locals()
-    one_each(counts)
-    return Layout(*map(int, counts.values()))
+    one_each(locals())
+    counts = tensor_parallel, pipeline_parallel, expert_parallel, context_parallel
+    return Layout(*map(int, counts))
 
 
 def grouped(model: Workload, hardware: HardwareNode, place: Fleet | None, layout: Layout) -> Group:
